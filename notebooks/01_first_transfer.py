@@ -1,0 +1,206 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A first transfer
+#
+# A shop has a large domain with many impressions and a small one with few. Some users
+# and items are in both. We describe the features once, train on the large domain,
+# carry what was learned to the small one, look at what was carried, and export a model
+# that scores raw rows.
+#
+# The data is made by a generator that knows the true click probability of every
+# impression. So we know how good a model could be at best, and can see how much of the
+# gap a method closes.
+
+# %%
+import os
+import pathlib
+import sys
+import tempfile
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+sys.path.insert(0, "..")  # The generator is in pipelines/, which is not installed.
+
+import keras
+import matplotlib.pyplot as plt
+import pandas as pd
+import tensorflow as tf
+
+import tf_ctr
+from pipelines.datasets import synthetic
+from tf_ctr import backbones, data, evaluation, export, training, transfer
+
+keras.utils.set_random_seed(0)
+work = pathlib.Path(tempfile.mkdtemp())
+
+# %% [markdown]
+# ## Two domains
+
+# %%
+domains = synthetic.generate(seed=0)
+domains.summary().round(3)
+
+# %%
+domains.target.train.head(5)
+
+# %% [markdown]
+# The target has a tenth of the rows. Clicks per day drift, and a few items get most of
+# the impressions: for the others the target alone teaches little.
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3))
+for name, domain in [("source", domains.source), ("target", domains.target)]:
+    every = pd.concat([domain.train, domain.validation, domain.test])
+    every.groupby("day")["click"].mean().plot(ax=left, label=name, marker="o", ms=3)
+    counts = domain.train["item_id"].value_counts()
+    right.loglog(range(1, len(counts) + 1), counts.to_numpy(), label=name)
+left.set(title="Click rate", xlabel="day")
+right.set(title="Impressions per item", xlabel="rank of the item")
+left.legend()
+right.legend()
+figure.tight_layout()
+
+# %% [markdown]
+# ## Describe the features once
+#
+# The schema learns vocabularies from the training rows of both domains. Row 0 of a
+# table is for missing values, row 1 for ids that were not there in training.
+
+# %%
+schema = tf_ctr.Schema(
+    [
+        tf_ctr.Categorical("user_id"),
+        tf_ctr.Categorical("item_id"),
+        tf_ctr.Categorical("category"),
+        tf_ctr.Categorical("city"),
+        tf_ctr.Categorical("tags", multivalent=True),
+        tf_ctr.Numeric("price"),
+        tf_ctr.Sequence("history", of="item_id", max_length=20),
+    ],
+    label="click",
+    group="user_id",
+)
+schema.fit([domains.source.train, domains.target.train])
+schema.summary()
+
+# %% [markdown]
+# How much of the target's test day is new to the vocabularies?
+
+# %%
+schema.unseen_share(domains.target.test).round(4)
+
+# %% [markdown]
+# ## Train on the source, then four ways to the target
+
+
+# %%
+def fit(model, domain, name):
+    """Trains with early stopping on the validation AUC; returns Keras's history."""
+    train = data.from_frame(domain.train, schema, 1024, shuffle=True)
+    validation = data.from_frame(domain.validation, schema, 1024)
+    chosen = training.callbacks(work / name, validation, patience=2)
+    training.compile(model)
+    history = model.fit(
+        train,
+        validation_data=validation,
+        epochs=20,
+        callbacks=chosen,
+        shuffle=False,
+        verbose=0,
+    )
+    return pd.DataFrame(history.history), chosen
+
+
+def dcn():
+    """The same DCN for every row."""
+    return backbones.dcn(schema, embedding_dim=16, hidden_units=(128, 64))
+
+
+source = dcn()
+fit(source, domains.source, "source")
+
+models = {"Source-only": source, "Target-only": dcn()}
+models["Fine-Tune"] = transfer.fine_tune(source)
+models["AutoFT"] = transfer.autoft(source, seed=0)
+
+histories, callbacks = {}, {}
+for name in ("Target-only", "Fine-Tune", "AutoFT"):
+    histories[name], callbacks[name] = fit(models[name], domains.target, name)
+
+# %% [markdown]
+# Fine-Tune and AutoFT start where the source stands, and need few epochs.
+
+# %%
+figure, axis = plt.subplots(figsize=(6, 3))
+for name, history in histories.items():
+    epochs = range(1, len(history) + 1)
+    axis.plot(epochs, history["val_auc"], label=name, marker="o", ms=3)
+axis.set(title="Target validation AUC", xlabel="epoch")
+axis.legend()
+figure.tight_layout()
+
+# %% [markdown]
+# The test day, seen once. The last row is the AUC of the true click probability: no
+# model can expect more.
+
+# %%
+rows = {
+    name: evaluation.evaluate(model, domains.target.test, schema)
+    for name, model in models.items()
+}
+rows["Best possible"] = synthetic.best_possible(domains.target.test)
+results = pd.DataFrame(rows).T[["auc", "log_loss", "gauc"]]
+results.astype(float).round(4)
+
+# %% [markdown]
+# One seed says little about small differences: `python -m pipelines.quickstart --seeds
+# 3` gives means and spread.
+#
+# ## Which way do the instances go?
+#
+# AutoFT has each table and each layer twice, frozen and fine-tuned, and chooses for
+# every instance. This is the share of validation instances that take the frozen copy.
+
+# %%
+logger = next(c for c in callbacks["AutoFT"] if isinstance(c, training.RouteLogger))
+shares = transfer.route_shares(
+    models["AutoFT"], data.from_frame(domains.target.validation, schema, 1024)
+)
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4))
+shares.iloc[::-1].plot.barh(ax=left, title="Share on the frozen branch", xlim=(0, 1))
+logger.history.plot(ax=right, title="by epoch", ylim=(-0.02, 1.02), marker="o", ms=3)
+right.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
+right.set_xlabel("epoch")
+figure.tight_layout()
+
+# %% [markdown]
+# The same curves are in TensorBoard, under `frozen_share/`, beside losses, AUC,
+# learning rate and temperature: `tensorboard --logdir <run folder>`.
+#
+# ## Export, and score raw rows
+#
+# The SavedModel takes the values as they are in the log, strings and all. Its scores
+# are compared with those of training before the version appears in the folder.
+
+# %%
+version = export.export(
+    models["AutoFT"], schema, work / "click", sample=domains.target.test.head(256)
+)
+served = tf.saved_model.load(str(version)).signatures["serving_default"]
+raw = domains.target.test.head(5)
+columns = {name: tf.constant(c) for name, c in schema.raw_columns(raw).items()}
+raw[["user_id", "item_id", "category", "price", "click"]].assign(
+    served=served(**columns)["click"].numpy(),
+    trained=evaluation.predict(models["AutoFT"], raw, schema),
+    truth=raw["click_probability"],
+)

@@ -1,0 +1,1 @@
+"""Programs that use tf_ctr; run them from the root with `python -m`."""

@@ -1,0 +1,1 @@
+"""Scripts that measure speed; never run as tests."""

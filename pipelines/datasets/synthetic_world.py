@@ -1,0 +1,216 @@
+"""The users, items and clicks behind the synthetic data.
+
+The true logit of a click on an item `i` by a user `u` of domain `s` on day `t` is
+
+    b_s + PREFERENCE p_u . q_i / sqrt(K) + USER a_u + ITEM (c_i + w_it)
+        - PRICE r_u z_i + DEVICE m_{device, category} + HOUR cos(hour - 20 h)
+
+with factors `p, q` and biases `a, c` that are partly shared between the domains,
+a random walk `w` over the days, the price `z` in standard units, and a sensitivity
+to it `r` that falls with age.
+"""
+
+import dataclasses
+
+import numpy as np
+
+SOURCE, TARGET = 0, 1
+NUM_FACTORS = 4
+PREFERENCE, USER, ITEM, PRICE, DEVICE, HOUR = 1.3, 0.6, 0.8, 0.4, 0.3, 0.3
+
+CITIES = np.array([f"city_{i:02d}" for i in range(12)])
+AGE_GROUPS = np.arange(1, 7)
+CATEGORIES = np.array("books fashion food games garden music sports tech".split())
+BRANDS_PER_CATEGORY = 5
+TAGS = np.array([f"tag_{i:02d}" for i in range(30)])
+MAX_TAGS = 4
+DEVICES = np.array(["desktop", "mobile", "tablet"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Population:
+    """The users, or the items, of both domains.
+
+    Attributes:
+        ids: Id of each, `[N]`.
+        members: Per domain, the indices of those who belong to it.
+        factors: Per domain, `[2, N, K]`, of variance 1.
+        bias: Per domain, `[2, N]`, of variance 1.
+        popularity: Weight of being drawn, `[N]`.
+        attributes: Values by name, `[N]` each.
+    """
+
+    ids: np.ndarray
+    members: tuple
+    factors: np.ndarray
+    bias: np.ndarray
+    popularity: np.ndarray
+    attributes: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """What both domains have in common.
+
+    Attributes:
+        users: The users.
+        items: The items.
+        trend: Random walk of every item, `[num_days, items]`, from 0 on day 0.
+        taste: Appeal of a category on a device, `[devices, categories]`.
+    """
+
+    users: Population
+    items: Population
+    trend: np.ndarray
+    taste: np.ndarray
+
+
+def create(
+    generator,
+    num_users,
+    num_items,
+    user_overlap,
+    item_overlap,
+    domain_shift,
+    tail,
+    num_days,
+    drift,
+) -> World:
+    """Draws a world; the arguments are those of `synthetic.generate`."""
+    of_users, of_items, of_trend, of_taste = generator.spawn(4)
+    users = populate(
+        of_users, num_users, user_overlap, domain_shift, tail, _user_traits
+    )
+    items = populate(
+        of_items, num_items, item_overlap, domain_shift, tail, _item_traits
+    )
+    steps = drift * of_trend.normal(size=(num_days, len(items.ids)))
+    steps[0] = 0
+    taste = of_taste.normal(size=(len(DEVICES), len(CATEGORIES)))
+    return World(users, items, steps.cumsum(axis=0), taste)
+
+
+def populate(generator, count, overlap, shift, tail, describe) -> Population:
+    """Draws `count` users or items per domain, of whom a share `overlap` is common.
+
+    Args:
+        generator: NumPy generator.
+        count: Number in each domain.
+        overlap: Share of a domain's that belong to the other domain, too.
+        shift: Share of the variance of factors and biases that is domain specific.
+        tail: Exponent of Zipf's law of popularity; 0 makes all equally popular.
+        describe: Function from generator and the common view of the factors,
+            `[N, K]`, to attributes.
+
+    Returns:
+        The `Population`, of `2 count - round(overlap count)`.
+    """
+    common = round(overlap * count)
+    size = 2 * count - common
+    shared = generator.normal(size=(size, NUM_FACTORS + 1))
+    own = generator.normal(size=(2, size, NUM_FACTORS + 1))
+    mixed = np.sqrt(1 - shift) * shared + np.sqrt(shift) * own
+    factors = mixed[..., :-1]
+    return Population(
+        ids=1 + generator.permutation(size),
+        members=(np.arange(count), np.arange(count - common, size)),
+        factors=factors,
+        bias=mixed[..., -1],
+        popularity=(1.0 + generator.permutation(size)) ** -tail,
+        attributes=describe(generator, factors.mean(axis=0)),
+    )
+
+
+def impressions(generator, world, domain, rows) -> dict:
+    """Draws who sees what and when, as indices: day, user, item, hour, device.
+
+    Args:
+        generator: NumPy generator.
+        world: The `World`.
+        domain: `SOURCE` or `TARGET`.
+        rows: The number of impressions, spread evenly over the days.
+
+    Returns:
+        Arrays `[rows]` by name.
+    """
+    users, items, trend = world.users, world.items, world.trend
+    day = np.arange(rows) * len(trend) // rows
+    item = [
+        _draw(generator, items.members[domain], items.popularity * np.exp(walk), count)
+        for walk, count in zip(trend, np.bincount(day), strict=True)
+    ]
+    return {
+        "day": day,
+        "user": _draw(generator, users.members[domain], users.popularity, rows),
+        "item": np.concatenate(item),
+        "hour": generator.binomial(23, 0.6, size=rows),
+        "device": generator.choice(len(DEVICES), size=rows, p=[0.3, 0.6, 0.1]),
+    }
+
+
+def logits(world, domain, seen) -> np.ndarray:
+    """Returns the logit of every impression but for the domain's intercept.
+
+    Args:
+        world: The `World`.
+        domain: `SOURCE` or `TARGET`.
+        seen: What `impressions` returns.
+
+    Returns:
+        Logits, `[rows]`.
+    """
+    users, items, user, item = world.users, world.items, seen["user"], seen["item"]
+    p, q = users.factors[domain, user], items.factors[domain, item]
+    sensitivity = 2 - 2 * users.attributes["age_group"][user] / len(AGE_GROUPS)
+    category = np.searchsorted(CATEGORIES, items.attributes["category"][item])
+    return (
+        PREFERENCE * (p * q).sum(axis=1) / np.sqrt(NUM_FACTORS)
+        + USER * users.bias[domain, user]
+        + ITEM * (items.bias[domain, item] + world.trend[seen["day"], item])
+        - PRICE * sensitivity * _standardised(np.log(items.attributes["price"]))[item]
+        + DEVICE * world.taste[seen["device"], category]
+        + HOUR * np.cos(2 * np.pi * (seen["hour"] - 20) / 24)
+    )
+
+
+def _standardised(values):
+    return (values - values.mean()) / values.std()
+
+
+def _user_traits(generator, factors):
+    return {
+        "city": CITIES[_cluster(generator, factors, len(CITIES))],
+        "age_group": AGE_GROUPS[_cluster(generator, factors, len(AGE_GROUPS))],
+    }
+
+
+def _item_traits(generator, factors):
+    category = _cluster(generator, factors, len(CATEGORIES))
+    brand = _cluster(generator, factors, BRANDS_PER_CATEGORY)
+    level = generator.normal(size=len(CATEGORIES))[category]
+    return {
+        "category": CATEGORIES[category],
+        "brand": 1 + category * BRANDS_PER_CATEGORY + brand,
+        "tags": _tags(generator, factors),
+        "price": np.exp(2 + level + 0.5 * generator.normal(size=len(factors))).round(2),
+    }
+
+
+def _cluster(generator, factors, count):
+    centres = generator.normal(size=(factors.shape[1], count))
+    noise = 0.5 * generator.gumbel(size=(len(factors), count))
+    return (factors @ centres + noise).argmax(axis=1)
+
+
+def _tags(generator, factors):
+    affinity = factors @ generator.normal(size=(factors.shape[1], len(TAGS)))
+    ranked = (-affinity - generator.gumbel(size=affinity.shape)).argsort(axis=1)
+    counts = generator.integers(MAX_TAGS + 1, size=len(factors))
+    tags = np.empty(len(factors), object)
+    tags[:] = [TAGS[row[:n]] for row, n in zip(ranked, counts, strict=True)]
+    return tags
+
+
+def _draw(generator, members, weights, size):
+    p = weights[members]
+    return generator.choice(members, size=size, p=p / p.sum())

@@ -1,0 +1,288 @@
+"""Pre-train a DCN on the source domain, carry it to the target, export it.
+
+    python -m pipelines.quickstart
+    python -m pipelines.quickstart --dataset movielens --data-dir ../shared/data
+
+Trains four rows (Target-only, Source-only, Fine-Tune, AutoFT), tests each once on
+the target domain, prints one table, and exports AutoFT as a SavedModel.
+"""
+
+import argparse
+import dataclasses
+import functools
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from pipelines.datasets import movielens, synthetic
+from pipelines.runs import Settings, train_best
+from tf_ctr import backbones, evaluation, transfer
+from tf_ctr.export import export
+
+# The sizes of AutoFT's section 4 for MovieLens; small ones for the synthetic data.
+PRESETS = {
+    "synthetic": Settings(
+        embedding_dim=16,
+        hidden_units=(128, 64),
+        num_cross_layers=3,
+        batch_size=1024,
+        epochs=20,
+        patience=2,
+        dropout=0.0,
+        l2=0.0,
+        embedding_l2=0.0,
+        learning_rates=(1e-3,),
+    ),
+    "movielens": Settings(
+        embedding_dim=80,
+        hidden_units=(1024, 512, 256, 128),
+        num_cross_layers=3,
+        batch_size=8000,
+        epochs=30,
+        patience=3,
+        dropout=0.0,
+        l2=0.0,
+        embedding_l2=0.0,
+        learning_rates=(2e-4, 5e-4, 1e-3),
+    ),
+}
+ROWS = ("Target-only", "Source-only", "Fine-Tune", "AutoFT")
+METRICS = ("auc", "log_loss", "gauc", "seconds", "parameters")
+
+
+def parse_arguments(argv=None):
+    """Reads the command line; everything wrong is said before any work."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.quickstart",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--dataset", choices=PRESETS, default="synthetic", help="default: synthetic")
+    add(
+        "--data-dir",
+        type=_existing_folder,
+        help="folder that holds ml-1m/; default: $TF_CTR_DATA, else TFDS downloads it",
+    )
+    add("--run-dir", type=pathlib.Path, help="logs and models; default: runs/<dataset>")
+    add(
+        "--export-dir",
+        type=pathlib.Path,
+        help="where version folders go; default: savedmodels/<dataset>_autoft",
+    )
+    add("--seeds", type=_positive(int), default=1, help="repetitions; default: 1")
+    add("--fresh", action="store_true", help="forget the runs in --run-dir")
+    settings = parser.add_argument_group("settings; the default depends on --dataset")
+    for field in dataclasses.fields(Settings):
+        _add_setting(settings, field.name)
+    arguments = parser.parse_args(argv)
+    preset = PRESETS[arguments.dataset]
+    names = [field.name for field in dataclasses.fields(Settings)]
+    given = {name: getattr(arguments, name) for name in names}
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None
+    }
+    arguments.settings = dataclasses.replace(preset, **given)
+    arguments.run_dir = arguments.run_dir or pathlib.Path("runs", arguments.dataset)
+    arguments.export_dir = arguments.export_dir or pathlib.Path(
+        "savedmodels", f"{arguments.dataset}_autoft"
+    )
+    return arguments
+
+
+def _add_setting(group, name):
+    values = {dataset: getattr(preset, name) for dataset, preset in PRESETS.items()}
+    example = values["synthetic"]
+    many = isinstance(example, tuple)
+    kind = type(example[0] if many else example)
+    zero_allowed = name in ("dropout", "l2", "embedding_l2", "num_cross_layers")
+    group.add_argument(
+        f"--{name.replace('_', '-')}",
+        type=_at_least_zero(kind) if zero_allowed else _positive(kind),
+        nargs="+" if many else None,
+        help=", ".join(f"{dataset}: {_show(v)}" for dataset, v in values.items()),
+    )
+
+
+def _show(value):
+    return " ".join(f"{v:g}" for v in (value if isinstance(value, tuple) else [value]))
+
+
+def _positive(kind):
+    def parse(text):
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def _at_least_zero(kind):
+    def parse(text):
+        value = kind(text)
+        if value < 0:
+            raise argparse.ArgumentTypeError(f"{text} is below 0")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def _existing_folder(text):
+    path = pathlib.Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    return path
+
+
+def load(arguments):
+    """Returns the `TwoDomains` of the data set."""
+    if arguments.dataset == "movielens":
+        return movielens.load(arguments.data_dir)
+    return synthetic.generate()
+
+
+def run_seed(domains, settings, learning_rates, seed, run_dir, verbose):
+    """Trains the four rows with one seed.
+
+    Args:
+        domains: `TwoDomains`.
+        settings: `Settings`.
+        learning_rates: Candidates per row, `{row: learning rates}`.
+        seed: The seed.
+        run_dir: Folder for the runs of this seed.
+        verbose: Keras's verbosity.
+
+    Returns:
+        `{row: (model, record)}`; a record holds the test metrics too.
+    """
+    dcn = functools.partial(backbones.dcn, domains.schema, **settings.model_arguments())
+
+    def train(row, build, splits):
+        print(f"{row}, seed {seed}: {len(splits.train):,} training rows")
+        model, record = train_best(
+            build,
+            splits,
+            domains.schema,
+            settings,
+            learning_rates[row],
+            seed,
+            run_dir / row.lower(),
+            verbose,
+        )
+        test = evaluation.evaluate(model, domains.target.test, domains.schema)
+        return model, {**record, **test}
+
+    source, source_record = train("Source-only", dcn, domains.source)
+    return {
+        "Target-only": train("Target-only", dcn, domains.target),
+        "Source-only": (source, source_record),
+        "Fine-Tune": train(
+            "Fine-Tune", lambda: transfer.fine_tune(source), domains.target
+        ),
+        "AutoFT": train(
+            "AutoFT", lambda: transfer.autoft(source, seed=seed), domains.target
+        ),
+    }
+
+
+def run_seeds(domains, settings, seeds, run_dir, verbose):
+    """Trains all rows with every seed; the first seed chooses the learning rates.
+
+    Returns:
+        Frame of records, one per row and seed, and the models of the first seed.
+    """
+    learning_rates = dict.fromkeys(ROWS, settings.learning_rates)
+    records, models = [], {}
+    for seed in range(seeds):
+        results = run_seed(
+            domains, settings, learning_rates, seed, run_dir / f"seed_{seed}", verbose
+        )
+        for row, (model, record) in results.items():
+            records.append({"row": row, **record})
+            models.setdefault(row, model)
+            learning_rates[row] = (record["learning_rate"],)
+    return pd.DataFrame(records), models
+
+
+def table(records, ceiling=None):
+    """Formats the records as a Markdown table: mean, and spread over seeds."""
+    lines = [
+        "| | AUC | LogLoss | GAUC | seconds | parameters | learning rate |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row, group in records.groupby("row", sort=False):
+        cells = [_cell(group[name], digits=4) for name in METRICS[:3]]
+        cells.append(_cell(group["seconds"], digits=0))
+        cells.append(f"{group['parameters'].iloc[0]:,}")
+        cells.append(f"{group['learning_rate'].iloc[0]:g}")
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    if ceiling is not None:
+        cells = [f"{ceiling[name]:.4f}" for name in METRICS[:3]]
+        lines.append("| *Best possible* | " + " | ".join(cells) + " | | | |")
+    return "\n".join(lines)
+
+
+def _cell(values, digits):
+    if len(values) == 1:
+        return f"{values.iloc[0]:.{digits}f}"
+    return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
+
+
+def export_and_show(model, domains, directory):
+    """Exports the model, scores raw rows with it, and says how to serve it."""
+    sample = domains.target.test.head(256)
+    version = export(model, domains.schema, directory, sample=sample)
+    rows = sample.head(3)
+    served = tf.saved_model.load(str(version)).signatures["serving_default"]
+    raw = {
+        name: tf.constant(column)
+        for name, column in domains.schema.raw_columns(rows).items()
+    }
+    scores = served(**raw)["click"].numpy()
+    trained = evaluation.predict(model, rows, domains.schema)
+    print("\nRaw rows, scored by the SavedModel and by the model in training:")
+    shown = rows[[field.name for field in domains.schema.fields]].assign(
+        served=scores, trained=trained
+    )
+    print(shown.to_string(index=False, max_colwidth=24))
+    print(f"largest difference: {np.abs(scores - trained).max():.1e}")
+    print(
+        f"\nLook:  saved_model_cli show --dir {version} --all\n"
+        f"Serve: docker run -p 8501:8501 -v {directory.resolve()}:/models/click "
+        "-e MODEL_NAME=click tensorflow/serving   (see savedmodels/README.md)"
+    )
+
+
+def main(argv=None):
+    """Runs the command."""
+    arguments = parse_arguments(argv)
+    if arguments.fresh and arguments.run_dir.exists():
+        shutil.rmtree(arguments.run_dir)
+    domains = load(arguments)
+    print(domains.summary().to_string())
+    verbose = "auto" if sys.stdout.isatty() else 2
+    records, models = run_seeds(
+        domains, arguments.settings, arguments.seeds, arguments.run_dir, verbose
+    )
+    records.to_json(arguments.run_dir / "records.jsonl", orient="records", lines=True)
+    ceiling = None
+    if arguments.dataset == "synthetic":
+        ceiling = synthetic.best_possible(domains.target.test)
+    print(f"\nTarget test set, {len(domains.target.test):,} rows, ", end="")
+    print(f"{arguments.seeds} seed(s), learning rate chosen on validation:\n")
+    print(table(records, ceiling))
+    export_and_show(models["AutoFT"], domains, arguments.export_dir)
+    print(f"Watch: tensorboard --logdir {arguments.run_dir}")
+
+
+if __name__ == "__main__":
+    main()

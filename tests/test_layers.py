@@ -1,0 +1,281 @@
+"""One contract over every layer, then each layer by hand."""
+
+import keras
+import keras_rs
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_ctr.layers import CrossLayer, Embedding, GumbelRouter, MaskedPooling, Route
+
+FLOATS = np.linspace(-1.0, 1.0, 12, dtype="float32").reshape(4, 3)
+IDS = np.array([[1, 2], [3, 0], [0, 0], [4, 4]])
+VALUES = np.linspace(0.0, 1.0, 24, dtype="float32").reshape(4, 2, 3)
+GATES = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], dtype="float32")
+
+# name: (layer, call arguments)
+LAYERS = {
+    "CrossLayer": (lambda: CrossLayer(bias_initializer="normal"), (FLOATS, FLOATS + 1)),
+    "Embedding": (lambda: Embedding(5, 2, "normal", l2=0.1), (IDS,)),
+    "MaskedPooling mean": (lambda: MaskedPooling(), (VALUES, IDS)),
+    "MaskedPooling sum": (lambda: MaskedPooling("sum"), (VALUES, IDS)),
+    "Route": (lambda: Route(1), (FLOATS, FLOATS + 1, GATES)),
+    "Route rank 3": (lambda: Route(0), (VALUES, VALUES + 1, GATES)),
+    "GumbelRouter": (lambda: GumbelRouter(2, seed=1), (FLOATS,)),
+    "GumbelRouter options": (
+        lambda: GumbelRouter(
+            2,
+            hidden_units=(),
+            temperature=1.0,
+            literal_relu=True,
+            stop_gradient=True,
+            learning_rate_multiplier=0.5,
+            seed=2,
+        ),
+        (FLOATS,),
+    ),
+}
+
+
+@pytest.fixture(params=LAYERS.values(), ids=LAYERS.keys())
+def case(request):
+    build, arguments = request.param
+    return build(), arguments
+
+
+def model_of(layer, arguments):
+    inputs = [keras.Input(a.shape[1:], dtype=a.dtype.name) for a in arguments]
+    return keras.Model(inputs, layer(*inputs))
+
+
+def test_config_round_trip(case):
+    layer, _ = case
+    config = layer.get_config()
+    assert type(layer).from_config(config).get_config() == config
+    for name in config.keys() - keras.layers.Layer().get_config().keys():
+        assert hasattr(layer, name)
+
+
+def test_symbolic_shape_is_eager_shape(case):
+    layer, arguments = case
+    symbolic = model_of(layer, arguments).output_shape
+    assert symbolic[1:] == tuple(layer(*arguments).shape)[1:]
+
+
+def test_save_and_load_give_equal_outputs(case, tmp_path):
+    layer, arguments = case
+    model = model_of(layer, arguments)
+    model.save(tmp_path / "model.keras")
+    reloaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(model(list(arguments)), reloaded(list(arguments)))
+
+
+def test_frozen_flag_survives_saving(case, tmp_path):
+    layer, arguments = case
+    model = model_of(layer, arguments)
+    layer.trainable = False
+    model.save(tmp_path / "model.keras")
+    assert not keras.saving.load_model(tmp_path / "model.keras").trainable_variables
+
+
+def test_a_training_step_moves_every_trainable_weight(case):
+    layer, arguments = case
+    model = model_of(layer, arguments)
+    if not model.trainable_variables:
+        return
+    before = [v.numpy().copy() for v in layer.trainable_variables]
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.train_on_batch(list(arguments), np.full(model(list(arguments)).shape, 5.0))
+    for variable, old in zip(layer.trainable_variables, before, strict=True):
+        moved = not np.array_equal(variable, old)
+        # The second ReLU of the literal form may be off for every example.
+        assert moved or getattr(layer, "literal_relu", False), variable.path
+
+
+def test_mixed_precision_keeps_float32_weights(case):
+    layer, arguments = case
+    config = {**layer.get_config(), "dtype": "mixed_bfloat16"}
+    mixed = type(layer).from_config(config)
+    output = mixed(*arguments)
+    assert output.dtype == tf.bfloat16
+    assert all(v.dtype == "float32" for v in mixed.weights)
+
+
+@pytest.mark.parametrize(
+    ("layer", "arguments", "message"),
+    [
+        (CrossLayer(), (FLOATS, FLOATS[:, :2]), "one shape .B, N."),
+        (CrossLayer(), (VALUES, VALUES), "concatenate the field embeddings"),
+        (MaskedPooling(), (VALUES, IDS[:, :1]), "ids that the embeddings"),
+        (Route(2), (FLOATS, FLOATS, GATES), "a decision in .0, 2."),
+        (Route(0), (FLOATS, FLOATS[:, :2], GATES), "two branches of one shape"),
+        (GumbelRouter(2), (VALUES,), "flatten or pool"),
+    ],
+    ids=str,
+)
+def test_bad_shapes_guide(layer, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        layer(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Embedding(0, 4), "at least 1"),
+        (lambda: Embedding(4, 4, l2=-1), "l2 >= 0"),
+        (lambda: MaskedPooling("max"), "use one of: mean, sum"),
+        (lambda: GumbelRouter(0), "num_decisions >= 1"),
+        (lambda: GumbelRouter(1, temperature=0), "positive temperature"),
+    ],
+    ids=["rows", "l2", "mode", "decisions", "temperature"],
+)
+def test_bad_arguments_guide(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+# CrossLayer
+
+
+def test_cross_layer_agrees_with_the_matrix_form_of_keras_rs():
+    """Its `x0 * (x W)` with every column of W equal to w is the vector form."""
+    layer = CrossLayer()
+    layer.build((None, 3), (None, 3))
+    oracle = keras_rs.layers.FeatureCross(use_bias=False)
+    oracle(FLOATS, FLOATS)
+    oracle.weights[0].assign(np.tile(layer.kernel.numpy(), (1, 3)))
+    np.testing.assert_allclose(
+        layer(FLOATS, FLOATS + 1), oracle(FLOATS, FLOATS + 1), rtol=1e-6
+    )
+
+
+# Embedding
+
+
+def test_embedding_gradient_is_sparse_and_sums_to_the_dense_one():
+    layer = Embedding(5, 2, "normal")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(IDS) * np.arange(16.0).reshape(4, 2, 2))
+    gradient = tape.gradient(loss, layer.embeddings.value)
+    assert isinstance(gradient, tf.IndexedSlices)
+    expected = np.zeros((5, 2))
+    for row, value in zip(IDS.ravel(), np.arange(16.0).reshape(8, 2), strict=True):
+        expected[row] += value
+    np.testing.assert_array_equal(tf.convert_to_tensor(gradient), expected)
+
+
+def test_embedding_l2_is_over_the_rows_in_the_batch_and_stays_sparse():
+    layer = Embedding(5, 2, "ones", l2=0.5)
+    with tf.GradientTape() as tape:
+        layer(np.array([1, 1, 4, 2]))
+        (penalty,) = layer.losses
+    assert float(penalty) == 0.5 * 8 / 4
+    assert isinstance(tape.gradient(penalty, layer.embeddings.value), tf.IndexedSlices)
+
+
+def test_frozen_embedding_has_no_penalty():
+    layer = Embedding(5, 2, "ones", l2=0.5, trainable=False)
+    layer(np.array([1]))
+    assert layer.losses == []
+
+
+def test_embedding_keeps_xla_off_where_it_cannot_compile():
+    model = model_of(Embedding(5, 2), (IDS,))
+    model.compile("sgd", "mse")
+    assert model.jit_compile is False
+
+
+# MaskedPooling
+
+
+def test_pooling_leaves_padding_out():
+    expected = [VALUES[0].mean(0), VALUES[1][0], np.zeros(3), VALUES[3].mean(0)]
+    np.testing.assert_allclose(MaskedPooling()(VALUES, IDS), expected, rtol=1e-6)
+    expected = [VALUES[0].sum(0), VALUES[1][0], np.zeros(3), VALUES[3].sum(0)]
+    np.testing.assert_allclose(MaskedPooling("sum")(VALUES, IDS), expected, rtol=1e-6)
+
+
+# GumbelRouter and Route
+
+
+def router_with_logits(logits, **arguments):
+    """A router whose logits are `logits [N, 2]` for every input."""
+    router = GumbelRouter(len(logits), hidden_units=(), **arguments)
+    router.build((None, 3))
+    router.set_weights(
+        [np.zeros((3, 2 * len(logits))), np.ravel(logits), np.array(5.0)]
+    )
+    return router
+
+
+def test_router_takes_the_likelier_branch_at_inference():
+    router = router_with_logits([[2.0, 1.0], [1.0, 2.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(router(FLOATS), [[1.0, 0.0, 1.0]] * 4)
+
+
+def test_router_samples_in_proportion_to_the_softmax():
+    router = router_with_logits([[np.log(3.0), 0.0]], seed=7)
+    gates = np.array(router(np.zeros((20000, 3)), training=True))
+    # P(frozen) = 3 / 4 whatever the temperature; 5 standard deviations.
+    assert abs(gates.mean() - 0.75) < 5 * np.sqrt(0.75 * 0.25 / 20000)
+    np.testing.assert_allclose(gates, np.round(gates), atol=1e-6)
+
+
+def test_router_samples_at_inference_only_when_asked():
+    arguments = {"logits": [[0.1, 0.0]], "seed": 7}
+    x = np.zeros((200, 3))
+    assert np.all(np.array(router_with_logits(**arguments)(x)) == 1.0)
+    sampled = np.array(router_with_logits(sample_at_eval=True, **arguments)(x))
+    assert 0.0 < sampled.mean() < 1.0
+
+
+def test_router_gradient_is_that_of_the_relaxed_sample():
+    """Two logits differ by g: d soft / d g = soft (1 - soft) / temperature."""
+    router = router_with_logits([[0.0, 0.0]], seed=3)
+    noise = np.array([[[0.7, -0.2]]], dtype="float32")
+    router._gumbel_noise = lambda shape: noise
+    bias = router._biases[-1].value
+    with tf.GradientTape() as tape:
+        gate = router(np.zeros((1, 3)), training=True)
+    soft = 1 / (1 + np.exp(-(0.7 + 0.2) / 5.0))
+    assert float(gate[0, 0]) == pytest.approx(1.0, abs=1e-6)
+    slope = soft * (1 - soft) / 5.0
+    np.testing.assert_allclose(tape.gradient(gate, bias), [slope, -slope], rtol=1e-5)
+
+
+def test_router_literal_reading_takes_the_logarithm_of_a_relu():
+    router = router_with_logits([[4.0, -3.0]], literal_relu=True)
+    np.testing.assert_allclose(
+        router.logits(FLOATS)[0, 0], [np.log(4.0), np.log(1e-8)], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_router_cuts_the_gradient_into_its_input_only_when_asked(stop):
+    router = GumbelRouter(1, stop_gradient=stop, seed=1)
+    x = tf.constant(FLOATS)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        gates = router(x, training=True)
+    assert (tape.gradient(gates, x) is None) == stop
+
+
+def test_router_weights_ask_for_their_own_learning_rate():
+    router = GumbelRouter(1, learning_rate_multiplier=0.25)
+    router(FLOATS)
+    assert {w.learning_rate_multiplier for w in router.trainable_weights} == {0.25}
+
+
+def test_route_mixes_with_a_gradient_to_the_gate_in_training():
+    frozen, tuned = tf.constant([[1.0, 2.0]]), tf.constant([[5.0, 7.0]])
+    gates = tf.constant([[0.25]])
+    with tf.GradientTape() as tape:
+        tape.watch(gates)
+        output = Route(0)(frozen, tuned, gates, training=True)
+    np.testing.assert_allclose(output, [[4.0, 5.75]])
+    np.testing.assert_allclose(tape.gradient(output, gates), [[-4.0 - 5.0]])
+
+
+def test_route_ignores_a_nan_of_the_branch_not_taken_at_inference():
+    frozen, tuned = np.array([[1.0]]), np.array([[np.nan]])
+    assert float(Route(0)(frozen, tuned, np.array([[1.0]]))[0, 0]) == 1.0

@@ -1,0 +1,31 @@
+"""Every notebook runs, and the `.ipynb` that is shipped has its source's cells."""
+
+import pathlib
+
+import jupytext
+import pytest
+
+from notebooks.build import build
+
+SOURCES = sorted(pathlib.Path("notebooks").resolve().glob("[0-9]*.py"))
+
+
+def cells(notebook):
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_runs(source, tmp_path):
+    build(source, tmp_path)
+    executed = jupytext.read(tmp_path / f"{source.stem}.ipynb")
+    code = [cell for cell in executed.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_shipped_notebook_is_built_from_its_source(source):
+    shipped = jupytext.read(source.with_suffix(".ipynb"))
+    assert cells(shipped) == cells(jupytext.read(source)), (
+        "run python notebooks/build.py"
+    )
+    assert any(cell.get("outputs") for cell in shipped.cells)

@@ -1,0 +1,84 @@
+"""Deep & Cross Network."""
+
+import keras
+
+from tf_ctr.backbones.pieces import click_probability, concatenate, embed, mlp
+from tf_ctr.errors import explain
+from tf_ctr.layers import CrossLayer
+
+
+def dcn(
+    schema,
+    embedding_dim=16,
+    hidden_units=(256, 128, 64),
+    num_cross_layers=3,
+    activation="relu",
+    dropout=0.0,
+    batch_norm=False,
+    l2=0.0,
+    embedding_l2=0.0,
+):
+    """Builds a Deep & Cross Network with parallel cross and deep parts.
+
+    `x0 = [e_1; ...; e_F]`, `x_{l+1} = x0 * (x_l . w_l) + b_l + x_l`,
+    `h_{l+1} = relu(h_l W_l + b_l)`, `click = sigmoid([x_L; h_L] w + b)`.
+
+    Source: AutoFT (arXiv 2106.04873), section 3.1; Wang et al. (arXiv
+    1708.05123). AutoFT's sizes are `embedding_dim=80`,
+    `hidden_units=(1024, 512, 256, 128)`, `num_cross_layers=3`; the smaller
+    defaults are those of the APG paper's accuracy tables.
+
+    Args:
+        schema: A fitted `tf_ctr.Schema`.
+        embedding_dim: Embedding dim D.
+        hidden_units: Widths of the deep layers; `()` leaves the deep part out.
+        num_cross_layers: Number of cross layers; 0 leaves the cross part out.
+        activation: Activation of the deep layers.
+        dropout: Dropout rate of the deep layers.
+        batch_norm: Whether the deep layers have BatchNorm.
+        l2: L2 penalty on cross, deep and output kernels.
+        embedding_l2: L2 penalty on the embedding rows in the batch.
+
+    Returns:
+        A functional `keras.Model` from `{field: ids or values}` to the click
+        probability `[B, 1]`. Layers: `{field}_embedding`, `{field}_pooling`,
+        `embeddings`, `cross_{i}`, `deep_{i}`, `logit`, `click`.
+
+    Raises:
+        ValueError: If both parts are left out.
+
+    Example:
+
+    >>> import pandas as pd, tf_ctr
+    >>> frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"]})
+    >>> schema = tf_ctr.Schema(
+    ...     [tf_ctr.Categorical("user"), tf_ctr.Categorical("item")]
+    ... ).fit(frame)
+    >>> dcn(schema, embedding_dim=4, hidden_units=(8,)).output_shape
+    (None, 1)
+    """
+    if not hidden_units and not num_cross_layers:
+        raise ValueError(
+            explain(
+                "a cross or a deep part",
+                "hidden_units=() and num_cross_layers=0",
+                "pass hidden_units=(256, 128, 64)",
+            )
+        )
+    inputs = schema.inputs()
+    x0 = concatenate(embed(schema, inputs, embedding_dim, l2=embedding_l2).values())
+    parts = []
+    if num_cross_layers:
+        parts.append(_cross_network(x0, num_cross_layers, l2))
+    if hidden_units:
+        parts.append(mlp(x0, hidden_units, activation, dropout, batch_norm, l2))
+    output = click_probability(concatenate(parts, name="interactions"), l2)
+    return keras.Model(inputs, output, name="dcn")
+
+
+def _cross_network(x0, num_layers, l2):
+    x = x0
+    for i in range(num_layers):
+        regularizer = keras.regularizers.L2(l2) if l2 else None
+        x = CrossLayer(kernel_regularizer=regularizer, name=f"cross_{i}")(x0, x)
+    return x

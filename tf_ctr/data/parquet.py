@@ -1,0 +1,90 @@
+"""Batches from Parquet files, streamed by row group."""
+
+import functools
+
+import pyarrow.dataset
+import tensorflow as tf
+
+from tf_ctr.data import arrow
+from tf_ctr.data.batching import (
+    BLOCK_ROWS,
+    batches,
+    check_arguments,
+    number_of_batches,
+)
+from tf_ctr.data.files import resolve
+
+
+def from_parquet(
+    paths,
+    schema,
+    batch_size: int = 1024,
+    shuffle: bool = False,
+    seed: int = 0,
+    drop_remainder: bool = False,
+    labelled: bool = True,
+    shuffle_blocks: int = 8,
+) -> tf.data.Dataset:
+    """Returns the rows of Parquet files as batches, for files larger than memory.
+
+    Read by row group, and of each only the columns of the schema. Shuffling takes the
+    row groups in a new random order and mixes the rows of `shuffle_blocks` blocks at
+    a time; it is as good as the whole only where a row group is small against that.
+
+    Args:
+        paths: A file, a folder, a pattern, or a list of these.
+        schema: A fitted `Schema`.
+        batch_size: Rows of a batch.
+        shuffle: Whether to give each epoch a new random order.
+        seed: The seed of the orders: the same one gives the same epochs again.
+        drop_remainder: Whether to leave out a last batch that is not full.
+        labelled: Whether to add the label. `False` is for prediction.
+        shuffle_blocks: Blocks of 65,536 rows that are mixed at a time; the memory
+            that shuffling takes.
+
+    Returns:
+        A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
+        `{field: tensor}` if not labelled.
+
+    Raises:
+        ValueError: If there is no such file, a file lacks a column, or for a wrong
+            argument. A wrong label shows while reading.
+        TypeError: For a column whose type does not fit its field.
+
+    Example:
+
+    >>> import pathlib, tempfile, pandas
+    >>> from tf_ctr.data import from_parquet
+    >>> from tf_ctr.features import Categorical, Schema
+    >>> frame = pandas.DataFrame({"item": ["a", "b", "a"], "click": [0, 1, 1]})
+    >>> schema = Schema([Categorical("item")]).fit(frame)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     frame.to_parquet(pathlib.Path(folder, "day1.parquet"))
+    ...     for features, label in from_parquet(folder, schema):
+    ...         print(features["item"].numpy(), label.numpy())
+    [2 3 2] [0. 1. 1.]
+    """
+    check_arguments(batch_size, seed, shuffle_blocks)
+    files = resolve(paths, ".parquet")
+    parts = list(pyarrow.dataset.dataset(files, format="parquet").get_fragments())
+    for part in parts:
+        arrow.check_types(schema, part.physical_schema, labelled)
+    groups = [group for part in parts for group in part.split_by_row_group()]
+    rows = sum(part.metadata.num_rows for part in parts)
+    names = arrow.column_names(schema, labelled)
+    readers = [
+        functools.partial(group.to_batches, columns=names, batch_size=BLOCK_ROWS)
+        for group in groups
+    ]
+    dataset = batches(
+        arrow.blocks(readers, schema, shuffle, seed, labelled),
+        schema,
+        batch_size,
+        shuffle,
+        seed,
+        shuffle_blocks,
+        drop_remainder,
+        labelled,
+    )
+    count = number_of_batches(rows, batch_size, drop_remainder)
+    return dataset.apply(tf.data.experimental.assert_cardinality(count))

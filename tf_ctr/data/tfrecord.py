@@ -1,0 +1,162 @@
+"""Batches from TFRecord files of `tf.train.Example`."""
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from tf_ctr.data.batching import batches, check_arguments
+from tf_ctr.data.files import resolve
+from tf_ctr.data.shuffling import in_parts
+from tf_ctr.errors import explain, unknown_name
+
+BLOCK_RECORDS = 1 << 13
+# A feature that none of the first records has is a wrong name, not a missing value.
+CHECKED_RECORDS = 1000
+LIST_KIND = {"string": "bytes_list", "int64": "int64_list", "float32": "float_list"}
+LABEL_DTYPE = {"int64_list": tf.int64, "float_list": tf.float32}
+
+
+def from_tfrecord(
+    paths,
+    schema,
+    batch_size: int = 1024,
+    shuffle: bool = False,
+    seed: int = 0,
+    drop_remainder: bool = False,
+    labelled: bool = True,
+    shuffle_blocks: int = 8,
+) -> tf.data.Dataset:
+    """Returns the records of TFRecord files as batches, for files larger than memory.
+
+    Each record is a `tf.train.Example` with one feature per field, as `to_tfrecord`
+    writes them; a feature that a record lacks is a missing value.
+
+    Args:
+        paths: A file, a folder, a pattern, or a list of these.
+        schema: A fitted `Schema`.
+        batch_size: Rows of a batch.
+        shuffle: Whether to give each epoch a new random order of the files, and to
+            mix the rows of `shuffle_blocks` blocks at a time.
+        seed: The seed of the orders: the same one gives the same epochs again.
+        drop_remainder: Whether to leave out a last batch that is not full.
+        labelled: Whether to add the label. `False` is for prediction.
+        shuffle_blocks: Blocks of 65,536 rows that are mixed at a time; the memory
+            that shuffling takes.
+
+    Returns:
+        A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
+        `{field: tensor}` if not labelled.
+
+    Raises:
+        ValueError: If there is no such file, the first records of a file lack a
+            feature, or for a wrong argument. A wrong label shows while reading.
+        TypeError: For a feature of the wrong type.
+
+    Example:
+
+    >>> import pathlib, tempfile, pandas
+    >>> from tf_ctr.data import from_tfrecord, to_tfrecord
+    >>> from tf_ctr.features import Categorical, Schema
+    >>> frame = pandas.DataFrame({"item": ["a", "b", "a"], "click": [0, 1, 1]})
+    >>> schema = Schema([Categorical("item")]).fit(frame)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_tfrecord(frame, schema, pathlib.Path(folder, "day1.tfrecord"))
+    ...     for features, label in from_tfrecord(folder, schema):
+    ...         print(features["item"].numpy(), label.numpy())
+    [2 3 2] [0. 1. 1.]
+    """
+    check_arguments(batch_size, seed, shuffle_blocks)
+    files = resolve(paths, ".tfrecord")
+    label_dtypes = {_check_file(file, schema, labelled) for file in files}
+    if len(label_dtypes) > 1:
+        raise TypeError(
+            explain(
+                f"label {schema.label!r} of one type in all files",
+                "integers in some and floats in others",
+                "read the files apart and join the datasets with concatenate",
+            )
+        )
+    spec = {field.name: _feature(field) for field in schema.fields}
+    if labelled:
+        spec[schema.label] = tf.io.FixedLenFeature([], label_dtypes.pop())
+
+    def parse(records):
+        raw = tf.io.parse_example(records, spec)
+        label = raw.pop(schema.label) if labelled else tf.zeros(tf.shape(records))
+        return raw, {}, _checked_label(label, schema.label)
+
+    return batches(
+        _records(files, shuffle, seed).map(parse, num_parallel_calls=tf.data.AUTOTUNE),
+        schema,
+        batch_size,
+        shuffle,
+        seed,
+        shuffle_blocks,
+        drop_remainder,
+        labelled,
+    )
+
+
+def _records(files, shuffle, seed):
+    names = tf.constant(files)
+
+    def read(part):
+        return tf.data.TFRecordDataset(names[part]).batch(BLOCK_RECORDS)
+
+    return in_parts(len(files), read, shuffle, seed)
+
+
+def _feature(field):
+    if field.multivalent:
+        return tf.io.RaggedFeature(field.dtype)
+    missing = float("nan") if field.dtype == "float32" else field.padding
+    return tf.io.FixedLenFeature([], field.dtype, missing)
+
+
+def _checked_label(label, name):
+    label = tf.cast(label, tf.float32)
+    message = explain(
+        f"label {name!r} to be 0 or 1", "the values below", "mend the files"
+    )
+    tf.debugging.Assert(tf.reduce_all((label == 0) | (label == 1)), [message, label])
+    return label
+
+
+def _check_file(file, schema, labelled):
+    """Raises if the first records do not fit; returns the dtype of the label."""
+    kinds = _feature_kinds(file)
+    for field in schema.fields:
+        _check_kind(file, kinds, field.name, [LIST_KIND[field.dtype]])
+    if labelled:
+        _check_kind(file, kinds, schema.label, LABEL_DTYPE)
+    return LABEL_DTYPE.get(kinds.get(schema.label))
+
+
+def _check_kind(file, kinds, name, expected):
+    if name not in kinds:
+        raise ValueError(unknown_name(f"feature in {file}", name, kinds))
+    if kinds[name] not in expected:
+        raise TypeError(
+            explain(
+                f"feature {name!r} in {file} as {' or '.join(expected)}",
+                kinds[name],
+                "write the file with tf_ctr.data.to_tfrecord",
+            )
+        )
+
+
+def _feature_kinds(file):
+    kinds = {}
+    try:
+        for record in tf.data.TFRecordDataset(file).take(CHECKED_RECORDS):
+            features = tf.train.Example.FromString(record.numpy()).features.feature
+            for name, value in features.items():
+                kinds.setdefault(name, value.WhichOneof("kind"))
+    except (DecodeError, tf.errors.DataLossError) as error:
+        raise ValueError(
+            explain(
+                f"{file} to be an uncompressed TFRecord file of tf.train.Example",
+                str(error).rstrip("."),
+                "write it with tf_ctr.data.to_tfrecord",
+            )
+        ) from error
+    return kinds

@@ -1,0 +1,44 @@
+"""The three-part error message: what was expected, what came, how to fix it."""
+
+
+def explain(expected: str, received: object, fix: str) -> str:
+    """Returns one message in three parts, for any exception.
+
+    Args:
+        expected: What the caller should have given.
+        received: What came instead; shown as text.
+        fix: The action that mends it.
+
+    Returns:
+        The message.
+
+    Example:
+
+    >>> print(explain("a positive rank", -1, "pass rank=4"))
+    Expected a positive rank.
+    Received: -1.
+    Fix: pass rank=4.
+    """
+    return f"Expected {expected}.\nReceived: {received}.\nFix: {fix}."
+
+
+def unknown_name(kind: str, name: str, valid) -> str:
+    """Returns the message for a wrong name, listing the valid ones.
+
+    Args:
+        kind: What the name should have named, e.g. `"field"`.
+        name: The name that came.
+        valid: The valid names.
+
+    Returns:
+        The message.
+
+    Example:
+
+    >>> print(unknown_name("field", "itm", ["item", "user"]))
+    Expected the name of a field.
+    Received: 'itm'.
+    Fix: use one of: item, user.
+    """
+    names = ", ".join(sorted(valid)) or "(there is none)"
+    return explain(f"the name of a {kind}", repr(name), f"use one of: {names}")

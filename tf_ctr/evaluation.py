@@ -1,0 +1,103 @@
+"""Scores and exact metrics of a model on a frame."""
+
+import numpy as np
+
+from tf_ctr.data import from_frame
+from tf_ctr.errors import explain
+from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
+
+
+def predict(model, frame, schema, batch_size: int = 8192, verbose=0) -> np.ndarray:
+    """Returns the click probability of every row of a frame, in its order.
+
+    Args:
+        model: A `keras.Model` from the schema's encoded fields to a probability.
+        frame: A pandas frame of raw rows; it needs no label.
+        schema: The fitted `Schema` of the model.
+        batch_size: Rows of a batch. Only memory and speed depend on it.
+        verbose: As in `keras.Model.predict`.
+
+    Returns:
+        Float array `[N]`.
+
+    Raises:
+        ValueError: For a frame that does not fit the schema, or a model that does
+            not give one number per row.
+        TypeError: For a column whose values do not fit its field.
+
+    Example:
+
+    >>> import keras, pandas, tf_ctr
+    >>> from tf_ctr.evaluation import predict
+    >>> schema = tf_ctr.Schema([tf_ctr.Categorical("item", vocabulary=["a", "b"])])
+    >>> inputs = schema.inputs()
+    >>> rate = keras.layers.Embedding(4, 1, "zeros")(inputs["item"])
+    >>> model = keras.Model(inputs, keras.layers.Activation("sigmoid")(rate))
+    >>> predict(model, pandas.DataFrame({"item": ["a", "b", "c"]}), schema)
+    array([0.5, 0.5, 0.5], dtype=float32)
+    """
+    dataset = from_frame(frame, schema, batch_size=batch_size, labelled=False)
+    scores = model.predict(dataset, verbose=verbose)
+    shape = getattr(scores, "shape", type(scores).__name__)
+    if shape not in ((len(frame),), (len(frame), 1)):
+        raise ValueError(
+            explain(
+                f"a model that gives one click probability per row, {len(frame)}",
+                f"predictions {shape}",
+                "end the model with Dense(1) and a sigmoid",
+            )
+        )
+    return scores.reshape(-1)
+
+
+def evaluate(model, frame, schema, batch_size: int = 8192, verbose=0) -> dict:
+    """Returns the exact metrics of a model on the labelled rows of a frame.
+
+    The model runs once over the rows.
+
+    Args:
+        model: A `keras.Model` from the schema's encoded fields to a probability.
+        frame: A pandas frame of raw rows with the schema's label.
+        schema: The fitted `Schema` of the model.
+        batch_size: Rows of a batch. Only memory and speed depend on it.
+        verbose: As in `keras.Model.predict`.
+
+    Returns:
+        `rows`, `click_rate`, `auc`, `log_loss` and `calibration`; if the schema has a
+        group, also `gauc`, `groups_used` and `groups_skipped` of `exact_gauc`. What
+        is undefined is NaN: an AUC of one class, a calibration without clicks.
+
+    Raises:
+        ValueError: For a frame that does not fit the schema, or a model that does
+            not give one click probability per row.
+        TypeError: For a column whose values do not fit its field.
+
+    Example:
+
+    >>> import keras, pandas, tf_ctr
+    >>> from tf_ctr.evaluation import evaluate
+    >>> schema = tf_ctr.Schema([tf_ctr.Categorical("item", vocabulary=["a", "b"])])
+    >>> inputs = schema.inputs()
+    >>> rate = keras.layers.Embedding(4, 1, "zeros")(inputs["item"])
+    >>> model = keras.Model(inputs, keras.layers.Activation("sigmoid")(rate))
+    >>> frame = pandas.DataFrame({"item": ["a", "b", "c", "a"], "click": [0, 1, 0, 0]})
+    >>> evaluate(model, frame, schema)
+    {'rows': 4, 'click_rate': 0.25, 'auc': 0.5, 'log_loss': 0.693...,
+     'calibration': 2.0}
+    """
+    labels = schema.labels(frame)
+    groups = None if schema.group is None else schema.groups(frame)
+    scores = predict(model, frame, schema, batch_size, verbose)
+    metrics = {
+        "rows": len(labels),
+        "click_rate": float(labels.mean()),
+        "auc": exact_auc(labels, scores),
+        "log_loss": log_loss(labels, scores),
+        "calibration": calibration(labels, scores),
+    }
+    if groups is not None:
+        result = exact_gauc(labels, scores, groups)
+        metrics["gauc"] = result.gauc
+        metrics["groups_used"] = result.groups_used
+        metrics["groups_skipped"] = result.groups_skipped
+    return metrics

@@ -1,0 +1,120 @@
+"""The exported scores against the training model's, on rows as users have them."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from tf_ctr.errors import explain
+from tf_ctr.export import fresh_process
+from tf_ctr.export.fresh_process import saved_model_scores, scores_in_batches
+
+TOLERANCE = 1e-6
+
+
+def raw_columns(schema, sample):
+    """Returns `{field: array}` of a frame, strings as bytes: no pickling needed."""
+    return {
+        name: np.char.encode(column.astype(str), "utf-8")
+        if column.dtype == object
+        else column
+        for name, column in schema.raw_columns(sample).items()
+    }
+
+
+def score_differences(model, schema, columns, saved_model, workspace, fresh=True):
+    """Returns the largest difference of each way to score from the model's.
+
+    All are computed on the CPU: the reduced-precision products of a GPU differ by
+    more than an error in the export would.
+
+    Args:
+        model: The training model.
+        schema: Its schema.
+        columns: `{field: array [N, ...]}`, as `raw_columns` gives.
+        saved_model: Directory of the SavedModel.
+        workspace: A directory for the files that the fresh process reads and writes.
+        fresh: Whether to score in a fresh process too.
+
+    Returns:
+        `{way: difference}`.
+
+    Raises:
+        ValueError: If the model's scores are not probabilities.
+        RuntimeError: If a difference is above 1e-6, or the fresh process fails.
+    """
+    with tf.device("/CPU:0"):
+        expected = _training_scores(model, schema, columns)
+        _check_probabilities(expected)
+        scores = {"reloaded": saved_model_scores(str(saved_model), columns)}
+    if fresh:
+        scores["fresh process"] = _fresh_scores(columns, saved_model, workspace)
+    return {way: _difference(way, values, expected) for way, values in scores.items()}
+
+
+def _training_scores(model, schema, columns):
+    """Encodes, then runs the model, as training does.
+
+    Traced for any batch size, like the export: eager execution, and a trace for one
+    size, round differently, by more than the tolerance at times.
+    """
+    signature = {
+        name: tf.TensorSpec(spec.shape, spec.dtype, name)
+        for name, spec in schema.inputs().items()
+    }
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def predict(encoded):
+        return tf.cast(tf.reshape(model(encoded, training=False), [-1]), tf.float32)
+
+    return scores_in_batches(lambda raw: predict(schema.encode(raw)), columns)
+
+
+def _fresh_scores(columns, saved_model, workspace):
+    columns_file, scores_file = workspace / "columns.npz", workspace / "scores.npy"
+    np.savez(columns_file, allow_pickle=False, **columns)
+    # -P keeps the script's neighbours from shadowing installed modules; the GPU may
+    # be full of this process's memory.
+    arguments = [fresh_process.__file__, saved_model, columns_file, scores_file]
+    process = subprocess.run(
+        [sys.executable, "-P", *map(str, arguments)],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if process.returncode:
+        raise RuntimeError(
+            explain(
+                "the SavedModel to load and score in a fresh process",
+                process.stderr.strip()[-2000:] or f"exit code {process.returncode}",
+                "make the model of TensorFlow operations only",
+            )
+        )
+    return np.load(scores_file, allow_pickle=False)
+
+
+def _check_probabilities(scores):
+    if not (np.min(scores) >= 0 and np.max(scores) <= 1):  # False for NaN.
+        raise ValueError(
+            explain(
+                "click probabilities in [0, 1]",
+                f"scores from {np.min(scores)} to {np.max(scores)}",
+                "end the model with a sigmoid, and train it without divergence",
+            )
+        )
+
+
+def _difference(way, scores, expected):
+    difference = float(np.max(np.abs(scores.astype("float64") - expected)))
+    if not difference <= TOLERANCE:
+        raise RuntimeError(
+            explain(
+                f"exported scores within {TOLERANCE:g} of the training model's",
+                f"a largest difference of {difference:.3g} ({way})",
+                "look for a layer whose output depends on more than input and weights",
+            )
+        )
+    return difference

@@ -1,0 +1,193 @@
+"""What `Schema.fit` learns of each field, in one pass over the frames."""
+
+import collections
+import dataclasses
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sklearn.preprocessing import StandardScaler
+
+from tf_ctr.errors import explain
+from tf_ctr.features.arrow import as_floats, as_ids, flat_lists
+from tf_ctr.features.categorical import Categorical
+from tf_ctr.features.columns import check_rows, chunks, column
+from tf_ctr.features.numeric import Numeric
+
+LONGEST = 128
+
+
+def learn(fields, data):
+    """Returns the completed fields, and per field the share of values with a row."""
+    learners = [_learner(field) for field in fields]
+    rows = 0
+    for frame in chunks(data):
+        rows += len(frame)
+        for learner in learners:
+            learner.update(frame)
+    check_rows(rows)
+    learned = [learner.learned() for learner in learners]
+    return [field for field, _ in learned], {
+        field.name: share for field, share in learned
+    }
+
+
+def _learner(field):
+    if isinstance(field, Categorical):
+        return IdLearner(field)
+    if isinstance(field, Numeric):
+        quantile = field.transform == "quantile"
+        return QuantileLearner(field) if quantile else MomentLearner(field)
+    return SequenceLearner(field)
+
+
+class IdLearner:
+    """Counts the ids of a categorical field."""
+
+    def __init__(self, field):
+        self.field = field
+        self._counts = collections.Counter()
+        self._values = self._present = self._longest = 0
+
+    def update(self, frame):
+        """Counts the ids of one more frame."""
+        array, name = column(frame, self.field.name), self.field.name
+        if self.field.multivalent:
+            array, rows = flat_lists(array, name)
+            self._longest = max(self._longest, np.bincount(rows, minlength=1).max())
+        ids = as_ids(array, name, self.field.dtype)
+        self._values += len(ids)
+        if not pa.types.is_null(ids.type):
+            self._count(ids)
+
+    def _count(self, ids):
+        dtype = "int64" if pa.types.is_integer(ids.type) else "string"
+        self.field = dataclasses.replace(self.field, dtype=dtype)
+        ids = ids.filter(pc.not_equal(ids, pa.scalar(self.field.padding, ids.type)))
+        self._present += len(ids)
+        if self.field.num_buckets is None:
+            values, counts = pc.value_counts(ids).flatten()
+            pairs = zip(values.to_pylist(), counts.to_pylist(), strict=True)
+            self._counts.update(dict(pairs))
+
+    def learned(self):
+        """Returns the completed field and the share of values with an own row."""
+        field, known = self.field, self._present
+        if field.num_buckets is None and field.vocabulary is None:
+            field = dataclasses.replace(field, vocabulary=self._vocabulary())
+        if field.num_buckets is None:
+            known = sum(self._counts[value] for value in field.vocabulary)
+        if field.dtype is None:
+            raise ValueError(_nothing_in(field.name))
+        if field.multivalent and field.max_length is None:
+            longest = int(np.clip(self._longest, 1, LONGEST))
+            field = dataclasses.replace(field, max_length=longest)
+        return field, _share(known, self._values)
+
+    def _vocabulary(self):
+        if not self._counts:
+            raise ValueError(_nothing_in(self.field.name))
+        least = self.field.min_count
+        kept = [item for item in self._counts.items() if item[1] >= least]
+        if not kept:
+            raise ValueError(
+                explain(
+                    f"an id seen at least min_count={least} times in column "
+                    f"{self.field.name!r}",
+                    f"{max(self._counts.values())} times at most",
+                    "lower min_count",
+                )
+            )
+        return [
+            value for value, _ in sorted(kept, key=lambda item: (-item[1], item[0]))
+        ]
+
+
+class MomentLearner:
+    """Learns mean and standard deviation."""
+
+    def __init__(self, field):
+        self.field = field
+        # Merges chunks without cancellation, and takes 1 for a zero deviation.
+        self._scaler = StandardScaler()
+        self._rows = self._present = 0
+
+    def update(self, frame):
+        """Takes in the numbers of one more frame."""
+        values = _finite(frame, self.field.name)
+        self._rows += len(frame)
+        self._present += len(values)
+        if len(values):
+            self._scaler.partial_fit(values[:, None])
+
+    def learned(self):
+        """Returns the completed field and the share of rows with a number."""
+        if not self._present:
+            raise ValueError(_nothing_in(self.field.name))
+        mean, std = self.field.mean, self.field.std
+        mean = float(self._scaler.mean_[0]) if mean is None else mean
+        std = float(self._scaler.scale_[0]) if std is None else std
+        field = dataclasses.replace(self.field, mean=mean, std=std)
+        return field, _share(self._present, self._rows)
+
+
+class QuantileLearner:
+    """Learns bin boundaries from a sketch of the distribution."""
+
+    def __init__(self, field):
+        self.field = field
+        bins = field.num_bins or 2
+        self._sketch = keras.layers.Discretization(num_bins=bins, epsilon=0.1 / bins)
+        self._rows = self._present = 0
+
+    def update(self, frame):
+        """Takes in the numbers of one more frame."""
+        values = _finite(frame, self.field.name)
+        self._rows += len(frame)
+        self._present += len(values)
+        if len(values):
+            self._sketch.update_state(values)
+
+    def learned(self):
+        """Returns the completed field and the share of rows with a number."""
+        if not self._present:
+            raise ValueError(_nothing_in(self.field.name))
+        field = self.field
+        if field.boundaries is None:
+            self._sketch.finalize_state()
+            cuts = np.unique(self._sketch.bin_boundaries).tolist()
+            field = dataclasses.replace(field, boundaries=cuts)
+        return field, _share(self._present, self._rows)
+
+
+class SequenceLearner:
+    """Learns nothing: a sequence takes all from the field it is `of`."""
+
+    def __init__(self, field):
+        self.field = field
+
+    def update(self, frame):
+        """Checks that the column is there and holds lists."""
+        flat_lists(column(frame, self.field.name), self.field.name)
+
+    def learned(self):
+        """Returns the field as it came; its share is not counted."""
+        return self.field, None
+
+
+def _finite(frame, name):
+    values = as_floats(column(frame, name), name)
+    return values[np.isfinite(values)]
+
+
+def _share(part, whole):
+    return part / whole if whole else None
+
+
+def _nothing_in(name):
+    return explain(
+        f"at least one value in column {name!r}",
+        "only missing ones",
+        "leave the field out, or give what it would learn in its arguments",
+    )

@@ -1,0 +1,227 @@
+"""The description of a data set: its fields, label and group."""
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tf_ctr.errors import unknown_name
+from tf_ctr.features import columns, reports, serialization
+from tf_ctr.features.encoder import Encoder
+from tf_ctr.features.examples import example_column
+from tf_ctr.features.fields import (
+    check_fields,
+    check_fitted,
+    keras_input,
+    linked,
+    raw_spec,
+)
+from tf_ctr.features.learning import learn
+
+
+class Schema:
+    """The fields of a data set, its label and its group.
+
+    The only place where names and dtypes are stated. Encoded ids follow one rule:
+    row 0 is padding and missing values, rows `1..num_oov` are unseen ids, then
+    follows the vocabulary.
+
+    Args:
+        fields: `Categorical`, `Numeric` and `Sequence` fields.
+        label: The column that holds 0 or 1.
+        group: The column whose values group the impressions, for GAUC; often the
+            user. It may be a field or any other column.
+
+    Raises:
+        ValueError: For repeated names, or a `Sequence` of no categorical field.
+
+    Example:
+
+    >>> import pandas
+    >>> from tf_ctr.features import Categorical, Schema
+    >>> frame = pandas.DataFrame({"item": [7, 9, 7], "click": [0, 1, 1]})
+    >>> schema = Schema([Categorical("item")]).fit(frame)
+    >>> schema.encode({"item": [9, 5, -1]})["item"].numpy()
+    array([3, 1, 0])
+    """
+
+    def __init__(self, fields, label: str = "click", group: str | None = None):
+        self.label = label
+        self.group = group
+        self._specs = list(fields)
+        check_fields(self._specs, label)
+        self._complete(self._specs, coverage={})
+
+    def __repr__(self):
+        return f"Schema({self.fields!r}, label={self.label!r}, group={self.group!r})"
+
+    def _complete(self, fields, coverage):
+        self.fields = linked(fields)
+        self.coverage = coverage
+        self._encoder = None
+
+    @property
+    def fitted(self) -> bool:
+        """Whether every field is complete."""
+        return all(field.fitted for field in self.fields)
+
+    def field(self, name: str):
+        """Returns the field called `name`.
+
+        Raises:
+            ValueError: If there is none, with the names there are.
+        """
+        fields = {field.name: field for field in self.fields}
+        if name not in fields:
+            raise ValueError(unknown_name("field", name, fields))
+        return fields[name]
+
+    def fit(self, data) -> "Schema":
+        """Learns what the fields leave open, in one pass.
+
+        A second call learns anew. If it raises, the schema stays as it was.
+
+        Args:
+            data: A pandas frame, or an iterable of frames for data that does not fit
+                in memory. It needs no label.
+
+        Returns:
+            The schema itself.
+
+        Raises:
+            ValueError: For a missing column, or no row or value to learn from.
+            TypeError: For a column whose values do not fit its field.
+        """
+        self._complete(*learn(self._specs, data))
+        return self
+
+    def raw_columns(self, frame) -> dict[str, np.ndarray]:
+        """Returns the fields' columns as checked arrays, the input of `encode`.
+
+        Args:
+            frame: A pandas frame with a column for every field.
+
+        Returns:
+            Per field: strings as objects, integers as int64, numbers as float32;
+            multivalued fields of shape `[B, max_length]`, padded on the right.
+
+        Raises:
+            ValueError: For a missing column, no row, or a schema that is not fitted.
+            TypeError: For a column whose values do not fit its field.
+        """
+        check_fitted(self.fields)
+        columns.check_frame(frame)
+        columns.check_rows(len(frame))
+        return {field.name: columns.raw(frame, field) for field in self.fields}
+
+    def labels(self, frame) -> np.ndarray:
+        """Returns the label column as float32 `[B]`.
+
+        Raises:
+            ValueError: For a missing column, or a value other than 0 and 1.
+            TypeError: For values that are no numbers.
+        """
+        return columns.labels(frame, self.label)
+
+    def groups(self, frame) -> np.ndarray:
+        """Returns the group of each row as int64 codes `[B]`, -1 where it is missing.
+
+        Raises:
+            ValueError: If the schema has no group, or the frame no such column.
+        """
+        return columns.groups(frame, self.group)
+
+    def encode(self, features: dict) -> dict[str, tf.Tensor]:
+        """Turns raw values into ids and standardised numbers, by TensorFlow ops.
+
+        Works on eager tensors, in `tf.data` and in a `tf.function`.
+
+        Args:
+            features: Raw tensor of every field: `[B]` or `[B, 1]`, and `[B, T]` (any
+                T, or ragged) for multivalued fields.
+
+        Returns:
+            Per field: ids as int64, `[B]` or `[B, max_length]`; standardised numbers
+            as float32 `[B, 1]`.
+
+        Raises:
+            ValueError: For a missing field, a wrong dtype or shape, or a schema that
+                is not fitted.
+        """
+        return self._fitted_encoder()(features)
+
+    @property
+    def tables(self) -> list:
+        """The lookup tables of `encode`, for an export to keep track of."""
+        return self._fitted_encoder().tables
+
+    def raw_signature(self) -> dict[str, tf.TensorSpec]:
+        """Returns the specification of the raw values that `encode` takes."""
+        check_fitted(self.fields)
+        return {field.name: raw_spec(field) for field in self.fields}
+
+    def inputs(self) -> dict[str, keras.KerasTensor]:
+        """Returns a fresh Keras input per field, for encoded values."""
+        check_fitted(self.fields)
+        return {field.name: keras_input(field) for field in self.fields}
+
+    def unseen_share(self, frame) -> pd.Series:
+        """Returns the share of unseen ids among all ids, per field with a vocabulary.
+
+        Missing values do not count; a field with no value at all has NaN.
+
+        Args:
+            frame: A pandas frame with a column for every field, or an iterable of
+                frames.
+        """
+        return reports.unseen_share(self, frame)
+
+    def example_rows(self, n: int, seed: int = 0) -> pd.DataFrame:
+        """Returns raw rows drawn at random, a tenth missing and a tenth unseen.
+
+        Args:
+            n: The number of rows.
+            seed: The seed of the draw.
+        """
+        check_fitted(self.fields)
+        generator = np.random.default_rng(seed)
+        drawn = {each.name: example_column(each, n, generator) for each in self.fields}
+        return pd.DataFrame(drawn)
+
+    def summary(self) -> pd.DataFrame:
+        """Returns one line per field.
+
+        `rows` is the size of the embedding table; `coverage` the share of the values
+        seen by `fit` that are neither missing nor unseen, NaN where not counted.
+        """
+        return reports.summary(self)
+
+    def save(self, path):
+        """Writes the schema as JSON; an existing file is replaced in one step."""
+        pairs = zip(self.fields, self._specs, strict=True)
+        serialization.write(
+            path,
+            label=self.label,
+            group=self.group,
+            coverage=self.coverage,
+            fields=[serialization.to_record(field, spec) for field, spec in pairs],
+        )
+
+    @classmethod
+    def load(cls, path) -> "Schema":
+        """Returns the schema that `save` wrote.
+
+        Raises:
+            ValueError: For any other file, or one of another version.
+        """
+        record = serialization.read(path)
+        fields, specs = zip(*record["fields"], strict=True)
+        schema = cls(specs, record["label"], record["group"])
+        schema._complete(fields, record["coverage"])
+        return schema
+
+    def _fitted_encoder(self):
+        if self._encoder is None:
+            check_fitted(self.fields)
+            self._encoder = Encoder(self.fields)
+        return self._encoder

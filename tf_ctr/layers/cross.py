@@ -1,0 +1,90 @@
+"""The cross layer of the Deep & Cross Network, first version."""
+
+import keras
+from keras import ops
+
+from tf_ctr.errors import explain
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class CrossLayer(keras.layers.Layer):
+    """One explicit feature cross, `x0 * (x . w) + b + x`.
+
+    Source: AutoFT (arXiv 2106.04873), section 3.1; Wang et al., Deep & Cross
+    Network (arXiv 1708.05123), Eq. 3.
+
+    Args:
+        kernel_initializer: Initializer of `w`. Defaults to `"glorot_normal"`.
+        bias_initializer: Initializer of `b`. Defaults to `"zeros"`.
+        kernel_regularizer: Regularizer of `w`. Defaults to none.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        x0: Input of the cross network, `[B, N]`.
+        x: Output of the cross layer before, `[B, N]`.
+
+    Output shape:
+        `[B, N]`.
+
+    Raises:
+        ValueError: If the shapes of `x0` and `x` differ or are not of rank 2.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import CrossLayer
+    >>> cross = CrossLayer(kernel_initializer="ones", bias_initializer="ones")
+    >>> x0, x = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])
+    >>> cross(x0, x).numpy()  # [1, 2] * (3 + 4) + 1 + [3, 4]
+    array([[11., 19.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        kernel_initializer="glorot_normal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, x0_shape, x_shape):
+        """Creates `w [N, 1]` and `b [N]`."""
+        if len(x0_shape) != 2 or tuple(x0_shape) != tuple(x_shape):
+            raise ValueError(
+                explain(
+                    "x0 and x of one shape [B, N]",
+                    f"x0 {tuple(x0_shape)}, x {tuple(x_shape)}",
+                    "concatenate the field embeddings to one vector per example",
+                )
+            )
+        width = x0_shape[-1]
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(width, 1),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(width,), initializer=self.bias_initializer
+        )
+
+    def call(self, x0, x):
+        """Crosses `x` with `x0`."""
+        return x0 * ops.matmul(x, self.kernel) + self.bias + x
+
+    def compute_output_shape(self, x0_shape, x_shape):
+        """Returns the shape of `x0`."""
+        return x0_shape
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

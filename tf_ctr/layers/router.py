@@ -1,0 +1,166 @@
+"""A policy network that decides, per instance, with the Gumbel-softmax trick."""
+
+import keras
+from keras import ops
+
+from tf_ctr.errors import explain
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class GumbelRouter(keras.layers.Layer):
+    """Decides N times per instance between two branches, hard and differentiable.
+
+    A small ReLU network gives two logits per decision: category 0 is the frozen,
+    category 1 the fine-tuned branch. In training a gate is the argmax of
+    `logits + Gumbel noise`; backward it has the gradient of
+    `softmax((logits + noise) / temperature)` (straight-through). At inference a
+    gate is the argmax of the logits, without noise.
+
+    Source: AutoFT (arXiv 2106.04873), section 3.3, Eqs. 9 to 13. The paper puts a
+    ReLU before the sampler and then takes its logarithm, which may be log 0; the
+    linear output is taken as the logits instead, unless `literal_relu`.
+
+    Args:
+        num_decisions: Number N of decisions.
+        hidden_units: Widths of the hidden ReLU layers. The paper says two fully
+            connected layers and no width; `(64,)` plus the output layer is ours.
+        temperature: Temperature of the softmax. The paper gives none; 5 is that
+            of SpotTune's authors. `tf_ctr.training.TemperatureAnnealing` lowers it.
+        sample_at_eval: Sample with noise at inference too, as SpotTune's code does.
+        literal_relu: Take `log(relu(output) + 1e-8)` as logits, as Eqs. 9 and 13.
+        stop_gradient: Cut the gradient from the policy into its input. The
+            paper's equations do not.
+        learning_rate_multiplier: Factor on the learning rate of the policy's
+            weights, applied by `tf_ctr.optimizers`; Keras's own optimizers ignore
+            it. 0.1 is the ratio in SpotTune's code.
+        seed: Seed of the noise.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        x: Features of the instance, `[B, M]`.
+        training: Whether to sample.
+
+    Output shape:
+        `[B, N]`, values 0 and 1; 1 takes the frozen branch.
+
+    Raises:
+        ValueError: If an argument is out of range or `x` is not of rank 2.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import GumbelRouter
+    >>> router = GumbelRouter(num_decisions=3)
+    >>> router(np.ones((2, 4))).shape
+    TensorShape([2, 3])
+    """
+
+    def __init__(
+        self,
+        num_decisions,
+        hidden_units=(64,),
+        temperature=5.0,
+        sample_at_eval=False,
+        literal_relu=False,
+        stop_gradient=False,
+        learning_rate_multiplier=0.1,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_decisions < 1:
+            raise ValueError(
+                explain("num_decisions >= 1", num_decisions, "name a site to route")
+            )
+        if temperature <= 0 or learning_rate_multiplier <= 0:
+            raise ValueError(
+                explain(
+                    "a positive temperature and learning_rate_multiplier",
+                    f"{temperature} and {learning_rate_multiplier}",
+                    "use the defaults 5.0 and 0.1",
+                )
+            )
+        self.num_decisions = num_decisions
+        self.hidden_units = tuple(hidden_units)
+        self.temperature = temperature
+        self.sample_at_eval = sample_at_eval
+        self.literal_relu = literal_relu
+        self.stop_gradient = stop_gradient
+        self.learning_rate_multiplier = learning_rate_multiplier
+        self.seed = seed
+        self._seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        """Creates the policy network and the temperature, which a callback moves."""
+        if len(input_shape) != 2:
+            raise ValueError(
+                explain(
+                    "an input of shape [B, M]",
+                    tuple(input_shape),
+                    "flatten or pool the features of an instance to one vector",
+                )
+            )
+        widths = (input_shape[-1], *self.hidden_units, 2 * self.num_decisions)
+        self._kernels, self._biases = [], []
+        for i, shape in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            self._kernels.append(self._policy_weight(f"kernel_{i}", shape))
+            self._biases.append(self._policy_weight(f"bias_{i}", shape[1:]))
+        self.current_temperature = self.add_weight(
+            name="temperature",
+            shape=(),
+            initializer=keras.initializers.Constant(self.temperature),
+            trainable=False,
+        )
+
+    def _policy_weight(self, name, shape):
+        initializer = "zeros" if len(shape) == 1 else "glorot_uniform"
+        weight = self.add_weight(name=name, shape=shape, initializer=initializer)
+        weight.learning_rate_multiplier = self.learning_rate_multiplier
+        return weight
+
+    def logits(self, x):
+        """Returns the unnormalised log-probabilities, `[B, N, 2]`, float32."""
+        if self.stop_gradient:
+            x = ops.stop_gradient(x)
+        for i, (kernel, bias) in enumerate(
+            zip(self._kernels, self._biases, strict=True)
+        ):
+            x = ops.matmul(ops.relu(x) if i else x, kernel) + bias
+        x = ops.cast(ops.reshape(x, (-1, self.num_decisions, 2)), "float32")
+        return ops.log(ops.relu(x) + 1e-8) if self.literal_relu else x
+
+    def call(self, x, training=None):
+        """Samples in training, takes the most likely branch at inference."""
+        logits = self.logits(x)
+        if training or self.sample_at_eval:
+            logits = logits + self._gumbel_noise(ops.shape(logits))
+        # A tie takes the frozen branch, as argmax would.
+        gates = ops.cast(logits[..., 0] >= logits[..., 1], "float32")
+        if training:
+            temperature = ops.cast(self.current_temperature, "float32")
+            soft = ops.softmax(logits / temperature)[..., 0]
+            gates = gates + soft - ops.stop_gradient(soft)
+        return ops.cast(gates, self.compute_dtype)
+
+    def _gumbel_noise(self, shape):
+        tiny = 1e-7  # A draw of exactly 0 or 1 would make the noise infinite.
+        uniform = keras.random.uniform(shape, tiny, 1 - tiny, seed=self._seed_generator)
+        return -ops.log(-ops.log(uniform))
+
+    def compute_output_shape(self, input_shape):
+        """Returns `[B, N]`."""
+        return (input_shape[0], self.num_decisions)
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "num_decisions": self.num_decisions,
+            "hidden_units": self.hidden_units,
+            "temperature": self.temperature,
+            "sample_at_eval": self.sample_at_eval,
+            "literal_relu": self.literal_relu,
+            "stop_gradient": self.stop_gradient,
+            "learning_rate_multiplier": self.learning_rate_multiplier,
+            "seed": self.seed,
+        }

@@ -1,0 +1,19 @@
+"""Metrics of click predictions: streaming for Keras, exact for whole arrays."""
+
+from tf_ctr.metrics.auc import AUC
+from tf_ctr.metrics.calibration_ratio import Calibration, calibration
+from tf_ctr.metrics.exact import GroupAUC, exact_auc, exact_gauc
+from tf_ctr.metrics.gauc import GAUC
+from tf_ctr.metrics.logloss import LogLoss, log_loss
+
+__all__ = [
+    "AUC",
+    "Calibration",
+    "GAUC",
+    "GroupAUC",
+    "LogLoss",
+    "calibration",
+    "exact_auc",
+    "exact_gauc",
+    "log_loss",
+]

@@ -1,0 +1,164 @@
+"""Streaming GAUC for custom loops."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from tf_ctr.errors import explain
+from tf_ctr.metrics.bins import unit_logits
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class GAUC(keras.metrics.Metric):
+    """AUC within groups, averaged with their impressions as weights.
+
+    Holds a histogram of scores per group and class, with bins evenly spaced over the
+    logits -16 to 16; scores in one bin are ties and count half. Groups with one
+    class only are left out; if there is no other, the result is NaN. With sample
+    weights, impressions are sums of weights.
+
+    Memory: `8 * num_groups * num_bins` bytes, 4 kB per group by default; an update
+    touches the cells of its batch only. With the default, the difference from
+    `exact_gauc` was below 6e-4 in 2000 groups of 50 impressions, where 200 bins gave
+    4e-3.
+
+    `compile` has no way to give groups to a metric: use this one in a loop of your
+    own, and `tf_ctr.evaluation.evaluate`, which is exact, elsewhere. Under a
+    `tf.distribute` strategy keep one metric per worker and merge them.
+
+    Source: Zhu et al., Optimized Cost per Click in Taobao Display Advertising (KDD
+    2017).
+
+    Args:
+        num_groups: Number of groups; they have the codes 0 to `num_groups - 1`.
+        num_bins: Number of bins per group and class.
+        name: Name of the metric. Defaults to `"gauc"`.
+        dtype: Data type of the histograms.
+
+    Raises:
+        ValueError: If `num_groups` or `num_bins` is not a positive whole number.
+
+    Example:
+
+    >>> from tf_ctr.metrics import GAUC
+    >>> gauc = GAUC(num_groups=2)
+    >>> gauc.update_state([0, 1, 1, 0, 0], [0.1, 0.2, 0.5, 0.6, 0.4], [0, 0, 1, 1, 1])
+    >>> round(float(gauc.result()), 4)  # (2 * 1 + 3 * 0.5) / 5
+    0.7
+    """
+
+    def __init__(self, num_groups, num_bins=500, name="gauc", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        _check_positive("num_groups", num_groups)
+        _check_positive("num_bins", num_bins)
+        self.num_groups = num_groups
+        self.num_bins = num_bins
+        self.impressions = self.add_variable(
+            (2, num_groups, num_bins), "zeros", name="impressions"
+        )
+
+    def update_state(self, y_true, y_pred, groups, sample_weight=None):
+        """Adds a batch.
+
+        Args:
+            y_true: Labels 0 or 1, `[B]` or `[B, 1]`.
+            y_pred: Click probabilities, of the same size.
+            groups: Group codes, of the same size.
+            sample_weight: Weights, of the same size. Defaults to 1.
+
+        Raises:
+            tf.errors.InvalidArgumentError: For a label, probability or group out of
+                its range, or for sizes that differ.
+        """
+        weights = 1.0 if sample_weight is None else sample_weight
+        labels, scores, groups = self._checked(y_true, y_pred, groups)
+        bins = ops.cast(unit_logits(scores) * self.num_bins, "int64")
+        bins = ops.minimum(bins, self.num_bins - 1)
+        weights = ops.reshape(ops.cast(weights, self.dtype), (-1,))
+        # Adds to the touched cells only, where `assign_add` would add to all.
+        self.impressions.value.scatter_nd_add(
+            tf.stack([labels, groups, bins], axis=-1),
+            tf.broadcast_to(weights, tf.shape(bins)),
+        )
+
+    def result(self):
+        """Returns the GAUC of all impressions since the last reset."""
+        others, clicks = self.impressions[0], self.impressions[1]
+        below = ops.cumsum(others, axis=-1) - others
+        won = ops.sum(clicks * (below + others / 2), axis=-1)
+        clicks, others = ops.sum(clicks, axis=-1), ops.sum(others, axis=-1)
+        aucs = ops.divide_no_nan(won, clicks * others)
+        weights = ops.where(clicks * others > 0, clicks + others, 0.0)
+        return ops.sum(weights * aucs) / ops.sum(weights)
+
+    def merge_state(self, metrics):
+        """Adds the impressions of other metrics of the same size.
+
+        Raises:
+            ValueError: If one has another number of groups or bins.
+        """
+        for metric in metrics:
+            if metric.impressions.shape != self.impressions.shape:
+                raise ValueError(
+                    explain(
+                        f"metrics with the histograms {self.impressions.shape}",
+                        metric.impressions.shape,
+                        "give all the same num_groups and num_bins",
+                    )
+                )
+        for metric in metrics:
+            self.impressions.assign_add(metric.impressions)
+
+    def get_config(self):
+        """Returns the arguments of the metric."""
+        return {
+            **super().get_config(),
+            "num_groups": self.num_groups,
+            "num_bins": self.num_bins,
+        }
+
+    def _checked(self, labels, scores, groups):
+        labels = ops.reshape(ops.cast(labels, self.dtype), (-1,))
+        scores = ops.reshape(ops.cast(scores, self.dtype), (-1,))
+        groups = ops.reshape(ops.cast(groups, "int64"), (-1,))
+        last = self.num_groups - 1
+        checks = [
+            _same_size("labels and predictions", labels, scores),
+            _same_size("labels and groups", labels, groups),
+            _in_range(f"groups from 0 to {last}", groups, last, "raise num_groups"),
+            _in_range("probabilities", scores, 1.0, "apply a sigmoid to logits"),
+            _equal(
+                "labels 0 or 1",
+                labels,
+                ops.cast(labels > 0.5, self.dtype),
+                "binarise the labels",
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            return ops.cast(labels, "int64"), tf.identity(scores), tf.identity(groups)
+
+
+def _same_size(expected, first, second):
+    fix = "take both from the same rows"
+    return _equal(f"as many {expected}", tf.size(first), tf.size(second), fix)
+
+
+def _in_range(expected, values, last, fix):
+    return _equal(expected, values, ops.clip(values, 0, last), fix)
+
+
+def _equal(expected, received, valid, fix):
+    # Python cannot read the values in a graph: TensorFlow adds them to the message.
+    message = explain(expected, "the values of x below", fix)
+    return tf.debugging.assert_equal(received, valid, message)
+
+
+def _check_positive(argument, value):
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(
+            explain(
+                f"`{argument}` to be a positive whole number",
+                repr(value),
+                f"pass {argument}=1 or more",
+            )
+        )

@@ -1,0 +1,74 @@
+"""Binary cross-entropy, streaming and exact."""
+
+import keras
+import numpy as np
+from keras import ops
+from scipy.special import xlogy
+
+from tf_ctr.metrics.checks import checked_probabilities
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class LogLoss(keras.metrics.BinaryCrossentropy):
+    """Mean binary cross-entropy of all impressions seen.
+
+    `keras.metrics.BinaryCrossentropy` averages each batch of shape `[B]` to one
+    number, so that a short last batch weighs as much as a full one, and rejects
+    labels `[B]` with predictions `[B, 1]`. This metric takes any mix of the two.
+
+    Args:
+        name: Name of the metric. Defaults to `"log_loss"`.
+        dtype: Data type of the computation.
+        from_logits: Whether predictions are logits.
+        label_smoothing: As in `keras.metrics.BinaryCrossentropy`.
+
+    Example:
+
+    >>> from tf_ctr.metrics import LogLoss
+    >>> metric = LogLoss()
+    >>> metric.update_state([1, 0], [[0.5], [0.5]])
+    >>> round(float(metric.result()), 4)  # -log(0.5)
+    0.6931
+    """
+
+    def __init__(
+        self, name="log_loss", dtype=None, from_logits=False, label_smoothing=0
+    ):
+        super().__init__(name, dtype, from_logits, label_smoothing)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch: labels and predictions `[B]` or `[B, 1]`."""
+        y_true = ops.reshape(ops.cast(y_true, self.dtype), (-1, 1))
+        y_pred = ops.reshape(ops.cast(y_pred, self.dtype), (-1, 1))
+        super().update_state(y_true, y_pred, sample_weight)
+
+
+def log_loss(labels, scores, eps=None) -> float:
+    """Returns the mean binary cross-entropy, as `sklearn.metrics.log_loss`.
+
+    Args:
+        labels: Labels 0 or 1, `[N]` or `[N, 1]`.
+        scores: Click probabilities, of the same length.
+        eps: Scores are clipped to `[eps, 1 - eps]`. Defaults to the machine epsilon
+            of their dtype, as in scikit-learn.
+
+    Raises:
+        ValueError: For different lengths, no row, a label that is not 0 or 1, or a
+            score outside [0, 1].
+        TypeError: For values that are not numbers.
+
+    Example:
+
+    >>> from tf_ctr.metrics import log_loss
+    >>> round(log_loss([1, 0], [0.8, 0.4]), 4)  # -(log(0.8) + log(0.6)) / 2
+    0.367
+    """
+    eps = _machine_epsilon(scores) if eps is None else eps
+    labels, scores = checked_probabilities(labels, scores)
+    scores = np.clip(scores, eps, 1 - eps)
+    return float(-np.mean(xlogy(labels, scores) + xlogy(1 - labels, 1 - scores)))
+
+
+def _machine_epsilon(scores):
+    dtype = np.asarray(scores).dtype
+    return np.finfo(dtype if dtype.kind == "f" else np.float64).eps

@@ -1,0 +1,47 @@
+"""Adagrad for models with embedding tables."""
+
+import keras
+import tensorflow as tf
+
+from tf_ctr.optimizers.sparse import SparseUpdates, read_rows, write_rows
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class SparseAdagrad(SparseUpdates, keras.optimizers.Adagrad):
+    """Adagrad that is right for repeated ids and costs what the batch's rows cost.
+
+    `keras.optimizers.Adagrad` squares the gradients of a repeated id before it adds
+    them up, and works through whole tables in every step. Here repeated ids are
+    summed first. A row whose gradient is zero rests in Adagrad, so `update="lazy"`
+    and `update="dense"` give the same weights; `"dense"` is there for the options
+    that work on whole tables. All else is as in `tf_ctr.optimizers.SparseAdam`.
+
+    Args:
+        *args: The arguments of `keras.optimizers.Adagrad`, by position.
+        update: `"lazy"`, by the rows in the batch, or `"dense"`, by whole tables.
+        **kwargs: The arguments of `keras.optimizers.Adagrad`, by keyword.
+
+    Raises:
+        ValueError: If `update` is neither; at the first step, if an option that
+            works on whole tables meets a sparse gradient with `update="lazy"`.
+
+    Reference:
+        Duchi et al., 2011, https://jmlr.org/papers/v12/duchi11a.html
+
+    Example:
+
+    >>> table = keras.Variable([[0.0], [0.0]])
+    >>> optimizer = SparseAdagrad(0.1, initial_accumulator_value=0.0)
+    >>> gradient = tf.IndexedSlices(tf.constant([[1.0], [2.0], [3.0]]), [1, 1, 1])
+    >>> optimizer.apply([gradient], [table])
+    >>> print(table.numpy().round(3).ravel())
+    [ 0.  -0.1]
+    """
+
+    def update_rows(self, gradient, rows, variable, learning_rate):
+        """Takes Adagrad's step, in Keras's form and order, on some rows."""
+        slot = self._accumulators[self._get_variable_index(variable)]
+        accumulator = read_rows(slot, rows) + tf.square(gradient)
+        write_rows(slot, rows, accumulator)
+        delta = learning_rate * gradient / tf.sqrt(accumulator + self.epsilon)
+        variable.scatter_sub(tf.IndexedSlices(delta, rows))

@@ -1,0 +1,87 @@
+"""Adam for models with embedding tables."""
+
+import keras
+import tensorflow as tf
+
+from tf_ctr.optimizers.sparse import SparseUpdates, read_rows, write_rows
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class SparseAdam(SparseUpdates, keras.optimizers.Adam):
+    """Adam that is right for repeated ids and costs what the batch's rows cost.
+
+    `keras.optimizers.Adam` squares the gradients of a repeated id before it adds
+    them up, which moves its row too far, and works through whole tables in every
+    step. Here repeated ids are summed first, and then, for the `t`-th step:
+
+    - `update="lazy"`: only the rows in the batch, and their moments, move. This is
+      not Adam on the dense gradient: a row that rests keeps its moments, which Adam
+      would decay, and stays where it is, which Adam would move on. The bias
+      correction counts all steps, as in PyTorch's SparseAdam.
+    - `update="dense"`: exactly Adam on the dense gradient, for papers that must be
+      reproduced to the letter. Its cost grows with the vocabulary.
+
+    Dense gradients take Keras's own path in both cases. So does a table with a
+    `regularizer`, whose gradient is dense; penalise the rows in the batch instead,
+    as `tf_ctr.layers.Embedding(l2=...)` does.
+
+    The step stays flat only if the lookup, too, leaves the table unread:
+    `tf_ctr.layers.Embedding` gathers straight from the variable. XLA cannot compile
+    `tf.unique`; that layer turns `jit_compile="auto"` off, with other layers pass
+    `compile(jit_compile=False)`.
+
+    *Options of Keras.* `clipnorm`, `clipvalue`, `global_clipnorm` and
+    `loss_scale_factor` act on a sparse gradient as on the dense one, without making
+    it dense. `weight_decay`, `use_ema`, `gradient_accumulation_steps` and a
+    variable's `constraint` touch whole tables: with `"lazy"` they raise an error,
+    with `"dense"` they work. Under `mixed_float16`, `compile` wraps the optimizer in
+    `keras.optimizers.LossScaleOptimizer`; it works, but its search for infinities
+    reads whole tables and overlooks one of two occurrences of an id. Prefer
+    `mixed_bfloat16`, or `compile(auto_scale_loss=False)` and `loss_scale_factor`.
+
+    *Learning rate of a layer.* A variable whose layer sets the attribute
+    `learning_rate_multiplier` (a float) is updated with that multiple of the
+    learning rate; weight decay keeps the full one. Other Keras optimizers ignore the
+    attribute.
+
+    Args:
+        *args: The arguments of `keras.optimizers.Adam`, by position.
+        update: `"lazy"` or `"dense"`, see above.
+        **kwargs: The arguments of `keras.optimizers.Adam`, by keyword.
+
+    Raises:
+        ValueError: If `update` is neither; at the first step, if an option that
+            works on whole tables meets a sparse gradient with `update="lazy"`.
+
+    Reference:
+        Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980
+
+    Example:
+
+    >>> table = keras.Variable([[0.0], [0.0]])
+    >>> gradient = tf.IndexedSlices(tf.constant([[1.0], [2.0], [3.0]]), [1, 1, 1])
+    >>> SparseAdam(0.1).apply([gradient], [table])
+    >>> print(table.numpy().round(3).ravel())
+    [ 0.  -0.1]
+    """
+
+    def update_rows(self, gradient, rows, variable, learning_rate):
+        """Takes Adam's step, in Keras's form and order, on some rows."""
+        index = self._get_variable_index(variable)
+        m = read_rows(self._momentums[index], rows)
+        v = read_rows(self._velocities[index], rows)
+        m += (gradient - m) * (1 - self.beta_1)
+        v += (tf.square(gradient) - v) * (1 - self.beta_2)
+        write_rows(self._momentums[index], rows, m)
+        write_rows(self._velocities[index], rows, v)
+        if self.amsgrad:
+            v = tf.maximum(v, read_rows(self._velocity_hats[index], rows))
+            write_rows(self._velocity_hats[index], rows, v)
+        delta = m * self._alpha(learning_rate) / (tf.sqrt(v) + self.epsilon)
+        variable.scatter_sub(tf.IndexedSlices(delta, rows))
+
+    def _alpha(self, learning_rate):
+        step = tf.cast(self.iterations + 1, learning_rate.dtype)
+        correction_1 = 1 - tf.pow(tf.cast(self.beta_1, step.dtype), step)
+        correction_2 = 1 - tf.pow(tf.cast(self.beta_2, step.dtype), step)
+        return learning_rate * tf.sqrt(correction_2) / correction_1

@@ -1,0 +1,167 @@
+"""What the sparse optimizers share: sums of repeated ids, and row-wise updates."""
+
+import keras
+import tensorflow as tf
+
+from tf_ctr.errors import explain, unknown_name
+
+UPDATES = ("lazy", "dense")
+
+
+class SummedSlices(tf.IndexedSlices):
+    """Slices in which each row occurs once, and which a number may divide.
+
+    Keras undoes its loss scale by `gradient / scale`, which plain `tf.IndexedSlices`
+    do not know.
+    """
+
+    def __truediv__(self, divisor):
+        return SummedSlices(self.values / divisor, self.indices, self.dense_shape)
+
+
+def sum_duplicates(gradient):
+    """Adds up the slices of a row that occurs several times.
+
+    Args:
+        gradient: A `tf.IndexedSlices`; anything else is returned as it came.
+
+    Returns:
+        `SummedSlices` with the same dense value.
+
+    Example:
+
+    >>> slices = tf.IndexedSlices(tf.constant([[1.0], [5.0], [2.0]]), [7, 0, 7])
+    >>> sum_duplicates(slices).values.numpy().ravel().tolist()
+    [3.0, 5.0]
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, position = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
+    return SummedSlices(values, rows, gradient.dense_shape)
+
+
+def densify(gradient, variable):
+    """Returns the gradient as one dense tensor of the variable's shape."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    return tf.math.unsorted_segment_sum(
+        gradient.values, gradient.indices, variable.shape[0]
+    )
+
+
+def resource(variable):
+    """Returns the `tf.Variable` of a Keras variable, which reads single rows."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
+def read_rows(variable, rows):
+    """Gathers rows without reading the others."""
+    return tf.gather(resource(variable), rows)
+
+
+def write_rows(variable, rows, values):
+    """Scatters rows without writing the others; no row may occur twice."""
+    resource(variable).scatter_update(tf.IndexedSlices(values, rows))
+
+
+def _values(gradient):
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def _with_values(gradient, values):
+    if not isinstance(gradient, tf.IndexedSlices):
+        return values
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+
+
+class SparseUpdates:
+    """Mixed into a Keras optimizer: handles `tf.IndexedSlices`, leaves the rest alone.
+
+    Repeated ids are summed first of all, so that loss scaling, clipping and the
+    update itself see each row once, with its whole gradient. A subclass says in
+    `update_rows` how the rows of one variable move.
+
+    Args:
+        *args: Positional arguments of the Keras optimizer.
+        update: `"lazy"` or `"dense"`.
+        **kwargs: Keyword arguments of the Keras optimizer, which rejects others.
+    """
+
+    def __init__(self, *args, update="lazy", **kwargs):
+        if update not in UPDATES:
+            raise ValueError(unknown_name("update", update, UPDATES))
+        super().__init__(*args, **kwargs)
+        self.update = update
+
+    def update_rows(self, gradient, rows, variable, learning_rate):
+        """Updates some rows of a variable and of its slots, and reads no other."""
+        raise NotImplementedError
+
+    def apply(self, grads, trainable_variables=None):
+        """Applies gradients, with repeated ids summed before anything else."""
+        super().apply([sum_duplicates(g) for g in grads], trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one variable, by rows if its gradient is sparse."""
+        learning_rate = self._scaled(learning_rate, variable)
+        if not isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            # Summing over replicas joins their rows: two may have met the same id.
+            gradient = sum_duplicates(gradient)
+        self.update_rows(
+            tf.cast(gradient.values, variable.dtype),
+            gradient.indices,
+            variable,
+            tf.cast(learning_rate, variable.dtype),
+        )
+
+    def get_config(self):
+        """Returns the arguments of the optimizer."""
+        return {**super().get_config(), "update": self.update}
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        if self.update == "dense":
+            grads = list(map(densify, grads, trainable_variables))
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            if isinstance(gradient, tf.IndexedSlices):
+                self._refuse_whole_table(variable)
+        super()._backend_apply_gradients(grads, trainable_variables)
+
+    def _clip_gradients(self, grads):
+        # With each row once, the values have the norm of the dense gradient. Given
+        # the slices themselves, Keras would densify them for a global norm.
+        clipped = super()._clip_gradients([_values(g) for g in grads])
+        return list(map(_with_values, grads, clipped))
+
+    def _scaled(self, learning_rate, variable):
+        index = self._get_variable_index(variable)
+        owner = self._trainable_variables[index]
+        multiplier = getattr(owner, "learning_rate_multiplier", 1.0)
+        if multiplier == 1.0:
+            return learning_rate
+        return keras.ops.multiply(learning_rate, multiplier)
+
+    def _refuse_whole_table(self, variable):
+        decays = self.weight_decay is not None
+        options = {
+            "weight_decay": decays and self._use_weight_decay(resource(variable)),
+            "use_ema": self.use_ema,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "a constraint": variable.constraint is not None,
+        }
+        found = [name for name, is_set in options.items() if is_set]
+        if found:
+            raise ValueError(
+                explain(
+                    "no option that works on whole tables with update='lazy', where "
+                    "a gradient is sparse",
+                    f"{', '.join(found)} for the variable "
+                    f"{getattr(variable, 'path', variable.name)!r}",
+                    "pass update='dense', whose step grows with the vocabulary, or "
+                    "drop the option; exclude_from_weight_decay(var_list=[variable]) "
+                    "frees one variable from weight decay",
+                )
+            )

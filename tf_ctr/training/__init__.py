@@ -1,0 +1,14 @@
+"""Compile and fit with the defaults that CTR models need."""
+
+from tf_ctr.training.early_stopping import EarlyStopping
+from tf_ctr.training.fitting import callbacks, compile
+from tf_ctr.training.routes import RouteLogger
+from tf_ctr.training.temperature import TemperatureAnnealing
+
+__all__ = [
+    "EarlyStopping",
+    "RouteLogger",
+    "TemperatureAnnealing",
+    "callbacks",
+    "compile",
+]

@@ -1,0 +1,165 @@
+"""AutoFT: per instance, choose between frozen and fine-tuned parameters."""
+
+import functools
+import re
+
+from keras import layers
+
+from tf_ctr.errors import unknown_name
+from tf_ctr.layers import GumbelRouter, MaskedPooling, Route
+from tf_ctr.transfer.graph import depth_sites, embedding_calls
+from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
+
+FROZEN = "_frozen"
+
+
+def autoft(
+    source,
+    which=None,
+    policy_units=(64,),
+    temperature=5.0,
+    policy_learning_rate_multiplier=0.1,
+    stop_policy_gradient=False,
+    sample_at_eval=False,
+    literal_relu=False,
+    seed=None,
+):
+    """Returns a target model that routes each instance between two copies.
+
+    Every embedding table and every hidden layer of the source is there twice, once
+    frozen and once trainable, both starting from the source. A policy network per
+    component decides for each instance, field by field for the embeddings and layer
+    by layer for the rest, which copy is used. The prediction layer is there once
+    and trained. Before training the scores are those of the source.
+
+    Source: AutoFT (arXiv 2106.04873), section 3.2 (Eqs. 6 to 8) and 3.3.
+
+    Args:
+        source: A trained functional model, fresh or reloaded; it is not changed.
+        which: Components to route, of `"embedding"` and the layer name prefixes of
+            `source` (`"cross"` and `"deep"` for DCN). Defaults to all. A component
+            left out is fine-tuned, as in the ablation of the paper's Table 4;
+            without `"embedding"` this is SpotTune.
+        policy_units: Hidden widths of a policy network; see `GumbelRouter`.
+        temperature: Initial temperature of the Gumbel-softmax.
+        policy_learning_rate_multiplier: Factor on the policies' learning rate.
+        stop_policy_gradient: Cut the gradient from the policies into their input.
+        sample_at_eval: Sample the route at inference too.
+        literal_relu: Read the paper's Eqs. 9 and 13 literally.
+        seed: Seed of the sampling noise.
+
+    Returns:
+        A new, uncompiled `keras.Model`. Added layers: `{site}_frozen`,
+        `{site}_route`, `{component}_router`.
+
+    Raises:
+        ValueError: If `which` names no component of `source`, or `source` is not a
+            functional model with dict inputs.
+
+    Example:
+
+    >>> import keras
+    >>> inputs = {"age": keras.Input((1,), name="age")}
+    >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(inputs["age"])
+    >>> source = keras.Model(
+    ...     inputs, keras.layers.Dense(1, "sigmoid", name="click")(hidden)
+    ... )
+    >>> [layer.name for layer in autoft(source).layers]
+    ['age', 'deep_0_frozen', 'deep_0', 'deep_router', 'deep_0_route', 'click']
+    """
+    tables, components = embedding_calls(source), _components(source)
+    which = _check_which(which, tables, components)
+    router = functools.partial(
+        GumbelRouter,
+        hidden_units=tuple(policy_units),
+        temperature=temperature,
+        learning_rate_multiplier=policy_learning_rate_multiplier,
+        stop_gradient=stop_policy_gradient,
+        sample_at_eval=sample_at_eval,
+        literal_relu=literal_relu,
+        seed=seed,
+    )
+    inputs = inputs_like(source)
+    rows = _embed(source, inputs, tables, router if "embedding" in which else None)
+    instance = _instance_vector(inputs, rows)
+    gates = {}
+    for component, sites in components.items():
+        if component not in which:
+            continue
+        output = router(len(sites), name=f"{component}_router")(instance)
+        gates |= {site: (i, output) for i, site in enumerate(sites)}
+
+    def call(layer, *args, **kwargs):
+        if layer.name in tables.values():
+            return rows[args[0].name]
+        tuned = layer(*args, **kwargs)
+        if layer.name not in gates:
+            return tuned
+        twin = copy_layer(source.get_layer(layer.name), FROZEN, trainable=False)
+        frozen = twin(*args, **kwargs)
+        decision, output = gates[layer.name]
+        return Route(decision, name=f"{layer.name}_route")(frozen, tuned, output)
+
+    model = rebuild(source, inputs, call)
+    copy_weights(source, model)
+    copy_weights(source, model, suffix=FROZEN)
+    return model
+
+
+def _components(source):
+    """Groups the sites by name prefix: one policy network each, as in the paper."""
+    components = {}
+    for site in depth_sites(source):
+        components.setdefault(re.sub(r"_\d+$", "", site), []).append(site)
+    return components
+
+
+def _check_which(which, tables, components):
+    valid = ({"embedding"} if tables else set()) | set(components)
+    which = (
+        valid if which is None else {which} if isinstance(which, str) else set(which)
+    )
+    for name in sorted(which - valid):
+        raise ValueError(unknown_name("component", name, valid))
+    return which
+
+
+def _embed(source, inputs, tables, router):
+    """Looks every field up, choosing field by field if there is a router."""
+    tuned = _lookup(source, inputs, tables, "", trainable=True)
+    if router is None:
+        return tuned
+    frozen = _lookup(source, inputs, tables, FROZEN, trainable=False)
+    policy = router(len(tables), name="embedding_router")
+    gates = policy(_instance_vector(inputs, frozen, suffix=FROZEN))
+    return {
+        field: Route(i, name=f"{field}_embedding_route")(
+            frozen[field], tuned[field], gates
+        )
+        for i, field in enumerate(tables)
+    }
+
+
+def _lookup(source, inputs, tables, suffix, trainable):
+    copies = {
+        name: copy_layer(source.get_layer(name), suffix, trainable)
+        for name in dict.fromkeys(tables.values())
+    }
+    return {field: copies[name](inputs[field]) for field, name in tables.items()}
+
+
+def _instance_vector(inputs, rows, suffix=""):
+    """One vector per instance: pooled embeddings and the numeric inputs."""
+    vectors = []
+    for field, ids in inputs.items():
+        if field not in rows:
+            if "float" in ids.dtype:
+                vectors.append(ids)
+        elif len(rows[field].shape) == 3:
+            pooling = MaskedPooling(name=f"{field}_policy_pooling{suffix}")
+            vectors.append(pooling(rows[field], ids))
+        else:
+            vectors.append(rows[field])
+    if len(vectors) == 1:
+        return vectors[0]
+    return layers.Concatenate(name=f"policy_input{suffix}")(vectors)

@@ -1,0 +1,161 @@
+"""What a transfer method needs to know of a functional model's graph.
+
+Read from `model.get_config()`, the public form that is also in a `.keras` file, so
+that it works alike on a fresh model, a reloaded one and a user's own.
+"""
+
+import keras
+
+from tf_ctr.errors import explain
+from tf_ctr.layers import Embedding
+
+
+def is_table(layer):
+    """Whether `layer` is an embedding table."""
+    return isinstance(layer, Embedding | keras.layers.Embedding)
+
+
+def depth_sites(model):
+    """Returns the names of the adaptable layers, in the order of the forward pass.
+
+    A site has weights, is no embedding table, and is not the prediction layer:
+    another layer with weights comes after it.
+
+    Args:
+        model: A functional `keras.Model`.
+
+    Returns:
+        List of layer names, e.g. `["cross_0", "deep_0", "deep_1"]`.
+
+    Raises:
+        ValueError: If the model is not functional with dict inputs, or a site is
+            called more than once (its depth is then not one place).
+    """
+    calls = _calls(model)
+    layers = {layer.name: layer for layer in model.layers}
+    upstream, with_successor = {}, set()
+    for name, parents in calls:
+        before = set().union(*(upstream.get(p, set()) | {p} for p in parents))
+        upstream[name] = upstream.get(name, set()) | before
+        if _has_depth(layers.get(name)):
+            with_successor |= before
+    sites = [
+        layer.name
+        for layer in model.layers
+        if _has_depth(layer) and layer.name in with_successor
+    ]
+    _check_called_once(sites, [name for name, _ in calls])
+    return sites
+
+
+def embedding_calls(model):
+    """Returns which table each field is looked up in.
+
+    First-order tables (output dim 1) are left out: they are weights of a linear
+    model, not embeddings.
+
+    Args:
+        model: A functional `keras.Model` whose tables take the inputs directly.
+
+    Returns:
+        `{field: name of the table layer}`, in the order of the lookups.
+
+    Raises:
+        ValueError: If a table takes anything but an input, or an input goes to
+            two tables.
+    """
+    inputs = check_functional(model)
+    tables = {
+        layer.name for layer in model.layers if is_table(layer) and layer.output_dim > 1
+    }
+    calls = {}
+    for name, parents in _calls(model):
+        if name not in tables:
+            continue
+        if len(parents) != 1 or parents[0] not in inputs:
+            raise ValueError(
+                explain(
+                    f"table '{name}' to take one input of the model directly",
+                    f"a call on {parents}",
+                    "move the op on the ids out of the model, into tf.data",
+                )
+            )
+        if parents[0] in calls:
+            raise ValueError(
+                explain(
+                    "one embedding table per field",
+                    f"'{parents[0]}' in '{calls[parents[0]]}' and '{name}'",
+                    "give the second table an input of its own",
+                )
+            )
+        calls[parents[0]] = name
+    return calls
+
+
+def check_functional(model):
+    """Returns `{name: Input}` of a functional model, or says what is wrong."""
+    if not isinstance(model, keras.Model) or isinstance(model, keras.Sequential):
+        raise ValueError(_not_functional(type(model).__name__))
+    inputs = getattr(model, "input", None)
+    if not isinstance(inputs, dict):
+        raise ValueError(
+            _not_functional(f"{type(model).__name__} with inputs {inputs}")
+        )
+    for key, tensor in inputs.items():
+        if tensor.name != key:
+            raise ValueError(
+                explain(
+                    "every Input to be named as its key",
+                    f"key '{key}' for Input(name='{tensor.name}')",
+                    f"write keras.Input(..., name='{key}')",
+                )
+            )
+    return inputs
+
+
+def _not_functional(received):
+    return explain(
+        "a functional keras.Model with a dict of inputs by field name",
+        received,
+        "build it with a function of tf_ctr.backbones, or with keras.Model(inputs="
+        "{'user': keras.Input((), name='user'), ...}, outputs=...)",
+    )
+
+
+def _calls(model):
+    """Returns `(layer name, names of its parents)` per call, in graph order."""
+    check_functional(model)
+    calls = []
+    for config in model.get_config()["layers"]:
+        for node in config["inbound_nodes"]:
+            calls.append((config["name"], _tensor_sources(node)))
+    return calls
+
+
+def _tensor_sources(node):
+    """Returns the names of the layers whose outputs a call takes."""
+    if isinstance(node, dict):
+        if node.get("class_name") == "__keras_tensor__":
+            return [node["config"]["keras_history"][0]]
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        return [name for part in node for name in _tensor_sources(part)]
+    return []
+
+
+def _has_depth(layer):
+    return (
+        isinstance(layer, keras.Layer) and bool(layer.weights) and not is_table(layer)
+    )
+
+
+def _check_called_once(sites, called):
+    shared = [name for name in sites if called.count(name) > 1]
+    if shared:
+        raise ValueError(
+            explain(
+                "every layer of the network to be called once",
+                f"several calls of {shared}",
+                "build one layer per call; only embedding tables may be shared",
+            )
+        )

@@ -1,0 +1,74 @@
+"""Which share of the instances takes the frozen branch, site by site."""
+
+import keras
+import numpy as np
+import pandas as pd
+
+from tf_ctr.errors import explain
+from tf_ctr.layers import Route
+
+
+def gate_model(model):
+    """Returns a model of the gates instead of the clicks.
+
+    Args:
+        model: A model made by `tf_ctr.transfer.autoft`.
+
+    Returns:
+        `keras.Model` from the inputs of `model` to `{site: [B]}`, 1 where an instance
+        takes the frozen branch. It shares the layers of `model`.
+
+    Raises:
+        ValueError: If `model` has no routes.
+    """
+    routes = [layer for layer in model.layers if isinstance(layer, Route)]
+    if not routes:
+        raise ValueError(
+            explain(
+                "a model with routes",
+                f"'{model.name}', which has no Route layer",
+                "make it with tf_ctr.transfer.autoft(source)",
+            )
+        )
+    gates = {
+        route.name.removesuffix("_route"): route.input[2][:, route.decision]
+        for route in routes
+    }
+    return keras.Model(model.input, gates)
+
+
+def route_shares(model, dataset):
+    """Returns the share of instances that take the frozen branch at each site.
+
+    Source: AutoFT (arXiv 2106.04873), Figure 3.
+
+    Args:
+        model: A model made by `tf_ctr.transfer.autoft`, or its `gate_model`, which
+            saves building it when shares are wanted again and again.
+        dataset: Batches that `model.predict` takes.
+
+    Returns:
+        `pandas.Series` of shares in [0, 1], indexed by site: the field for an
+        embedding (`"user_embedding"`), the layer for a depth (`"deep_0"`).
+
+    Raises:
+        ValueError: If `model` has no routes.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from tf_ctr.transfer import autoft
+    >>> inputs = {"age": keras.Input((1,), name="age")}
+    >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(inputs["age"])
+    >>> click = keras.layers.Dense(1, "sigmoid", name="click")(hidden)
+    >>> model = autoft(keras.Model(inputs, click))
+    >>> route_shares(model, {"age": np.zeros((8, 1))})
+    deep_0    1.0
+    Name: frozen_share, dtype: float64
+    """
+    gates = model if isinstance(model.output, dict) else gate_model(model)
+    shares = {
+        site: float(np.mean(taken))
+        for site, taken in gates.predict(dataset, verbose=0).items()
+    }
+    return pd.Series(shares, name="frozen_share")
