@@ -4,19 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import tensorflow as tf
 
-from tf_ctr.data.blocks import block_signature, frame_block
 from tf_ctr.data.shuffling import in_parts
-
-
-def column_names(schema, labelled: bool) -> list[str]:
-    """Returns the columns to read."""
-    names = [field.name for field in schema.fields]
-    return [*names, schema.label] if labelled else names
-
-
-def check_types(schema, arrow_schema, labelled: bool):
-    """Raises if a file with these column types does not fit the schema."""
-    frame_block(to_frame(arrow_schema.empty_table()), schema, labelled)
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -24,28 +12,34 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def blocks(parts, schema, shuffle, seed, labelled) -> tf.data.Dataset:
-    """Returns a dataset of blocks of rows.
+def check_types(arrow_schema, packing, file):
+    """Raises if a file with columns of these types cannot be packed."""
+    try:
+        packing.pack_frame(to_frame(arrow_schema.empty_table()))
+    except (TypeError, ValueError) as error:
+        error.add_note(f"In {file}.")
+        raise
+
+
+def packed_blocks(readers, packing, shuffle, seed) -> tf.data.Dataset:
+    """Returns a dataset of packed blocks of rows.
 
     Args:
-        parts: Functions that read a part of the data each, as Arrow record batches.
-        schema: The fitted schema.
+        readers: Functions that return a part of the data each, as an iterator of
+            Arrow record batches.
+        packing: Encodes and packs the blocks.
         shuffle: Whether to read the parts in a new random order per epoch.
         seed: The seed of that order.
-        labelled: Whether to take the label; else it is 0.
     """
 
     def read(part):
-        for batch in parts[part]():
+        for batch in readers[part]():
             if batch.num_rows:
-                frame = to_frame(pa.Table.from_batches([batch]))
-                yield frame_block(frame, schema, labelled)
-
-    signature = block_signature(schema)
+                yield packing.pack_frame(to_frame(pa.Table.from_batches([batch])))
 
     def read_part(part):
         return tf.data.Dataset.from_generator(
-            read, output_signature=signature, args=(part,)
+            read, output_signature=packing.signature, args=(part,)
         )
 
-    return in_parts(len(parts), read_part, shuffle, seed)
+    return in_parts(len(readers), read_part, shuffle, seed)

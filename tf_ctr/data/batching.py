@@ -2,9 +2,10 @@
 
 import tensorflow as tf
 
-from tf_ctr.data.packing import Packing
 from tf_ctr.data.shuffling import seeds, shuffled
+from tf_ctr.errors import explain
 from tf_ctr.features.checks import check_count
+from tf_ctr.features.columns import check_rows
 
 # Rows that are read, encoded and handed on together: enough to make the cost of a
 # step in Python negligible, few enough to stay in the cache.
@@ -19,23 +20,21 @@ def check_arguments(batch_size, seed, shuffle_blocks=1):
 
 
 def batches(
-    blocks, schema, batch_size, shuffle, seed, shuffle_blocks, drop_remainder, labelled
+    packed, packing, batch_size, shuffle_blocks, seed, drop_remainder
 ) -> tf.data.Dataset:
-    """Returns batches of the rows of `blocks`.
+    """Returns batches of the rows of packed blocks.
 
     Args:
-        blocks: A dataset of blocks of many rows, see `blocks.py`.
-        schema: The fitted schema.
+        packed: A dataset of blocks of any number of rows, as `packing.pack` makes
+            them.
+        packing: Turns packed rows into a batch.
         batch_size: Rows of a batch.
-        shuffle: Whether to mix the rows.
+        shuffle_blocks: How many times `BLOCK_ROWS` rows to mix at a time; 0 keeps
+            their order.
         seed: The seed of the mixing.
-        shuffle_blocks: How many blocks of `BLOCK_ROWS` rows are mixed at a time.
         drop_remainder: Whether to leave out a last batch that is not full.
-        labelled: Whether batches have a label.
     """
-    packing = Packing(schema, labelled)
-    packed = blocks.map(packing.pack, num_parallel_calls=tf.data.AUTOTUNE)
-    if shuffle:
+    if shuffle_blocks:
         windows = packed.rebatch(shuffle_blocks * BLOCK_ROWS)
         # Another seed than that of the blocks' order.
         packed = tf.data.Dataset.zip(seeds(seed + 1), windows).map(_mix)
@@ -44,13 +43,22 @@ def batches(
     return rows.prefetch(tf.data.AUTOTUNE)
 
 
-def number_of_batches(rows: int, batch_size: int, drop_remainder: bool) -> int:
-    """Returns how many batches `rows` rows make."""
-    return rows // batch_size if drop_remainder else -(-rows // batch_size)
+def with_cardinality(dataset, rows, batch_size, drop_remainder) -> tf.data.Dataset:
+    """Returns the dataset with its number of batches, for progress bars."""
+    check_rows(rows)
+    count = rows // batch_size if drop_remainder else -(-rows // batch_size)
+    if not count:
+        raise ValueError(
+            explain(
+                f"at least one full batch of {batch_size} rows",
+                f"{rows} rows",
+                "lower batch_size, or pass drop_remainder=False",
+            )
+        )
+    return dataset.apply(tf.data.experimental.assert_cardinality(count))
 
 
 def _mix(seed, packed):
     ids, numbers = packed
-    count = tf.shape(numbers, tf.int64)[0]
-    order = shuffled(tf.range(count), seed, count)
+    order = shuffled(tf.shape(numbers, tf.int64)[0], seed)
     return tf.gather(ids, order), tf.gather(numbers, order)

@@ -1,16 +1,19 @@
 """Batches from CSV files, streamed."""
 
 import functools
+import itertools
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import tensorflow as tf
 
-from tf_ctr.data import arrow
+from tf_ctr.data.arrow import check_types, packed_blocks
 from tf_ctr.data.batching import batches, check_arguments
 from tf_ctr.data.files import resolve
+from tf_ctr.data.packing import Packing
 from tf_ctr.errors import explain
+from tf_ctr.features.columns import check_rows
 
 COLUMN_TYPE = {"string": pa.string(), "int64": pa.int64(), "float32": pa.float64()}
 BLOCK_BYTES = 1 << 22
@@ -69,29 +72,25 @@ def from_csv(
     """
     check_arguments(batch_size, seed, shuffle_blocks)
     files = resolve(paths, ".csv")
+    packing = Packing(schema, labelled)
+    rows = 0
     for file in files:
         with _open(file, schema) as reader:
             table = _split_lists(reader.schema.empty_table(), schema, separator)
-        arrow.check_types(schema, table.schema, labelled)
+            check_types(table.schema, packing, file)
+            rows += sum(batch.num_rows for batch in itertools.islice(reader, 1))
+    check_rows(rows)
     readers = [functools.partial(_read, file, schema, separator) for file in files]
-    return batches(
-        arrow.blocks(readers, schema, shuffle, seed, labelled),
-        schema,
-        batch_size,
-        shuffle,
-        seed,
-        shuffle_blocks,
-        drop_remainder,
-        labelled,
-    )
+    packed = packed_blocks(readers, packing, shuffle, seed)
+    mixed = shuffle_blocks if shuffle else 0
+    return batches(packed, packing, batch_size, mixed, seed, drop_remainder)
 
 
 def _open(file, schema):
     types = {schema.label: pa.float64()}
     for field in schema.fields:
-        types[field.name] = (
-            pa.string() if field.multivalent else COLUMN_TYPE[field.dtype]
-        )
+        dtype = "string" if field.multivalent else field.dtype
+        types[field.name] = COLUMN_TYPE[dtype]
     # Only an empty cell is missing: "NA" may be an id.
     convert = pyarrow.csv.ConvertOptions(
         column_types=types, null_values=[""], strings_can_be_null=True

@@ -2,11 +2,9 @@
 
 import tensorflow as tf
 
-from tf_ctr.data.batching import check_arguments, number_of_batches
-from tf_ctr.data.blocks import frame_block
+from tf_ctr.data.batching import check_arguments, with_cardinality
 from tf_ctr.data.packing import Packing
 from tf_ctr.data.shuffling import seeds, shuffled
-from tf_ctr.errors import explain
 from tf_ctr.features.columns import check_frame, check_rows, chunks
 
 
@@ -20,6 +18,8 @@ def from_frame(
     labelled: bool = True,
 ) -> tf.data.Dataset:
     """Returns the rows of a frame as batches, encoded once and kept in memory.
+
+    Four bytes per id or number are kept, and an order takes eight per row.
 
     Args:
         frame: A pandas frame with the schema's fields and label.
@@ -54,45 +54,31 @@ def from_frame(
     check_arguments(batch_size, seed)
     check_frame(frame)
     check_rows(len(frame))
-    count = number_of_batches(len(frame), batch_size, drop_remainder)
-    if not count:
-        raise ValueError(
-            explain(
-                f"at least one full batch of {batch_size} rows",
-                f"{len(frame)} rows",
-                "lower batch_size, or pass drop_remainder=False",
-            )
-        )
+    rows = len(frame)
     packing = Packing(schema, labelled)
-    ids, numbers = _pack(frame, schema, packing, labelled)
-    starts = tf.data.Dataset.range(0, count * batch_size, batch_size)
-    # One seed per epoch, with every start of a batch in it.
-    positions = (
-        seeds(seed)
-        .take(1)
-        .flat_map(lambda pair: starts.map(lambda start: (start, pair)))
-    )
+    ids, numbers = _pack(frame, packing)
+    end = rows - rows % batch_size if drop_remainder else rows
+    starts = tf.data.Dataset.range(0, end, batch_size)
 
-    def batch(start, pair):
-        stop = start + batch_size
-        size = batch_size if drop_remainder else tf.minimum(stop, len(frame)) - start
-        index = start + tf.range(size, dtype=tf.int64)
-        index = shuffled(index, pair, len(frame)) if shuffle else index
+    def epoch(pair):
+        order = shuffled(rows, pair) if shuffle else tf.range(rows, dtype=tf.int64)
+        return starts.map(lambda start: order[start : start + batch_size])
+
+    def batch(index):
+        index = tf.ensure_shape(index, [batch_size if drop_remainder else None])
         return packing.unpack(tf.gather(ids, index), tf.gather(numbers, index))
 
-    dataset = positions.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    indices = seeds(seed).take(1).flat_map(epoch)
+    dataset = indices.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = with_cardinality(dataset, rows, batch_size, drop_remainder)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def _pack(frame, schema, packing, labelled):
-    # On the CPU, where the batches are gathered: an accelerator would be asked for
-    # its copy at every step.
+def _pack(frame, packing):
     ids, numbers = [], []
     with tf.device("CPU:0"):
         for rows in chunks(frame):
-            block = frame_block(rows, schema, labelled)
-            some_ids, some_numbers = packing.pack(*block)
+            some_ids, some_numbers = packing.pack_frame(rows)
             ids.append(some_ids)
             numbers.append(some_numbers)
         return tf.concat(ids, 0), tf.concat(numbers, 0)

@@ -1,6 +1,10 @@
 """Encoded rows as two matrices: what is shuffled and gathered on the way to a batch."""
 
+import numpy as np
 import tensorflow as tf
+
+from tf_ctr.features import Categorical, columns
+from tf_ctr.features.fields import check_fitted
 
 
 class Packing:
@@ -15,26 +19,55 @@ class Packing:
     """
 
     def __init__(self, schema, labelled: bool):
+        check_fitted(schema.fields)
         self._schema = schema
         self._labelled = labelled
         self._ids = [field for field in schema.fields if field.table is not None]
         self._numbers = [field for field in schema.fields if field.table is None]
 
-    def pack(self, raw, places, label):
-        """Encodes a block of raw columns.
+    @property
+    def signature(self):
+        """The specification of what `pack` returns."""
+        width = sum(map(_width, self._ids))
+        ids = tf.TensorSpec([None, width], tf.int32)
+        return ids, tf.TensorSpec([None, len(self._numbers) + 1], tf.float32)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that `pack_frame` needs."""
+        names = [field.name for field in self._schema.fields]
+        return [*names, self._schema.label] if self._labelled else names
+
+    def pack_frame(self, frame):
+        """Encodes the rows of a frame, checked; returns what `pack` does."""
+        raw, places = {}, {}
+        for field in self._schema.fields:
+            if _is_one_string(field):
+                raw[field.name], places[field.name] = columns.distinct(frame, field)
+            else:
+                raw[field.name] = columns.raw(frame, field)
+        label = np.zeros(len(frame), np.float32)
+        if self._labelled:
+            label = self._schema.labels(frame)
+        # On the CPU, where the batches are put together.
+        with tf.device("CPU:0"):
+            return self.pack(raw, label, places)
+
+    def pack(self, raw, label, places=None):
+        """Encodes raw columns.
 
         Args:
             raw: Raw values of every field, as `Schema.encode` takes them.
-            places: For fields whose raw values are the distinct ones only: per row
-                its place in them.
             label: `[B]`.
+            places: For fields of which `raw` has the distinct values only: per row
+                its place in them. Strings are costly one by one.
 
         Returns:
             The ids, int32 `[B, I]`, and the numbers, float32 `[B, N + 1]`; the last
             column of the numbers is the label.
         """
         encoded = self._schema.encode(raw)
-        for name, place in places.items():
+        for name, place in (places or {}).items():
             encoded[name] = tf.gather(encoded[name], place)
         ids = [
             tf.reshape(tf.cast(encoded[field.name], tf.int32), [-1, _width(field)])
@@ -48,12 +81,12 @@ class Packing:
 
     def unpack(self, ids, numbers):
         """Returns a batch: `({field: tensor}, label)`, or the features alone."""
-        widths = [_width(field) for field in self._ids]
-        columns = tf.split(tf.cast(ids, tf.int64), widths, axis=1)
-        features = {
-            field.name: column if field.multivalent else column[:, 0]
-            for field, column in zip(self._ids, columns, strict=True)
-        }
+        ids = tf.cast(ids, tf.int64)
+        features, start = {}, 0
+        for field in self._ids:
+            part = ids[:, start : start + _width(field)]
+            features[field.name] = part if field.multivalent else part[:, 0]
+            start += _width(field)
         for index, field in enumerate(self._numbers):
             features[field.name] = numbers[:, index : index + 1]
         features = {field.name: features[field.name] for field in self._schema.fields}
@@ -62,3 +95,8 @@ class Packing:
 
 def _width(field):
     return field.max_length if field.multivalent else 1
+
+
+def _is_one_string(field):
+    one_id = isinstance(field, Categorical) and not field.multivalent
+    return one_id and field.dtype == "string"

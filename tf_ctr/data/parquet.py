@@ -5,14 +5,15 @@ import functools
 import pyarrow.dataset
 import tensorflow as tf
 
-from tf_ctr.data import arrow
+from tf_ctr.data.arrow import check_types, packed_blocks
 from tf_ctr.data.batching import (
     BLOCK_ROWS,
     batches,
     check_arguments,
-    number_of_batches,
+    with_cardinality,
 )
 from tf_ctr.data.files import resolve
+from tf_ctr.data.packing import Packing
 
 
 def from_parquet(
@@ -67,24 +68,23 @@ def from_parquet(
     check_arguments(batch_size, seed, shuffle_blocks)
     files = resolve(paths, ".parquet")
     parts = list(pyarrow.dataset.dataset(files, format="parquet").get_fragments())
-    for part in parts:
-        arrow.check_types(schema, part.physical_schema, labelled)
-    groups = [group for part in parts for group in part.split_by_row_group()]
-    rows = sum(part.metadata.num_rows for part in parts)
-    names = arrow.column_names(schema, labelled)
+    packing = Packing(schema, labelled)
+    # Many files, few types: each is checked once.
+    types = {part.physical_schema.remove_metadata(): part.path for part in parts}
+    for arrow_schema, file in types.items():
+        check_types(arrow_schema, packing, file)
     readers = [
-        functools.partial(group.to_batches, columns=names, batch_size=BLOCK_ROWS)
-        for group in groups
+        functools.partial(
+            group.to_batches,
+            columns=packing.columns,
+            batch_size=BLOCK_ROWS,
+            batch_readahead=2,
+        )
+        for part in parts
+        for group in part.split_by_row_group()
     ]
-    dataset = batches(
-        arrow.blocks(readers, schema, shuffle, seed, labelled),
-        schema,
-        batch_size,
-        shuffle,
-        seed,
-        shuffle_blocks,
-        drop_remainder,
-        labelled,
-    )
-    count = number_of_batches(rows, batch_size, drop_remainder)
-    return dataset.apply(tf.data.experimental.assert_cardinality(count))
+    packed = packed_blocks(readers, packing, shuffle, seed)
+    mixed = shuffle_blocks if shuffle else 0
+    dataset = batches(packed, packing, batch_size, mixed, seed, drop_remainder)
+    rows = sum(part.metadata.num_rows for part in parts)
+    return with_cardinality(dataset, rows, batch_size, drop_remainder)

@@ -5,12 +5,13 @@ from google.protobuf.message import DecodeError
 
 from tf_ctr.data.batching import batches, check_arguments
 from tf_ctr.data.files import resolve
+from tf_ctr.data.packing import Packing
 from tf_ctr.data.shuffling import in_parts
 from tf_ctr.errors import explain, unknown_name
 
 BLOCK_RECORDS = 1 << 13
 # A feature that none of the first records has is a wrong name, not a missing value.
-CHECKED_RECORDS = 1000
+CHECKED_RECORDS = 100
 LIST_KIND = {"string": "bytes_list", "int64": "int64_list", "float32": "float_list"}
 LABEL_DTYPE = {"int64_list": tf.int64, "float_list": tf.float32}
 
@@ -75,6 +76,7 @@ def from_tfrecord(
                 "read the files apart and join the datasets with concatenate",
             )
         )
+    packing = Packing(schema, labelled)
     spec = {field.name: _feature(field) for field in schema.fields}
     if labelled:
         spec[schema.label] = tf.io.FixedLenFeature([], label_dtypes.pop())
@@ -82,18 +84,12 @@ def from_tfrecord(
     def parse(records):
         raw = tf.io.parse_example(records, spec)
         label = raw.pop(schema.label) if labelled else tf.zeros(tf.shape(records))
-        return raw, {}, _checked_label(label, schema.label)
+        return packing.pack(raw, _checked_label(label, schema.label))
 
-    return batches(
-        _records(files, shuffle, seed).map(parse, num_parallel_calls=tf.data.AUTOTUNE),
-        schema,
-        batch_size,
-        shuffle,
-        seed,
-        shuffle_blocks,
-        drop_remainder,
-        labelled,
-    )
+    records = _records(files, shuffle, seed)
+    packed = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    mixed = shuffle_blocks if shuffle else 0
+    return batches(packed, packing, batch_size, mixed, seed, drop_remainder)
 
 
 def _records(files, shuffle, seed):
@@ -114,10 +110,10 @@ def _feature(field):
 
 def _checked_label(label, name):
     label = tf.cast(label, tf.float32)
-    message = explain(
-        f"label {name!r} to be 0 or 1", "the values below", "mend the files"
-    )
-    tf.debugging.Assert(tf.reduce_all((label == 0) | (label == 1)), [message, label])
+    right = (label == 0) | (label == 1)
+    message = explain(f"label {name!r} to be 0 or 1", "those below", "mend the files")
+    wrong = tf.boolean_mask(label, ~right)
+    tf.debugging.Assert(tf.reduce_all(right), [message, wrong])
     return label
 
 
@@ -132,7 +128,7 @@ def _check_file(file, schema, labelled):
 
 
 def _check_kind(file, kinds, name, expected):
-    if name not in kinds:
+    if not kinds.get(name):
         raise ValueError(unknown_name(f"feature in {file}", name, kinds))
     if kinds[name] not in expected:
         raise TypeError(
@@ -150,7 +146,7 @@ def _feature_kinds(file):
         for record in tf.data.TFRecordDataset(file).take(CHECKED_RECORDS):
             features = tf.train.Example.FromString(record.numpy()).features.feature
             for name, value in features.items():
-                kinds.setdefault(name, value.WhichOneof("kind"))
+                kinds[name] = kinds.get(name) or value.WhichOneof("kind")
     except (DecodeError, tf.errors.DataLossError) as error:
         raise ValueError(
             explain(

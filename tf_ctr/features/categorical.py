@@ -8,6 +8,8 @@ from tf_ctr.errors import explain
 from tf_ctr.features.checks import POOLINGS, check_choice, check_count, check_name
 
 DEFAULT_PADDING = {"string": "", "int64": -1}
+# Rows are counted in 32 bits on their way to a batch.
+MOST_ROWS = 2**31 - 2
 PYTHON_TYPE = {"string": str, "int64": int}
 
 
@@ -110,7 +112,7 @@ class Categorical:
             )
 
     def _check_hashed(self):
-        check_count("num_buckets", self.num_buckets, 1)
+        check_count("num_buckets", self.num_buckets, 1, MOST_ROWS)
         if self.vocabulary is not None:
             raise ValueError(
                 explain(

@@ -1,5 +1,6 @@
 """Checks of arguments that the field specs share."""
 
+import math
 import re
 
 from tf_ctr.errors import explain
@@ -33,13 +34,15 @@ def check_choice(argument, value, choices):
         )
 
 
-def check_count(argument, value, minimum):
-    """Raises unless `value` is a whole number of at least `minimum`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+def check_count(argument, value, least, most=math.inf):
+    """Raises unless `value` is a whole number from `least` to `most`."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (whole and least <= value <= most):
+        limits = f"of at least {least}" if most == math.inf else f"{least} to {most}"
         raise ValueError(
             explain(
-                f"`{argument}` to be a whole number of at least {minimum}",
+                f"`{argument}` to be a whole number {limits}",
                 repr(value),
-                f"pass {argument}={minimum} or more",
+                f"pass {argument}={max(least, 1)}, for example",
             )
         )

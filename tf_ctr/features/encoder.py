@@ -90,12 +90,9 @@ def _fixed_length(rows, field):
     Padding anywhere is dropped before the cut: clients pad a batch to its longest row.
     """
     ids = tf.ragged.boolean_mask(rows, rows > 0)
-    kept = (
-        slice(-field.max_length, None)
-        if field.keeps_newest
-        else slice(field.max_length)
-    )
-    return ids[:, kept].to_tensor(0, shape=[None, field.max_length])
+    length = field.max_length
+    ids = ids[:, -length:] if field.keeps_newest else ids[:, :length]
+    return ids.to_tensor(0, shape=[None, length])
 
 
 def _numbers(values, field):
@@ -116,13 +113,7 @@ def _raw_tensor(value, field):
     if isinstance(value, tf.RaggedTensor):
         value = value.to_tensor(field.padding)
     tensor = tf.convert_to_tensor(value, dtype_hint=dtype)
-    castable = tensor.dtype.is_integer and dtype != tf.string
-    castable = castable or (tensor.dtype.is_floating and dtype.is_floating)
-    rank = tensor.shape.rank
-    column = rank == 2 and tensor.shape[1] in (1, None) and not field.multivalent
-    if not (tensor.dtype == dtype or castable) or not (
-        column or rank == 1 + field.multivalent
-    ):
+    if not (_castable(tensor.dtype, dtype) and _shape_fits(tensor.shape, field)):
         raise ValueError(
             explain(
                 f"field {field.name!r} as {dtype.name} of shape "
@@ -132,4 +123,18 @@ def _raw_tensor(value, field):
             )
         )
     tensor = tf.cast(tensor, dtype)
-    return tf.squeeze(tf.ensure_shape(tensor, [None, 1]), 1) if column else tensor
+    if field.multivalent or tensor.shape.rank == 1:
+        return tensor
+    return tf.squeeze(tf.ensure_shape(tensor, [None, 1]), axis=1)
+
+
+def _castable(given, wanted):
+    if given.is_integer:
+        return wanted.is_integer or wanted.is_floating
+    return given == wanted or (given.is_floating and wanted.is_floating)
+
+
+def _shape_fits(shape, field):
+    if field.multivalent:
+        return shape.rank == 2
+    return shape.rank == 1 or (shape.rank == 2 and shape[1] in (1, None))

@@ -3,18 +3,18 @@
 import collections
 import dataclasses
 
-import keras
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sklearn.preprocessing import StandardScaler
 
 from tf_ctr.errors import explain
 from tf_ctr.features.arrow import as_floats, as_ids, flat_lists
 from tf_ctr.features.categorical import Categorical
 from tf_ctr.features.columns import check_rows, chunks, column
 from tf_ctr.features.numeric import Numeric
+from tf_ctr.features.sketches import Moments, Quantiles
 
+# Of what `max_length` may become when it is learned.
 LONGEST = 128
 
 
@@ -24,21 +24,19 @@ def learn(fields, data):
     rows = 0
     for frame in chunks(data):
         rows += len(frame)
-        for learner in learners:
-            learner.update(frame)
+        for each in learners:
+            each.update(frame)
     check_rows(rows)
-    learned = [learner.learned() for learner in learners]
-    return [field for field, _ in learned], {
-        field.name: share for field, share in learned
-    }
+    completed, shares = zip(*(each.learned() for each in learners), strict=True)
+    names = [field.name for field in completed]
+    return completed, dict(zip(names, shares, strict=True))
 
 
 def _learner(field):
     if isinstance(field, Categorical):
         return IdLearner(field)
     if isinstance(field, Numeric):
-        quantile = field.transform == "quantile"
-        return QuantileLearner(field) if quantile else MomentLearner(field)
+        return NumberLearner(field)
     return SequenceLearner(field)
 
 
@@ -62,8 +60,9 @@ class IdLearner:
             self._count(ids)
 
     def _count(self, ids):
-        dtype = "int64" if pa.types.is_integer(ids.type) else "string"
-        self.field = dataclasses.replace(self.field, dtype=dtype)
+        if self.field.dtype is None:
+            dtype = "int64" if pa.types.is_integer(ids.type) else "string"
+            self.field = dataclasses.replace(self.field, dtype=dtype)
         ids = ids.filter(pc.not_equal(ids, pa.scalar(self.field.padding, ids.type)))
         self._present += len(ids)
         if self.field.num_buckets is None:
@@ -99,66 +98,36 @@ class IdLearner:
                     "lower min_count",
                 )
             )
-        return [
-            value for value, _ in sorted(kept, key=lambda item: (-item[1], item[0]))
-        ]
+        kept.sort(key=lambda item: (-item[1], item[0]))
+        return [value for value, _ in kept]
 
 
-class MomentLearner:
-    """Learns mean and standard deviation."""
+class NumberLearner:
+    """Sketches the finite numbers of a numeric field."""
 
     def __init__(self, field):
         self.field = field
-        # Merges chunks without cancellation, and takes 1 for a zero deviation.
-        self._scaler = StandardScaler()
+        quantile = field.transform == "quantile"
+        self._sketch = Quantiles(field.num_bins or 2) if quantile else Moments()
         self._rows = self._present = 0
 
     def update(self, frame):
         """Takes in the numbers of one more frame."""
-        values = _finite(frame, self.field.name)
+        values = as_floats(column(frame, self.field.name), self.field.name)
+        values = values[np.isfinite(values)]
         self._rows += len(frame)
         self._present += len(values)
         if len(values):
-            self._scaler.partial_fit(values[:, None])
+            self._sketch.add(values)
 
     def learned(self):
         """Returns the completed field and the share of rows with a number."""
+        field, share = self.field, _share(self._present, self._rows)
+        if field.fitted:
+            return field, share
         if not self._present:
-            raise ValueError(_nothing_in(self.field.name))
-        mean, std = self.field.mean, self.field.std
-        mean = float(self._scaler.mean_[0]) if mean is None else mean
-        std = float(self._scaler.scale_[0]) if std is None else std
-        field = dataclasses.replace(self.field, mean=mean, std=std)
-        return field, _share(self._present, self._rows)
-
-
-class QuantileLearner:
-    """Learns bin boundaries from a sketch of the distribution."""
-
-    def __init__(self, field):
-        self.field = field
-        bins = field.num_bins or 2
-        self._sketch = keras.layers.Discretization(num_bins=bins, epsilon=0.1 / bins)
-        self._rows = self._present = 0
-
-    def update(self, frame):
-        """Takes in the numbers of one more frame."""
-        values = _finite(frame, self.field.name)
-        self._rows += len(frame)
-        self._present += len(values)
-        if len(values):
-            self._sketch.update_state(values)
-
-    def learned(self):
-        """Returns the completed field and the share of rows with a number."""
-        if not self._present:
-            raise ValueError(_nothing_in(self.field.name))
-        field = self.field
-        if field.boundaries is None:
-            self._sketch.finalize_state()
-            cuts = np.unique(self._sketch.bin_boundaries).tolist()
-            field = dataclasses.replace(field, boundaries=cuts)
-        return field, _share(self._present, self._rows)
+            raise ValueError(_nothing_in(field.name))
+        return self._sketch.complete(field), share
 
 
 class SequenceLearner:
@@ -174,11 +143,6 @@ class SequenceLearner:
     def learned(self):
         """Returns the field as it came; its share is not counted."""
         return self.field, None
-
-
-def _finite(frame, name):
-    values = as_floats(column(frame, name), name)
-    return values[np.isfinite(values)]
 
 
 def _share(part, whole):

@@ -168,21 +168,13 @@ class Schema:
     def unseen_share(self, frame) -> pd.Series:
         """Returns the share of unseen ids among all ids, per field with a vocabulary.
 
-        Missing values do not count; a field with no value at all has NaN.
-
-        Args:
-            frame: A pandas frame with a column for every field, or an iterable of
-                frames.
+        `frame` may be an iterable of frames, too. Missing values do not count; a field
+        with no value at all has NaN.
         """
         return reports.unseen_share(self, frame)
 
     def example_rows(self, n: int, seed: int = 0) -> pd.DataFrame:
-        """Returns raw rows drawn at random, a tenth missing and a tenth unseen.
-
-        Args:
-            n: The number of rows.
-            seed: The seed of the draw.
-        """
+        """Returns `n` raw rows drawn at random, a tenth missing and a tenth unseen."""
         check_fitted(self.fields)
         generator = np.random.default_rng(seed)
         drawn = {each.name: example_column(each, n, generator) for each in self.fields}
@@ -215,9 +207,9 @@ class Schema:
             ValueError: For any other file, or one of another version.
         """
         record = serialization.read(path)
-        fields, specs = zip(*record["fields"], strict=True)
+        specs = [spec for _, spec in record["fields"]]
         schema = cls(specs, record["label"], record["group"])
-        schema._complete(fields, record["coverage"])
+        schema._complete([field for field, _ in record["fields"]], record["coverage"])
         return schema
 
     def _fitted_encoder(self):

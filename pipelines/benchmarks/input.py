@@ -1,0 +1,181 @@
+"""Is the input faster than the training step?
+
+Writes random impressions as Parquet, CSV and TFRecord, and times one epoch of every
+`tf_ctr.data` source, in order and shuffled, against training steps of a DCN on batches
+that are there already. All take turns in one interleaved run, and the training step
+takes part twice, to show the noise. Prints a Markdown table of the samples per second
+of each, and how many times the training step's speed that is, with quartiles.
+
+    python -m pipelines.benchmarks.input
+"""
+
+import argparse
+import itertools
+import pathlib
+import tempfile
+
+import numpy as np
+import pandas as pd
+
+from pipelines.benchmarks.interleave import interleave, markdown
+
+STEP = "training step"
+SOURCES = ("frame", "parquet", "csv", "tfrecord")
+
+
+def parse(argv=None):
+    """Returns the checked arguments of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.benchmarks.input",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, default, text in [
+        ("rows", 200_000, "impressions in an epoch"),
+        ("integers", 18, "fields of integer ids"),
+        ("strings", 8, "fields of string ids"),
+        ("numbers", 4, "standardised numeric fields"),
+        ("vocabulary", 10_000, "ids per field"),
+        ("batch-size", 4096, "impressions in a batch"),
+        ("embedding-dim", 16, "embedding dim of the DCN"),
+        ("cross-layers", 3, "cross layers of the DCN"),
+        ("steps", 4, "training steps in one timed call"),
+        ("rounds", 7, "timed rounds; each runs everything once"),
+        ("seed", 0, "seed of data, weights and orders"),
+    ]:
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            default=default,
+            metavar="N",
+            help=f"{text} (default: {default})",
+        )
+    parser.add_argument(
+        "--hidden-units",
+        type=int,
+        nargs="+",
+        metavar="N",
+        default=[1024, 512, 256],
+        help="widths of the deep layers (default: 1024 512 256)",
+    )
+    parser.add_argument(
+        "--csv", metavar="PATH", help="also write the seconds of every round here"
+    )
+    args = parser.parse_args(argv)
+    _check(parser, args)
+    return args
+
+
+def _check(parser, args):
+    for name in ("vocabulary", "batch_size", "embedding_dim", "steps", "rounds"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    sizes = (args.integers, args.strings, args.numbers, args.cross_layers, args.seed)
+    if min(sizes) < 0 or min(args.hidden_units) < 1:
+        parser.error("no size may be negative, and no deep layer empty")
+    if args.integers + args.strings < 1:
+        parser.error("--integers and --strings must give at least one field")
+    if args.rows < args.batch_size:
+        parser.error("--rows must be at least --batch-size, one batch")
+
+
+def main(argv=None):
+    """Times all sources and the training step, and prints the table."""
+    args = parse(argv)
+    frame = impressions(args)
+    schema = fitted_schema(frame, args)
+    step = training_step(frame, schema, args)
+    with tempfile.TemporaryDirectory() as folder:
+        variants = {STEP: step, f"{STEP} again": step}
+        variants |= epochs(frame, schema, pathlib.Path(folder), args)
+        seconds = interleave(variants, args.rounds, args.seed)
+    if args.csv:
+        seconds.to_csv(args.csv)
+    print(markdown(speeds(seconds, args)))
+
+
+def impressions(args):
+    """Returns random impressions: the contents do not matter, the types do."""
+    rng = np.random.default_rng(args.seed)
+    columns = {}
+    for index in range(args.integers + args.strings):
+        ids = pd.Series(rng.integers(args.vocabulary, size=args.rows))
+        is_string = index >= args.integers
+        columns[f"field_{index}"] = "id_" + ids.astype("str") if is_string else ids
+    for index in range(args.numbers):
+        columns[f"number_{index}"] = rng.normal(size=args.rows)
+    columns["click"] = rng.integers(2, size=args.rows)
+    return pd.DataFrame(columns)
+
+
+def fitted_schema(frame, args):
+    """Returns the schema of the impressions."""
+    from tf_ctr.features import Categorical, Numeric, Schema
+
+    categories = range(args.integers + args.strings)
+    fields = [Categorical(f"field_{index}") for index in categories]
+    fields += [Numeric(f"number_{index}") for index in range(args.numbers)]
+    return Schema(fields).fit(frame)
+
+
+def training_step(frame, schema, args):
+    """Returns a callable that trains on the next batches and waits for the result."""
+    import keras
+
+    from tf_ctr.backbones import dcn
+    from tf_ctr.data import from_frame
+    from tf_ctr.optimizers import SparseAdam
+
+    keras.utils.set_random_seed(args.seed)
+    model = dcn(schema, args.embedding_dim, args.hidden_units, args.cross_layers)
+    model.compile(SparseAdam(), "binary_crossentropy")
+    dataset = from_frame(frame, schema, args.batch_size, drop_remainder=True)
+    batches = itertools.cycle(list(dataset.take(8)))
+
+    def step():
+        for _ in range(args.steps):
+            model.train_on_batch(*next(batches))
+
+    return step
+
+
+def epochs(frame, schema, folder, args):
+    """Returns callables that read the whole of each source once."""
+    from tf_ctr import data
+
+    paths = {name: folder / f"impressions.{name}" for name in SOURCES}
+    frame.to_parquet(paths["parquet"], row_group_size=65_536)
+    frame.to_csv(paths["csv"], index=False)
+    data.to_tfrecord(frame, schema, paths["tfrecord"])
+    variants = {}
+    for name, shuffle in itertools.product(SOURCES, (False, True)):
+        read = getattr(data, f"from_{name}")
+        rows = frame if name == "frame" else paths[name]
+        dataset = read(rows, schema, args.batch_size, shuffle=shuffle)
+        label = f"from_{name}{', shuffled' if shuffle else ''}"
+        variants[label] = lambda dataset=dataset: _read(dataset)
+    return variants
+
+
+def _read(dataset):
+    for _ in dataset:
+        pass
+
+
+def speeds(seconds, args):
+    """Returns the samples per second, also as a multiple of the training step's."""
+    trained = args.steps * args.batch_size
+    samples = {n: trained if n.startswith(STEP) else args.rows for n in seconds}
+    rates = pd.Series(samples) / seconds
+    times = rates.div(rates[STEP], axis=0)
+    table = {
+        "thousand samples/s": rates.median() / 1000,
+        "times the step": times.median(),
+        "low": times.quantile(0.25),
+        "high": times.quantile(0.75),
+    }
+    return pd.DataFrame(table).rename_axis("source")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""The input benchmark at toy size."""
+
+import pandas as pd
+import pytest
+
+from pipelines.benchmarks import input as benchmark
+
+TOY = "--rows 40 --integers 2 --strings 1 --numbers 1 --batch-size 8 --hidden-units 4"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--rows 10", "--rounds 0", "--integers -1", "--integers 0 --strings 0"],
+)
+def test_bad_arguments_fail_before_any_work(arguments, capsys):
+    with pytest.raises(SystemExit):
+        benchmark.parse(arguments.split())
+    assert "error: " in capsys.readouterr().err
+
+
+def test_speeds_are_samples_by_seconds():
+    args = benchmark.parse("--rows 4000 --batch-size 100 --steps 10".split())
+    seconds = pd.DataFrame(
+        {"training step": [1.0, 2.0], "from_frame": [0.5, 0.5]}, index=[0, 1]
+    )
+    table = benchmark.speeds(seconds, args)
+    assert table.loc["training step", "thousand samples/s"] == 0.75
+    assert table.loc["from_frame", "thousand samples/s"] == 8.0
+    # In its own rounds: 8000 / 1000 and 8000 / 500.
+    assert table.loc["from_frame", "times the step"] == 12.0
+
+
+def test_the_table_has_a_row_per_source_and_the_control(tmp_path, capsys):
+    seconds = tmp_path / "seconds.csv"
+    benchmark.main(f"{TOY} --rounds 2 --steps 1 --csv {seconds}".split())
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split("|")[1].strip() for line in lines[2:]]
+    assert names[:3] == ["training step", "training step again", "from_frame"]
+    assert len(names) == 10
+    assert pd.read_csv(seconds, index_col="round").shape == (2, 10)

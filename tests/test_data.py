@@ -1,0 +1,244 @@
+"""Every source gives the same rows; shuffling loses and repeats none."""
+
+import collections
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from tf_ctr import data
+from tf_ctr.data import batching
+from tf_ctr.features import Categorical, Numeric, Schema, Sequence
+
+ROWS = 257
+
+
+def text_lists(rng, letters):
+    return [list(rng.choice(letters, rng.integers(0, 5))) for _ in range(ROWS)]
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    item = pd.Series(rng.integers(0, 20, ROWS), dtype="Int64")
+    frame = pd.DataFrame(
+        {
+            "row": np.arange(ROWS),
+            "user": rng.choice(["ann", "NA", "007", None], ROWS),
+            "item": item.mask(rng.random(ROWS) < 0.1),
+            "device": [f"d{i}" for i in rng.integers(0, 100, ROWS)],
+            "tags": text_lists(rng, ["x", "y", "z"]),
+            "history": [
+                list(map(int, rng.integers(0, 25, i % 6))) for i in range(ROWS)
+            ],
+            "price": np.where(rng.random(ROWS) < 0.1, np.nan, rng.normal(size=ROWS)),
+            "age": rng.uniform(18, 80, ROWS),
+            "unused": 1,
+            "click": rng.integers(0, 2, ROWS),
+        }
+    )
+    return frame
+
+
+@pytest.fixture(scope="module")
+def schema(frame):
+    fields = [
+        Categorical("row"),
+        Categorical("user", min_count=2),
+        Categorical("item"),
+        Categorical("device", num_buckets=10),
+        Categorical("tags", multivalent=True, max_length=3),
+        Sequence("history", of="item", max_length=4),
+        Numeric("price"),
+        Numeric("age", "quantile", num_bins=4),
+    ]
+    return Schema(fields).fit(frame)
+
+
+@pytest.fixture
+def files(frame, schema, tmp_path, monkeypatch):
+    """The frame in three files of each kind, in several blocks each."""
+    monkeypatch.setattr(batching, "BLOCK_ROWS", 16)
+    joined = frame.assign(
+        tags=frame["tags"].str.join("|"),
+        history=[("|").join(map(str, ids)) for ids in frame["history"]],
+    )
+    for index, rows in enumerate(np.array_split(np.arange(ROWS), 3)):
+        stem = str(tmp_path / f"part{index}")
+        frame.iloc[rows].to_parquet(f"{stem}.parquet", row_group_size=30)
+        joined.iloc[rows].to_csv(f"{stem}.csv", index=False)
+        data.to_tfrecord(frame.iloc[rows], schema, f"{stem}.tfrecord")
+    return tmp_path
+
+
+def table(dataset):
+    """All batches of a dataset as arrays."""
+    batches = [
+        {name: np.asarray(value) for name, value in features.items()}
+        | {"click": np.asarray(label)}
+        for features, label in dataset
+    ]
+    names = batches[0]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in names}
+
+
+@pytest.fixture(params=["frame", "parquet", "csv", "tfrecord"])
+def source(request, frame, files, schema):
+    """A function of the options that returns the dataset of one source."""
+    read = getattr(data, f"from_{request.param}")
+    rows = frame if request.param == "frame" else files
+
+    def open_source(schema=schema, **options):
+        return read(rows, schema, **options)
+
+    return open_source
+
+
+def test_every_source_gives_the_encoded_rows_in_order(source, frame, schema):
+    expected = schema.encode(schema.raw_columns(frame))
+    got = table(source(batch_size=50))
+    np.testing.assert_array_equal(got.pop("click"), frame["click"])
+    assert list(got) == list(expected)
+    for name, values in got.items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+
+
+def test_batches_have_the_dtypes_and_shapes_of_the_inputs(source, schema):
+    dataset = source(batch_size=50)
+    features, label = dataset.element_spec
+    assert label == tf.TensorSpec([None], tf.float32)
+    for name, tensor in schema.inputs().items():
+        assert features[name].dtype == tensor.dtype
+        assert features[name].shape.as_list() == list(tensor.shape)
+    assert [len(label) for _, label in dataset] == [50] * 5 + [7]
+
+
+def test_full_batches_only(source):
+    dataset = source(batch_size=50, drop_remainder=True)
+    assert dataset.element_spec[1].shape == [50]
+    assert [len(label) for _, label in dataset] == [50] * 5
+
+
+def test_unlabelled_rows_need_no_label(source, schema, frame):
+    other = Schema(schema.fields, label="not_there")
+    features = next(iter(source(other, batch_size=ROWS, labelled=False)))
+    expected = schema.encode(schema.raw_columns(frame))
+    np.testing.assert_array_equal(features["row"], expected["row"])
+
+
+def rows_of(dataset):
+    return table(dataset)["row"].tolist()
+
+
+def test_each_epoch_has_each_row_once_in_an_order_of_its_own(source):
+    dataset = source(batch_size=50, shuffle=True, seed=3)
+    plain = rows_of(source(batch_size=50))
+    first, second = rows_of(dataset), rows_of(dataset)
+    assert sorted(first) == sorted(second) == sorted(plain)
+    assert first != second
+    assert first != plain
+
+
+def test_the_seed_gives_the_same_epochs_again(source):
+    one = source(batch_size=50, shuffle=True, seed=3)
+    two = source(batch_size=50, shuffle=True, seed=3)
+    other = source(batch_size=50, shuffle=True, seed=4)
+    epochs = [rows_of(one), rows_of(one)]
+    assert epochs == [rows_of(two), rows_of(two)]
+    assert rows_of(other) != epochs[0]
+    repeated = rows_of(source(batch_size=50, shuffle=True, seed=3).repeat(2))
+    assert repeated == epochs[0] + epochs[1]
+
+
+def test_rows_stay_whole_when_shuffled(source):
+    plain = table(source(batch_size=50))
+    mixed = table(source(batch_size=50, shuffle=True))
+    back, there = np.argsort(mixed["row"]), np.argsort(plain["row"])
+    for name in plain:
+        np.testing.assert_array_equal(mixed[name][back], plain[name][there])
+
+
+def test_every_row_may_come_first():
+    """A uniform order: each place of 8 rows gets each row about equally often."""
+    frame = pd.DataFrame({"row": range(8), "click": 0})
+    schema = Schema([Categorical("row", vocabulary=range(8))])
+    dataset = data.from_frame(frame, schema, 8, shuffle=True).repeat(2000)
+    orders = table(dataset)["row"].reshape(-1, 8) - 2
+    for place in orders.T:
+        counts = np.bincount(place, minlength=8)
+        # Chi-square with 7 degrees of freedom: 24.3 is passed once in a thousand.
+        assert ((counts - 250) ** 2 / 250).sum() < 40
+    assert len(collections.Counter(map(tuple, orders))) > 1800
+
+
+def test_neighbours_in_an_order_are_unrelated():
+    """2**16 rows: an order by formula, such as `index_shuffle`, fails here."""
+    frame = pd.DataFrame({"n": np.arange(2.0**16), "click": 0})
+    schema = Schema([Numeric("n")]).fit(frame)
+    order = table(data.from_frame(frame, schema, 4096, shuffle=True))["n"][:, 0]
+    for lag in (1, 2, 64, 4096):
+        correlation = np.corrcoef(order[:-lag], order[lag:])[0, 1]
+        # Of standard deviation 1 / 256.
+        assert abs(correlation) < 5 / 256
+
+
+def test_shuffling_mixes_across_row_groups(files, schema):
+    rows = np.array(rows_of(data.from_parquet(files, schema, 50, shuffle=True)))
+    # The rows of the first batch come from more than the parts read side by side.
+    assert np.ptp(rows[:50]) > 120
+
+
+def test_the_number_of_batches_is_known(files, schema, frame):
+    for dataset in (
+        data.from_frame(frame, schema, 50, shuffle=True),
+        data.from_parquet(files, schema, 50, shuffle=True),
+    ):
+        assert len(dataset) == 6
+    assert len(data.from_frame(frame, schema, 50, drop_remainder=True)) == 5
+    assert len(data.from_parquet(files, schema, 50, drop_remainder=True)) == 5
+
+
+def test_paths_may_be_a_file_a_pattern_or_a_list(files, schema):
+    parts = [files / f"part{i}.parquet" for i in (2, 0)]
+    rows = rows_of(data.from_parquet(parts, schema))
+    one = rows_of(data.from_parquet(str(parts[0]), schema))
+    assert rows[: len(one)] == one
+    assert rows[len(one) :] == rows_of(data.from_parquet(parts[1], schema))
+    pattern = rows_of(data.from_parquet(f"{files}/part[02]*.parquet", schema))
+    assert sorted(pattern) == sorted(rows)
+
+
+def test_only_one_field_of_each_kind(frame):
+    numbers = [Numeric("price"), Numeric("age", "quantile", num_bins=2)]
+    for field in (*numbers, Categorical("user")):
+        schema = Schema([field]).fit(frame)
+        batch, _ = next(iter(data.from_frame(frame, schema, 10)))
+        expected = schema.encode(schema.raw_columns(frame[:10]))
+        np.testing.assert_array_equal(batch[field.name], expected[field.name])
+
+
+def test_csv_takes_another_separator(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("tags,click\na;b,0\n,1\nb,1\n", encoding="utf-8")
+    schema = Schema([Categorical("tags", ["a", "b"], multivalent=True, max_length=2)])
+    rows = table(data.from_csv(path, schema, separator=";"))
+    assert rows["tags"].tolist() == [[2, 3], [0, 0], [3, 0]]
+
+
+def test_a_record_that_lacks_a_feature_has_it_missing(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    record = tf.train.Example()
+    record.features.feature["c"].bytes_list.value.append(b"a")
+    record.features.feature["n"].float_list.value.append(3.0)
+    record.features.feature["click"].int64_list.value.append(1)
+    sparse = tf.train.Example()
+    sparse.features.feature["click"].int64_list.value.append(0)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(record.SerializeToString())
+        writer.write(sparse.SerializeToString())
+    schema = Schema([Categorical("c", ["a"]), Numeric("n", mean=1.0, std=1.0)])
+    rows = table(data.from_tfrecord(path, schema))
+    assert rows["c"].tolist() == [2, 0]
+    assert rows["n"].tolist() == [[2.0], [0.0]]
+    assert rows["click"].tolist() == [1.0, 0.0]

@@ -1,0 +1,212 @@
+"""Mistakes show when a source is opened, or by their own words while it is read."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from tf_ctr import data
+from tf_ctr.features import Categorical, Numeric, Schema, Sequence
+from tf_ctr.features.files import replacing
+
+FRAME = pd.DataFrame(
+    {
+        "item": [5, 7, 5],
+        "history": [[5], [], [5, 7]],
+        "price": [1.0, 2.0, 3.0],
+        "click": [0, 1, 1],
+    }
+)
+
+
+@pytest.fixture
+def schema():
+    fields = [Categorical("item"), Sequence("history", of="item"), Numeric("price")]
+    return Schema(fields).fit(FRAME)
+
+
+def write_csv(frame, path):
+    lists = frame["history"].map(lambda ids: "|".join(map(str, ids)))
+    frame.assign(history=lists).to_csv(path, index=False)
+
+
+def write_records(frame, path, names=None):
+    """Records with the given features only, in the dtypes of the frame."""
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for row in frame.to_dict("records"):
+            example = tf.train.Example()
+            for name in names or row:
+                feature, values = example.features.feature[name], np.ravel(row[name])
+                if isinstance(row[name], str):
+                    feature.bytes_list.value.extend(v.encode() for v in values)
+                elif values.dtype.kind == "i" or name == "history":
+                    feature.int64_list.value.extend(values.astype(int))
+                else:
+                    feature.float_list.value.extend(values)
+            writer.write(example.SerializeToString())
+
+
+WRITE = {
+    "parquet": lambda frame, path: frame.to_parquet(path),
+    "csv": write_csv,
+    "tfrecord": write_records,
+}
+
+
+@pytest.fixture(params=list(WRITE))
+def opened(request, schema, tmp_path):
+    """A function that writes a frame to a file and opens it as a source."""
+
+    def write_and_open(frame, **options):
+        path = tmp_path / f"a.{request.param}"
+        WRITE[request.param](frame, path)
+        return getattr(data, f"from_{request.param}")(path, schema, **options)
+
+    return write_and_open
+
+
+def test_the_good_frame_opens(opened):
+    assert [len(label) for _, label in opened(FRAME)] == [3]
+
+
+def test_a_missing_column_shows_at_once(opened):
+    with pytest.raises(ValueError, match=r"'price'(.|\n)*Fix: use one of: .*item"):
+        opened(FRAME.drop(columns="price"))
+    with pytest.raises(ValueError, match=r"'click'(.|\n)*Fix: use one of: .*item"):
+        opened(FRAME.drop(columns="click"))
+
+
+def test_a_wrong_dtype_shows_at_once(opened):
+    with pytest.raises((TypeError, ValueError), match=r"Fix: "):
+        opened(FRAME.assign(item=["a", "b", "c"]))
+    with pytest.raises((TypeError, ValueError), match=r"Fix: "):
+        opened(FRAME.assign(price=["a", "b", "c"]))
+
+
+@pytest.mark.parametrize("label", [[0, 1, 2], [0.0, np.nan, 1.0]])
+def test_a_wrong_label_shows_in_reading(opened, label):
+    dataset = opened(FRAME.assign(click=label))
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="label .*click.* to be 0 or 1"
+    ):
+        list(dataset)
+
+
+@pytest.mark.parametrize("name", ["parquet", "csv", "tfrecord"])
+def test_paths_that_name_nothing(schema, tmp_path, name):
+    read = getattr(data, f"from_{name}")
+    (tmp_path / "other.txt").touch()
+    for path in (tmp_path, tmp_path / "a.txt", f"{tmp_path}/*.{name}", [tmp_path]):
+        with pytest.raises(ValueError, match="names none(.|\n)*Fix: "):
+            read(path, schema)
+
+
+def test_wrong_arguments(opened, schema):
+    for options in ({"batch_size": 0}, {"seed": -1}, {"shuffle_blocks": 0}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            opened(FRAME, **options)
+    for options in ({"batch_size": 2.0}, {"seed": None}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            data.from_frame(FRAME, schema, **options)
+
+
+def test_frames(schema):
+    with pytest.raises(ValueError, match="at least one row"):
+        data.from_frame(FRAME[:0], schema)
+    with pytest.raises(ValueError, match="'click'"):
+        data.from_frame(FRAME.drop(columns="click"), schema)
+    with pytest.raises(ValueError, match="0 or 1"):
+        data.from_frame(FRAME.assign(click=2), schema)
+    with pytest.raises(ValueError, match="4 rows(.|\n)*3 rows(.|\n)*batch_size"):
+        data.from_frame(FRAME, schema, batch_size=4, drop_remainder=True)
+    with pytest.raises(TypeError, match="DataFrame"):
+        data.from_frame({"item": [5]}, schema)
+    with pytest.raises(ValueError, match="fitted"):
+        data.from_frame(FRAME, Schema([Categorical("item")]))
+
+
+def test_parquet_without_rows_or_a_full_batch(schema, tmp_path):
+    path = tmp_path / "a.parquet"
+    FRAME.to_parquet(path)
+    with pytest.raises(ValueError, match="4 rows(.|\n)*3 rows(.|\n)*batch_size"):
+        data.from_parquet(path, schema, batch_size=4, drop_remainder=True)
+    FRAME[:0].astype({"item": int}).to_parquet(path)
+    with pytest.raises((TypeError, ValueError), match="Fix: "):
+        data.from_parquet(path, schema)
+
+
+def test_the_file_at_fault_is_named(schema, tmp_path):
+    FRAME.to_parquet(tmp_path / "a.parquet")
+    FRAME.drop(columns="price").to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(ValueError, match="'price'") as caught:
+        data.from_parquet(tmp_path, schema)
+    assert "b.parquet" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("item,history,price,click\n", "at least one row"), ("", "Empty CSV")],
+)
+def test_csv_without_rows(schema, tmp_path, text, words):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=f"{words}(.|\n)*Fix: "):
+        data.from_csv(tmp_path, schema)
+
+
+def test_a_csv_cell_of_the_wrong_type_names_the_cell(schema, tmp_path):
+    path = tmp_path / "a.csv"
+    good = "5,5|7,1.0,1\n" * 400_000
+    path.write_text(f"item,history,price,click\n{good}5.0,5,1.0,1\n")
+    dataset = data.from_csv(path, schema)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="'5.0'(.|\n)*Int64"):
+        list(dataset)
+    path.write_text("item,history,price,click\n5,5|x,1.0,1\n")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="'x'"):
+        list(data.from_csv(path, schema))
+
+
+def test_a_file_that_is_no_tfrecord(schema, tmp_path):
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(b"item,click\n" * 20)
+    with pytest.raises(ValueError, match="uncompressed TFRecord(.|\n)*Fix: "):
+        data.from_tfrecord(path, schema)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(b"\xff\xff")
+    with pytest.raises(ValueError, match="uncompressed TFRecord(.|\n)*Fix: "):
+        data.from_tfrecord(path, schema)
+
+
+def test_records_whose_labels_differ_in_type(schema, tmp_path):
+    write_records(FRAME, tmp_path / "a.tfrecord")
+    write_records(FRAME.astype({"click": float}), tmp_path / "b.tfrecord")
+    with pytest.raises(TypeError, match="one type(.|\n)*Fix: "):
+        data.from_tfrecord(tmp_path, schema)
+
+
+def test_records_of_one_file_that_lack_a_field(schema, tmp_path):
+    write_records(FRAME, tmp_path / "a.tfrecord")
+    write_records(FRAME, tmp_path / "b.tfrecord", ["item", "history", "click"])
+    with pytest.raises(ValueError, match=r"b\.tfrecord(.|\n)*'price'"):
+        data.from_tfrecord(tmp_path, schema)
+
+
+def test_a_failed_write_keeps_the_old_records(schema, tmp_path):
+    path = tmp_path / "a.tfrecord"
+    data.to_tfrecord(FRAME, schema, path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="0 or 1"):
+        data.to_tfrecord(FRAME.assign(click=2), schema, path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tfrecord"]
+
+
+def test_replacing_only_on_success(tmp_path):
+    path = tmp_path / "folder" / "a"
+    with replacing(path) as temporary:
+        temporary.write_text("old")
+        assert not path.exists()
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("new")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [each.name for each in path.parent.iterdir()] == ["a"]

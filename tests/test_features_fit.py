@@ -1,0 +1,242 @@
+"""What a schema learns from frames."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from tf_ctr.features import Categorical, Numeric, Schema, Sequence
+
+
+def learned(field, values, **options):
+    """The field as learned from one column."""
+    return Schema([field]).fit(pd.DataFrame({field.name: values}, **options)).fields[0]
+
+
+def test_vocabulary_is_ordered_by_count_then_value():
+    ids = ["b", "c", "a", "c", "b", "d"]
+    assert learned(Categorical("c"), ids).vocabulary == ("b", "c", "a", "d")
+    assert learned(Categorical("c"), [3, 10, 3, 10, 2]).vocabulary == (3, 10, 2)
+
+
+def test_min_count_leaves_rare_ids_out():
+    field = learned(Categorical("c", min_count=2), ["a", "b", "b", "c", "c", "c"])
+    assert field.vocabulary == ("c", "b")
+    assert field.table_size == 4
+
+
+def test_a_given_vocabulary_stays_as_given():
+    field = learned(Categorical("c", vocabulary=["z", "a"]), ["a", "a", "b"])
+    assert field.vocabulary == ("z", "a")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series(["b", None, "a", "b"], dtype=object),
+        pd.Series(["b", np.nan, "a", "b"], dtype=object),
+        pd.Series(["b", None, "a", "b"], dtype="str"),
+        pd.Series(["b", None, "a", "b"], dtype="category"),
+        pd.Series(["b", None, "a", "b"], dtype=pd.ArrowDtype(pa.string())),
+        pd.Series(["b", None, "a", "b"], dtype="string[pyarrow]"),
+        pd.Series(["b", "", "a", "b"]),
+    ],
+    ids=["object", "nan", "str", "category", "arrow", "pyarrow", "empty"],
+)
+def test_every_kind_of_string_column(values):
+    schema = Schema([Categorical("c")]).fit(pd.DataFrame({"c": values}))
+    assert schema.fields[0].vocabulary == ("b", "a")
+    assert schema.fields[0].dtype == "string"
+    raw = schema.raw_columns(pd.DataFrame({"c": values}))["c"]
+    assert raw.tolist() == ["b", "", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series([7, None, 5, 7]),
+        pd.Series([7, None, 5, 7], dtype=object),
+        pd.Series([7, None, 5, 7], dtype="Int64"),
+        pd.Series([7, None, 5, 7], dtype="float32"),
+        pd.Series([7, None, 5, 7], dtype=pd.ArrowDtype(pa.int32())),
+        pd.Series([7, None, 5, 7], dtype=pd.ArrowDtype(pa.float64())),
+        pd.Series([7, None, 5, 7], dtype="Int64").astype("category"),
+        pd.Series([7, -1, 5, 7], dtype="int16"),
+    ],
+    ids=["float", "object", "Int64", "float32", "arrow", "nan", "category", "int16"],
+)
+def test_every_kind_of_integer_column(values):
+    schema = Schema([Categorical("c")]).fit(pd.DataFrame({"c": values}))
+    assert schema.fields[0].vocabulary == (7, 5)
+    assert schema.fields[0].dtype == "int64"
+    raw = schema.raw_columns(pd.DataFrame({"c": values}))["c"]
+    assert raw.dtype == np.int64
+    assert raw.tolist() == [7, -1, 5, 7]
+
+
+def test_large_integers_with_missing_ones_keep_their_digits():
+    values = pd.Series([2**62 + 1, None], dtype="Int64")
+    schema = Schema([Categorical("c")]).fit(pd.DataFrame({"c": values}))
+    assert schema.raw_columns(pd.DataFrame({"c": values}))["c"][0] == 2**62 + 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["x", "y", "x"], [], None, ["y", "x"]],
+        [("x", "y", "x"), (), None, ("y", "x")],
+        [np.array(["x", "y", "x"], object), np.array([], object), None, ["y", "x"]],
+        [["x", None, "y", "x"], [""], [np.nan], ["y", "x"]],
+        pd.Series(
+            [["x", "y", "x"], [], None, ["y", "x"]],
+            dtype=pd.ArrowDtype(pa.list_(pa.string())),
+        ),
+    ],
+    ids=["lists", "tuples", "arrays", "missing", "arrow"],
+)
+def test_every_kind_of_list_column(rows):
+    frame = pd.DataFrame({"c": rows})
+    schema = Schema([Categorical("c", multivalent=True, max_length=2)]).fit(frame)
+    assert schema.fields[0].vocabulary == ("x", "y")
+    raw = schema.raw_columns(frame)["c"]
+    assert raw.tolist() == [["x", "y"], ["", ""], ["", ""], ["y", "x"]]
+    # A frame that starts within its column.
+    assert schema.raw_columns(frame[3:])["c"].tolist() == [["y", "x"]]
+
+
+def test_max_length_is_the_longest_list_up_to_a_limit():
+    lists = Categorical("c", multivalent=True)
+    assert learned(lists, [[1], [1, 2, 3], []]).max_length == 3
+    assert learned(lists, [list(range(1000))]).max_length == 128
+
+
+def test_hashed_fields_learn_the_dtype_only():
+    field = learned(Categorical("c", num_buckets=5), ["a", "b"])
+    assert field.dtype == "string"
+    assert field.vocabulary is None
+
+
+def test_a_sequence_does_not_count_for_the_vocabulary():
+    fields = [Categorical("item"), Sequence("history", of="item")]
+    frame = pd.DataFrame({"item": [5, 7], "history": [[9, 9, 9], [7]]})
+    schema = Schema(fields).fit(frame)
+    assert schema.field("item").vocabulary == (5, 7)
+    assert schema.unseen_share(frame)["history"] == 3 / 4
+
+
+def test_mean_and_deviation_are_those_of_numpy():
+    values = np.random.default_rng(0).normal(1e9, 3.0, 5000)
+    field = learned(Numeric("n"), [*values, np.nan, np.inf])
+    assert field.mean == pytest.approx(values.mean(), rel=1e-14)
+    assert field.std == pytest.approx(values.std(), rel=1e-9)
+
+
+def test_a_constant_column_becomes_zero():
+    schema = Schema([Numeric("n")]).fit(pd.DataFrame({"n": [4, 4, 4]}))
+    assert schema.fields[0].std == 1.0
+    encoded = schema.encode(schema.raw_columns(pd.DataFrame({"n": [4, 4]})))
+    assert encoded["n"].numpy().tolist() == [[0.0], [0.0]]
+
+
+def test_quantile_bins_hold_equal_counts():
+    values = np.random.default_rng(0).lognormal(size=20_000)
+    frame = pd.DataFrame({"n": values})
+    schema = Schema([Numeric("n", "quantile", num_bins=10)]).fit(frame)
+    cuts = np.quantile(values, np.arange(1, 10) / 10)
+    np.testing.assert_allclose(schema.fields[0].boundaries, cuts, rtol=0.02)
+    bins = schema.encode(schema.raw_columns(frame))["n"].numpy()
+    counts = np.bincount(bins, minlength=11)
+    assert counts[0] == 0
+    np.testing.assert_allclose(counts[1:], 2000, rtol=0.05)
+
+
+def test_a_frequent_value_makes_fewer_bins():
+    field = learned(Numeric("n", "quantile", num_bins=4), [0.0] * 90 + [1.0] * 10)
+    assert len(field.boundaries) < 3
+    assert sorted(set(field.boundaries)) == list(field.boundaries)
+
+
+def click_frames():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "user": rng.choice(
+                ["ann", "bob", "cid", "dan"], 900, p=[0.4, 0.3, 0.2, 0.1]
+            ),
+            "item": rng.integers(0, 50, 900),
+            "tags": [list(rng.integers(0, 9, rng.integers(0, 4))) for _ in range(900)],
+            "price": rng.normal(5, 2, 900),
+            "age": rng.uniform(18, 80, 900),
+        }
+    )
+    return frame, [frame[:100], frame[100:101], frame[101:]]
+
+
+def click_schema():
+    return Schema(
+        [
+            Categorical("user"),
+            Categorical("item", min_count=3),
+            Categorical("tags", multivalent=True),
+            Numeric("price"),
+            Numeric("age", "quantile", num_bins=5),
+        ]
+    )
+
+
+def test_parts_in_any_order_learn_what_the_whole_learns():
+    frame, parts = click_frames()
+    whole = click_schema().fit(frame)
+    for frames in (parts, iter(parts), (part for part in reversed(parts))):
+        schema = click_schema().fit(frames)
+        assert schema.coverage == whole.coverage
+        for name in ("user", "item", "tags"):
+            assert schema.field(name) == whole.field(name)
+        assert schema.field("price").mean == pytest.approx(whole.field("price").mean)
+        assert schema.field("price").std == pytest.approx(whole.field("price").std)
+        np.testing.assert_allclose(
+            schema.field("age").boundaries, whole.field("age").boundaries, rtol=0.02
+        )
+
+
+def test_coverage_is_the_share_of_values_with_a_row_of_their_own():
+    frame = pd.DataFrame(
+        {
+            "a": ["x", "x", "y", None],
+            "b": [[1, 1], [2], [], [3]],
+            "n": [1, 2, np.nan, 4],
+        }
+    )
+    fields = [
+        Categorical("a", min_count=2),
+        Categorical("b", vocabulary=[1, 2], multivalent=True),
+        Numeric("n"),
+    ]
+    coverage = Schema(fields).fit(frame).summary()["coverage"]
+    assert coverage.tolist() == [2 / 4, 3 / 4, 3 / 4]
+
+
+def test_fit_leaves_the_given_fields_alone_and_learns_anew():
+    field = Categorical("c")
+    schema = Schema([field])
+    assert schema.fit(pd.DataFrame({"c": ["a"]})) is schema
+    assert not Schema([field]).fitted
+    schema.fit(pd.DataFrame({"c": [5, 5, 6]}))
+    assert schema.fields[0].vocabulary == (5, 6)
+    assert schema.encode({"c": [6]})["c"].numpy() == [3]
+
+
+def test_a_failed_fit_changes_nothing():
+    schema = Schema([Categorical("c")]).fit(pd.DataFrame({"c": ["a"]}))
+    frames = [pd.DataFrame({"c": ["b"]}), pd.DataFrame({"d": ["b"]})]
+    with pytest.raises(ValueError, match="'c'"):
+        schema.fit(frames)
+    assert schema.fields[0].vocabulary == ("a",)
+
+
+def test_labels_and_groups():
+    frame = pd.DataFrame({"click": [True, False], "day": ["b", None], "c": [1, 2]})
+    schema = Schema([Categorical("c")], group="day")
+    assert schema.labels(frame).tolist() == [1.0, 0.0]
+    assert schema.labels(frame).dtype == np.float32
+    assert schema.groups(frame).tolist() == [0, -1]
