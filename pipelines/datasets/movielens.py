@@ -1,9 +1,13 @@
 """MovieLens-1M as two domains by gender, on the split of the AutoFT paper."""
 
+import os
+import pathlib
+
 import numpy as np
 
 from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
-from pipelines.datasets.movielens_files import read
+from pipelines.datasets.movielens_files import from_folder
+from pipelines.datasets.movielens_tfds import fetch, from_tfds
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.features import Categorical, Schema, Sequence
 
@@ -43,11 +47,13 @@ def load(data_dir=None, history=False, seed=0, source="M", target="F") -> TwoDom
         RuntimeError: If there is no folder and TFDS cannot provide the data.
     """
     _check_genders(source, target)
-    rows = read(data_dir, sum(ROWS.values()))
+    rows = _read(data_dir or os.environ.get("TF_CTR_DATA"), sum(ROWS.values()))
     rows = rows.sort_values(["user_id", "movie_id"], ignore_index=True)
-    order = np.random.default_rng(seed).permutation(len(rows))
+    of_split, of_times = np.random.default_rng(seed).spawn(2)
+    order = of_split.permutation(len(rows))
     if history:
-        rows["history"] = _liked_before(rows, order[: ROWS["train"]], seed)
+        times = known_times(rows, of_times)
+        rows["history"] = _liked_before(rows, times, order[: ROWS["train"]])
     bounds = np.cumsum(list(ROWS.values()))[:-1]
     parts = [rows.iloc[part] for part in np.split(order, bounds)]
     domains = [
@@ -59,6 +65,22 @@ def load(data_dir=None, history=False, seed=0, source="M", target="F") -> TwoDom
     return TwoDomains.fit("movielens", _schema(history), *domains, item="movie_id")
 
 
+def _read(data_dir, num_rows):
+    if data_dir:
+        rows = from_folder(pathlib.Path(data_dir) / "ml-1m")
+    else:
+        rows = from_tfds(*fetch())
+    if len(rows) != num_rows:
+        raise ValueError(
+            explain(
+                f"the {num_rows:,} ratings of ML-1M",
+                f"{len(rows):,} from {data_dir or 'TFDS'}",
+                "unpack ml-1m.zip of https://grouplens.org/datasets/movielens/1m anew",
+            )
+        )
+    return rows
+
+
 def _schema(history):
     names = ("user_id", "gender", "occupation", "movie_id", "year")
     fields = [Categorical(name) for name in names]
@@ -68,19 +90,15 @@ def _schema(history):
     return Schema(fields, label="label", group="user_id")
 
 
-def _liked_before(rows, train, seed):
+def _liked_before(rows, times, train):
     liked = np.zeros(len(rows), bool)
     liked[train] = rows["label"].to_numpy()[train] == 1
     return earlier_clicks(
-        rows["user_id"],
-        known_times(rows, seed),
-        rows["movie_id"],
-        liked,
-        HISTORY_LENGTH,
+        rows["user_id"], times, rows["movie_id"], liked, HISTORY_LENGTH
     )
 
 
-def known_times(rows, seed: int) -> np.ndarray:
+def known_times(rows, generator) -> np.ndarray:
     """Returns the times, those that are missing drawn from the same user's.
 
     In the Parquet file only rows with a low rating lack their time, so that a short
@@ -88,7 +106,7 @@ def known_times(rows, seed: int) -> np.ndarray:
 
     Args:
         rows: A frame with `user_id` and `timestamp`.
-        seed: Of the draw.
+        generator: NumPy generator.
 
     Returns:
         Times as int64, `[n]`.
@@ -109,7 +127,7 @@ def known_times(rows, seed: int) -> np.ndarray:
                 "load without history",
             )
         )
-    pick = start + np.random.default_rng(seed).integers(count)
+    pick = start + generator.integers(count)
     times = rows["timestamp"].to_numpy(dtype=np.int64, na_value=0)
     times[missing] = known["timestamp"].to_numpy(dtype=np.int64)[pick]
     return times

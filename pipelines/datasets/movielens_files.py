@@ -1,6 +1,5 @@
-"""MovieLens-1M from a local folder or from TFDS, in one form."""
+"""The original files of MovieLens-1M as one frame."""
 
-import os
 import pathlib
 
 import pandas as pd
@@ -32,83 +31,46 @@ OCCUPATIONS = (
     "writer",
 )
 RATING_COLUMNS = ["user_id", "movie_id", "rating", "timestamp"]
-TFDS_NAME = "movielens/1m-ratings"
 
 
-def read(data_dir, num_rows: int) -> pd.DataFrame:
-    """Reads all ratings with the features of user and movie.
+def from_folder(folder) -> pd.DataFrame:
+    """Reads `ratings.parquet` (or `ratings.dat`), `users.dat` and `movies.dat`.
 
     Args:
-        data_dir: Folder that holds `ml-1m/`; `None` takes the environment variable
-            `TF_CTR_DATA`, and without it TFDS.
-        num_rows: The number of ratings there must be.
+        folder: The folder `ml-1m`.
+
+    Returns:
+        One row per rating; see `features`.
+
+    Raises:
+        ValueError: For a file of another form.
+        FileNotFoundError: If a file is missing.
+    """
+    folder = pathlib.Path(folder)
+    users = _read_dat(folder / "users.dat", ["user_id", "gender", "age", "code", "zip"])
+    movies = _read_dat(folder / "movies.dat", ["movie_id", "title", "genres"])
+    # TFDS's name of this genre.
+    genres = movies["genres"].str.replace("Children's", "Children")
+    movies["genres"] = genres.str.split("|")
+    users["occupation"] = users["code"].astype(int).map(dict(enumerate(OCCUPATIONS)))
+    rows = _read_ratings(folder)
+    rows = _join(rows, users[["user_id", "gender", "occupation"]], folder)
+    return features(_join(rows, movies, folder))
+
+
+def features(frame) -> pd.DataFrame:
+    """Turns joined ratings into the columns of the dataset.
+
+    Args:
+        frame: A frame with `title`, `rating` and the columns that stay as they are.
 
     Returns:
         A frame of `user_id`, `movie_id`, `timestamp` (integers), `gender`,
         `occupation` (strings), `year` (integer), `genres` (lists) and `label`.
 
     Raises:
-        ValueError: For files of any other content.
-        FileNotFoundError: If the folder lacks a file.
-        RuntimeError: If TFDS is asked and cannot provide the data.
+        ValueError: For a title that does not end in a year.
     """
-    data_dir = data_dir or os.environ.get("TF_CTR_DATA")
-    if data_dir:
-        rows = from_folder(pathlib.Path(data_dir) / "ml-1m")
-    else:
-        rows = from_tfds(*_fetch())
-    if len(rows) != num_rows:
-        raise ValueError(
-            explain(
-                f"the {num_rows:,} ratings of ML-1M",
-                f"{len(rows):,} from {data_dir or 'TFDS'}",
-                "unpack ml-1m.zip of https://grouplens.org/datasets/movielens/1m anew",
-            )
-        )
-    return rows
-
-
-def from_folder(folder) -> pd.DataFrame:
-    """Reads `ratings.parquet` (or `ratings.dat`), `users.dat` and `movies.dat`."""
-    folder = pathlib.Path(folder)
-    users = _read_dat(folder / "users.dat", ["user_id", "gender", "age", "code", "zip"])
-    movies = _read_dat(folder / "movies.dat", ["movie_id", "title", "genres"])
-    movies["genres"] = movies["genres"].str.split("|")
-    users["occupation"] = users["code"].astype(int).map(dict(enumerate(OCCUPATIONS)))
-    rows = _read_ratings(folder)
-    rows = _join(rows, users[["user_id", "gender", "occupation"]], folder)
-    return _features(_join(rows, movies, folder))
-
-
-def from_tfds(rows, genre_names) -> pd.DataFrame:
-    """Brings the examples of TFDS `movielens/1m-ratings` into the folder's form.
-
-    Args:
-        rows: A frame of the features of TFDS, by their names there.
-        genre_names: The genre of every label of `movie_genres`.
-    """
-    text = {
-        name: rows[name].map(lambda value: value.decode() if value else "")
-        for name in ("user_id", "movie_id", "movie_title", "user_occupation_text")
-    }
-    frame = pd.DataFrame(
-        {
-            "user_id": text["user_id"].astype("int64"),
-            "movie_id": text["movie_id"].astype("int64"),
-            "rating": rows["user_rating"],
-            "timestamp": rows["timestamp"],
-            "gender": rows["user_gender"].map({True: "M", False: "F"}),
-            "occupation": text["user_occupation_text"],
-            "title": text["movie_title"],
-            "genres": [
-                [genre_names[i] for i in labels] for labels in rows["movie_genres"]
-            ],
-        }
-    )
-    return _features(frame)
-
-
-def _features(frame):
     year = frame["title"].str.extract(r"\((\d{4})\)\s*$", expand=False)
     if year.isna().any():
         raise ValueError(
@@ -187,36 +149,3 @@ def _join(rows, table, folder):
             )
         )
     return rows.merge(table, on=key, how="left", validate="many_to_one")
-
-
-def _fetch():
-    """Returns the examples of TFDS as a frame, and the names of the genres."""
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise RuntimeError(_not_fetched(error)) from error
-    try:
-        data, info = tfds.load(TFDS_NAME, split="train", with_info=True)
-    except (ImportError, OSError, tfds.download.DownloadError) as error:
-        raise RuntimeError(_not_fetched(error)) from error
-    # Ragged: padded genres could not be told from genre 0.
-    batches = [
-        pd.DataFrame({name: _values(tensor) for name, tensor in batch.items()})
-        for batch in data.ragged_batch(1 << 16)
-    ]
-    genres = info.features["movie_genres"].feature.names
-    return pd.concat(batches, ignore_index=True), genres
-
-
-def _values(tensor):
-    return tensor.to_list() if hasattr(tensor, "to_list") else tensor.numpy()
-
-
-def _not_fetched(error):
-    return explain(
-        f"TFDS to provide {TFDS_NAME}, since neither data_dir nor TF_CTR_DATA is given",
-        f"{type(error).__name__}: {error}",
-        "run `pip install tensorflow-datasets importlib_resources` with internet "
-        "access; or unpack ml-1m.zip of https://grouplens.org/datasets/movielens/1m "
-        "and give the folder that holds ml-1m/ as data_dir or in TF_CTR_DATA",
-    )

@@ -20,8 +20,8 @@ HISTORY_LENGTH = 20
 def generate(
     source_rows=320_000,
     target_rows=32_000,
-    num_users=3_000,
-    num_items=1_000,
+    num_users=2_000,
+    num_items=600,
     source_click_rate=0.25,
     target_click_rate=0.15,
     num_days=8,
@@ -29,8 +29,8 @@ def generate(
     drift=0.1,
     user_overlap=0.7,
     item_overlap=0.7,
-    domain_shift=0.3,
-    tail=0.7,
+    domain_shift=0.25,
+    tail=0.8,
     seed=0,
 ) -> TwoDomains:
     """Draws impressions of two domains from one world of users and items.
@@ -73,19 +73,18 @@ def generate(
     >>> len(data.source.train), len(data.target.test)
     (2500, 200)
     """
-    _check_counts(1, num_users=num_users, num_items=num_items, test_days=test_days)
+    _check_counts(2, num_users=num_users, num_items=num_items)
+    _check_counts(1, test_days=test_days)
     _check_counts(0, seed=seed)
     _check_counts(test_days + 2, num_days=num_days)
     _check_counts(num_days, source_rows=source_rows, target_rows=target_rows)
-    _check_range(0, 100, drift=drift, tail=tail)
+    _check_range(0, 2, drift=drift)
+    _check_range(0, 10, tail=tail)
     _check_range(0, 1, user_overlap=user_overlap, item_overlap=item_overlap)
     _check_range(0, 1, domain_shift=domain_shift)
-    rates = {
-        "source_click_rate": source_click_rate,
-        "target_click_rate": target_click_rate,
-    }
-    _check_range(0.001, 0.999, **rates)
-    of_world, *of_domains = np.random.default_rng(seed).spawn(3)
+    _check_range(0.001, 0.999, source_click_rate=source_click_rate)
+    _check_range(0.001, 0.999, target_click_rate=target_click_rate)
+    of_world, of_source, of_target = np.random.default_rng(seed).spawn(3)
     world = worlds.create(
         of_world,
         num_users=num_users,
@@ -97,17 +96,10 @@ def generate(
         num_days=num_days,
         drift=drift,
     )
-    source, target = (
-        _by_day(_frame(*arguments, world), num_days - test_days)
-        for arguments in zip(
-            of_domains,
-            (worlds.SOURCE, worlds.TARGET),
-            (source_rows, target_rows),
-            rates.values(),
-            strict=True,
-        )
-    )
-    return TwoDomains.fit("synthetic", _schema(), source, target)
+    source = _frame(of_source, world, worlds.SOURCE, source_rows, source_click_rate)
+    target = _frame(of_target, world, worlds.TARGET, target_rows, target_click_rate)
+    splits = (_by_day(frame, num_days - test_days) for frame in (source, target))
+    return TwoDomains.fit("synthetic", _schema(), *splits)
 
 
 def oracle_scores(frame) -> np.ndarray:
@@ -121,7 +113,7 @@ def best_possible(frame) -> dict[str, float]:
     They are the best in expectation: on a small frame a model may, by luck, be a
     little better.
     """
-    labels, scores = frame["label"].to_numpy(), oracle_scores(frame)
+    labels, scores = frame["click"].to_numpy(), oracle_scores(frame)
     groups = pd.factorize(frame["user_id"])[0]
     return {
         "auc": exact_auc(labels, scores),
@@ -144,10 +136,10 @@ def _schema():
         Categorical("device"),
         Sequence("history", of="item_id", max_length=HISTORY_LENGTH),
     ]
-    return Schema(fields, label="label", group="user_id")
+    return Schema(fields, label="click", group="user_id")
 
 
-def _frame(generator, domain, rows, click_rate, world):
+def _frame(generator, world, domain, rows, click_rate):
     users, items = world.users, world.items
     seen = worlds.impressions(generator, world, domain, rows)
     logits = worlds.logits(world, domain, seen)
@@ -163,7 +155,7 @@ def _frame(generator, domain, rows, click_rate, world):
         "hour": seen["hour"],
         "device": worlds.DEVICES[seen["device"]],
         "history": earlier_clicks(user, seen["day"], item_ids, clicked, HISTORY_LENGTH),
-        "label": clicked.astype(np.int8),
+        "click": clicked.astype(np.int8),
         "day": seen["day"],
         "click_probability": probability,
     }

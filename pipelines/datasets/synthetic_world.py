@@ -16,7 +16,7 @@ import numpy as np
 
 SOURCE, TARGET = 0, 1
 NUM_FACTORS = 4
-PREFERENCE, USER, ITEM, PRICE, DEVICE, HOUR = 1.3, 0.6, 0.8, 0.4, 0.3, 0.3
+PREFERENCE, USER, ITEM, PRICE, DEVICE, HOUR = 1.5, 0.6, 0.8, 0.4, 0.3, 0.3
 
 CITIES = np.array([f"city_{i:02d}" for i in range(12)])
 AGE_GROUPS = np.arange(1, 7)
@@ -187,7 +187,7 @@ def _user_traits(generator, factors):
 def _item_traits(generator, factors):
     category = _cluster(generator, factors, len(CATEGORIES))
     brand = _cluster(generator, factors, BRANDS_PER_CATEGORY)
-    level = generator.normal(size=len(CATEGORIES))[category]
+    level = 0.7 * generator.normal(size=len(CATEGORIES))[category]
     return {
         "category": CATEGORIES[category],
         "brand": 1 + category * BRANDS_PER_CATEGORY + brand,

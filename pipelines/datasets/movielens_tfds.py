@@ -1,0 +1,80 @@
+"""MovieLens-1M from TensorFlow Datasets."""
+
+import pandas as pd
+
+from pipelines.datasets.movielens_files import features
+from tf_ctr.errors import explain
+
+TFDS_NAME = "movielens/1m-ratings"
+
+
+def fetch():
+    """Downloads the examples, or reads those that TFDS has prepared before.
+
+    Returns:
+        A frame of the features of TFDS, and the names of the genres: the arguments
+        of `from_tfds`.
+
+    Raises:
+        RuntimeError: If TFDS or something it needs is missing, or cannot be reached.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise RuntimeError(_not_fetched(error)) from error
+    try:
+        data, info = tfds.load(TFDS_NAME, split="train", with_info=True)
+    except (ImportError, OSError, tfds.download.DownloadError) as error:
+        raise RuntimeError(_not_fetched(error)) from error
+    # Ragged: padded genres could not be told from genre 0.
+    batches = [
+        pd.DataFrame({name: _values(tensor) for name, tensor in batch.items()})
+        for batch in data.ragged_batch(1 << 16)
+    ]
+    genres = info.features["movie_genres"].feature.names
+    return pd.concat(batches, ignore_index=True), genres
+
+
+def from_tfds(rows, genre_names) -> pd.DataFrame:
+    """Brings the examples of TFDS `movielens/1m-ratings` into the folder's form.
+
+    Args:
+        rows: A frame of the features of TFDS, by their names there.
+        genre_names: The genre of every label of `movie_genres`.
+
+    Returns:
+        One row per rating; see `movielens_files.features`.
+    """
+    text = {
+        name: rows[name].str.decode("utf-8")
+        for name in ("user_id", "movie_id", "movie_title", "user_occupation_text")
+    }
+    frame = pd.DataFrame(
+        {
+            "user_id": text["user_id"].astype("int64"),
+            "movie_id": text["movie_id"].astype("int64"),
+            "rating": rows["user_rating"],
+            "timestamp": rows["timestamp"],
+            "gender": rows["user_gender"].map({True: "M", False: "F"}),
+            "occupation": text["user_occupation_text"],
+            "title": text["movie_title"],
+            "genres": [
+                [genre_names[i] for i in labels] for labels in rows["movie_genres"]
+            ],
+        }
+    )
+    return features(frame)
+
+
+def _values(tensor):
+    return tensor.to_list() if hasattr(tensor, "to_list") else tensor.numpy()
+
+
+def _not_fetched(error):
+    return explain(
+        f"TFDS to provide {TFDS_NAME}, since neither data_dir nor TF_CTR_DATA is given",
+        f"{type(error).__name__}: {error}",
+        "run `pip install tensorflow-datasets importlib_resources` with internet "
+        "access; or unpack ml-1m.zip of https://grouplens.org/datasets/movielens/1m "
+        "and give the folder that holds ml-1m/ as data_dir or in TF_CTR_DATA",
+    )
