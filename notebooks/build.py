@@ -18,6 +18,9 @@ def build(source, folder=FOLDER):
     notebook = jupytext.read(source)
     runner = ExecutePreprocessor(timeout=900, kernel_name="python3")
     runner.preprocess(notebook, {"metadata": {"path": str(FOLDER)}})
+    for cell in notebook.cells:
+        if cell.cell_type == "code":  # TensorFlow logs its start-up whatever it is told.
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
     jupytext.write(notebook, pathlib.Path(folder) / f"{source.stem}.ipynb")
 
 

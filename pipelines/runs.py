@@ -62,8 +62,9 @@ def train(build, splits, schema, settings, learning_rate, seed, run_dir, verbose
         The model with its best weights, and a dict: `validation_auc`, `seconds`,
         `epochs`, `parameters`, and the arguments of the run.
     """
-    arguments = {
-        **dataclasses.asdict(settings),
+    arguments = dataclasses.asdict(settings)
+    del arguments["learning_rates"]  # Another candidate changes nothing here.
+    arguments |= {
         "learning_rate": learning_rate,
         "seed": seed,
         "rows": len(splits.train),
