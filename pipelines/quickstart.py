@@ -8,7 +8,6 @@ the target domain, prints one table, and exports AutoFT as a SavedModel.
 """
 
 import argparse
-import dataclasses
 import functools
 import pathlib
 import shutil
@@ -18,8 +17,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from pipelines import options
 from pipelines.datasets import movielens, synthetic
 from pipelines.runs import Settings, train_best
+from pipelines.tables import table
 from tf_ctr import backbones, evaluation, transfer
 from tf_ctr.export import export
 
@@ -51,7 +52,6 @@ PRESETS = {
     ),
 }
 ROWS = ("Target-only", "Source-only", "Fine-Tune", "AutoFT")
-METRICS = ("auc", "log_loss", "gauc", "seconds", "parameters")
 
 
 def parse_arguments(argv=None):
@@ -65,82 +65,38 @@ def parse_arguments(argv=None):
     add("--dataset", choices=PRESETS, default="synthetic", help="default: synthetic")
     add(
         "--data-dir",
-        type=_existing_folder,
+        type=options.existing_folder,
+        metavar="DIR",
         help="folder that holds ml-1m/; default: $TF_CTR_DATA, else TFDS downloads it",
     )
-    add("--run-dir", type=pathlib.Path, help="logs and models; default: runs/<dataset>")
+    add(
+        "--run-dir",
+        type=options.new_folder,
+        metavar="DIR",
+        help="logs and models; default: runs/<dataset>",
+    )
     add(
         "--export-dir",
-        type=pathlib.Path,
+        type=options.new_folder,
+        metavar="DIR",
         help="where version folders go; default: savedmodels/<dataset>_autoft",
     )
-    add("--seeds", type=_positive(int), default=1, help="repetitions; default: 1")
+    add(
+        "--seeds",
+        type=options.number(int, 1),
+        default=1,
+        metavar="N",
+        help="repetitions; default: 1",
+    )
     add("--fresh", action="store_true", help="forget the runs in --run-dir")
-    settings = parser.add_argument_group("settings; the default depends on --dataset")
-    for field in dataclasses.fields(Settings):
-        _add_setting(settings, field.name)
+    options.add_settings(parser, PRESETS)
     arguments = parser.parse_args(argv)
-    preset = PRESETS[arguments.dataset]
-    names = [field.name for field in dataclasses.fields(Settings)]
-    given = {name: getattr(arguments, name) for name in names}
-    given = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in given.items()
-        if value is not None
-    }
-    arguments.settings = dataclasses.replace(preset, **given)
+    arguments.settings = options.settings(arguments, PRESETS[arguments.dataset])
     arguments.run_dir = arguments.run_dir or pathlib.Path("runs", arguments.dataset)
     arguments.export_dir = arguments.export_dir or pathlib.Path(
         "savedmodels", f"{arguments.dataset}_autoft"
     )
     return arguments
-
-
-def _add_setting(group, name):
-    values = {dataset: getattr(preset, name) for dataset, preset in PRESETS.items()}
-    example = values["synthetic"]
-    many = isinstance(example, tuple)
-    kind = type(example[0] if many else example)
-    zero_allowed = name in ("dropout", "l2", "embedding_l2", "num_cross_layers")
-    group.add_argument(
-        f"--{name.replace('_', '-')}",
-        type=_at_least_zero(kind) if zero_allowed else _positive(kind),
-        nargs="+" if many else None,
-        help=", ".join(f"{dataset}: {_show(v)}" for dataset, v in values.items()),
-    )
-
-
-def _show(value):
-    return " ".join(f"{v:g}" for v in (value if isinstance(value, tuple) else [value]))
-
-
-def _positive(kind):
-    def parse(text):
-        value = kind(text)
-        if value <= 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above 0")
-        return value
-
-    parse.__name__ = kind.__name__
-    return parse
-
-
-def _at_least_zero(kind):
-    def parse(text):
-        value = kind(text)
-        if value < 0:
-            raise argparse.ArgumentTypeError(f"{text} is below 0")
-        return value
-
-    parse.__name__ = kind.__name__
-    return parse
-
-
-def _existing_folder(text):
-    path = pathlib.Path(text)
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {text}")
-    return path
 
 
 def load(arguments):
@@ -213,28 +169,11 @@ def run_seeds(domains, settings, seeds, run_dir, verbose):
     return pd.DataFrame(records), models
 
 
-def table(records, ceiling=None):
-    """Formats the records as a Markdown table: mean, and spread over seeds."""
-    lines = [
-        "| | AUC | LogLoss | GAUC | seconds | parameters | learning rate |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row, group in records.groupby("row", sort=False):
-        cells = [_cell(group[name], digits=4) for name in METRICS[:3]]
-        cells.append(_cell(group["seconds"], digits=0))
-        cells.append(f"{group['parameters'].iloc[0]:,}")
-        cells.append(f"{group['learning_rate'].iloc[0]:g}")
-        lines.append(f"| {row} | " + " | ".join(cells) + " |")
-    if ceiling is not None:
-        cells = [f"{ceiling[name]:.4f}" for name in METRICS[:3]]
-        lines.append("| *Best possible* | " + " | ".join(cells) + " | | | |")
-    return "\n".join(lines)
-
-
-def _cell(values, digits):
-    if len(values) == 1:
-        return f"{values.iloc[0]:.{digits}f}"
-    return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
+def start_difference(source, domains):
+    """Returns by how much AutoFT differs from its source before any training."""
+    rows = domains.target.test.head(8192)
+    start = evaluation.predict(transfer.autoft(source), rows, domains.schema)
+    return np.abs(start - evaluation.predict(source, rows, domains.schema)).max()
 
 
 def export_and_show(model, domains, directory):
@@ -266,8 +205,9 @@ def main(argv=None):
     """Runs the command."""
     arguments = parse_arguments(argv)
     tf.get_logger().setLevel("ERROR")  # A model per row is traced anew, as it must.
-    if arguments.fresh and arguments.run_dir.exists():
-        shutil.rmtree(arguments.run_dir)
+    if arguments.fresh:
+        for run in arguments.run_dir.glob("seed_*/*/learning_rate_*"):
+            shutil.rmtree(run)
     domains = load(arguments)
     print(domains.summary().to_string())
     verbose = "auto" if sys.stdout.isatty() else 2
@@ -281,6 +221,8 @@ def main(argv=None):
     print(f"\nTarget test set, {len(domains.target.test):,} rows, ", end="")
     print(f"{arguments.seeds} seed(s), learning rate chosen on validation:\n")
     print(table(records, ceiling))
+    difference = start_difference(models["Source-only"], domains)
+    print(f"\nAutoFT before training differs from its source by {difference:.1e}.\n")
     export_and_show(models["AutoFT"], domains, arguments.export_dir)
     print(f"Watch: tensorboard --logdir {arguments.run_dir}")
 

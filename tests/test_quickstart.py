@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import quickstart
+from pipelines import quickstart, tables
 from pipelines.datasets import synthetic
 
 SMALL = functools.partial(
@@ -67,9 +67,11 @@ def test_the_first_seed_chooses_the_learning_rates(monkeypatch, tmp_path):
     [
         (["--dataset", "criteo"], "invalid choice"),
         (["--data-dir", "/does/not/exist"], "there is no folder"),
-        (["--seeds", "0"], "0 is not above 0"),
-        (["--learning-rates", "-1"], "-1 is not above 0"),
-        (["--dropout", "-0.5"], "-0.5 is below 0"),
+        (["--seeds", "0"], "0 is not in [1, inf]"),
+        (["--learning-rates", "-1"], "-1 is not in"),
+        (["--dropout", "-0.5"], "-0.5 is not in"),
+        (["--dropout", "nan"], "nan is not in"),
+        (["--export-dir", __file__], "is a file"),
         (["--epochs", "many"], "invalid int value"),
         (["--embeding-dim", "8"], "unrecognized arguments"),
     ],
@@ -103,7 +105,7 @@ def test_table_shows_mean_and_spread():
         }
     )
     ceiling = {"auc": 0.9, "log_loss": 0.4, "gauc": 0.8}
-    lines = quickstart.table(records, ceiling).splitlines()
+    lines = tables.table(records, ceiling).splitlines()
     assert lines[2] == (
         "| AutoFT | 0.7500 ± 0.0707 | 0.5000 ± 0.0000 | 0.6000 ± 0.0000 | 2 ± 1 "
         "| 1,000 | 0.001 |"
