@@ -10,7 +10,13 @@ TOY = "--rows 40 --integers 2 --strings 1 --numbers 1 --batch-size 8 --hidden-un
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--rows 10", "--rounds 0", "--integers -1", "--integers 0 --strings 0"],
+    [
+        "--rows 10",
+        "--rounds 0",
+        "--integers -1",
+        "--integers 0 --strings 0",
+        "--csv /no/such/folder/seconds.csv",
+    ],
 )
 def test_bad_arguments_fail_before_any_work(arguments, capsys):
     with pytest.raises(SystemExit):

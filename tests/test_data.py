@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_ctr import data
-from tf_ctr.data import batching
+from tf_ctr.data import batching, csv
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 
 ROWS = 257
@@ -209,6 +209,21 @@ def test_paths_may_be_a_file_a_pattern_or_a_list(files, schema):
     assert sorted(pattern) == sorted(rows)
 
 
+def test_a_folder_in_place_of_a_file_stands_for_its_files(files, schema):
+    day = files / "logs" / "day[1].parquet"
+    day.mkdir(parents=True)
+    (files / "part1.parquet").rename(day / "part-0.snappy.parquet")
+    (day / "_SUCCESS").touch()
+    expected = rows_of(data.from_parquet(day / "part-0.snappy.parquet", schema))
+    for path in (day, files / "logs", f"{files}/logs/*.parquet"):
+        assert rows_of(data.from_parquet(path, schema)) == expected
+
+
+def test_batch_sizes_and_seeds_may_come_from_numpy(source):
+    dataset = source(batch_size=np.int64(50), shuffle=True, seed=np.int32(3))
+    assert rows_of(dataset) == rows_of(source(batch_size=50, shuffle=True, seed=3))
+
+
 def test_only_one_field_of_each_kind(frame):
     numbers = [Numeric("price"), Numeric("age", "quantile", num_bins=2)]
     for field in (*numbers, Categorical("user")):
@@ -224,6 +239,36 @@ def test_csv_takes_another_separator(tmp_path):
     schema = Schema([Categorical("tags", ["a", "b"], multivalent=True, max_length=2)])
     rows = table(data.from_csv(path, schema, separator=";"))
     assert rows["tags"].tolist() == [[2, 3], [0, 0], [3, 0]]
+
+
+def test_an_empty_element_of_a_csv_cell_is_missing(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("tags,click\n1||2,0\n|,1\n2|,1\n", encoding="utf-8")
+    schema = Schema([Categorical("tags", [1, 2], multivalent=True, max_length=2)])
+    rows = table(data.from_csv(path, schema))
+    assert rows["tags"].tolist() == [[2, 3], [0, 0], [3, 0]]
+
+
+def test_a_csv_label_may_be_true_and_false(tmp_path):
+    path = tmp_path / "a.csv"
+    pd.DataFrame({"c": ["a", "b"], "click": [True, False]}).to_csv(path, index=False)
+    rows = table(data.from_csv(path, Schema([Categorical("c", ["a"])])))
+    assert rows["click"].tolist() == [1.0, 0.0]
+
+
+def test_columns_of_a_csv_outside_the_schema_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv, "BLOCK_BYTES", 64)
+    path = tmp_path / "a.csv"
+    # A number in the first block, and text in a later one.
+    path.write_text("c,other,click\n" + "a,1,0\n" * 50 + "a,x,1\n", encoding="utf-8")
+    rows = table(data.from_csv(path, Schema([Categorical("c", ["a"])])))
+    assert rows["click"].tolist() == [0.0] * 50 + [1.0]
+
+
+def test_tfrecord_files_without_records_are_left_out(files, schema):
+    expected = rows_of(data.from_tfrecord(files, schema))
+    (files / "part0a.tfrecord").touch()
+    assert rows_of(data.from_tfrecord(files, schema)) == expected
 
 
 def test_a_record_that_lacks_a_feature_has_it_missing(tmp_path):

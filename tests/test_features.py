@@ -220,6 +220,25 @@ def test_example_rows_hold_seen_unseen_and_missing_values(schema):
     assert not frame.equals(schema.example_rows(400, seed=4))
 
 
+@pytest.mark.parametrize("vocabulary", [[2**63 - 1, 0], [-(2**63)], range(20)])
+def test_example_rows_of_any_integers_hold_unseen_ones(vocabulary):
+    schema = Schema([Categorical("c", vocabulary)])
+    encoded = schema.encode(schema.raw_columns(schema.example_rows(200)))
+    assert {0, 1, 2} <= set(encoded["c"].numpy())
+
+
+def test_numpy_integers_are_whole_numbers(tmp_path):
+    three = np.int64(3)
+    fields = [
+        Categorical("c", num_buckets=three, dtype="int64"),
+        Categorical("d", ["a"], num_oov=three, multivalent=True, max_length=three),
+        Numeric("n", mean=np.float32(0.1), std=np.float32(2.0)),
+        Sequence("h", of="c", max_length=three),
+    ]
+    Schema(fields).save(tmp_path / "schema.json")
+    assert Schema.load(tmp_path / "schema.json").fields == fields
+
+
 def test_summary_has_one_line_per_field(schema):
     summary = schema.summary()
     assert summary.index.tolist() == [field.name for field in schema.fields]

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
@@ -34,11 +35,15 @@ def fit(values, **options):
         ({"name": "a b"}, ["'a b'", "rename"]),
         ({"name": "_a"}, ["'_a'"]),
         ({"name": 3}, ["3"]),
+        ({"name": "self"}, ["'self'"]),
         ({"pooling": "max"}, ["'max'", "'mean'", "'sum'"]),
         ({"dtype": "int32"}, ["'int32'", "'int64'"]),
         ({"min_count": 0}, ["min_count", "0"]),
         ({"num_oov": 0}, ["num_oov"]),
+        ({"num_oov": True}, ["num_oov", "True"]),
         ({"num_buckets": 1.5}, ["num_buckets", "1.5"]),
+        ({"num_buckets": 3, "min_count": 2}, ["num_buckets", "min_count"]),
+        ({"num_buckets": 3, "num_oov": 2}, ["num_buckets", "num_oov"]),
         ({"num_buckets": 2**31}, ["num_buckets", "2147483648"]),
         ({"max_length": 3}, ["multivalent=True"]),
         ({"multivalent": True, "max_length": 0}, ["max_length"]),
@@ -46,6 +51,8 @@ def fit(values, **options):
         ({"vocabulary": ["a", "b", "a"]}, ["1 repeated"]),
         ({"vocabulary": ["a", ""]}, ["''", "padding"]),
         ({"vocabulary": [0, -1]}, ["-1", "padding="]),
+        ({"vocabulary": [1, 2**64]}, ["64 bits", f"{2**64}", "str(value)"]),
+        ({"vocabulary": [1], "padding": -(2**70)}, ["64 bits", f"{-(2**70)}"]),
     ],
 )
 def test_arguments_of_categorical(arguments, words):
@@ -77,6 +84,10 @@ def test_types_of_categorical(arguments, words):
         ({"transform": "quantile", "num_bins": 1}, ["num_bins"]),
         ({"num_bins": 5}, ["transform='quantile'"]),
         ({"std": 0.0}, ["std", "0.0"]),
+        ({"std": "a"}, ["std", "'a'"]),
+        ({"mean": np.nan, "std": 1.0}, ["mean", "nan"]),
+        ({"mean": "a", "std": 1.0}, ["mean", "'a'"]),
+        ({"transform": "quantile", "boundaries": ()}, ["at least 1"]),
         ({"transform": "quantile", "num_bins": 3, "mean": 1.0}, ["mean"]),
         ({"transform": "quantile", "boundaries": [2, 1]}, ["increasing"]),
         ({"transform": "quantile", "boundaries": [1, np.inf]}, ["finite"]),
@@ -100,6 +111,7 @@ def test_fields_of_a_schema():
     fails(lambda: Schema([c, Sequence("h", of="d")]), "'d'", "use one of: c")
     fails(lambda: Schema([Numeric("n"), Sequence("h", of="n")]), "there is none")
     fails(lambda: Schema([c]).field("d"), "'d'", "use one of: c")
+    fails(lambda: Schema([c], group=3), "`group`", "3", kind=TypeError)
 
 
 def test_columns_that_are_missing_or_doubled():
@@ -116,7 +128,7 @@ def test_columns_that_are_missing_or_doubled():
         ([1.5, 2.0], ["1.5"]),
         ([1e17, 1.0], ["rounded", "Int64"]),
         (pd.to_datetime(["2020-01-01"]), ["timestamp"]),
-        ([b"a"], ["binary"]),
+        ([b"a"], ["binary", "str.decode('utf-8')"]),
         ([1, "a"], ["one type"]),
         ([[1], [2]], ["list", "multivalent=True"]),
         (np.array([2**63], np.uint64), ["9223372036854775808"]),
@@ -131,6 +143,7 @@ def test_columns_that_hold_no_ids(values, words):
 def test_lists_where_they_belong():
     fails(fit(["a|b"], multivalent=True), "str.split('|')", kind=TypeError)
     fails(fit([["a"], "b"], multivalent=True), "'c'", kind=TypeError)
+    fails(fit([[["a"]]], multivalent=True), "flatten lists of lists", kind=TypeError)
     history = [Categorical("c"), Sequence("h", of="c")]
     frame = pd.DataFrame({"c": ["a"], "h": ["a|b"]})
     fails(lambda: Schema(history).fit(frame), "str.split", kind=TypeError)
@@ -160,6 +173,17 @@ def test_nothing_to_learn_from():
 def test_numbers_that_are_none():
     frame = pd.DataFrame({"n": ["1"]})
     fails(lambda: Schema([Numeric("n")]).fit(frame), "to_numeric", kind=TypeError)
+    frame = pd.DataFrame({"n": pd.date_range("2024-01-01", periods=2)})
+    fails(lambda: Schema([Numeric("n")]).fit(frame), "days since", kind=TypeError)
+
+
+@pytest.mark.parametrize("options", [{}, {"transform": "quantile", "num_bins": 4}])
+def test_numbers_that_float32_cannot_tell_apart(options):
+    minutes = 1.7e12 + 60_000.0 * np.arange(10)
+    frames = [pd.DataFrame({"n": part}) for part in np.split(minutes, 2)]
+    schema = Schema([Numeric("n", **options)])
+    fails(lambda: schema.fit(frames), "'n'", "float32", "subtract a reference")
+    schema.fit([frame - 1.7e12 for frame in frames])
 
 
 def test_frames_that_are_empty_or_none():
@@ -169,16 +193,19 @@ def test_frames_that_are_empty_or_none():
     fails(lambda: schema.fit(iter([])), "iterator")
     fails(lambda: schema.fit([empty, empty]), "at least one row")
     fails(lambda: schema.fit({"c": [1]}), "DataFrame", kind=TypeError)
+    fails(lambda: schema.fit(None), "DataFrame", "None", kind=TypeError)
     fails(lambda: schema.fit([np.zeros(3)]), "ndarray", kind=TypeError)
     schema.fit(pd.DataFrame({"c": [1]}))
     fails(lambda: schema.raw_columns(empty), "at least one row")
+    fails(lambda: schema.unseen_share(empty), "at least one row")
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ([0, 2, 1], ["1 of 3", "[2.0]"]),
-        ([0, np.nan], ["1 of 2", "nan"]),
+        ([0, 2, 1], ["1 of 3", "[2.0]", "> 3"]),
+        ([0, np.nan], ["1 of 2", "nan", "dropna(subset=['click'])"]),
+        ([5, np.nan], ["2 of 2", "dropna(subset=['click'])"]),
         ([-1, 1], ["-1.0"]),
         ([0.5], ["0.5"]),
     ],
@@ -200,6 +227,17 @@ def test_groups_that_are_not_there():
     fails(lambda: Schema([Categorical("c")]).groups(frame), "group=")
     grouped = Schema([Categorical("c")], group="user")
     fails(lambda: grouped.groups(frame), "'user'", "use one of: c")
+
+
+def test_groups_that_are_doubled_or_lists():
+    grouped = Schema([Categorical("c")], group="user")
+    doubled = pd.DataFrame([[1, 2]], columns=["user", "user"])
+    fails(lambda: grouped.groups(doubled), "'user'", "2")
+    lists = pd.Series([[1], [2]])
+    arrow = lists.astype(pd.ArrowDtype(pa.list_(pa.int64())))
+    for values in (lists, arrow):
+        frame = pd.DataFrame({"user": values})
+        fails(lambda f=frame: grouped.groups(f), "'user'", "ids", kind=TypeError)
 
 
 def test_a_schema_that_is_not_fitted():
@@ -224,3 +262,5 @@ def test_tensors_that_do_not_fit():
     for bad in (["5"], [5.0], [[5, 5]], 5, [[[5]]]):
         fails(lambda bad=bad: schema.encode({**good, "c": bad}), "'c'", "int64")
     fails(lambda: schema.encode({**good, "h": [5]}), "'h'", "[B, T]")
+    fails(lambda: schema.encode({**good, "c": [None]}), "'c'", "padding value")
+    fails(lambda: schema.encode({**good, "h": [[5], [5, 5]]}), "'h'", "rectangle")

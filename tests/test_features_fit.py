@@ -58,12 +58,23 @@ def test_every_kind_of_string_column(values):
         pd.Series([7, None, 5, 7], dtype=object),
         pd.Series([7, None, 5, 7], dtype="Int64"),
         pd.Series([7, None, 5, 7], dtype="float32"),
+        pd.Series([7, None, 5, 7], dtype="float16"),
         pd.Series([7, None, 5, 7], dtype=pd.ArrowDtype(pa.int32())),
         pd.Series([7, None, 5, 7], dtype=pd.ArrowDtype(pa.float64())),
         pd.Series([7, None, 5, 7], dtype="Int64").astype("category"),
         pd.Series([7, -1, 5, 7], dtype="int16"),
     ],
-    ids=["float", "object", "Int64", "float32", "arrow", "nan", "category", "int16"],
+    ids=[
+        "float",
+        "object",
+        "Int64",
+        "float32",
+        "float16",
+        "arrow",
+        "nan",
+        "category",
+        "int16",
+    ],
 )
 def test_every_kind_of_integer_column(values):
     schema = Schema([Categorical("c")]).fit(pd.DataFrame({"c": values}))
@@ -88,11 +99,19 @@ def test_large_integers_with_missing_ones_keep_their_digits():
         [np.array(["x", "y", "x"], object), np.array([], object), None, ["y", "x"]],
         [["x", None, "y", "x"], [""], [np.nan], ["y", "x"]],
         pd.Series(
+            pa.ListArray.from_arrays(
+                pa.array([0, 3, 3, 5, 7]),
+                pa.array(["x", "y", "x", "hidden", "behind", "y", "x"]),
+                mask=pa.array([False, False, True, False]),
+            ),
+            dtype=pd.ArrowDtype(pa.list_(pa.string())),
+        ),
+        pd.Series(
             [["x", "y", "x"], [], None, ["y", "x"]],
             dtype=pd.ArrowDtype(pa.list_(pa.string())),
         ),
     ],
-    ids=["lists", "tuples", "arrays", "missing", "arrow"],
+    ids=["lists", "tuples", "arrays", "missing", "masked", "arrow"],
 )
 def test_every_kind_of_list_column(rows):
     frame = pd.DataFrame({"c": rows})
@@ -125,8 +144,10 @@ def test_a_sequence_does_not_count_for_the_vocabulary():
 
 
 def test_mean_and_deviation_are_those_of_numpy():
-    values = np.random.default_rng(0).normal(1e9, 3.0, 5000)
+    values = np.random.default_rng(0).normal(1e4, 3.0, 5000)
     field = learned(Numeric("n"), [*values, np.nan, np.inf])
+    # Those of the numbers that the encoder gets.
+    values = values.astype(np.float32).astype(np.float64)
     assert field.mean == pytest.approx(values.mean(), rel=1e-14)
     assert field.std == pytest.approx(values.std(), rel=1e-9)
 
@@ -136,6 +157,24 @@ def test_a_constant_column_becomes_zero():
     assert schema.fields[0].std == 1.0
     encoded = schema.encode(schema.raw_columns(pd.DataFrame({"n": [4, 4]})))
     assert encoded["n"].numpy().tolist() == [[0.0], [0.0]]
+
+
+@pytest.mark.parametrize("value", [1_700_000_012_345, 123_456.7])
+def test_a_constant_that_float32_rounds_becomes_zero(value):
+    frame = pd.DataFrame({"n": [value] * 4})
+    schema = Schema([Numeric("n")]).fit(frame)
+    assert (
+        schema.encode(schema.raw_columns(frame))["n"].numpy().ravel().tolist()
+        == [0.0] * 4
+    )
+
+
+def test_a_number_beyond_float32_is_missing_for_the_moments_too():
+    frame = pd.DataFrame({"n": [1.0, 2.0, 3.0, 1e39]})
+    schema = Schema([Numeric("n")]).fit(frame)
+    encoded = schema.encode(schema.raw_columns(frame))["n"].numpy().ravel()
+    deviation = np.sqrt(3 / 2)
+    np.testing.assert_allclose(encoded, [-deviation, 0, deviation, 0], rtol=1e-6)
 
 
 def test_quantile_bins_hold_equal_counts():

@@ -110,6 +110,7 @@ def test_a_failed_save_keeps_the_old_file(schema, tmp_path):
         (lambda record: record["fields"].append(3), "Schema.save"),
         (lambda record: record.update(fields=None), "Schema.save"),
         (lambda record: record.update(fields=[]), "at least one field"),
+        (lambda record: record.update(fields=["item"]), "Schema.save"),
     ],
 )
 def test_a_file_that_is_no_schema(schema, tmp_path, change, words):
@@ -129,3 +130,11 @@ def test_a_file_that_is_no_json(tmp_path, text):
     path.write_bytes(text)
     with pytest.raises(ValueError, match="Schema.save"):
         Schema.load(path)
+
+
+def test_a_path_without_a_file(schema, tmp_path):
+    for path in (tmp_path / "none.json", tmp_path):
+        with pytest.raises(ValueError, match="Schema.save(.|\n)*check the path"):
+            Schema.load(path)
+    with pytest.raises(ValueError, match="the folder(.|\n)*file name"):
+        schema.save(tmp_path)

@@ -4,7 +4,9 @@ Writes random impressions as Parquet, CSV and TFRecord, and times one epoch of e
 `tf_ctr.data` source, in order and shuffled, against training steps of a DCN on batches
 that are there already. All take turns in one interleaved run, and the training step
 takes part twice, to show the noise. Prints a Markdown table of the samples per second
-of each, and how many times the training step's speed that is, with quartiles.
+of each, and how many times the training step's speed that is, with quartiles. Source
+and step are timed apart: in training they share the machine, so "times the step" is an
+upper bound of how far the input is ahead.
 
     python -m pipelines.benchmarks.input
 """
@@ -77,6 +79,8 @@ def _check(parser, args):
         parser.error("--integers and --strings must give at least one field")
     if args.rows < args.batch_size:
         parser.error("--rows must be at least --batch-size, one batch")
+    if args.csv and not pathlib.Path(args.csv).parent.is_dir():
+        parser.error(f"--csv {args.csv}: its folder does not exist")
 
 
 def main(argv=None):
@@ -89,9 +93,9 @@ def main(argv=None):
         variants = {STEP: step, f"{STEP} again": step}
         variants |= epochs(frame, schema, pathlib.Path(folder), args)
         seconds = interleave(variants, args.rounds, args.seed)
+    print(markdown(speeds(seconds, args)))
     if args.csv:
         seconds.to_csv(args.csv)
-    print(markdown(speeds(seconds, args)))
 
 
 def impressions(args):

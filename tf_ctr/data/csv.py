@@ -8,12 +8,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import tensorflow as tf
 
-from tf_ctr.data.arrow import check_types, packed_blocks
+from tf_ctr.data.arrow import check_types, packed_blocks, to_frame
 from tf_ctr.data.batching import batches, check_arguments
 from tf_ctr.data.files import resolve
 from tf_ctr.data.packing import Packing
 from tf_ctr.errors import explain
-from tf_ctr.features.columns import check_rows
+from tf_ctr.features.columns import check_column, check_rows
 
 COLUMN_TYPE = {"string": pa.string(), "int64": pa.int64(), "float32": pa.float64()}
 BLOCK_BYTES = 1 << 22
@@ -36,13 +36,19 @@ def from_csv(
     types of the schema, so that the string `"007"` stays one. Parquet is faster, and
     knows its number of rows.
 
+    A cell of a multivalued field holds its ids joined by `separator`, which no id may
+    contain: before `to_csv`, `frame["tags"].map(lambda ids: "|".join(map(str, ids)))`
+    makes such cells of lists. The label may be numbers or `True` and `False`.
+
     Args:
         paths: A file, a folder, a pattern, or a list of these.
         schema: A fitted `Schema`.
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order of the files, and to
             mix the rows of `shuffle_blocks` blocks at a time.
-        seed: The seed of the orders: the same one gives the same epochs again.
+        seed: The seed of the orders: the same one gives the same epochs again, under
+            the same global seed of TensorFlow (`keras.utils.set_random_seed` sets it).
+            Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label. `False` is for prediction.
         shuffle_blocks: Blocks of 65,536 rows that are mixed at a time; the memory
@@ -54,8 +60,9 @@ def from_csv(
         `{field: tensor}` if not labelled.
 
     Raises:
-        ValueError: If there is no such file, a file lacks a column, or for a wrong
-            argument. A wrong label shows while reading.
+        ValueError: If there is no such file, a file lacks a column, its first cells
+            are not of the schema's types, or for a wrong argument. A wrong label or
+            a later cell shows while reading.
 
     Example:
 
@@ -71,30 +78,38 @@ def from_csv(
     [2 3 0] [0. 1. 1.]
     """
     check_arguments(batch_size, seed, shuffle_blocks)
+    if not (isinstance(separator, str) and separator):
+        raise ValueError(
+            explain("a `separator`", repr(separator), "pass separator='|', for example")
+        )
     files = resolve(paths, ".csv")
     packing = Packing(schema, labelled)
+    read = functools.partial(_read, schema, packing.columns, separator)
     rows = 0
     for file in files:
-        with _open(file, schema) as reader:
-            table = _split_lists(reader.schema.empty_table(), schema, separator)
-            check_types(table.schema, packing, file)
-            rows += sum(batch.num_rows for batch in itertools.islice(reader, 1))
+        _check_header(file, packing.columns)
+        for batch in itertools.islice(read(file), 1):
+            check_types(batch.schema, packing, file)
+            rows += batch.num_rows
     check_rows(rows)
-    readers = [functools.partial(_read, file, schema, separator) for file in files]
+    readers = [functools.partial(read, file) for file in files]
     packed = packed_blocks(readers, packing, shuffle, seed)
     mixed = shuffle_blocks if shuffle else 0
     return batches(packed, packing, batch_size, mixed, seed, drop_remainder)
 
 
-def _open(file, schema):
-    types = {schema.label: pa.float64()}
-    for field in schema.fields:
-        dtype = "string" if field.multivalent else field.dtype
-        types[field.name] = COLUMN_TYPE[dtype]
-    # Only an empty cell is missing: "NA" may be an id.
-    convert = pyarrow.csv.ConvertOptions(
-        column_types=types, null_values=[""], strings_can_be_null=True
-    )
+def _check_header(file, names):
+    with _open(file) as reader:
+        header = to_frame(reader.schema.empty_table())
+    try:
+        for name in names:
+            check_column(header, name)
+    except ValueError as error:
+        error.add_note(f"In {file}.")
+        raise
+
+
+def _open(file, convert=None):
     read = pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES)
     try:
         return pyarrow.csv.open_csv(file, read, convert_options=convert)
@@ -102,9 +117,9 @@ def _open(file, schema):
         raise ValueError(_bad_cell(file, error)) from error
 
 
-def _read(file, schema, separator):
+def _read(schema, names, separator, file):
     try:
-        with _open(file, schema) as reader:
+        with _open(file, _conversion(schema, names)) as reader:
             for batch in reader:
                 table = pa.Table.from_batches([batch])
                 yield from _split_lists(table, schema, separator).to_batches()
@@ -112,20 +127,52 @@ def _read(file, schema, separator):
         raise ValueError(_bad_cell(file, error)) from error
 
 
+def _conversion(schema, names):
+    # The type of the label is left to Arrow: it may be numbers or True and False.
+    types = {
+        field.name: COLUMN_TYPE["string" if field.multivalent else field.dtype]
+        for field in schema.fields
+    }
+    # Only an empty cell is missing: "NA" may be an id.
+    return pyarrow.csv.ConvertOptions(
+        include_columns=names,
+        column_types=types,
+        null_values=[""],
+        strings_can_be_null=True,
+    )
+
+
 def _split_lists(table, schema, separator):
     for field in schema.fields:
-        if field.multivalent and field.name in table.column_names:
+        if field.multivalent:
             index = table.column_names.index(field.name)
-            lists = pc.split_pattern(table[field.name], separator)
-            ids = lists.cast(pa.list_(COLUMN_TYPE[field.dtype]))
+            ids = _lists(table[field.name].combine_chunks(), field, separator)
             table = table.set_column(index, field.name, ids)
     return table
 
 
+def _lists(cells, field, separator):
+    if pc.any(pc.starts_with(cells, "[")).as_py():
+        raise ValueError(
+            explain(
+                f"ids joined by {separator!r} in each cell of column {field.name!r}",
+                "a cell that starts with '[', as to_csv writes a list",
+                # `Series.str.join` would make missing values of lists of integers.
+                f"join them before: frame[{field.name!r}].map(lambda ids: "
+                f"{separator!r}.join(map(str, ids)), na_action='ignore')",
+            )
+        )
+    lists = pc.split_pattern(cells, separator)
+    # An empty element is a missing one, too.
+    ids = pc.if_else(pc.equal(lists.values, ""), None, lists.values)
+    ids = ids.cast(COLUMN_TYPE[field.dtype])
+    return pa.ListArray.from_arrays(lists.offsets, ids, mask=pc.is_null(lists))
+
+
 def _bad_cell(file, error):
+    fix = "mend the file"
+    if "int64" in str(error):
+        fix += "; write integers with missing values as astype('Int64'), not as '5.0'"
     return explain(
-        f"cells of {file} in the types of the schema",
-        str(error).rstrip("."),
-        "mend the file; write integers with missing values as astype('Int64'), since "
-        "'5.0' is no integer",
+        f"cells of {file} in the types of the schema", str(error).rstrip("."), fix
     )

@@ -1,6 +1,8 @@
 """Which files a user means."""
 
+import collections.abc
 import glob
+import itertools
 import os
 import pathlib
 
@@ -12,20 +14,36 @@ def resolve(paths, suffix: str) -> list[str]:
 
     Args:
         paths: What the user passed. The files of a folder and those that match a
-            pattern are sorted by name; a list keeps its order.
+            pattern are sorted by name; a list keeps its order. A folder among them
+            stands for its files: Spark writes one in place of a file.
         suffix: The ending of the files to take from a folder, e.g. `".csv"`.
 
     Raises:
-        ValueError: If a part of `paths` names no file.
+        ValueError: If a part of `paths` names no file, or the list is empty.
+        TypeError: For anything but paths.
     """
-    if not isinstance(paths, str | os.PathLike):
-        return [file for path in paths for file in resolve(path, suffix)]
-    path = pathlib.Path(paths)
-    if path.is_dir():
-        files = sorted(map(str, path.glob(f"*{suffix}")))
-    else:
-        files = [str(path)] if path.is_file() else sorted(glob.glob(str(path)))
+    if isinstance(paths, str | os.PathLike):
+        return _files(pathlib.Path(paths), suffix)
+    if not isinstance(paths, collections.abc.Iterable):
+        raise TypeError(explain("a path or a list of paths", repr(paths), "pass one"))
+    files = [file for path in paths for file in resolve(path, suffix)]
     if not files:
+        raise ValueError(
+            explain("at least one path", "an empty list", "check what made the list")
+        )
+    return files
+
+
+def _files(path, suffix):
+    if path.is_dir():
+        matches = sorted(path.glob(f"*{suffix}"))
+    else:
+        matches = (
+            [path]
+            if path.is_file()
+            else sorted(map(pathlib.Path, glob.glob(str(path))))
+        )
+    if not matches:
         raise ValueError(
             explain(
                 f"a file, a pattern, or a folder with {suffix} files",
@@ -33,4 +51,5 @@ def resolve(paths, suffix: str) -> list[str]:
                 f"check the path; the working directory is {os.getcwd()}",
             )
         )
-    return files
+    parts = [_files(each, suffix) if each.is_dir() else [str(each)] for each in matches]
+    return list(itertools.chain.from_iterable(parts))

@@ -26,7 +26,9 @@ def from_frame(
         schema: A fitted `Schema`.
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order of all rows.
-        seed: The seed of the orders: the same one gives the same epochs again.
+        seed: The seed of the orders: the same one gives the same epochs again, under
+            the same global seed of TensorFlow (`keras.utils.set_random_seed` sets it).
+            Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label. `False` is for prediction.
 

@@ -2,7 +2,9 @@
 
 import functools
 
+import pyarrow as pa
 import pyarrow.dataset
+import pyarrow.fs
 import tensorflow as tf
 
 from tf_ctr.data.arrow import check_types, packed_blocks
@@ -14,6 +16,7 @@ from tf_ctr.data.batching import (
 )
 from tf_ctr.data.files import resolve
 from tf_ctr.data.packing import Packing
+from tf_ctr.errors import explain
 
 
 def from_parquet(
@@ -37,7 +40,9 @@ def from_parquet(
         schema: A fitted `Schema`.
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order.
-        seed: The seed of the orders: the same one gives the same epochs again.
+        seed: The seed of the orders: the same one gives the same epochs again, under
+            the same global seed of TensorFlow (`keras.utils.set_random_seed` sets it).
+            Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label. `False` is for prediction.
         shuffle_blocks: Blocks of 65,536 rows that are mixed at a time; the memory
@@ -48,8 +53,8 @@ def from_parquet(
         `{field: tensor}` if not labelled.
 
     Raises:
-        ValueError: If there is no such file, a file lacks a column, or for a wrong
-            argument. A wrong label shows while reading.
+        ValueError: If there is no such file, a file is damaged or lacks a column, or
+            for a wrong argument. A wrong label shows while reading.
         TypeError: For a column whose type does not fit its field.
 
     Example:
@@ -66,8 +71,7 @@ def from_parquet(
     [2 3 2] [0. 1. 1.]
     """
     check_arguments(batch_size, seed, shuffle_blocks)
-    files = resolve(paths, ".parquet")
-    parts = list(pyarrow.dataset.dataset(files, format="parquet").get_fragments())
+    parts = [_fragment(file) for file in resolve(paths, ".parquet")]
     packing = Packing(schema, labelled)
     # Many files, few types: each is checked once.
     types = {part.physical_schema.remove_metadata(): part.path for part in parts}
@@ -88,3 +92,19 @@ def from_parquet(
     dataset = batches(packed, packing, batch_size, mixed, seed, drop_remainder)
     rows = sum(part.metadata.num_rows for part in parts)
     return with_cardinality(dataset, rows, batch_size, drop_remainder)
+
+
+def _fragment(file):
+    try:
+        form, disk = pyarrow.dataset.ParquetFileFormat(), pyarrow.fs.LocalFileSystem()
+        fragment = form.make_fragment(file, disk)
+        fragment.ensure_complete_metadata()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(
+            explain(
+                f"{file} to be a whole Parquet file",
+                str(error).rstrip("."),
+                "write it again, or take it out of the folder",
+            )
+        ) from error
+    return fragment

@@ -8,6 +8,7 @@ from tf_ctr.data.files import resolve
 from tf_ctr.data.packing import Packing
 from tf_ctr.data.shuffling import in_parts
 from tf_ctr.errors import explain, unknown_name
+from tf_ctr.features.columns import check_rows
 
 BLOCK_RECORDS = 1 << 13
 # A feature that none of the first records has is a wrong name, not a missing value.
@@ -29,7 +30,9 @@ def from_tfrecord(
     """Returns the records of TFRecord files as batches, for files larger than memory.
 
     Each record is a `tf.train.Example` with one feature per field, as `to_tfrecord`
-    writes them; a feature that a record lacks is a missing value.
+    writes them; a feature that a record lacks is a missing value. Where a record has
+    the feature of a field with one id or number, or the label, it must hold just one
+    value: TensorFlow stops at an empty list, or two, with a parse error of its own.
 
     Args:
         paths: A file, a folder, a pattern, or a list of these.
@@ -37,7 +40,9 @@ def from_tfrecord(
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order of the files, and to
             mix the rows of `shuffle_blocks` blocks at a time.
-        seed: The seed of the orders: the same one gives the same epochs again.
+        seed: The seed of the orders: the same one gives the same epochs again, under
+            the same global seed of TensorFlow (`keras.utils.set_random_seed` sets it).
+            Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label. `False` is for prediction.
         shuffle_blocks: Blocks of 65,536 rows that are mixed at a time; the memory
@@ -48,8 +53,8 @@ def from_tfrecord(
         `{field: tensor}` if not labelled.
 
     Raises:
-        ValueError: If there is no such file, the first records of a file lack a
-            feature, or for a wrong argument. A wrong label shows while reading.
+        ValueError: If there is no such file or no record, the first records of a file
+            lack a feature, or for a wrong argument. A wrong label shows while reading.
         TypeError: For a feature of the wrong type.
 
     Example:
@@ -67,7 +72,11 @@ def from_tfrecord(
     """
     check_arguments(batch_size, seed, shuffle_blocks)
     files = resolve(paths, ".tfrecord")
-    label_dtypes = {_check_file(file, schema, labelled) for file in files}
+    # A job that writes one file per partition leaves some without records.
+    kinds = {file: _feature_kinds(file) for file in files}
+    files = [file for file in files if kinds[file] is not None]
+    check_rows(len(files))
+    label_dtypes = {_check_kinds(f, kinds[f], schema, labelled) for f in files}
     if len(label_dtypes) > 1:
         raise TypeError(
             explain(
@@ -117,9 +126,8 @@ def _checked_label(label, name):
     return label
 
 
-def _check_file(file, schema, labelled):
+def _check_kinds(file, kinds, schema, labelled):
     """Raises if the first records do not fit; returns the dtype of the label."""
-    kinds = _feature_kinds(file)
     for field in schema.fields:
         _check_kind(file, kinds, field.name, [LIST_KIND[field.dtype]])
     if labelled:
@@ -141,12 +149,10 @@ def _check_kind(file, kinds, name, expected):
 
 
 def _feature_kinds(file):
-    kinds = {}
+    """The kind of each feature in the first records; `None` if there is no record."""
     try:
-        for record in tf.data.TFRecordDataset(file).take(CHECKED_RECORDS):
-            features = tf.train.Example.FromString(record.numpy()).features.feature
-            for name, value in features.items():
-                kinds[name] = kinds.get(name) or value.WhichOneof("kind")
+        records = list(tf.data.TFRecordDataset(file).take(CHECKED_RECORDS))
+        examples = [tf.train.Example.FromString(each.numpy()) for each in records]
     except (DecodeError, tf.errors.DataLossError) as error:
         raise ValueError(
             explain(
@@ -155,4 +161,8 @@ def _feature_kinds(file):
                 "write it with tf_ctr.data.to_tfrecord",
             )
         ) from error
-    return kinds
+    kinds = {}
+    for example in examples:
+        for name, value in example.features.feature.items():
+            kinds[name] = kinds.get(name) or value.WhichOneof("kind")
+    return kinds if examples else None

@@ -20,7 +20,8 @@ def to_tfrecord(frame, schema, path, labelled: bool = True):
         labelled: Whether to write the label too.
 
     Raises:
-        ValueError: For a missing column, a label other than 0 and 1, or no row.
+        ValueError: For a missing column, a label other than 0 and 1, no row, or a
+            path that is a folder.
         TypeError: For a column whose values do not fit its field.
 
     Example:

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 
 from tf_ctr.errors import explain
-from tf_ctr.features.checks import POOLINGS, check_choice, check_count, check_name
+from tf_ctr.features.checks import POOLINGS, check_choice, check_name, set_count
 
 DEFAULT_PADDING = {"string": "", "int64": -1}
 # Rows are counted in 32 bits on their way to a batch.
 MOST_ROWS = 2**31 - 2
 PYTHON_TYPE = {"string": str, "int64": int}
+INT64 = np.iinfo(np.int64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Categorical:
             data, most frequent first and equal counts by value.
         num_buckets: Hash into so many rows instead of keeping a vocabulary; for ids
             without bound.
-        min_count: Ids seen less often are left out of a learned vocabulary.
+        min_count: Ids seen less often are left out of a learned vocabulary; a given
+            one stays whole.
         multivalent: Whether each row holds a list of ids.
         max_length: Ids kept of each row of a multivalent field, the first ones.
             `None` learns the longest list, 128 at most.
@@ -69,8 +71,8 @@ class Categorical:
         check_name(self.name)
         check_choice("pooling", self.pooling, POOLINGS)
         check_choice("dtype", self.dtype, ("string", "int64", None))
-        check_count("min_count", self.min_count, 1)
-        check_count("num_oov", self.num_oov, 1)
+        set_count(self, "min_count", 1)
+        set_count(self, "num_oov", 1)
         self._check_max_length()
         if self.num_buckets is not None:
             self._check_hashed()
@@ -101,7 +103,7 @@ class Categorical:
     def _check_max_length(self):
         if self.max_length is None:
             return
-        check_count("max_length", self.max_length, 1)
+        set_count(self, "max_length", 1)
         if not self.multivalent:
             raise ValueError(
                 explain(
@@ -112,13 +114,13 @@ class Categorical:
             )
 
     def _check_hashed(self):
-        check_count("num_buckets", self.num_buckets, 1, MOST_ROWS)
-        if self.vocabulary is not None:
+        set_count(self, "num_buckets", 1, MOST_ROWS)
+        if self.vocabulary is not None or (self.min_count, self.num_oov) != (1, 1):
             raise ValueError(
                 explain(
-                    "either `vocabulary` or `num_buckets`",
+                    "either `num_buckets`, or `vocabulary`, `min_count` and `num_oov`",
                     f"both, for field {self.name!r}",
-                    "leave one of them out",
+                    "leave one of them out: a hashed field has no vocabulary",
                 )
             )
 
@@ -175,5 +177,19 @@ class Categorical:
                     f"a vocabulary of field {self.name!r} without the padding value",
                     f"{self.padding!r} among the ids",
                     "pass padding= a value that is no id",
+                )
+            )
+        if self.dtype == "int64":
+            self._check_range()
+
+    def _check_range(self):
+        ids = (self.padding, *(self.vocabulary or ()))
+        wrong = [value for value in ids if not INT64.min <= value <= INT64.max]
+        if wrong:
+            raise ValueError(
+                explain(
+                    f"ids of field {self.name!r} that fit in 64 bits, with a sign",
+                    f"{len(wrong)} others, {wrong[0]} among them",
+                    "pass strings: [str(value) for value in vocabulary]",
                 )
             )

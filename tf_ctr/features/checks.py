@@ -1,6 +1,7 @@
 """Checks of arguments that the field specs share."""
 
 import math
+import numbers
 import re
 
 from tf_ctr.errors import explain
@@ -11,11 +12,12 @@ POOLINGS = ("mean", "sum")
 def check_name(name):
     """Raises unless `name` can name a column, a Keras input and a served input."""
     # Anything else is rewritten by tf.function, so that the served input would be
-    # called differently from the field.
-    if not isinstance(name, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+    # called differently from the field. A signature is a method, called by keywords.
+    named = isinstance(name, str) and re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)
+    if not named or name == "self":
         raise ValueError(
             explain(
-                "a field name of letters, digits and underscores",
+                "a field name of letters, digits and underscores, other than 'self'",
                 repr(name),
                 "rename the column: frame.rename(columns={...})",
             )
@@ -36,7 +38,7 @@ def check_choice(argument, value, choices):
 
 def check_count(argument, value, least, most=math.inf):
     """Raises unless `value` is a whole number from `least` to `most`."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not (whole and least <= value <= most):
         limits = f"of at least {least}" if most == math.inf else f"{least} to {most}"
         raise ValueError(
@@ -46,3 +48,11 @@ def check_count(argument, value, least, most=math.inf):
                 f"pass {argument}={max(least, 1)}, for example",
             )
         )
+
+
+def set_count(field, argument, least, most=math.inf):
+    """Checks an argument of a frozen field, and makes a Python `int` of it."""
+    value = getattr(field, argument)
+    check_count(argument, value, least, most)
+    # JSON holds Python values only.
+    object.__setattr__(field, argument, int(value))

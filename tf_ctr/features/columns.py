@@ -4,13 +4,15 @@ Arrow reads every kind of pandas column (object, str, category, nullable and
 Arrow-backed ones, lists) the same way, with one notion of missing.
 """
 
+import collections.abc
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.features.arrow import as_floats, as_ids, decoded, flat_lists
+from tf_ctr.features.arrow import as_floats, as_ids, decoded, flat_lists, to_float32
 
 CHUNK_ROWS = 1 << 18
 NUMPY_TYPE = {"string": object, "int64": np.int64}
@@ -18,7 +20,8 @@ NUMPY_TYPE = {"string": object, "int64": np.int64}
 
 def chunks(data):
     """Yields the frames of `data`, a frame or an iterable of them, in short pieces."""
-    frames = [data] if isinstance(data, pd.DataFrame) else data
+    iterable = isinstance(data, collections.abc.Iterable)
+    frames = data if iterable and not isinstance(data, pd.DataFrame) else [data]
     for frame in frames:
         check_frame(frame)
         for start in range(0, len(frame), CHUNK_ROWS):
@@ -46,22 +49,22 @@ def check_rows(rows):
 
 
 def check_column(frame, name):
-    """Raises unless `frame` is a frame with the column `name`."""
+    """Raises unless `frame` is a frame with one column called `name`."""
     check_frame(frame)
     if name not in frame.columns:
         raise ValueError(unknown_name("column", name, map(str, frame.columns)))
+    if isinstance(frame[name], pd.DataFrame):
+        count = frame[name].shape[1]
+        raise ValueError(
+            explain(f"one column named {name!r}", count, "rename all but one")
+        )
 
 
 def column(frame, name: str) -> pa.Array:
     """Returns one column as an Arrow array, null where a value is missing."""
     check_column(frame, name)
-    series = frame[name]
-    if isinstance(series, pd.DataFrame):
-        raise ValueError(
-            explain(f"one column named {name!r}", series.shape[1], "rename all but one")
-        )
     try:
-        array = pa.array(series, from_pandas=True)
+        array = pa.array(frame[name], from_pandas=True)
     except (pa.ArrowException, OverflowError) as error:
         raise TypeError(
             explain(
@@ -85,11 +88,20 @@ def labels(frame, name: str) -> np.ndarray:
                 f"label {name!r} to be 0 or 1 in every row",
                 f"{wrong.sum()} of {len(values)} rows with other values, among them "
                 f"{np.unique(values[wrong])[:5].tolist()}",
-                f"drop these rows, or make a label of them, e.g. "
-                f"frame[{name!r}] = (frame[{name!r}] > 3).astype(int)",
+                _label_fix(values, name),
             )
         )
     return values.astype(np.float32)
+
+
+def _label_fix(values, name):
+    if np.isnan(values).any():
+        # A comparison with NaN would make a 0 of it.
+        return f"drop the rows without a label: frame.dropna(subset=[{name!r}])"
+    return (
+        f"drop these rows, or make a label of them, e.g. "
+        f"frame[{name!r}] = (frame[{name!r}] > 3).astype(int)"
+    )
 
 
 def groups(frame, name: str | None) -> np.ndarray:
@@ -99,7 +111,16 @@ def groups(frame, name: str | None) -> np.ndarray:
             explain("a schema with a group", None, "pass Schema(..., group='user')")
         )
     check_column(frame, name)
-    return pd.factorize(frame[name])[0].astype(np.int64)
+    try:
+        return pd.factorize(frame[name])[0].astype(np.int64)
+    except (TypeError, NotImplementedError) as error:
+        raise TypeError(
+            explain(
+                f"one plain value per row in the group column {name!r}",
+                str(error).rstrip("."),
+                "pass Schema(..., group=) the name of a column of ids",
+            )
+        ) from error
 
 
 def raw(frame, field) -> np.ndarray:
@@ -108,7 +129,7 @@ def raw(frame, field) -> np.ndarray:
     if field.multivalent:
         return _padded(array, field)
     if field.dtype == "float32":
-        return as_floats(array, field.name).astype(np.float32)
+        return to_float32(as_floats(array, field.name))
     return _to_numpy(as_ids(array, field.name, field.dtype), field)
 
 

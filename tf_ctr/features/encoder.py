@@ -110,9 +110,9 @@ def _numbers(values, field):
 def _raw_tensor(value, field):
     """`value` as a tensor of the field's dtype: `[B]`, or `[B, T]` if multivalent."""
     dtype = tf.as_dtype(field.dtype)
-    if isinstance(value, tf.RaggedTensor):
+    if isinstance(value, tf.RaggedTensor) and field.multivalent:
         value = value.to_tensor(field.padding)
-    tensor = tf.convert_to_tensor(value, dtype_hint=dtype)
+    tensor = _tensor(value, field.name, dtype)
     if not (_castable(tensor.dtype, dtype) and _shape_fits(tensor.shape, field)):
         raise ValueError(
             explain(
@@ -126,6 +126,19 @@ def _raw_tensor(value, field):
     if field.multivalent or tensor.shape.rank == 1:
         return tensor
     return tf.squeeze(tf.ensure_shape(tensor, [None, 1]), axis=1)
+
+
+def _tensor(value, name, dtype):
+    try:
+        return tf.convert_to_tensor(value, dtype_hint=dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            explain(
+                f"field {name!r} as {dtype.name} values in a rectangle",
+                str(error).rstrip("."),
+                "put the field's padding value (NaN for a number) where one is missing",
+            )
+        ) from error
 
 
 def _castable(given, wanted):

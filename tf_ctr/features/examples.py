@@ -52,9 +52,8 @@ def _pick(draw, known, unseen):
 
 
 def _unseen(field):
-    """A few ids that the vocabulary does not have."""
-    if field.dtype == "string":
-        longest = max(map(len, field.vocabulary or ("",)))
-        return [f"unseen{'_' * longest}{i}" for i in range(10)]
-    first = 1 + max(abs(value) for value in field.vocabulary or (0,))
-    return [first + i for i in range(10)]
+    """Ten ids that the vocabulary does not have."""
+    taken = {field.padding, *(field.vocabulary or ())}
+    make = int if field.dtype == "int64" else "unseen_{}".format
+    unseen = (value for value in map(make, itertools.count()) if value not in taken)
+    return list(itertools.islice(unseen, 10))

@@ -9,7 +9,7 @@ from tf_ctr.features.numeric import Numeric
 from tf_ctr.features.sequence import Sequence
 
 
-def check_fields(fields, label):
+def check_fields(fields, label, group):
     """Raises unless the names are unique and every sequence is of a known field."""
     for field in fields:
         if not isinstance(field, Categorical | Numeric | Sequence):
@@ -23,6 +23,12 @@ def check_fields(fields, label):
                 "at least one field, each with a name of its own that is not the label",
                 f"fields {names} and label {label!r}",
                 "rename or drop the repeated one",
+            )
+        )
+    if not isinstance(group, str | None):
+        raise TypeError(
+            explain(
+                "a column name as `group`, or None", repr(group), "pass group='user'"
             )
         )
     owners = [field.name for field in fields if isinstance(field, Categorical)]

@@ -4,6 +4,8 @@ import contextlib
 import os
 import pathlib
 
+from tf_ctr.errors import explain
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -14,8 +16,15 @@ def replacing(path):
 
     Yields:
         The path to write to. It is removed if the block raises.
+
+    Raises:
+        ValueError: If `path` is a folder.
     """
     path = pathlib.Path(path)
+    if path.is_dir():
+        raise ValueError(
+            explain("a file to write", f"the folder {path}", "add a file name to it")
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

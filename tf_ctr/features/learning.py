@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tf_ctr.errors import explain
-from tf_ctr.features.arrow import as_floats, as_ids, flat_lists
+from tf_ctr.features.arrow import as_floats, as_ids, flat_lists, to_float32
 from tf_ctr.features.categorical import Categorical
 from tf_ctr.features.columns import check_rows, chunks, column
 from tf_ctr.features.numeric import Numeric
@@ -16,6 +16,8 @@ from tf_ctr.features.sketches import Moments, Quantiles
 
 # Of what `max_length` may become when it is learned.
 LONGEST = 128
+# Of the range of a column that may be lost in float32: below what a model can use.
+LOST_SHARE = 1e-3
 
 
 def learn(fields, data):
@@ -110,15 +112,21 @@ class NumberLearner:
         quantile = field.transform == "quantile"
         self._sketch = Quantiles(field.num_bins or 2) if quantile else Moments()
         self._rows = self._present = 0
+        self._low, self._high, self._lost = np.inf, -np.inf, 0.0
 
     def update(self, frame):
-        """Takes in the numbers of one more frame."""
-        values = as_floats(column(frame, self.field.name), self.field.name)
-        values = values[np.isfinite(values)]
+        """Takes in the numbers of one more frame, as the encoder will get them."""
+        exact = as_floats(column(frame, self.field.name), self.field.name)
+        values = to_float32(exact).astype(np.float64)
+        finite = np.isfinite(values)
+        exact, values = exact[finite], values[finite]
         self._rows += len(frame)
         self._present += len(values)
         if len(values):
             self._sketch.add(values)
+            self._low = min(self._low, exact.min())
+            self._high = max(self._high, exact.max())
+            self._lost = max(self._lost, np.abs(values - exact).max())
 
     def learned(self):
         """Returns the completed field and the share of rows with a number."""
@@ -127,7 +135,19 @@ class NumberLearner:
             return field, share
         if not self._present:
             raise ValueError(_nothing_in(field.name))
+        self._check_lost()
         return self._sketch.complete(field), share
+
+    def _check_lost(self):
+        # A constant has no differences to lose.
+        if 0 < LOST_SHARE * (self._high - self._low) < self._lost:
+            raise ValueError(
+                explain(
+                    f"column {self.field.name!r} to keep its differences in float32",
+                    f"values of {self._low} to {self._high}, rounded by {self._lost}",
+                    "subtract a reference first, e.g. make days since a date of them",
+                )
+            )
 
 
 class SequenceLearner:

@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
+import numbers
 
 from tf_ctr.errors import explain
-from tf_ctr.features.checks import check_choice, check_count, check_name
+from tf_ctr.features.checks import check_choice, check_name, set_count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,7 +13,8 @@ class Numeric:
     """Numbers, standardised or cut into bins of equal counts.
 
     NaN and infinite values are missing: 0 (the mean) when standardised, row 0 of the
-    table when binned.
+    table when binned. Numbers are read as float32, of seven digits: from large ones
+    that differ by little subtract a reference, e.g. make days of timestamps.
 
     Args:
         name: The column of the frame, and the name of the Keras input.
@@ -80,10 +82,25 @@ class Numeric:
                     "pass transform='quantile'",
                 )
             )
-        if self.std is not None and not (math.isfinite(self.std) and self.std > 0):
+        self._set_moment("mean", least=-math.inf)
+        self._set_moment("std", least=0.0)
+
+    def _set_moment(self, argument, least):
+        value = getattr(self, argument)
+        if value is None:
+            return
+        number = isinstance(value, numbers.Real) and math.isfinite(value)
+        if not (number and value > least):
             raise ValueError(
-                explain("a positive `std`", self.std, "pass std=1.0 for no scaling")
+                explain(
+                    f"`{argument}` to be a {'positive' if least == 0 else 'finite'} "
+                    f"number for field {self.name!r}",
+                    repr(value),
+                    f"leave {argument} out to learn it from the data",
+                )
             )
+        # JSON holds Python values only.
+        object.__setattr__(self, argument, float(value))
 
     def _check_bins(self):
         if (self.mean, self.std) != (None, None):
@@ -95,14 +112,14 @@ class Numeric:
                 )
             )
         if self.boundaries is None:
-            check_count("num_bins", self.num_bins, 2)
+            set_count(self, "num_bins", 2)
             return
         cuts = tuple(float(cut) for cut in self.boundaries)
         ordered = all(low < high for low, high in zip(cuts, cuts[1:], strict=False))
-        if not ordered or not all(map(math.isfinite, cuts)):
+        if not cuts or not ordered or not all(map(math.isfinite, cuts)):
             raise ValueError(
                 explain(
-                    f"increasing finite `boundaries` for field {self.name!r}",
+                    f"increasing finite `boundaries` (at least 1) of {self.name!r}",
                     cuts,
                     "sort them and drop repeated ones: sorted(set(boundaries))",
                 )

@@ -28,10 +28,13 @@ def unseen_share(schema, frame) -> pd.Series:
     owners = {field.name: vocabulary_owner(field) for field in schema.fields}
     owners = {name: owner for name, owner in owners.items() if owner}
     unseen, present = pd.Series(0.0, owners), pd.Series(0.0, owners)
+    rows = 0
     for chunk in columns.chunks(frame):
+        rows += len(chunk)
         encoded = schema.encode(schema.raw_columns(chunk))
         for name, owner in owners.items():
             ids = encoded[name].numpy()
             present[name] += (ids > 0).sum()
             unseen[name] += ((ids > 0) & (ids <= owner.num_oov)).sum()
+    columns.check_rows(rows)
     return unseen / present

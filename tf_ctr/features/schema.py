@@ -22,9 +22,8 @@ from tf_ctr.features.learning import learn
 class Schema:
     """The fields of a data set, its label and its group.
 
-    The only place where names and dtypes are stated. Encoded ids follow one rule:
-    row 0 is padding and missing values, rows `1..num_oov` are unseen ids, then
-    follows the vocabulary.
+    The only place for names and dtypes. Of encoded ids, row 0 is padding and missing
+    values, rows `1..num_oov` are unseen ids, then follows the vocabulary.
 
     Args:
         fields: `Categorical`, `Numeric` and `Sequence` fields.
@@ -34,6 +33,7 @@ class Schema:
 
     Raises:
         ValueError: For repeated names, or a `Sequence` of no categorical field.
+        TypeError: For something that is no field, or a group that is no name.
 
     Example:
 
@@ -49,7 +49,7 @@ class Schema:
         self.label = label
         self.group = group
         self._specs = list(fields)
-        check_fields(self._specs, label)
+        check_fields(self._specs, label, group)
         self._complete(self._specs, coverage={})
 
     def __repr__(self):
@@ -89,7 +89,7 @@ class Schema:
             The schema itself.
 
         Raises:
-            ValueError: For a missing column, or no row or value to learn from.
+            ValueError: For a missing column, or values that nothing is learned from.
             TypeError: For a column whose values do not fit its field.
         """
         self._complete(*learn(self._specs, data))
@@ -128,6 +128,7 @@ class Schema:
 
         Raises:
             ValueError: If the schema has no group, or the frame no such column.
+            TypeError: For values that are lists.
         """
         return columns.groups(frame, self.group)
 
@@ -168,8 +169,8 @@ class Schema:
     def unseen_share(self, frame) -> pd.Series:
         """Returns the share of unseen ids among all ids, per field with a vocabulary.
 
-        `frame` may be an iterable of frames, too. Missing values do not count; a field
-        with no value at all has NaN.
+        `frame` may be an iterable of frames, too, with at least one row. Missing values
+        do not count; a field with no value at all has NaN.
         """
         return reports.unseen_share(self, frame)
 
@@ -204,7 +205,7 @@ class Schema:
         """Returns the schema that `save` wrote.
 
         Raises:
-            ValueError: For any other file, or one of another version.
+            ValueError: For any other file, none, or one of another version.
         """
         record = serialization.read(path)
         specs = [spec for _, spec in record["fields"]]

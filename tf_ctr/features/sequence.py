@@ -3,7 +3,7 @@
 import dataclasses
 
 from tf_ctr.features.categorical import Categorical
-from tf_ctr.features.checks import POOLINGS, check_choice, check_count, check_name
+from tf_ctr.features.checks import POOLINGS, check_choice, check_name, set_count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Sequence:
     def __post_init__(self):
         check_name(self.name)
         check_name(self.of)
-        check_count("max_length", self.max_length, 1)
+        set_count(self, "max_length", 1)
         check_choice("pooling", self.pooling, POOLINGS)
 
     def owned_by(self, owner: Categorical) -> "Sequence":

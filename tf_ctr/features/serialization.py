@@ -13,6 +13,7 @@ from tf_ctr.features.sequence import Sequence
 FORMAT = "tf_ctr.Schema"
 VERSION = 1
 PARTS = ("label", "group", "coverage")
+UNREADABLE = (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError)
 KINDS = {kind.__name__: kind for kind in (Categorical, Numeric, Sequence)}
 
 
@@ -31,7 +32,7 @@ def read(path) -> dict:
         _check_version(path, record)
         pairs = [_from_record(each) for each in record["fields"]]
         return {name: record[name] for name in PARTS} | {"fields": pairs}
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise ValueError(_corrupt(path, repr(error))) from error
 
 
@@ -48,7 +49,7 @@ def _arguments(field):
 
 
 def _from_record(record):
-    values = dict(record)
+    values = {**record}
     kind, learned = KINDS[values.pop("kind")], values.pop("learned")
     # All that can be learned is None where it was not given.
     return kind(**values), kind(**{**values, **dict.fromkeys(learned)})
@@ -71,5 +72,5 @@ def _corrupt(path, received):
     return explain(
         f"{path} to be a file that Schema.save wrote",
         received,
-        "fit the schema again and save it",
+        "check the path, or fit the schema again and save it",
     )
