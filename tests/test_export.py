@@ -235,7 +235,8 @@ def test_reduced_precision_is_served_as_float32(schema, tmp_path):
 
 def test_the_fresh_process_can_import_neither_tf_ctr_nor_keras(tmp_path):
     version = export(user_model(), user_schema(), tmp_path / "m", fresh_process=False)
-    np.savez(tmp_path / "columns.npz", user=np.array([b"bob", b"eve"]))
+    users = np.array([b"bob", b"eve"])
+    np.savez(tmp_path / "columns.npz", names=["user"], column_0=users)
     files = [version, tmp_path / "columns.npz", tmp_path / "scores.npy"]
     script = f"""
 import runpy, sys
@@ -377,9 +378,25 @@ def test_an_unfitted_schema_is_refused(tmp_path):
     refused(ValueError, "fitted schema", user_model(), schema, tmp_path / "m")
 
 
-def test_a_table_smaller_than_the_vocabulary_is_refused(tmp_path):
+@pytest.mark.parametrize("rows", [3, 5])
+def test_a_table_of_another_vocabulary_is_refused(rows, tmp_path):
+    match = f"4 rows in the table of 'user'(.|\n)*{rows} rows in 'user_embedding'"
+    refused(ValueError, match, user_model(rows=rows), user_schema(), tmp_path / "m")
+
+
+def test_a_table_of_any_name_that_is_too_small_is_refused(tmp_path):
+    inputs = {"user": keras.Input((), dtype="int64", name="user")}
+    logit = keras.layers.Embedding(3, 1, name="users")(inputs["user"])
+    model = keras.Model(inputs, keras.layers.Activation("sigmoid")(logit))
     match = r"a table row for every id(.|\n)*largest ids {'user': 3}"
-    refused(ValueError, match, user_model(rows=3), user_schema(), tmp_path / "m")
+    refused(ValueError, match, model, user_schema(), tmp_path / "m")
+
+
+def test_a_field_may_be_called_as_an_argument_of_savez(tmp_path):
+    """The columns go to the fresh process in an .npz file."""
+    schema = tf_ctr.Schema([tf_ctr.Categorical("file", vocabulary=["a", "b"])])
+    model = dcn(schema, embedding_dim=2, hidden_units=(2,))
+    assert export(model, schema, tmp_path / "m").name == "1"
 
 
 def test_anything_but_a_functional_model_is_refused(tmp_path):

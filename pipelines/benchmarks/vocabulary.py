@@ -17,6 +17,7 @@ then the number of rows that a step touches grows, too.
 import argparse
 import itertools
 import os
+import pathlib
 
 import numpy as np
 
@@ -85,6 +86,8 @@ def _check(parser, args):
         parser.error("no size may be negative, and no deep layer empty")
     if min(args.rows) < 2 * args.fields:
         parser.error(f"--rows must be at least {2 * args.fields}, two for each field")
+    if args.csv and not pathlib.Path(args.csv).absolute().parent.is_dir():
+        parser.error(f"--csv {args.csv}: there is no such folder")
     needed = 2 * sum(args.rows) * args.embedding_dim * BYTES_PER_VALUE
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > memory:
@@ -105,9 +108,9 @@ def main(argv=None):
         stock = training_step(stock_model(args, rows), args, rows)
         variants[f"stock, {rows:,} rows"] = stock
     seconds = interleave(variants, args.rounds, args.seed) / args.steps
+    print(markdown(ratios(seconds, f"lazy, {min(args.rows):,} rows")))
     if args.csv:
         seconds.to_csv(args.csv)
-    print(markdown(ratios(seconds, f"lazy, {min(args.rows):,} rows")))
 
 
 def lazy_model(args, rows):

@@ -59,7 +59,20 @@ def _check_output(model):
 
 
 def _check_tables(model, schema):
-    """Runs the model on the largest id of every field: rows may be missing."""
+    """Compares table sizes by name, then runs the largest ids, whatever the names."""
+    layers = {layer.name: layer for layer in model.layers}
+    for field in schema.fields:
+        rows = getattr(layers.get(f"{field.table}_embedding"), "input_dim", None)
+        if rows not in (None, field.table_size):
+            raise ValueError(
+                explain(
+                    f"{field.table_size} rows in the table of '{field.name}', as in "
+                    "the schema",
+                    f"{rows} rows in '{field.table}_embedding'",
+                    "export with the schema that the model was built with; a schema "
+                    "fitted again is another one",
+                )
+            )
     largest = {f.name: f.table_size - 1 for f in schema.fields if f.table is not None}
     encoded = {
         name: np.full((1, *spec.shape[1:]), largest.get(name, 0), spec.dtype)

@@ -37,8 +37,10 @@ def scores_in_batches(score, columns, batch_size=1024):
 
 def main(saved_model, columns_file, scores_file):
     """Scores the columns of one file into another."""
-    with np.load(columns_file, allow_pickle=False) as columns:
-        np.save(scores_file, saved_model_scores(saved_model, dict(columns)))
+    with np.load(columns_file, allow_pickle=False) as arrays:
+        names = arrays["names"].tolist()
+        columns = {name: arrays[f"column_{i}"] for i, name in enumerate(names)}
+    np.save(scores_file, saved_model_scores(saved_model, columns))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,9 @@ def _training_scores(model, schema, columns):
 
 def _fresh_scores(columns, saved_model, workspace):
     columns_file, scores_file = workspace / "columns.npz", workspace / "scores.npy"
-    np.savez(columns_file, allow_pickle=False, **columns)
+    # Numbered: a field may be called as an argument of savez.
+    numbered = {f"column_{i}": values for i, values in enumerate(columns.values())}
+    np.savez(columns_file, names=list(columns), **numbered)
     # -P keeps the script's neighbours from shadowing installed modules; the GPU may
     # be full of this process's memory.
     arguments = [fresh_process.__file__, saved_model, columns_file, scores_file]

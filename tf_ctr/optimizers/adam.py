@@ -35,9 +35,9 @@ class SparseAdam(SparseUpdates, keras.optimizers.Adam):
     it dense. `weight_decay`, `use_ema`, `gradient_accumulation_steps` and a
     variable's `constraint` touch whole tables: with `"lazy"` they raise an error,
     with `"dense"` they work. Under `mixed_float16`, `compile` wraps the optimizer in
-    `keras.optimizers.LossScaleOptimizer`; it works, but its search for infinities
-    reads whole tables and overlooks one of two occurrences of an id. Prefer
-    `mixed_bfloat16`, or `compile(auto_scale_loss=False)` and `loss_scale_factor`.
+    `keras.optimizers.LossScaleOptimizer`, whose search for infinities overlooks all but
+    the last gradient of a repeated id: refused. Use `mixed_bfloat16`, or
+    `loss_scale_factor` with `compile(auto_scale_loss=False)`.
 
     *Learning rate of a layer.* A variable whose layer sets the attribute
     `learning_rate_multiplier` (a float) is updated with that multiple of the
@@ -51,7 +51,8 @@ class SparseAdam(SparseUpdates, keras.optimizers.Adam):
 
     Raises:
         ValueError: If `update` is neither; at the first step, if an option that
-            works on whole tables meets a sparse gradient with `update="lazy"`.
+            works on whole tables meets a sparse gradient with `update="lazy"`, or
+            under the dtype policy `mixed_float16` without `loss_scale_factor`.
 
     Reference:
         Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980

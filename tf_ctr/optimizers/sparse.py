@@ -94,6 +94,24 @@ class SparseUpdates:
         super().__init__(*args, **kwargs)
         self.update = update
 
+    def build(self, variables):
+        """Creates the slots, unless a loss scale could put NaN into a table."""
+        if (
+            keras.config.dtype_policy().compute_dtype == "float16"
+            and self.loss_scale_factor is None
+        ):
+            # LossScaleOptimizer searches the slices for infinities, and overlooks all
+            # but the last of a repeated id.
+            raise ValueError(
+                explain(
+                    "no dynamic loss scale around an optimizer of sparse gradients",
+                    f"the dtype policy {keras.config.dtype_policy().name!r}",
+                    "use 'mixed_bfloat16', or pass loss_scale_factor=1024.0 here and "
+                    "compile(auto_scale_loss=False)",
+                )
+            )
+        super().build(variables)
+
     def update_rows(self, gradient, rows, variable, learning_rate):
         """Updates some rows of a variable and of its slots, and reads no other."""
         raise NotImplementedError
