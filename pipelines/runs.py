@@ -1,12 +1,12 @@
 """One training run: train, keep on disk, take up again where it stopped."""
 
 import dataclasses
-import json
 import os
-import time
+import zlib
 
 import keras
 
+from pipelines.records import RunRecord, Stopwatch
 from tf_ctr import data, evaluation, training
 
 
@@ -48,6 +48,10 @@ class Settings:
 def train(build, splits, schema, settings, learning_rate, seed, run_dir, verbose):
     """Trains a model on `splits.train`, or loads it if this run is finished.
 
+    `run_dir` holds TensorBoard logs, `model.keras`, and `run.json` with the arguments
+    and the result of the run. A killed run goes on where it was, a finished one is
+    loaded; with other arguments, or another start, the run begins anew.
+
     Args:
         build: Function without arguments that returns an uncompiled model.
         splits: Frames `train` and `validation`.
@@ -55,59 +59,60 @@ def train(build, splits, schema, settings, learning_rate, seed, run_dir, verbose
         settings: `Settings`.
         learning_rate: Learning rate.
         seed: Seed of the weights, the shuffling and the routers.
-        run_dir: Folder of the run: TensorBoard logs, `model.keras`, `run.json`.
+        run_dir: Folder of the run.
         verbose: Keras's verbosity.
 
     Returns:
-        The model with its best weights, and a dict: `validation_auc`, `seconds`,
-        `epochs`, `parameters`, and the arguments of the run.
+        The model with its best weights, and a dict: `learning_rate`, `seed`,
+        `train_rows`, `parameters`, `seconds`, `epochs_run` and `validation_auc`.
     """
+    keras.utils.set_random_seed(seed)
+    model = training.compile(build(), learning_rate)
     arguments = dataclasses.asdict(settings)
     del arguments["learning_rates"]  # Another candidate changes nothing here.
     arguments |= {
         "learning_rate": learning_rate,
         "seed": seed,
-        "rows": len(splits.train),
+        "train_rows": len(splits.train),
+        "start": _fingerprint(model),
     }
-    record_path, model_path = run_dir / "run.json", run_dir / "model.keras"
-    arguments = json.loads(json.dumps(arguments))  # Tuples become lists, as on disk.
-    if record_path.exists():
-        record = json.loads(record_path.read_text())
-        if {key: record.get(key) for key in arguments} == arguments:
-            print(f"  finished before, taken from {run_dir}")
-            return keras.saving.load_model(model_path), record
-    run_dir.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(seed)
-    model = training.compile(build(), learning_rate)
-    start = time.perf_counter()
-    history = _fit(model, splits, schema, settings, seed, run_dir, verbose)
-    record = {
-        **arguments,
-        "seconds": time.perf_counter() - start,
-        "epochs": len(history.epoch),
-        "parameters": model.count_params(),
-        "validation_auc": evaluation.evaluate(model, splits.validation, schema)["auc"],
-    }
-    partial = run_dir / "partial.keras"
-    model.save(partial)
-    os.replace(partial, model_path)
-    record_path.write_text(json.dumps(record, indent=1))
-    return model, record
+    record = RunRecord(run_dir / "run.json", arguments)
+    if "validation_auc" in record.result:
+        print(f"  finished before, taken from {run_dir}")
+        model = keras.saving.load_model(run_dir / "model.keras")
+    else:
+        _fit(model, splits, schema, settings, seed, run_dir, record, verbose)
+        auc = evaluation.evaluate(model, splits.validation, schema)["auc"]
+        partial = run_dir / "partial.keras"  # Keras wants this ending.
+        model.save(partial)
+        os.replace(partial, run_dir / "model.keras")
+        record.update(validation_auc=auc)
+    shown = {name: arguments[name] for name in ("learning_rate", "seed", "train_rows")}
+    return model, {**shown, "parameters": model.count_params(), **record.result}
 
 
-def _fit(model, splits, schema, settings, seed, run_dir, verbose):
+def _fit(model, splits, schema, settings, seed, run_dir, record, verbose):
     batches = data.from_frame(
         splits.train, schema, settings.batch_size, shuffle=True, seed=seed
     )
     validation = data.from_frame(splits.validation, schema, settings.batch_size)
-    return model.fit(
+    chosen = training.callbacks(run_dir, validation, patience=settings.patience)
+    model.fit(
         batches,
         validation_data=validation,
         epochs=settings.epochs,
-        callbacks=training.callbacks(run_dir, validation, patience=settings.patience),
+        callbacks=[Stopwatch(record), *chosen],
         shuffle=False,  # The batches are.
         verbose=verbose,
     )
+
+
+def _fingerprint(model):
+    """A checksum of the start: another source or initialisation is another run."""
+    checksum = 0
+    for array in model.get_weights():
+        checksum = zlib.crc32(array.tobytes(), checksum)
+    return checksum
 
 
 def train_best(build, splits, schema, settings, learning_rates, seed, run_dir, verbose):
@@ -140,7 +145,7 @@ def train_best(build, splits, schema, settings, learning_rates, seed, run_dir, v
         )
         print(
             f"  learning rate {learning_rate:g}: validation AUC "
-            f"{record['validation_auc']:.4f} after {record['epochs']} epochs, "
+            f"{record['validation_auc']:.4f} after {record['epochs_run']} epochs, "
             f"{record['seconds']:.0f} s"
         )
         if best is None or record["validation_auc"] > best[1]["validation_auc"]:

@@ -7,7 +7,8 @@ import pytest
 
 from notebooks.build import build
 
-SOURCES = sorted(pathlib.Path("notebooks").resolve().glob("[0-9]*.py"))
+NOTEBOOKS = pathlib.Path(__file__).parent.parent / "notebooks"
+SOURCES = sorted(NOTEBOOKS.glob("[0-9]*.py"))
 
 
 def cells(notebook):

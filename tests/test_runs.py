@@ -9,6 +9,7 @@ import pytest
 
 import tf_ctr
 from pipelines.datasets.domains import Splits
+from pipelines.records import Stopwatch
 from pipelines.runs import Settings, train, train_best
 
 SETTINGS = Settings(
@@ -62,18 +63,76 @@ def test_learning_rate_is_chosen_on_validation(build, splits, schema, tmp_path):
     assert logits[2] > logits[3]
 
 
-def test_finished_run_is_taken_and_other_settings_train_again(
-    build, splits, schema, tmp_path, capsys
-):
-    run = (splits, schema)
-    first, record = train(build, *run, SETTINGS, 0.1, 0, tmp_path, verbose=0)
+def test_finished_run_is_taken_again(build, splits, schema, tmp_path, capsys):
+    """Also one that stopped early: its epochs are not the setting."""
+    settings = dataclasses.replace(SETTINGS, epochs=20, patience=1)
+    run = (build, splits, schema, settings, 0.5, 0, tmp_path, 0)
+    first, record = train(*run)
     assert "finished before" not in capsys.readouterr().out
-    again, same = train(build, *run, SETTINGS, 0.1, 0, tmp_path, verbose=0)
+    assert record["epochs_run"] < 20
+    again, same = train(*run)
     assert "finished before" in capsys.readouterr().out
     assert same == record
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_other_settings_or_another_start_train_anew(
+    build, splits, schema, tmp_path, capsys
+):
+    def run(build, settings):
+        return train(build, splits, schema, settings, 0.1, 0, tmp_path, 0)[1]
+
+    def other_start():
+        model = build()
+        table = model.get_layer("item_embedding")
+        table.set_weights([table.get_weights()[0] + 0.01])
+        return model
+
+    run(build, SETTINGS)
     longer = dataclasses.replace(SETTINGS, epochs=4)
-    _, other = train(build, *run, longer, 0.1, 0, tmp_path, verbose=0)
+    assert run(build, longer)["epochs_run"] == 4
+    run(other_start, longer)
     assert "finished before" not in capsys.readouterr().out
-    assert other["epochs"] == 4
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def killed_in(monkeypatch, epoch):
+    """Makes the next training die at the begin of an epoch."""
+
+    def on_epoch_begin(self, now, logs=None):
+        if now == epoch:
+            raise KilledError
+
+    monkeypatch.setattr(Stopwatch, "on_epoch_begin", on_epoch_begin)
+
+
+def test_killed_run_goes_on_and_counts_all_epochs(
+    build, splits, schema, tmp_path, monkeypatch
+):
+    settings = dataclasses.replace(SETTINGS, epochs=4, patience=9)
+    run = (build, splits, schema, settings, 0.01, 0)
+    whole, _ = train(*run, tmp_path / "whole", 0)
+    with monkeypatch.context() as patch:
+        killed_in(patch, epoch=2)
+        with pytest.raises(KilledError):
+            train(*run, tmp_path / "broken", 0)
+    resumed, record = train(*run, tmp_path / "broken", 0)
+    assert record["epochs_run"] == 4
+    assert resumed.optimizer.iterations == whole.optimizer.iterations
+
+
+def test_killed_run_of_other_settings_is_not_taken_up(
+    build, splits, schema, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        killed_in(patch, epoch=2)
+        with pytest.raises(KilledError):
+            train(build, splits, schema, SETTINGS, 0.01, 0, tmp_path, 0)
+    larger = dataclasses.replace(SETTINGS, batch_size=50)
+    model, record = train(build, splits, schema, larger, 0.01, 0, tmp_path, 0)
+    assert record["epochs_run"] == 3
+    assert model.optimizer.iterations == 3 * 200 // 50

@@ -215,6 +215,44 @@ def test_early_stopping_remembers_the_best_epoch_across_a_kill(tmp_path):
     assert glob.glob(str(tmp_path / "early_stopping" / "*")) == []
 
 
+def test_a_run_killed_after_its_last_epoch_stops_at_once(tmp_path):
+    class KillAfterBackup(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2:
+                raise InterruptedError
+
+    def run(model, values, *last):
+        chosen = training.callbacks(tmp_path, patience=2)
+        history = fit(model, 6, [Scripted(values), *chosen, *last])
+        return history.epoch
+
+    with pytest.raises(InterruptedError):
+        run(training.compile(small_dcn()), [0.9, 0.5, 0.4], KillAfterBackup())
+    best = np.load(tmp_path / "early_stopping/best.npz")
+    best = [best[name] for name in best.files]
+    resumed = training.compile(small_dcn(seed=99))
+    assert run(resumed, [None] * 3 + [0.95, 0.99, 0.99]) == [3]
+    for a, b in zip(best, resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_monitor_that_is_not_there_is_an_error_after_one_epoch():
+    model = training.compile(small_dcn())
+    with pytest.raises(ValueError, match="'val_acu'.\nFix: use one of: auc, .*val_auc"):
+        fit(model, 3, training.callbacks(monitor="val_acu"))
+
+
+def test_route_shares_are_exact_in_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = autoft(small_dcn(), which="deep")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.get_layer("deep_router").weights[-2].assign([9.0, -9.0, -9.0, 9.0])
+    shares = route_shares(model, batch(5000)[0])
+    assert shares.to_dict() == {"deep_0": 1.0, "deep_1": 0.0}
+
+
 def test_an_epoch_run_twice_counts_once(tmp_path):
     stopping = training.EarlyStopping(tmp_path, patience=2)
     stopping.set_model(training.compile(small_dcn()))

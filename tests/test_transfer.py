@@ -256,6 +256,22 @@ def test_method_works_on_stock_layers_and_bare_operations(method):
     model.train_on_batch(features, np.array([0.0, 1.0]))
 
 
+def test_layer_fitted_by_adapt_is_refused(method):
+    inputs = {"price": keras.Input((1,), name="price")}
+    normalization = keras.layers.Normalization(name="normalization")
+    normalization.adapt(np.array([[1.0], [3.0]]))
+    x = keras.layers.Dense(2, name="deep_0")(normalization(inputs["price"]))
+    model = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
+    with pytest.raises(ValueError, match="'normalization', whose adapted state"):
+        method(model)
+
+
+def test_skip_of_an_unknown_layer_lists_the_layers():
+    model = small_dcn()
+    with pytest.raises(ValueError, match="'logits'.\nFix: use one of: .*logit"):
+        copy_weights(model, small_dcn(), skip=("logits",))
+
+
 # AutoFT
 
 
@@ -290,6 +306,124 @@ def test_policy_that_never_freezes_gives_the_tuned_copy(source):
         if layer.weights:
             layer.set_weights(model.get_layer(layer.name).get_weights())
     np.testing.assert_allclose(model(features), expected(features), atol=1e-6)
+
+
+def test_options_reach_every_router():
+    model = autoft(
+        small_dcn(),
+        policy_units=(7, 5),
+        temperature=2.0,
+        policy_learning_rate_multiplier=0.3,
+        stop_policy_gradient=True,
+        sample_at_eval=True,
+        literal_relu=True,
+    )
+    routers = [la for la in model.layers if la.name.endswith("_router")]
+    assert len(routers) == 3
+    for router in routers:
+        assert router.hidden_units == (7, 5)
+        assert router.temperature == 2.0
+        assert router.learning_rate_multiplier == 0.3
+        assert router.stop_gradient
+        assert router.sample_at_eval
+        assert router.literal_relu
+
+
+def test_routers_draw_noise_of_their_own_and_the_same_again_for_a_seed():
+    def noise(model, component):
+        return np.array(model.get_layer(f"{component}_router")._gumbel_noise((50, 2)))
+
+    one, again = autoft(small_dcn(), seed=3), autoft(small_dcn(), seed=3)
+    cross = noise(one, "cross")
+    assert not np.array_equal(cross, noise(one, "deep"))
+    np.testing.assert_array_equal(cross, noise(again, "cross"))
+
+
+def routed_inputs(model, router, features):
+    """What a router is given, and the vectors of the routed fields, in NumPy."""
+    vectors = {
+        field: model.get_layer(f"{field}_embedding_route").output
+        for field in ("user", "item", "history")
+    }
+    outputs = {"policy": model.get_layer(router).input, **vectors}
+    seen = keras.Model(model.input, outputs)(features)
+    return {name: np.array(value) for name, value in seen.items()}
+
+
+def pooled(rows, ids):
+    mask = (ids > 0)[..., None]
+    return (rows * mask).sum(1) / np.maximum(mask.sum(1), 1)
+
+
+def test_field_policy_sees_the_frozen_embeddings(source):
+    """Spec: P_e decides by x^S, the frozen rows, whatever was fine-tuned since."""
+    features, _ = batch()
+    model = autoft(source)
+    train(model)
+    tables = {
+        name: source.get_layer(f"{name}_embedding").get_weights()[0]
+        for name in ("user", "item")
+    }
+    expected = np.concatenate(
+        [
+            tables["user"][features["user"]],
+            tables["item"][features["item"]],
+            pooled(tables["item"][features["history"]], features["history"]),
+            features["price"],
+        ],
+        axis=1,
+    )
+    seen = routed_inputs(model, "embedding_router", features)["policy"]
+    np.testing.assert_allclose(seen, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("router", ["cross_router", "deep_router"])
+def test_layer_policies_see_the_mixed_embeddings(source, router):
+    """Spec: P_c and P_d decide by x0, made of the rows that the fields chose."""
+    features, _ = batch()
+    model = autoft(source)
+    train(model)
+    seen = routed_inputs(model, router, features)
+    history = pooled(seen["history"], features["history"])
+    expected = [seen["user"], seen["item"], history, features["price"]]
+    np.testing.assert_allclose(
+        seen["policy"], np.concatenate(expected, axis=1), atol=1e-6
+    )
+
+
+def test_source_made_by_autoft_is_refused():
+    with pytest.raises(ValueError, match="which autoft made"):
+        autoft(autoft(small_dcn(), which="deep"))
+
+
+@pytest.mark.parametrize("which", [[], None], ids=["none named", "none there"])
+def test_nothing_to_route_is_an_error(which):
+    inputs = {"price": keras.Input((1,), name="price")}
+    linear = keras.Model(inputs, keras.layers.Dense(1, name="logit")(inputs["price"]))
+    with pytest.raises(ValueError, match="or use fine_tune"):
+        autoft(linear if which is None else small_dcn(), which=which)
+
+
+def test_policies_need_something_to_decide_by():
+    inputs = {"id": keras.Input((), dtype="int64", name="id")}
+    x = keras.layers.Embedding(4, 1, name="id_linear")(inputs["id"])
+    x = keras.layers.Dense(3, name="deep_0")(x)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
+    with pytest.raises(ValueError, match="raise the embedding dim"):
+        autoft(model)
+
+
+def test_scalar_float_inputs_and_keyword_calls_work():
+    inputs = {
+        "price": keras.Input((), name="price"),
+        "id": keras.Input((), dtype="int64", name="id"),
+    }
+    rows = keras.layers.Embedding(4, 2, name="id_embedding")(inputs=inputs["id"])
+    column = keras.ops.expand_dims(inputs["price"], 1)
+    x = keras.layers.Dense(3, name="deep_0")(keras.ops.concatenate([rows, column], 1))
+    source = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
+    features = {"price": np.array([1.0, 2.0]), "id": np.array([0, 3])}
+    np.testing.assert_allclose(autoft(source)(features), source(features), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -327,10 +461,9 @@ def test_every_policy_weight_gets_a_gradient():
     before = {la.name: la.get_weights() for la in routers}
     model.train_on_batch(features, labels)
     for layer in routers:
-        assert any(
-            not np.array_equal(a, b)
-            for a, b in zip(before[layer.name], layer.get_weights(), strict=True)
-        ), layer.name
+        *policy, temperature = zip(before[layer.name], layer.get_weights(), strict=True)
+        assert all(not np.array_equal(a, b) for a, b in policy), layer.name
+        np.testing.assert_array_equal(*temperature)
 
 
 def test_routes_are_deterministic_at_inference_and_sampled_in_training():

@@ -77,7 +77,7 @@ class Route(keras.layers.Layer):
 
     def compute_mask(self, inputs, previous_mask=None):
         """Passes the mask of the frozen branch on; both branches share it."""
-        return previous_mask[0] if isinstance(previous_mask, list) else previous_mask
+        return previous_mask
 
     def compute_output_shape(self, frozen_shape, tuned_shape, gates_shape):
         """Returns the shape of the branches."""

@@ -26,7 +26,8 @@ class GumbelRouter(keras.layers.Layer):
             connected layers and no width; `(64,)` plus the output layer is ours.
         temperature: Temperature of the softmax. The paper gives none; 5 is that
             of SpotTune's authors. `tf_ctr.training.TemperatureAnnealing` lowers it.
-        sample_at_eval: Sample with noise at inference too, as SpotTune's code does.
+        sample_at_eval: Sample with noise at inference too, as SpotTune's code does;
+            such a model cannot be exported.
         literal_relu: Take `log(relu(output) + 1e-8)` as logits, as Eqs. 9 and 13.
         stop_gradient: Cut the gradient from the policy into its input. The
             paper's equations do not.

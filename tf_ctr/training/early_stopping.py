@@ -7,6 +7,8 @@ import pathlib
 import keras
 import numpy as np
 
+from tf_ctr.errors import unknown_name
+
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
     """Stops when validation stops improving, restores the best weights, resumes.
@@ -21,6 +23,9 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         mode: `"max"` or `"min"`.
         patience: Epochs without improvement before stopping.
         min_delta: Least change that counts as an improvement.
+
+    Raises:
+        ValueError: At the end of the first epoch, if there is no metric `monitor`.
 
     Example:
 
@@ -47,11 +52,15 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         self._seen_epoch = -1
         if self.state_dir is not None and self._path("state.json").exists():
             self._load()
+            # Killed after the last epoch: one more batch, and that is all.
+            self.model.stop_training = self.wait >= self.patience
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares, and writes the state down."""
-        if epoch <= self._seen_epoch:
-            return  # The epoch that a kill made run twice counts once.
+        if self.monitor not in logs:
+            raise ValueError(unknown_name("metric", self.monitor, logs))
+        if epoch <= self._seen_epoch or self.model.stop_training:
+            return  # An epoch that a kill made run twice, or one too many.
         best_weights = self.best_weights
         super().on_epoch_end(epoch, logs)
         self._seen_epoch = epoch

@@ -7,7 +7,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tf_ctr.training.temperature import routers
-from tf_ctr.transfer import gate_model, route_shares
+from tf_ctr.transfer.routes import gate_model, mean_gates
 
 
 class RouteLogger(keras.callbacks.Callback):
@@ -52,7 +52,7 @@ class RouteLogger(keras.callbacks.Callback):
         """Routes the data set and logs the shares."""
         if self._gates is None:
             return
-        shares = route_shares(self._gates, self.dataset)
+        shares = mean_gates(self._gates, self.dataset)
         self.history = pd.concat([self.history, shares.to_frame(epoch).T])
         if self._writer is None:
             return

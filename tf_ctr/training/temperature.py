@@ -11,7 +11,8 @@ class TemperatureAnnealing(keras.callbacks.Callback):
 
     From the layer's own `temperature` in the first epoch to `final_temperature` in
     epoch number `epochs`, then constant. A function of the epoch alone, so that a
-    resumed run goes on as it would have. A model without routers is left alone.
+    resumed run goes on as it would have; another `fit` starts again. A model without
+    routers is left alone.
 
     Source: AutoFT (arXiv 2106.04873), section 3.3, says that the distribution "can
     be smoothly annealed" and gives no schedule; this one is ours.

@@ -3,9 +3,10 @@
 import functools
 import re
 
+import numpy as np
 from keras import layers
 
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import explain, unknown_name
 from tf_ctr.layers import GumbelRouter, MaskedPooling, Route
 from tf_ctr.transfer.graph import depth_sites, embedding_calls
 from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
@@ -32,6 +33,9 @@ def autoft(
     by layer for the rest, which copy is used. The prediction layer is there once
     and trained. Before training the scores are those of the source.
 
+    A frozen copy does not learn, but keeps its dropout in training; its BatchNorm
+    runs in inference mode.
+
     Source: AutoFT (arXiv 2106.04873), section 3.2 (Eqs. 6 to 8) and 3.3.
 
     Args:
@@ -44,17 +48,19 @@ def autoft(
         temperature: Initial temperature of the Gumbel-softmax.
         policy_learning_rate_multiplier: Factor on the policies' learning rate.
         stop_policy_gradient: Cut the gradient from the policies into their input.
-        sample_at_eval: Sample the route at inference too.
+        sample_at_eval: Sample the route at inference too; such a model is random and
+            cannot be exported.
         literal_relu: Read the paper's Eqs. 9 and 13 literally.
-        seed: Seed of the sampling noise.
+        seed: Seed of the sampling noise; each router draws noise of its own.
 
     Returns:
         A new, uncompiled `keras.Model`. Added layers: `{site}_frozen`,
         `{site}_route`, `{component}_router`.
 
     Raises:
-        ValueError: If `which` names no component of `source`, or `source` is not a
-            functional model with dict inputs.
+        ValueError: If `which` names no component of `source`, or nothing is left to
+            route; or if `source` is not a functional model with dict inputs, or is
+            itself made by `autoft`.
 
     Example:
 
@@ -70,14 +76,14 @@ def autoft(
     tables, components = embedding_calls(source), _components(source)
     which = _check_which(which, tables, components)
     router = functools.partial(
-        GumbelRouter,
+        _router,
+        seed=seed,
         hidden_units=tuple(policy_units),
         temperature=temperature,
         learning_rate_multiplier=policy_learning_rate_multiplier,
         stop_gradient=stop_policy_gradient,
         sample_at_eval=sample_at_eval,
         literal_relu=literal_relu,
-        seed=seed,
     )
     inputs = inputs_like(source)
     rows = _embed(source, inputs, tables, router if "embedding" in which else None)
@@ -86,12 +92,13 @@ def autoft(
     for component, sites in components.items():
         if component not in which:
             continue
-        output = router(len(sites), name=f"{component}_router")(instance)
+        output = router(component, len(sites))(instance)
         gates |= {site: (i, output) for i, site in enumerate(sites)}
 
     def call(layer, *args, **kwargs):
         if layer.name in tables.values():
-            return rows[args[0].name]
+            ids, *_ = (*args, *kwargs.values())
+            return rows[ids.name]
         tuned = layer(*args, **kwargs)
         if layer.name not in gates:
             return tuned
@@ -106,8 +113,25 @@ def autoft(
     return model
 
 
+def _router(component, num_decisions, seed, **arguments):
+    """The policy network of a component, with noise that no other component has."""
+    if seed is not None:
+        entropy = [seed, *component.encode()]
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    name = f"{component}_router"
+    return GumbelRouter(num_decisions, seed=seed, name=name, **arguments)
+
+
 def _components(source):
     """Groups the sites by name prefix: one policy network each, as in the paper."""
+    if any(isinstance(layer, Route) for layer in source.layers):
+        raise ValueError(
+            explain(
+                "a source with one copy of each layer",
+                f"'{source.name}', which autoft made",
+                "start from the model that autoft was given, or use fine_tune",
+            )
+        )
     components = {}
     for site in depth_sites(source):
         components.setdefault(re.sub(r"_\d+$", "", site), []).append(site)
@@ -116,11 +140,19 @@ def _components(source):
 
 def _check_which(which, tables, components):
     valid = ({"embedding"} if tables else set()) | set(components)
-    which = (
-        valid if which is None else {which} if isinstance(which, str) else set(which)
-    )
+    if which is None:
+        which = valid
+    which = {which} if isinstance(which, str) else set(which)
     for name in sorted(which - valid):
         raise ValueError(unknown_name("component", name, valid))
+    if not which:
+        raise ValueError(
+            explain(
+                "an embedding table or a hidden layer to route",
+                f"none of the components {sorted(valid)}",
+                "name some, or use fine_tune for a model without any",
+            )
+        )
     return which
 
 
@@ -130,7 +162,7 @@ def _embed(source, inputs, tables, router):
     if router is None:
         return tuned
     frozen = _lookup(source, inputs, tables, FROZEN, trainable=False)
-    policy = router(len(tables), name="embedding_router")
+    policy = router("embedding", len(tables))
     gates = policy(_instance_vector(inputs, frozen, suffix=FROZEN))
     return {
         field: Route(i, name=f"{field}_embedding_route")(
@@ -154,12 +186,22 @@ def _instance_vector(inputs, rows, suffix=""):
     for field, ids in inputs.items():
         if field not in rows:
             if "float" in ids.dtype:
-                vectors.append(ids)
+                column = layers.Reshape((-1,), name=f"{field}_policy_input{suffix}")
+                vectors.append(ids if len(ids.shape) == 2 else column(ids))
         elif len(rows[field].shape) == 3:
             pooling = MaskedPooling(name=f"{field}_policy_pooling{suffix}")
             vectors.append(pooling(rows[field], ids))
         else:
             vectors.append(rows[field])
+    if not vectors:
+        raise ValueError(
+            explain(
+                "an embedding (output dim above 1) or a float input, for the policies "
+                "to decide by",
+                f"the inputs {sorted(inputs)}",
+                "raise the embedding dim",
+            )
+        )
     if len(vectors) == 1:
         return vectors[0]
     return layers.Concatenate(name=f"policy_input{suffix}")(vectors)

@@ -13,7 +13,7 @@ def fine_tune(source):
 
     Returns:
         A new, uncompiled `keras.Model` with the weights of `source`, every layer
-        trainable.
+        trainable, also one that is frozen in `source`.
 
     Raises:
         ValueError: If `source` is not a functional model with dict inputs.

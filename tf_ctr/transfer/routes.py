@@ -43,8 +43,7 @@ def route_shares(model, dataset):
     Source: AutoFT (arXiv 2106.04873), Figure 3.
 
     Args:
-        model: A model made by `tf_ctr.transfer.autoft`, or its `gate_model`, which
-            saves building it when shares are wanted again and again.
+        model: A model made by `tf_ctr.transfer.autoft`.
         dataset: Batches that `model.predict` takes.
 
     Returns:
@@ -66,9 +65,13 @@ def route_shares(model, dataset):
     deep_0    1.0
     Name: frozen_share, dtype: float64
     """
-    gates = model if isinstance(model.output, dict) else gate_model(model)
+    return mean_gates(gate_model(model), dataset)
+
+
+def mean_gates(gates, dataset):
+    """Returns the mean of every output of a `gate_model`, as `pandas.Series`."""
     shares = {
-        site: float(np.mean(taken))
+        site: np.mean(taken, dtype="float64")
         for site, taken in gates.predict(dataset, verbose=0).items()
     }
     return pd.Series(shares, name="frozen_share")

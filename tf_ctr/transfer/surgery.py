@@ -9,7 +9,7 @@ import dataclasses
 
 import keras
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import explain, unknown_name
 from tf_ctr.transfer.graph import check_functional
 
 
@@ -53,9 +53,20 @@ def copy_layer(layer, suffix="", trainable=True):
 
     Returns:
         The copy.
+
+    Raises:
+        ValueError: If the layer is one of Keras's that are fitted by `adapt`.
     """
     if not isinstance(layer, keras.Layer):
         return layer
+    if hasattr(layer, "adapt"):
+        raise ValueError(
+            explain(
+                "a model of encoded values",
+                f"'{layer.name}', whose adapted state a copy would lose",
+                "preprocess in tf.data, e.g. with a tf_ctr.Schema",
+            )
+        )
     config = layer.get_config()
     copy = type(layer).from_config({**config, "name": config["name"] + suffix})
     copy.trainable = trainable
@@ -138,11 +149,13 @@ def copy_weights(source, target, suffix="", skip=()):
         A `WeightReport`.
 
     Raises:
-        ValueError: If no name matches, or the shapes of a pair differ. Nothing is
-            copied then.
+        ValueError: If no name matches, `skip` names no layer of the source, or the
+            shapes of a pair differ. Nothing is copied then.
     """
     layers = {la.name: la for la in source.layers if la.weights}
     targets = {la.name: la for la in target.layers if la.weights}
+    for name in sorted(set(skip) - set(layers)):
+        raise ValueError(unknown_name("layer with weights", name, layers))
     pairs = {
         name: (layer, targets[name + suffix])
         for name, layer in layers.items()
