@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 
+import tf_ctr
 from tests.frames import click_frame, click_schema
 from tf_ctr.backbones import BACKBONES, dcn, pieces
 from tf_ctr.data import from_frame
@@ -156,6 +157,15 @@ def test_dcn_with_one_part(schema, arguments, absent):
 def test_dcn_without_any_part_is_refused(schema):
     with pytest.raises(ValueError, match="a cross or a deep part"):
         dcn(schema, hidden_units=(), num_cross_layers=0)
+
+
+@pytest.mark.parametrize("field", ["click", "deep_0", "item_embedding"])
+def test_field_called_as_a_layer_is_an_error(field):
+    schema = tf_ctr.Schema(
+        [tf_ctr.Categorical(field, vocabulary=["a", "b"])], label="clicked"
+    )
+    with pytest.raises(ValueError, match=f"the field '{field}'.\nFix: rename"):
+        dcn(schema)
 
 
 def test_unknown_argument_is_an_error(schema):

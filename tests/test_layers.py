@@ -1,12 +1,28 @@
 """One contract over every layer, then each layer by hand."""
 
+import inspect
+
 import keras
 import keras_rs
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_ctr.layers import CrossLayer, Embedding, GumbelRouter, MaskedPooling, Route
+from tf_ctr.layers import (
+    APGDense,
+    Bias,
+    BilinearFusion,
+    BilinearInteraction,
+    CompressedInteraction,
+    ConditionAttention,
+    CrossLayer,
+    CrossLayerV2,
+    Embedding,
+    FieldAttention,
+    GumbelRouter,
+    MaskedPooling,
+    Route,
+)
 
 FLOATS = np.linspace(-1.0, 1.0, 12, dtype="float32").reshape(4, 3)
 IDS = np.array([[1, 2], [3, 0], [0, 0], [4, 4]])
@@ -15,12 +31,52 @@ GATES = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], dtype="float32")
 
 # name: (layer, call arguments)
 LAYERS = {
+    "APGDense": (lambda: APGDense(5, rank=2, activation="tanh"), (FLOATS, FLOATS + 1)),
+    "APGDense options": (
+        lambda: APGDense(
+            5,
+            rank=2,
+            over_parameter=7,
+            bias="generated",
+            generator_units=(4,),
+            generator_start="glorot",
+            aggregation="attention",
+            kernel_initializer="glorot_normal",
+            bias_initializer="ones",
+            kernel_regularizer="l2",
+        ),
+        (FLOATS, VALUES + 1),
+    ),
+    "ConditionAttention": (lambda: ConditionAttention(), (VALUES,)),
+    "Bias": (lambda: Bias(), (FLOATS,)),
+    "BilinearFusion": (lambda: BilinearFusion(), (FLOATS, FLOATS[:, :2])),
+    "BilinearFusion heads": (
+        lambda: BilinearFusion(3, kernel_regularizer="l2"),
+        (FLOATS, FLOATS + 1),
+    ),
+    "BilinearInteraction all": (lambda: BilinearInteraction("all"), (VALUES,)),
+    "BilinearInteraction each": (lambda: BilinearInteraction("each"), (VALUES,)),
+    "BilinearInteraction": (lambda: BilinearInteraction(), (VALUES,)),
+    "CompressedInteraction": (
+        lambda: CompressedInteraction(5, kernel_regularizer="l2"),
+        (VALUES, VALUES[:, :1] + 1),
+    ),
     "CrossLayer": (lambda: CrossLayer(bias_initializer="normal"), (FLOATS, FLOATS + 1)),
+    "CrossLayerV2": (lambda: CrossLayerV2(), (FLOATS, FLOATS + 1)),
+    "CrossLayerV2 low rank": (
+        lambda: CrossLayerV2(2, kernel_regularizer="l2"),
+        (FLOATS, FLOATS + 1),
+    ),
     "Embedding": (lambda: Embedding(5, 2, "normal", l2=0.1), (IDS,)),
     "MaskedPooling mean": (lambda: MaskedPooling(), (VALUES, IDS)),
     "MaskedPooling sum": (lambda: MaskedPooling("sum"), (VALUES, IDS)),
     "Route": (lambda: Route(1), (FLOATS, FLOATS + 1, GATES)),
     "Route rank 3": (lambda: Route(0), (VALUES, VALUES + 1, GATES)),
+    "FieldAttention": (lambda: FieldAttention(head_dim=8), (VALUES,)),
+    "FieldAttention scaled": (
+        lambda: FieldAttention(head_dim=8, scaled=True, kernel_regularizer="l2"),
+        (VALUES,),
+    ),
     "GumbelRouter": (lambda: GumbelRouter(2, seed=1), (FLOATS,)),
     "GumbelRouter options": (
         lambda: GumbelRouter(
@@ -52,8 +108,10 @@ def test_config_round_trip(case):
     layer, _ = case
     config = layer.get_config()
     assert type(layer).from_config(config).get_config() == config
-    for name in config.keys() - keras.layers.Layer().get_config().keys():
-        assert hasattr(layer, name)
+    arguments = set(inspect.signature(type(layer).__init__).parameters)
+    arguments -= {"self", "kwargs"}
+    assert arguments <= config.keys()
+    assert all(hasattr(layer, name) for name in arguments)
 
 
 def test_symbolic_shape_is_eager_shape(case):

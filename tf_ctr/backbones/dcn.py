@@ -2,8 +2,14 @@
 
 import keras
 
-from tf_ctr.backbones.pieces import click_probability, concatenate, embed, mlp
-from tf_ctr.errors import explain
+from tf_ctr.backbones.pieces import (
+    check_parts,
+    click_probability,
+    concatenate,
+    embed,
+    mlp,
+    penalty,
+)
 from tf_ctr.layers import CrossLayer
 
 
@@ -57,14 +63,11 @@ def dcn(
     >>> dcn(schema, embedding_dim=4, hidden_units=(8,)).output_shape
     (None, 1)
     """
-    if not hidden_units and not num_cross_layers:
-        raise ValueError(
-            explain(
-                "a cross or a deep part",
-                "hidden_units=() and num_cross_layers=0",
-                "pass hidden_units=(256, 128, 64)",
-            )
-        )
+    check_parts(
+        "a cross or a deep part",
+        hidden_units=hidden_units,
+        num_cross_layers=num_cross_layers,
+    )
     inputs = schema.inputs()
     x0 = concatenate(embed(schema, inputs, embedding_dim, l2=embedding_l2).values())
     parts = []
@@ -79,6 +82,5 @@ def dcn(
 def _cross_network(x0, num_layers, l2):
     x = x0
     for i in range(num_layers):
-        regularizer = keras.regularizers.L2(l2) if l2 else None
-        x = CrossLayer(kernel_regularizer=regularizer, name=f"cross_{i}")(x0, x)
+        x = CrossLayer(kernel_regularizer=penalty(l2), name=f"cross_{i}")(x0, x)
     return x

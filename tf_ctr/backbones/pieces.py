@@ -4,9 +4,17 @@
 methods find layers by these names, so a change of a name breaks saved models.
 """
 
+import re
+
 import keras
 
+from tf_ctr.errors import explain
 from tf_ctr.layers import Embedding, MaskedPooling
+
+# An input and a layer of a Keras model cannot share a name.
+LAYER_NAMES = re.compile(
+    r"click|embeddings|interactions|logits?|(cross|deep)_\d+|.+_(embedding|linear|pooling)"
+)
 
 
 def embed(schema, inputs, embedding_dim, l2=0.0):
@@ -24,7 +32,11 @@ def embed(schema, inputs, embedding_dim, l2=0.0):
     Returns:
         `{field: [B, D]}` in the order of the schema; a standardised numeric field
         stays `[B, 1]`.
+
+    Raises:
+        ValueError: If a field is called as a layer of the backbones.
     """
+    _check_names(schema)
     tables, vectors = {}, {}
     for field in schema.fields:
         ids = inputs[field.name]
@@ -39,11 +51,38 @@ def embed(schema, inputs, embedding_dim, l2=0.0):
                 name=f"{field.table}_embedding",
             )
         rows = tables[field.table](ids)
-        if field.multivalent:
-            pooling = MaskedPooling(field.pooling, name=f"{field.name}_pooling")
-            rows = pooling(rows, ids)
-        vectors[field.name] = rows
+        vectors[field.name] = pool(field, rows, ids, f"{field.name}_pooling")
     return vectors
+
+
+def _check_names(schema):
+    for field in schema.fields:
+        if LAYER_NAMES.fullmatch(field.name):
+            raise ValueError(
+                explain(
+                    "field names that no layer of a backbone has",
+                    f"the field '{field.name}'",
+                    "rename the column, e.g. to "
+                    f"'{field.name}_id' in frame.rename(columns=...)",
+                )
+            )
+
+
+def pool(field, rows, ids, name):
+    """Pools the rows `[B, T, D]` of a multi-valued field; returns others as they are.
+
+    Args:
+        field: The field of the schema.
+        rows: Rows of a table.
+        ids: The ids that the rows were looked up with.
+        name: Name of the pooling layer.
+
+    Returns:
+        `[B, D]`.
+    """
+    if not field.multivalent:
+        return rows
+    return MaskedPooling(field.pooling, name=name)(rows, ids)
 
 
 def concatenate(vectors, name="embeddings"):
@@ -79,7 +118,11 @@ def mlp(
 
     Returns:
         `[B, hidden_units[-1]]`.
+
+    Raises:
+        ValueError: If there is no hidden layer.
     """
+    check_parts("at least one hidden layer", hidden_units=hidden_units)
     for i, units in enumerate(hidden_units):
         x = _depth(units, activation, dropout, batch_norm, l2, f"{name}_{i}")(x)
     return x
@@ -87,7 +130,7 @@ def mlp(
 
 def _depth(units, activation, dropout, batch_norm, l2, name):
     # Glorot normal beat Keras's uniform default on MovieLens-1M (measured).
-    dense = {"kernel_initializer": "glorot_normal", "kernel_regularizer": _l2(l2)}
+    dense = {"kernel_initializer": "glorot_normal", "kernel_regularizer": penalty(l2)}
     if not dropout and not batch_norm:
         return keras.layers.Dense(units, activation=activation, name=name, **dense)
     stack = [keras.layers.Dense(units, name="dense", **dense)]
@@ -99,17 +142,52 @@ def _depth(units, activation, dropout, batch_norm, l2, name):
     return keras.Sequential(stack, name=name)
 
 
-def click_probability(x, l2=0.0):
-    """The prediction layer, `sigmoid(x w + b)`, `[B, 1]`, always float32."""
+def click_probability(x, l2=0.0, terms=()):
+    """The prediction layer, `sigmoid(x w + b + sum of terms)`, always float32.
+
+    Args:
+        x: Input of the layer `logit`, `[B, N]`.
+        l2: L2 penalty on `w`.
+        terms: Logits of other parts of the model, `[B, 1]` each.
+
+    Returns:
+        `[B, 1]`.
+    """
     logit = keras.layers.Dense(
         1,
         kernel_initializer="glorot_normal",
-        kernel_regularizer=_l2(l2),
+        kernel_regularizer=penalty(l2),
         name="logit",
         dtype="float32",
     )(x)
-    return keras.layers.Activation("sigmoid", name="click", dtype="float32")(logit)
+    return click_of([logit, *terms])
 
 
-def _l2(weight):
-    return keras.regularizers.L2(weight) if weight else None
+def click_of(logits):
+    """The sigmoid of the sum of `logits`, `[B, 1]` each, always float32."""
+    total = logits[0]
+    if len(logits) > 1:
+        total = keras.layers.Add(name="logits", dtype="float32")(logits)
+    return keras.layers.Activation("sigmoid", name="click", dtype="float32")(total)
+
+
+def check_parts(expected, **sizes):
+    """Raises unless at least one part of a model has layers.
+
+    Args:
+        expected: The parts, in words.
+        **sizes: `{argument: value}` of the arguments that leave a part out.
+
+    Raises:
+        ValueError: If all are empty or 0.
+    """
+    if not any(sizes.values()):
+        received = " and ".join(f"{name}={value}" for name, value in sizes.items())
+        raise ValueError(
+            explain(expected, received, "pass hidden_units=(256, 128, 64)")
+        )
+
+
+def penalty(l2):
+    """Returns the regularizer of weight `l2`, none for 0."""
+    return keras.regularizers.L2(l2) if l2 else None

@@ -6,6 +6,7 @@ from tf_ctr.export.checks import check_exportable
 from tf_ctr.export.parity import raw_columns, score_differences
 from tf_ctr.export.servable import Servable
 from tf_ctr.export.versions import check_directory, publish, staging
+from tf_ctr.layers.collapse import collapse
 
 NUM_EXAMPLE_ROWS = 256
 
@@ -17,7 +18,8 @@ def export(model, schema, directory, sample=None, fresh_process=True, verbose=Tr
     through the schema's lookups and the model: signature `serving_default` from
     `{field: [B] or [B, T]}` to `{"click": [B]}`, float32. Beside it lies what
     continual training needs: `assets.extra/model.keras` with the optimizer, and
-    `assets.extra/schema.json`.
+    `assets.extra/schema.json`. Over-parameterised layers are served multiplied out
+    (`tf_ctr.transfer.collapse`), and kept as they are in `model.keras`.
 
     Before the version takes its number, the scores of the SavedModel, reloaded here
     and in a fresh process that can import neither tf_ctr nor Keras, are compared
@@ -67,9 +69,10 @@ def export(model, schema, directory, sample=None, fresh_process=True, verbose=Tr
     if sample is None:
         sample = schema.example_rows(NUM_EXAMPLE_ROWS)
     columns = raw_columns(schema, sample)
+    served = collapse(model)
     with staging(directory) as workspace:
         staged = workspace / "version"
-        Servable(model, schema).save(staged)
+        Servable(served, schema).save(staged)
         differences = score_differences(
             model, schema, columns, staged, workspace, fresh_process
         )
@@ -77,7 +80,7 @@ def export(model, schema, directory, sample=None, fresh_process=True, verbose=Tr
         _save_for_training(model, schema, staged / "assets.extra")
         version = publish(staged, directory)
     if verbose:
-        print(_report(version, size, differences))
+        print(_report(version, size, differences, model, served))
     return version
 
 
@@ -92,9 +95,11 @@ def _megabytes(directory):
     return sum(p.stat().st_size for p in directory.rglob("*") if p.is_file()) / 1e6
 
 
-def _report(version, size, differences):
+def _report(version, size, differences, model, served):
     compared = ", ".join(f"{value:.1e} {way}" for way, value in differences.items())
     return (
         f"Exported {version}: {size:.2f} MB, largest difference of a score {compared}."
+        f"\nParameters: {served.count_params():,} served, "
+        f"{model.count_params():,} trained."
         f"\nTo look at it: saved_model_cli show --dir {version} --all"
     )

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.layers.interaction_checks import check_vectors
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -53,14 +53,7 @@ class CrossLayer(keras.layers.Layer):
 
     def build(self, x0_shape, x_shape):
         """Creates `w [N, 1]` and `b [N]`."""
-        if len(x0_shape) != 2 or tuple(x0_shape) != tuple(x_shape):
-            raise ValueError(
-                explain(
-                    "x0 and x of one shape [B, N]",
-                    f"x0 {tuple(x0_shape)}, x {tuple(x_shape)}",
-                    "concatenate the field embeddings to one vector per example",
-                )
-            )
+        check_vectors(x0_shape, x_shape)
         width = x0_shape[-1]
         self.kernel = self.add_weight(
             name="kernel",

@@ -1,0 +1,161 @@
+"""Which form of APG's K x K product is fastest, and how far is it from the bound?
+
+Every example has its own matrix: `y_b = h_b S_b`. Three forms, written in
+`keras.ops`, and the one that `tf_ctr.layers` chooses ("library"), take turns in one
+interleaved run; "einsum again" shows the noise. A timed call chains some products, so
+that the time of a product is not that of a call from Python.
+
+The bound is the speed of a large matrix product on the same machine, measured in the
+same run: the column `of_peak` is the share of it that a form reaches. Where it is
+small at any size, bytes and not products are the limit: each number of `S_b` is read
+for one multiplication and one addition; `gb_per_s` is the rate at which `S` is read.
+
+    python -m pipelines.benchmarks.apg_forms
+"""
+
+import argparse
+
+import numpy as np
+import pandas as pd
+from keras import ops
+
+from pipelines.benchmarks.compiled import compiled, description
+from pipelines.benchmarks.interleave import interleave, markdown, ratios
+from tf_ctr.layers.products import vector_matrix
+
+PEAK = "peak"
+
+
+def einsum(h, s):
+    """The form that is written first."""
+    return ops.einsum("bk,bkj->bj", h, s)
+
+
+def batched_matmul(h, s):
+    """A product of `[1, K]` and `[K, K]` for each example."""
+    return ops.squeeze(ops.matmul(ops.expand_dims(h, 1), s), 1)
+
+
+def multiply_reduce(h, s):
+    """A broadcast multiplication, then a sum."""
+    return ops.sum(ops.expand_dims(h, 2) * s, axis=1)
+
+
+FORMS = {
+    "einsum": einsum,
+    "einsum again": einsum,
+    "batched matmul": batched_matmul,
+    "multiply-reduce": multiply_reduce,
+    "library": vector_matrix,
+}
+
+
+def parse(argv=None):
+    """Returns the checked arguments of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.benchmarks.apg_forms",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, default, text in [
+        ("ranks", [2, 4, 8, 16, 32], "ranks K"),
+        ("batch-sizes", [64, 512, 4096, 8192], "batch sizes B"),
+    ]:
+        parser.add_argument(
+            f"--{name}", type=int, nargs="+", default=default, metavar="N", help=text
+        )
+    for name, default, text in [
+        ("chain", 8, "products in one timed call"),
+        ("rounds", 30, "timed rounds; each runs every form once"),
+        ("peak-size", 1024, "rows and columns of the large matrix product"),
+        ("seed", 0, "seed of the numbers and the orders"),
+    ]:
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            default=default,
+            metavar="N",
+            help=f"{text} (default: {default})",
+        )
+    parser.add_argument("--xla", action="store_true", help="TensorFlow with XLA")
+    parser.add_argument("--csv", metavar="PATH", help="also write the table here")
+    args = parser.parse_args(argv)
+    sizes = [*args.ranks, *args.batch_sizes, args.chain, args.rounds, args.peak_size]
+    if min(sizes) < 1:
+        parser.error("every size must be at least 1")
+    return args
+
+
+def main(argv=None):
+    """Times all forms at all sizes and prints the table."""
+    args = parse(argv)
+    tables = [
+        measure(rank, batch_size, args)
+        for rank in args.ranks
+        for batch_size in args.batch_sizes
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    if args.csv:
+        table.to_csv(args.csv, index=False)
+    print(f"{description(args.xla)}\n")
+    print(markdown(table.set_index("form")))
+
+
+def measure(rank, batch_size, args):
+    """Returns the rows of one size, one per form.
+
+    Args:
+        rank: Rank K.
+        batch_size: Batch size B.
+        args: As `parse` returns them.
+
+    Returns:
+        A frame with the columns `rank`, `batch`, `form`, `us` (microseconds of one
+        product), `ratio`, `low`, `high` (to einsum), `gflop_per_s`, `of_peak`,
+        `gb_per_s`.
+    """
+    rng = np.random.default_rng(args.seed)
+    # Of variance 1 / K, so that a chain neither grows nor vanishes.
+    matrices = rng.normal(size=(batch_size, rank, rank)) / np.sqrt(rank)
+    s = ops.convert_to_tensor(matrices.astype("float32"))
+    h = ops.convert_to_tensor(rng.normal(size=(batch_size, rank)).astype("float32"))
+    variants = {name: _chain(form, h, s, args) for name, form in FORMS.items()}
+    variants[PEAK] = _large_product(args)
+    seconds = interleave(variants, args.rounds, args.seed, warmup=3)
+    table = ratios(seconds, "einsum")
+    peak = 2 * args.peak_size**3 / table.loc[PEAK, "seconds"]
+    table = table.drop(index=PEAK)
+    table["seconds"] /= args.chain
+    speed = 2 * batch_size * rank**2 / table["seconds"]
+    return pd.DataFrame(
+        {
+            "form": table.index,
+            "rank": rank,
+            "batch": batch_size,
+            "us": table["seconds"].to_numpy() * 1e6,
+            **{name: table[name].to_numpy() for name in ("ratio", "low", "high")},
+            "gflop_per_s": speed.to_numpy() / 1e9,
+            "of_peak": speed.to_numpy() / peak,
+            "gb_per_s": speed.to_numpy() * 2 / 1e9,  # 4 bytes for 2 operations.
+        }
+    )
+
+
+def _chain(form, h, s, args):
+    def products(h, s):
+        for _ in range(args.chain):
+            h = form(h, s)
+        return h
+
+    run = compiled(products, args.xla)
+    return lambda: run(h, s)
+
+
+def _large_product(args):
+    matrix = ops.ones((args.peak_size, args.peak_size))
+    run = compiled(ops.matmul, args.xla)
+    return lambda: run(matrix, matrix)
+
+
+if __name__ == "__main__":
+    main()

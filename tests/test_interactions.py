@@ -1,0 +1,168 @@
+"""The layers of feature interactions, each against an oracle or its equations.
+
+Their common contract is in `test_layers`.
+"""
+
+import keras_rs
+import numpy as np
+import pytest
+
+from tf_ctr.layers import (
+    Bias,
+    BilinearFusion,
+    BilinearInteraction,
+    CompressedInteraction,
+    CrossLayerV2,
+    FieldAttention,
+)
+
+FLOATS = np.linspace(-1.0, 1.0, 12, dtype="float32").reshape(4, 3)
+FIELDS = np.linspace(0.0, 1.0, 24, dtype="float32").reshape(4, 2, 3)
+
+
+def random_weights(layer, seed=0):
+    """Draws the weights of a built layer; returns them in float64."""
+    rng = np.random.default_rng(seed)
+    weights = [rng.normal(size=weight.shape) for weight in layer.weights]
+    layer.set_weights(weights)
+    return weights
+
+
+@pytest.mark.parametrize("rank", [None, 2], ids=["full", "low rank"])
+def test_cross_layer_v2_agrees_with_keras_rs(rank):
+    layer = CrossLayerV2(rank)
+    oracle = keras_rs.layers.FeatureCross(projection_dim=rank)
+    x0, x = FLOATS, FLOATS[:, ::-1] + 1
+    layer(x0, x), oracle(x0, x)
+    oracle.set_weights(random_weights(layer))
+    np.testing.assert_allclose(layer(x0, x), oracle(x0, x), rtol=1e-5)
+
+
+def test_cross_layer_v2_factors_start_apart():
+    layer = CrossLayerV2(rank=3)
+    layer(FLOATS, FLOATS)
+    down, up = layer.get_weights()[:2]
+    assert not np.array_equal(down, up)
+
+
+@pytest.mark.parametrize("mode", ["all", "each", "interaction"])
+def test_bilinear_interaction_goes_through_the_pairs(mode):
+    x = np.random.default_rng(1).normal(size=(2, 4, 3)).astype("float32")
+    layer = BilinearInteraction(mode)
+    layer(x)
+    (kernel,) = random_weights(layer)
+    pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert len(kernel) == {"all": 1, "each": 3, "interaction": 6}[mode]
+    for p, (i, j) in enumerate(pairs):
+        matrix = kernel[{"all": 0, "each": i, "interaction": p}[mode]]
+        np.testing.assert_allclose(
+            layer(x)[:, p], (x[:, i] @ matrix) * x[:, j], rtol=1e-4, atol=1e-6
+        )
+
+
+def test_bilinear_interaction_with_the_identity_is_dot_interaction():
+    x = np.random.default_rng(1).normal(size=(2, 4, 3)).astype("float32")
+    layer = BilinearInteraction("all")
+    layer(x)
+    layer.set_weights([np.eye(3)[None]])
+    oracle = keras_rs.layers.DotInteraction()([x[:, i] for i in range(4)])
+    # DotInteraction lists the lower triangle: (1, 0), (2, 0), (2, 1), ...
+    order = [0, 1, 3, 2, 4, 5]
+    dots = np.sum(layer(x), axis=-1)
+    np.testing.assert_allclose(dots, np.array(oracle)[:, order], rtol=1e-4)
+
+
+def test_bilinear_matrices_start_as_glorot_normal_each():
+    layer = BilinearInteraction("interaction")
+    layer.build((None, 12, 20))  # 66 matrices of 20 x 20.
+    # Glorot: variance 2 / (20 + 20); 4 standard errors of 26400 draws are 3.5 %.
+    assert np.std(layer.kernel) == pytest.approx(20**-0.5, rel=0.035)
+
+
+def test_compressed_interaction_sums_weighted_products():
+    rng = np.random.default_rng(1)
+    x0, x = rng.normal(size=(2, 3, 2)), rng.normal(size=(2, 4, 2))
+    layer = CompressedInteraction(5)
+    layer(x0, x)
+    (kernel,) = random_weights(layer)
+    expected = np.zeros((2, 5, 2))
+    for u, h, f in np.ndindex(5, 4, 3):
+        expected[:, u] += kernel.reshape(4, 3, 5)[h, f, u] * x[:, h] * x0[:, f]
+    np.testing.assert_allclose(layer(x0, x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_field_attention_agrees_with_its_equations(scaled):
+    x = np.random.default_rng(1).normal(size=(2, 3, 4)).astype("float32")
+    layer = FieldAttention(num_heads=2, head_dim=5, scaled=scaled)
+    layer(x)
+    query, key, value, residual = random_weights(layer)
+    heads = []
+    for columns in (slice(0, 5), slice(5, 10)):
+        scores = (x @ query[:, columns]) @ (x @ key[:, columns]).swapaxes(1, 2)
+        a = np.exp(scores / (5**0.5 if scaled else 1))
+        heads.append(a / a.sum(-1, keepdims=True) @ (x @ value[:, columns]))
+    expected = np.maximum(np.concatenate(heads, axis=-1) + x @ residual, 0)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_field_attention_does_not_depend_on_the_order_of_the_fields():
+    x = np.random.default_rng(1).normal(size=(2, 3, 4)).astype("float32")
+    layer = FieldAttention(num_heads=2, head_dim=5)
+    np.testing.assert_allclose(layer(x[:, ::-1]), layer(x)[:, ::-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("num_heads", [1, 2])
+def test_bilinear_fusion_adds_linear_and_bilinear_terms(num_heads):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(3, 4)), rng.normal(size=(3, 6))
+    layer = BilinearFusion(num_heads)
+    layer(x, y)
+    w_x, w_y, fusion, bias = random_weights(layer)
+    expected = x @ w_x + y @ w_y + bias
+    kernels = fusion.reshape(num_heads, 4 // num_heads, 6 // num_heads)
+    parts = [np.split(z, num_heads, axis=1) for z in (x, y)]
+    for x_h, y_h, kernel in zip(*parts, kernels, strict=True):
+        expected += np.sum(x_h @ kernel * y_h, axis=1, keepdims=True)
+    np.testing.assert_allclose(layer(x, y), expected, rtol=1e-4)
+
+
+def test_bias_starts_at_zero_and_is_added():
+    layer = Bias()
+    np.testing.assert_array_equal(layer(FLOATS), FLOATS)
+    layer.set_weights([np.array([1.0, 0.0, -1.0])])
+    np.testing.assert_allclose(layer(FLOATS), FLOATS + [1, 0, -1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("layer", "arguments", "message"),
+    [
+        (CrossLayerV2(), (FLOATS, FLOATS[:, :2]), "one shape .B, N."),
+        (BilinearFusion(2), (FLOATS, FLOATS[:, :2]), "heads dividing M and N"),
+        (BilinearFusion(), (FLOATS, FIELDS), "x .B, M. and y .B, N."),
+        (BilinearInteraction(), (FIELDS[:, :1],), "at least 2 fields"),
+        (CompressedInteraction(2), (FIELDS, FIELDS[..., :2]), "one embedding dim"),
+        (CompressedInteraction(2), (FLOATS, FIELDS), "stack the embeddings"),
+        (FieldAttention(), (FLOATS,), "stack the embeddings"),
+    ],
+    ids=str,
+)
+def test_bad_shapes_guide(layer, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        layer(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: CrossLayerV2(rank=0), "a rank of at least 1"),
+        (lambda: BilinearInteraction("some"), "use one of: all, each, interaction"),
+        (lambda: BilinearFusion(0), "num_heads >= 1"),
+        (lambda: CompressedInteraction(0), "units of at least 1"),
+        (lambda: FieldAttention(0), "num_heads and head_dim of at least 1"),
+    ],
+    ids=["rank", "mode", "fusion heads", "units", "attention heads"],
+)
+def test_bad_arguments_guide(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()

@@ -1,0 +1,187 @@
+"""APG: hidden layers whose parameters are generated for each example."""
+
+import keras
+from keras import layers
+
+from tf_ctr.errors import explain, unknown_name
+from tf_ctr.layers import APGDense
+from tf_ctr.transfer.conditions import (
+    AGGREGATIONS,
+    SELF,
+    condition_by_layer,
+    condition_vector,
+)
+from tf_ctr.transfer.graph import depth_sites, embedding_calls
+from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
+
+
+def apg(
+    model,
+    condition,
+    rank=4,
+    over_parameter=None,
+    version="v5",
+    aggregation="input_concat",
+    bias=None,
+    generator_units=(),
+    generator_start="identity",
+):
+    """Returns a model whose hidden layers are adaptive (`tf_ctr.layers.APGDense`).
+
+    Only hidden `Dense` layers are replaced, also those in a `Sequential` with
+    BatchNorm and dropout. Embeddings, crosses and the prediction layer stay, and
+    keep the weights of `model`, be it trained or not. The new layers start afresh,
+    so that the scores are not those of `model`: train the result as a model of its
+    own, then transfer it with any method.
+
+    Source: APG (arXiv 2203.16218), section 3. The paper does not say whether the
+    gradient flows into the condition; here it does.
+
+    Args:
+        model: A functional model, fresh or reloaded; it is not changed.
+        condition: What generates the parameters of a layer:
+            the name of a field (group-wise), its embedding, pooled if it has
+            several values, or the value of a numeric;
+            a list of fields (mix-wise), combined by `aggregation`;
+            `"self"` (self-wise), the input of the layer.
+            A dict `{layer name: condition}` chooses per layer, and leaves the layers
+            that it does not name static; otherwise all layers named `deep...`
+            are replaced.
+        rank: Rank K, or `{layer name: rank}`.
+        over_parameter: Width P; see `tf_ctr.layers.APGDense`.
+        version: `"v1"` to `"v5"`; see `tf_ctr.layers.APGDense`.
+        aggregation: Of a list of fields: `"input_..."` combines the embeddings
+            before the generator, `"output_..."` what one generator for each field
+            gives; `"..._concat"`, `"..._mean"` or `"..._attention"`.
+        bias: `"static"`, `"generated"` or `"none"`. Defaults to static where the
+            replaced layer has a bias.
+        generator_units: See `tf_ctr.layers.APGDense`.
+        generator_start: See `tf_ctr.layers.APGDense`.
+
+    Returns:
+        A new, uncompiled `keras.Model` with the layer names of `model`. Added
+        layers: `{field}_condition_pooling`; for a list `{fields}_condition` and
+        `{fields}_condition_...`.
+
+    Raises:
+        ValueError: If a layer, field or option is unknown, a layer has no rank, or
+            `model` is not a functional model with dict inputs.
+
+    Example:
+
+    >>> import keras
+    >>> inputs = {"age": keras.Input((4,), name="age")}
+    >>> hidden = keras.layers.Dense(8, "relu", name="deep_0")(inputs["age"])
+    >>> model = keras.Model(
+    ...     inputs, keras.layers.Dense(1, "sigmoid", name="click")(hidden)
+    ... )
+    >>> apg(model, condition="self").get_layer("deep_0").rank
+    4
+    """
+    if aggregation not in AGGREGATIONS:
+        raise ValueError(unknown_name("aggregation", aggregation, AGGREGATIONS))
+    conditions = condition_by_layer(condition, _hidden_dense(model))
+    ranks = _ranks(rank, conditions)
+    inputs, tables = inputs_like(model), embedding_calls(model)
+    rows = _lookup(model, inputs, tables)
+    vectors = {
+        fields: condition_vector(fields, inputs, rows, aggregation)
+        for fields in dict.fromkeys(conditions.values())
+        if fields != SELF
+    }
+    settings = {
+        "over_parameter": over_parameter,
+        "version": version,
+        "bias": bias,
+        "generator_units": generator_units,
+        "generator_start": generator_start,
+    }
+
+    def call(layer, *args, **kwargs):
+        if layer.name in tables.values():
+            ids, *_ = (*args, *kwargs.values())
+            return rows[ids.name]
+        if layer.name not in conditions:
+            return layer(*args, **kwargs)
+        x, *_ = (*args, *kwargs.values())
+        fields, combined = conditions[layer.name], None
+        if fields != SELF and len(fields) > 1 and aggregation.startswith("output_"):
+            combined = aggregation.removeprefix("output_")
+        own = {"rank": ranks[layer.name], "aggregation": combined}
+        return _adaptive(layer, x, vectors.get(fields, x), {**settings, **own})
+
+    target = rebuild(model, inputs, call)
+    copy_weights(model, target, skip=tuple(conditions))
+    for name in conditions:
+        _copy_neighbours(model.get_layer(name), target.get_layer(name))
+    return target
+
+
+def _lookup(model, inputs, tables):
+    """Looks every field up, before the layers that take it as their condition."""
+    copies = {
+        name: copy_layer(model.get_layer(name))
+        for name in dict.fromkeys(tables.values())
+    }
+    return {field: copies[name](inputs[field]) for field, name in tables.items()}
+
+
+def _hidden_dense(model):
+    """Names of the layers that can become adaptive."""
+    return [
+        name
+        for name in depth_sites(model)
+        if any(isinstance(la, layers.Dense) for la in _parts(model.get_layer(name)))
+    ]
+
+
+def _parts(layer):
+    return layer.layers if isinstance(layer, keras.Sequential) else [layer]
+
+
+def _ranks(rank, names):
+    ranks = rank if isinstance(rank, dict) else dict.fromkeys(names, rank)
+    if set(ranks) != set(names):
+        raise ValueError(
+            explain(
+                f"a rank for each of {sorted(names)} and for no other layer",
+                rank,
+                "pass one number, or a dict of the layers that become adaptive",
+            )
+        )
+    return ranks
+
+
+def _adaptive(layer, x, z, settings):
+    """Calls `layer` with each `Dense` in it made adaptive."""
+    if isinstance(layer, layers.Dense):
+        return _apg_dense(layer, settings)(x, z)
+    # A model of two inputs: a Sequential would pass only one on.
+    inputs = [keras.Input(t.shape[1:], dtype=t.dtype) for t in (x, z)]
+    h = inputs[0]
+    for part in layer.layers:
+        if isinstance(part, layers.Dense):
+            h = _apg_dense(part, settings)(h, inputs[1])
+        else:
+            h = copy_layer(part)(h)
+    return keras.Model(inputs, h, name=layer.name)([x, z])
+
+
+def _apg_dense(dense, settings):
+    bias = settings["bias"] or ("static" if dense.use_bias else "none")
+    return APGDense(
+        dense.units,
+        activation=dense.activation,
+        bias_initializer=dense.bias_initializer,
+        kernel_regularizer=dense.kernel_regularizer,
+        dtype=dense.dtype_policy,
+        name=dense.name,
+        **{**settings, "bias": bias},
+    )
+
+
+def _copy_neighbours(source, target):
+    """Copies what stands beside the `Dense` in a `Sequential`, BatchNorm above all."""
+    for part in _parts(source):
+        if not isinstance(part, layers.Dense):
+            target.get_layer(part.name).set_weights(part.get_weights())
