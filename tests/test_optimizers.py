@@ -256,14 +256,14 @@ def test_config_round_trip_and_names_that_are_wrong():
         SparseAdam(beta_3=0.9)
 
 
-def click_model(optimizer, table=Embedding):
+def click_model(optimizer, table=Embedding, auto_scale_loss=True):
     inputs = keras.Input((2,), dtype="int64")
     x = table(ROWS, DIM, embeddings_initializer="ones", name="item")(inputs)
     x = keras.layers.Dense(1, "sigmoid", kernel_initializer="ones", dtype="float32")(
         keras.layers.Flatten()(x)
     )
     model = keras.Model(inputs, x)
-    model.compile(optimizer, "binary_crossentropy")
+    model.compile(optimizer, "binary_crossentropy", auto_scale_loss=auto_scale_loss)
     return model
 
 
