@@ -20,6 +20,7 @@ import pandas as pd
 from keras import ops
 
 from pipelines.benchmarks.compiled import compiled, description
+from pipelines.benchmarks.counts import add_counts
 from pipelines.benchmarks.interleave import interleave, markdown, ratios
 from tf_ctr.layers.products import vector_matrix
 
@@ -64,19 +65,15 @@ def parse(argv=None):
         parser.add_argument(
             f"--{name}", type=int, nargs="+", default=default, metavar="N", help=text
         )
-    for name, default, text in [
-        ("chain", 8, "products in one timed call"),
-        ("rounds", 30, "timed rounds; each runs every form once"),
-        ("peak-size", 1024, "rows and columns of the large matrix product"),
-        ("seed", 0, "seed of the numbers and the orders"),
-    ]:
-        parser.add_argument(
-            f"--{name}",
-            type=int,
-            default=default,
-            metavar="N",
-            help=f"{text} (default: {default})",
-        )
+    add_counts(
+        parser,
+        [
+            ("chain", 8, "products in one timed call"),
+            ("rounds", 30, "timed rounds; each runs every form once"),
+            ("peak-size", 1024, "rows and columns of the large matrix product"),
+            ("seed", 0, "seed of the numbers and the orders"),
+        ],
+    )
     parser.add_argument("--xla", action="store_true", help="TensorFlow with XLA")
     parser.add_argument("--csv", metavar="PATH", help="also write the table here")
     args = parser.parse_args(argv)

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description
+from pipelines.benchmarks.counts import add_counts
 from pipelines.benchmarks.interleave import interleave, markdown, ratios
 from tf_ctr import training
 from tf_ctr.backbones import BACKBONES
@@ -40,21 +41,17 @@ def parse(argv=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name, default, text in [
-        ("batch-size", 1024, "examples in a batch"),
-        ("embedding-dim", 32, "embedding dim"),
-        ("rank", 4, "rank K"),
-        ("rounds", 30, "timed rounds; each runs every variant once"),
-        ("steps", 4, "training steps in one timed call"),
-        ("seed", 0, "seed of ids, weights and orders"),
-    ]:
-        parser.add_argument(
-            f"--{name}",
-            type=int,
-            default=default,
-            metavar="N",
-            help=f"{text} (default: {default})",
-        )
+    add_counts(
+        parser,
+        [
+            ("batch-size", 1024, "examples in a batch"),
+            ("embedding-dim", 32, "embedding dim"),
+            ("rank", 4, "rank K"),
+            ("rounds", 30, "timed rounds; each runs every variant once"),
+            ("steps", 4, "training steps in one timed call"),
+            ("seed", 0, "seed of ids, weights and orders"),
+        ],
+    )
     for name, default, text in [
         ("hidden-units", [256, 128, 64], "widths of the deep layers"),
         ("over-parameters", [32, 256], "widths P of v5"),

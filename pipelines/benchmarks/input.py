@@ -19,6 +19,7 @@ import tempfile
 import numpy as np
 import pandas as pd
 
+from pipelines.benchmarks.counts import add_counts
 from pipelines.benchmarks.interleave import interleave, markdown
 
 STEP = "training step"
@@ -32,26 +33,22 @@ def parse(argv=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name, default, text in [
-        ("rows", 200_000, "impressions in an epoch"),
-        ("integers", 18, "fields of integer ids"),
-        ("strings", 8, "fields of string ids"),
-        ("numbers", 4, "standardised numeric fields"),
-        ("vocabulary", 10_000, "ids per field"),
-        ("batch-size", 4096, "impressions in a batch"),
-        ("embedding-dim", 16, "embedding dim of the DCN"),
-        ("cross-layers", 3, "cross layers of the DCN"),
-        ("steps", 4, "training steps in one timed call"),
-        ("rounds", 7, "timed rounds; each runs everything once"),
-        ("seed", 0, "seed of data, weights and orders"),
-    ]:
-        parser.add_argument(
-            f"--{name}",
-            type=int,
-            default=default,
-            metavar="N",
-            help=f"{text} (default: {default})",
-        )
+    add_counts(
+        parser,
+        [
+            ("rows", 200_000, "impressions in an epoch"),
+            ("integers", 18, "fields of integer ids"),
+            ("strings", 8, "fields of string ids"),
+            ("numbers", 4, "standardised numeric fields"),
+            ("vocabulary", 10_000, "ids per field"),
+            ("batch-size", 4096, "impressions in a batch"),
+            ("embedding-dim", 16, "embedding dim of the DCN"),
+            ("cross-layers", 3, "cross layers of the DCN"),
+            ("steps", 4, "training steps in one timed call"),
+            ("rounds", 7, "timed rounds; each runs everything once"),
+            ("seed", 0, "seed of data, weights and orders"),
+        ],
+    )
     parser.add_argument(
         "--hidden-units",
         type=int,

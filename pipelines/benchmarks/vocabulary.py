@@ -21,6 +21,7 @@ import pathlib
 
 import numpy as np
 
+from pipelines.benchmarks.counts import add_counts
 from pipelines.benchmarks.interleave import interleave, markdown, ratios
 
 BATCHES = 8
@@ -36,23 +37,19 @@ def parse(argv=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name, default, text in [
-        ("fields", 26, "categorical fields, one table each"),
-        ("batch-size", 4096, "examples in a batch"),
-        ("embedding-dim", 16, "embedding dim"),
-        ("cross-layers", 3, "cross layers of the DCN"),
-        ("distinct", 384, "live ids per field; 0: the whole table"),
-        ("rounds", 15, "timed rounds; each runs every variant once"),
-        ("steps", 1, "training steps in one timed call"),
-        ("seed", 0, "seed of ids, weights and orders"),
-    ]:
-        parser.add_argument(
-            f"--{name}",
-            type=int,
-            default=default,
-            metavar="N",
-            help=f"{text} (default: {default})",
-        )
+    add_counts(
+        parser,
+        [
+            ("fields", 26, "categorical fields, one table each"),
+            ("batch-size", 4096, "examples in a batch"),
+            ("embedding-dim", 16, "embedding dim"),
+            ("cross-layers", 3, "cross layers of the DCN"),
+            ("distinct", 384, "live ids per field; 0: the whole table"),
+            ("rounds", 15, "timed rounds; each runs every variant once"),
+            ("steps", 1, "training steps in one timed call"),
+            ("seed", 0, "seed of ids, weights and orders"),
+        ],
+    )
     parser.add_argument(
         "--rows",
         type=int,
