@@ -13,15 +13,30 @@ from tf_ctr.layers import (
     Bias,
     BilinearFusion,
     BilinearInteraction,
+    BranchRows,
     CompressedInteraction,
     ConditionAttention,
     CrossLayer,
     CrossLayerV2,
+    DINAttention,
+    DomainGate,
     Embedding,
+    ETAAttention,
     FieldAttention,
+    GLUAdapter,
     GumbelRouter,
+    HistoryAttention,
+    LateralAdapter,
     MaskedPooling,
+    MergeBranches,
+    Newest,
     Route,
+    RoutedCross,
+    SIMAttention,
+    TargetAttention,
+    TransferUnit,
+    TransformerEncoder,
+    TwinEmbedding,
 )
 
 FLOATS = np.linspace(-1.0, 1.0, 12, dtype="float32").reshape(4, 3)
@@ -67,15 +82,72 @@ LAYERS = {
         lambda: CrossLayerV2(2, kernel_regularizer="l2"),
         (FLOATS, FLOATS + 1),
     ),
+    "DINAttention": (lambda: DINAttention((5,)), (FLOATS, VALUES, IDS)),
+    "DINAttention options": (
+        lambda: DINAttention((5,), "tanh", softmax=True, kernel_regularizer="l2"),
+        (FLOATS, VALUES, IDS),
+    ),
+    "ETAAttention": (
+        lambda: ETAAttention(6, 2, bits=5, kernel_regularizer="l2"),
+        (FLOATS, VALUES, IDS),
+    ),
+    "Newest": (lambda: Newest(1), (VALUES, IDS)),
+    "SIMAttention": (
+        lambda: SIMAttention(6, 2, top_k=3, kernel_regularizer="l2"),
+        (FLOATS, VALUES, IDS, IDS[:, 0], np.tile(IDS[:, :1], 2)),
+    ),
+    "TargetAttention": (lambda: TargetAttention(6, 2), (FLOATS, VALUES, IDS)),
+    # LayerNorm makes one vector of all of VALUES, and attention has no choice.
+    "TransformerEncoder": (
+        lambda: TransformerEncoder(6, 2),
+        (np.sin(9 * VALUES), IDS),
+    ),
+    "TransformerEncoder options": (
+        lambda: TransformerEncoder(6, 2, 5, 1, kernel_regularizer="l2"),
+        (np.sin(9 * VALUES), IDS),
+    ),
     "Embedding": (lambda: Embedding(5, 2, "normal", l2=0.1), (IDS,)),
     "MaskedPooling mean": (lambda: MaskedPooling(), (VALUES, IDS)),
     "MaskedPooling sum": (lambda: MaskedPooling("sum"), (VALUES, IDS)),
     "Route": (lambda: Route(1), (FLOATS, FLOATS + 1, GATES)),
     "Route rank 3": (lambda: Route(0), (VALUES, VALUES + 1, GATES)),
+    "BranchRows": (lambda: BranchRows(1, frozen=True), (VALUES, GATES)),
+    "BranchRows tuned": (lambda: BranchRows(0, frozen=False), (FLOATS, GATES)),
+    "MergeBranches": (lambda: MergeBranches(1), (FLOATS[:2], FLOATS[2:], GATES)),
+    "RoutedCross": (lambda: RoutedCross(0), (FLOATS, FLOATS + 1, GATES)),
+    "TwinEmbedding": (lambda: TwinEmbedding(5, 2, "normal", l2=0.1), (IDS,)),
     "FieldAttention": (lambda: FieldAttention(head_dim=8), (VALUES,)),
     "FieldAttention scaled": (
         lambda: FieldAttention(head_dim=8, scaled=True, kernel_regularizer="l2"),
         (VALUES,),
+    ),
+    "GLUAdapter": (lambda: GLUAdapter(5, start="small"), (FLOATS,)),
+    "GLUAdapter low rank": (lambda: GLUAdapter(5, start="small", rank=2), (VALUES,)),
+    "GLUAdapter linear": (lambda: GLUAdapter(5, gated=False), (FLOATS,)),
+    "LateralAdapter": (
+        lambda: LateralAdapter(5, activation="tanh", start="small"),
+        (FLOATS,),
+    ),
+    "LateralAdapter low rank": (
+        lambda: LateralAdapter(5, rank=2, scale=0.5, start="small"),
+        (VALUES,),
+    ),
+    "TransferUnit": (
+        lambda: TransferUnit(activation="tanh", start="random"),
+        (FLOATS, FLOATS + 1),
+    ),
+    "TransferUnit sum": (lambda: TransferUnit(gated=False), (VALUES, VALUES + 1)),
+    "DomainGate": (lambda: DomainGate(), (FLOATS, FLOATS**2)),
+    "HistoryAttention": (lambda: HistoryAttention(), (FLOATS, VALUES + 1, IDS)),
+    "HistoryAttention units": (
+        lambda: HistoryAttention(16),
+        (FLOATS, VALUES + 1, IDS),
+    ),
+    "GumbelRouter penalised": (
+        lambda: GumbelRouter(
+            2, seed=1, entropy_weight=0.1, budget=0.2, budget_weight=3.0
+        ),
+        (FLOATS,),
     ),
     "GumbelRouter": (lambda: GumbelRouter(2, seed=1), (FLOATS,)),
     "GumbelRouter options": (
@@ -144,7 +216,10 @@ def test_a_training_step_moves_every_trainable_weight(case):
         return
     before = [v.numpy().copy() for v in layer.trainable_variables]
     model.compile(keras.optimizers.SGD(1.0), "mse")
-    model.train_on_batch(list(arguments), np.full(model(list(arguments)).shape, 5.0))
+    shape = model(list(arguments)).shape
+    # No constant: a LayerNorm is as far from one with any input.
+    targets = 5.0 + np.arange(np.prod(shape)).reshape(shape)
+    model.train_on_batch(list(arguments), targets)
     for variable, old in zip(layer.trainable_variables, before, strict=True):
         moved = not np.array_equal(variable, old)
         # The second ReLU of the literal form may be off for every example.

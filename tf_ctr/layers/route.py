@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.route_checks import check_decision
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -57,14 +58,7 @@ class Route(keras.layers.Layer):
                     "route between two copies of the same layer",
                 )
             )
-        if not 0 <= self.decision < gates_shape[-1]:
-            raise ValueError(
-                explain(
-                    f"a decision in [0, {gates_shape[-1]})",
-                    self.decision,
-                    "build the router with more decisions",
-                )
-            )
+        check_decision(self.decision, gates_shape)
 
     def call(self, frozen, tuned, gates, training=None):
         """Mixes in training, selects at inference."""

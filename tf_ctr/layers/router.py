@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.policy import check_shares, initial_logits, policy_penalty
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -35,6 +36,16 @@ class GumbelRouter(keras.layers.Layer):
             weights, applied by `tf_ctr.optimizers`; Keras's own optimizers ignore
             it. 0.1 is the ratio in SpotTune's code.
         seed: Seed of the noise.
+        initial_frozen_probability: In (0, 1), the probability of the frozen branch
+            in every decision before training; the last kernel then starts at zero.
+            `None` starts from random logits around an even chance. At inference the
+            likelier branch is taken, hence all frozen for 0.5 and above.
+        entropy_weight: Weight of the mean entropy of the decisions, taken off the
+            training loss: above 0 keeps the policy undecided, below 0 decides it.
+        budget: Share of the decisions, in [0, 1], that should take the frozen
+            branch; adds `budget_weight * (mean probability - budget) ** 2` to the
+            training loss. `None` sets no budget.
+        budget_weight: Weight of the budget.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -66,6 +77,10 @@ class GumbelRouter(keras.layers.Layer):
         stop_gradient=False,
         learning_rate_multiplier=0.1,
         seed=None,
+        initial_frozen_probability=None,
+        entropy_weight=0.0,
+        budget=None,
+        budget_weight=1.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -89,6 +104,11 @@ class GumbelRouter(keras.layers.Layer):
         self.stop_gradient = stop_gradient
         self.learning_rate_multiplier = learning_rate_multiplier
         self.seed = seed
+        check_shares(initial_frozen_probability, budget, budget_weight)
+        self.initial_frozen_probability = initial_frozen_probability
+        self.entropy_weight = entropy_weight
+        self.budget = budget
+        self.budget_weight = budget_weight
         self._seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
@@ -104,8 +124,11 @@ class GumbelRouter(keras.layers.Layer):
         widths = (input_shape[-1], *self.hidden_units, 2 * self.num_decisions)
         self._kernels, self._biases = [], []
         for i, shape in enumerate(zip(widths[:-1], widths[1:], strict=True)):
-            self._kernels.append(self._policy_weight(f"kernel_{i}", shape))
-            self._biases.append(self._policy_weight(f"bias_{i}", shape[1:]))
+            kernel, bias = "glorot_uniform", "zeros"
+            if i == len(widths) - 2 and self.initial_frozen_probability is not None:
+                kernel, bias = "zeros", self._initial_bias
+            self._kernels.append(self._policy_weight(f"kernel_{i}", shape, kernel))
+            self._biases.append(self._policy_weight(f"bias_{i}", shape[1:], bias))
         self.current_temperature = self.add_weight(
             name="temperature",
             shape=(),
@@ -113,8 +136,11 @@ class GumbelRouter(keras.layers.Layer):
             trainable=False,
         )
 
-    def _policy_weight(self, name, shape):
-        initializer = "zeros" if len(shape) == 1 else "glorot_uniform"
+    def _initial_bias(self, shape, dtype=None):
+        logits = initial_logits(self.initial_frozen_probability, self.literal_relu)
+        return ops.cast(ops.tile(ops.array(logits), self.num_decisions), dtype)
+
+    def _policy_weight(self, name, shape, initializer):
         weight = self.add_weight(name=name, shape=shape, initializer=initializer)
         weight.learning_rate_multiplier = self.learning_rate_multiplier
         return weight
@@ -133,6 +159,12 @@ class GumbelRouter(keras.layers.Layer):
     def call(self, x, training=None):
         """Samples in training, takes the most likely branch at inference."""
         logits = self.logits(x)
+        if training and (self.entropy_weight or self.budget is not None):
+            self.add_loss(
+                policy_penalty(
+                    logits, self.entropy_weight, self.budget, self.budget_weight
+                )
+            )
         if training or self.sample_at_eval:
             logits = logits + self._gumbel_noise(ops.shape(logits))
         # A tie takes the frozen branch, as argmax would.
@@ -164,4 +196,8 @@ class GumbelRouter(keras.layers.Layer):
             "stop_gradient": self.stop_gradient,
             "learning_rate_multiplier": self.learning_rate_multiplier,
             "seed": self.seed,
+            "initial_frozen_probability": self.initial_frozen_probability,
+            "entropy_weight": self.entropy_weight,
+            "budget": self.budget,
+            "budget_weight": self.budget_weight,
         }

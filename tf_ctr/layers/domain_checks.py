@@ -1,0 +1,35 @@
+"""The checks that the layers of several domains share."""
+
+from tf_ctr.errors import explain
+
+
+def check_num_domains(num_domains):
+    """Raises unless there is at least one domain."""
+    if num_domains < 1:
+        raise ValueError(
+            explain(
+                "at least one domain",
+                f"num_domains={num_domains}",
+                "pass schema.field(domain).table_size",
+            )
+        )
+
+
+def check_rows_and_domains(x_shape, domains_shape):
+    """Raises unless there is one vector and one domain per example.
+
+    Args:
+        x_shape: Shape of the input.
+        domains_shape: Shape of the domains.
+
+    Raises:
+        ValueError: If they are not `[B, N]` and `[B]`.
+    """
+    if len(x_shape) != 2 or len(domains_shape) != 1:
+        raise ValueError(
+            explain(
+                "x of shape [B, N] and domains of shape [B]",
+                f"x {tuple(x_shape)}, domains {tuple(domains_shape)}",
+                "pass the input of a categorical field that is not multivalent",
+            )
+        )

@@ -1,0 +1,123 @@
+"""The gated map from a source activation to a target layer."""
+
+import keras
+from keras import ops
+
+from tf_ctr.errors import explain, unknown_name
+
+STARTS = ("exact", "small")
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class GLUAdapter(keras.layers.Layer):
+    """A gated linear unit without bias, `(a U1) * sigmoid(a U2)`.
+
+    Source: CTNet (arXiv 2208.05728), Eq. 5. The paper initialises with "very small
+    values" and gives no scale; 1e-3 is ours, and so is the exact start.
+
+    Args:
+        units: Output width N.
+        gated: Whether there is the gate; without it the adapter is linear, `a U1`,
+            as in the paper's ablation "w/o GLU".
+        start: `"exact"`: `U1 = 0`, so that the output is exactly 0 until it is
+            trained; `"small"`: `U1` is drawn from N(0, 1e-3^2), as `U2` always is.
+        rank: Rank K of `U1` and `U2`, each then a product `[M, K] [K, N]` of which
+            the second factor starts as above. Defaults to full rank.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        a: Activation of the source, `[B, ..., M]`.
+
+    Output shape:
+        `[B, ..., N]`.
+
+    Raises:
+        ValueError: If a size is not positive, or `start` is unknown.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import GLUAdapter
+    >>> GLUAdapter(2)(np.array([[1.0, 2.0, 3.0]])).numpy()
+    array([[0., 0.]], dtype=float32)
+    """
+
+    def __init__(self, units, gated=True, start="exact", rank=None, **kwargs):
+        super().__init__(**kwargs)
+        check_adapter(units, start, rank)
+        self.units = units
+        self.gated = gated
+        self.start = start
+        self.rank = rank
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        """Creates the factors of `U1` and of `U2`."""
+        width = input_shape[-1]
+        self._value = self._add_map("value", width, start_initializer(self.start))
+        if self.gated:
+            self._gate = self._add_map("gate", width, start_initializer("small"))
+
+    def _add_map(self, name, width, initializer):
+        """Creates `U [M, N]`, or its factors `[M, K]` and `[K, N]`."""
+        factors = []
+        if self.rank is not None:
+            down = (width, self.rank)
+            factors.append(self.add_weight(name=f"{name}_down_kernel", shape=down))
+            width = self.rank
+        kernel = self.add_weight(
+            name=f"{name}_kernel", shape=(width, self.units), initializer=initializer
+        )
+        return [*factors, kernel]
+
+    def call(self, a):
+        """Maps `a`, and gates the result."""
+        value = _product(a, self._value)
+        if not self.gated:
+            return value
+        return value * ops.sigmoid(_product(a, self._gate))
+
+    def compute_output_shape(self, input_shape):
+        """Returns N in place of M."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "gated": self.gated,
+            "start": self.start,
+            "rank": self.rank,
+        }
+
+
+def start_initializer(start):
+    """Returns the initializer of the last map of an adapter."""
+    if start == "exact":
+        return keras.initializers.Zeros()
+    return keras.initializers.RandomNormal(stddev=1e-3)
+
+
+def check_adapter(units, start, rank):
+    """Raises unless the arguments of an adapter are good.
+
+    Raises:
+        ValueError: If a size is not positive, or `start` is unknown.
+    """
+    if units < 1 or (rank is not None and rank < 1):
+        raise ValueError(
+            explain(
+                "units and rank of at least 1",
+                f"units={units}, rank={rank}",
+                "pass the width of the target's layer, and rank=None for full rank",
+            )
+        )
+    if start not in STARTS:
+        raise ValueError(unknown_name("start", start, STARTS))
+
+
+def _product(a, kernels):
+    for kernel in kernels:
+        a = ops.matmul(a, kernel)
+    return a

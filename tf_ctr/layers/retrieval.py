@@ -1,0 +1,87 @@
+"""The choice of k positions of a history, and nothing read but their rows.
+
+A choice is a score per position, an integer: the larger the better, and 0 for a
+position that must not be taken. Positions are counted from the oldest.
+"""
+
+from keras import ops
+
+
+def by_recency(allowed):
+    """Scores that prefer the newest of the allowed positions.
+
+    Args:
+        allowed: Which positions may be taken, `[B, T]`.
+
+    Returns:
+        int32 scores `[B, T]`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> by_recency(np.array([[True, True, False]])).numpy()
+    array([[1, 2, 0]], dtype=int32)
+    """
+    return ops.where(allowed, 1 + ops.arange(allowed.shape[1], dtype="int32"), 0)
+
+
+def by_code(query, rows, present, projection):
+    """Scores that prefer the least Hamming distance of sign codes, then the newest.
+
+    The code of a vector `e` is `sign(e R)`, of one bit per column of `R`. For codes of
+    +1 and -1 the distance is `(bits - <a, b>) / 2`: one matrix product for all.
+
+    Args:
+        query: Vector of the candidate, `[B, D]`.
+        rows: Vectors of the history, `[B, T, D]`.
+        present: Which positions are no padding, `[B, T]`.
+        projection: `R`, `[D, bits]`.
+
+    Returns:
+        int32 scores `[B, T]`.
+    """
+    bits, length = projection.shape[1], rows.shape[1]
+    products = ops.einsum(
+        "btr,br->bt", _sign_code(rows, projection), _sign_code(query, projection)
+    )
+    distance = (bits - ops.cast(products, "int32")) // 2
+    distance = ops.where(present, distance, bits + 1)
+    newest_first = by_recency(present)
+    return (bits + 1 - distance) * (length + 1) + newest_first
+
+
+def _sign_code(x, projection):
+    product = ops.matmul(x, projection)
+    return 2 * ops.cast(product >= 0, product.dtype) - 1
+
+
+def choose(scores, count):
+    """Returns the positions of the best `count`, best first.
+
+    Args:
+        scores: int32 scores `[B, T]`.
+        count: Positions to take; all T if there are fewer.
+
+    Returns:
+        Positions `[B, k]`, and which of them are allowed, `[B, k]`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> positions, allowed = choose(np.array([[5, 0, 7]]), 2)
+    >>> positions.numpy(), allowed.numpy()
+    (array([[2, 0]], dtype=int32), array([[ True,  True]]))
+    """
+    best, positions = ops.top_k(scores, min(count, scores.shape[1]))
+    return ops.cast(positions, "int32"), best > 0
+
+
+def take(values, positions):
+    """Takes `values [B, T, ...]` at `positions [B, k]`.
+
+    One flat lookup: `ops.take_along_axis` gathers number by number on TensorFlow, 24
+    times slower for 64 of 1,000 vectors of 16.
+    """
+    start = values.shape[1] * ops.arange(ops.shape(positions)[0], dtype="int32")
+    flat = ops.reshape(values, (-1, *values.shape[2:]))
+    return ops.take(flat, positions + ops.expand_dims(start, 1), axis=0)
