@@ -60,12 +60,12 @@ class Encoder:
         """The row of the embedding table of each raw id."""
         field = field if isinstance(field, Categorical) else field.owner
         if field.num_buckets is not None:
-            rows = 1 + _bucket(values, field.num_buckets)
+            rows = 1 + bucket(values, field.num_buckets)
             return tf.where(values == field.padding, tf.zeros_like(rows), rows)
         rows = self._tables[field.name].lookup(values)
         if field.num_oov == 1:
             return rows
-        return tf.where(rows == UNSEEN, 1 + _bucket(values, field.num_oov), rows)
+        return tf.where(rows == UNSEEN, 1 + bucket(values, field.num_oov), rows)
 
 
 def _table(field):
@@ -79,7 +79,8 @@ def _table(field):
     return tf.lookup.StaticHashTable(initializer, default)
 
 
-def _bucket(values, num_buckets):
+def bucket(values, num_buckets):
+    """Returns the bucket, from 0, that each id hashes into."""
     text = values if values.dtype == tf.string else tf.strings.as_string(values)
     return tf.strings.to_hash_bucket_fast(text, num_buckets)
 

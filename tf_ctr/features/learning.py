@@ -22,7 +22,11 @@ LOST_SHARE = 1e-3
 
 def learn(fields, data):
     """Returns the completed fields, and per field the share of values with a row."""
-    learners = [_learner(field) for field in fields]
+    return run([learner(field) for field in fields], data)
+
+
+def run(learners, data):
+    """Shows all frames to the learners, and returns what `learn` does."""
     rows = 0
     for frame in chunks(data):
         rows += len(frame)
@@ -34,7 +38,8 @@ def learn(fields, data):
     return completed, dict(zip(names, shares, strict=True))
 
 
-def _learner(field):
+def learner(field):
+    """Returns what learns, of a column, what `field` leaves open."""
     if isinstance(field, Categorical):
         return IdLearner(field)
     if isinstance(field, Numeric):
@@ -86,12 +91,19 @@ class IdLearner:
             field = dataclasses.replace(field, max_length=longest)
         return field, _share(known, self._values)
 
+    def frequent(self):
+        """Returns the ids seen often enough, most frequent first."""
+        least = self.field.min_count
+        kept = [item for item in self._counts.items() if item[1] >= least]
+        kept.sort(key=lambda item: (-item[1], item[0]))
+        return [value for value, _ in kept]
+
     def _vocabulary(self):
         if not self._counts:
             raise ValueError(_nothing_in(self.field.name))
-        least = self.field.min_count
-        kept = [item for item in self._counts.items() if item[1] >= least]
-        if not kept:
+        vocabulary = self.frequent()
+        if not vocabulary:
+            least = self.field.min_count
             raise ValueError(
                 explain(
                     f"an id seen at least min_count={least} times in column "
@@ -100,8 +112,7 @@ class IdLearner:
                     "lower min_count",
                 )
             )
-        kept.sort(key=lambda item: (-item[1], item[0]))
-        return [value for value, _ in kept]
+        return vocabulary
 
 
 class NumberLearner:

@@ -16,6 +16,7 @@ from tf_ctr.features.fields import (
     linked,
     raw_spec,
 )
+from tf_ctr.features.growth import extend
 from tf_ctr.features.learning import learn
 
 
@@ -94,6 +95,38 @@ class Schema:
         """
         self._complete(*learn(self._specs, data))
         return self
+
+    def extend(self, data) -> "Schema":
+        """Returns a schema that knows the new ids of `data` too, after the old ones.
+
+        No known id changes its row, and nothing else is learned anew: a given
+        vocabulary, hashed fields, bins, means and list lengths stay. An id is new if
+        `data` alone has it at least `min_count` times. Carry a trained model over
+        with `tf_ctr.transfer.grow`.
+
+        Args:
+            data: As for `fit`. The order of the new rows is that of `fit`, too.
+
+        Returns:
+            A new schema; this one stays as it is. Its `coverage` is that of `data`.
+
+        Raises:
+            ValueError: For a missing column, no row, or a schema that is not fitted.
+            TypeError: For a column whose values do not fit its field.
+
+        Example:
+
+        >>> import pandas
+        >>> from tf_ctr.features import Categorical, Schema
+        >>> schema = Schema([Categorical("item")])
+        >>> schema = schema.fit(pandas.DataFrame({"item": [7, 9, 7]}))
+        >>> schema.extend(pandas.DataFrame({"item": [9, 5]})).field("item").vocabulary
+        (7, 9, 5)
+        """
+        check_fitted(self.fields)
+        grown = Schema(self._specs, self.label, self.group)
+        grown._complete(*extend(self.fields, self._specs, data))
+        return grown
 
     def raw_columns(self, frame) -> dict[str, np.ndarray]:
         """Returns the fields' columns as checked arrays, the input of `encode`.

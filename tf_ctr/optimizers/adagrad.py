@@ -19,6 +19,7 @@ class SparseAdagrad(SparseUpdates, keras.optimizers.Adagrad):
     Args:
         *args: The arguments of `keras.optimizers.Adagrad`, by position.
         update: `"lazy"`, by the rows in the batch, or `"dense"`, by whole tables.
+        learning_rate_multipliers: As of `tf_ctr.optimizers.SparseAdam`.
         **kwargs: The arguments of `keras.optimizers.Adagrad`, by keyword.
 
     Raises:

@@ -41,18 +41,23 @@ class SparseAdam(SparseUpdates, keras.optimizers.Adam):
 
     *Learning rate of a layer.* A variable whose layer sets the attribute
     `learning_rate_multiplier` (a float) is updated with that multiple of the
-    learning rate; weight decay keeps the full one. Other Keras optimizers ignore the
-    attribute.
+    learning rate; weight decay keeps the full one. Name layers with
+    `tf_ctr.transfer.set_learning_rate_multipliers(model, {"deep_*": 0.1})`. A saved
+    model that is compiled keeps its multipliers, in the optimizer's configuration.
+    Other Keras optimizers ignore the attribute.
 
     Args:
         *args: The arguments of `keras.optimizers.Adam`, by position.
         update: `"lazy"` or `"dense"`, see above.
+        learning_rate_multipliers: One factor per trainable variable, in their order;
+            for the configuration of a saved model. `None` leaves the variables' own.
         **kwargs: The arguments of `keras.optimizers.Adam`, by keyword.
 
     Raises:
         ValueError: If `update` is neither; at the first step, if an option that
             works on whole tables meets a sparse gradient with `update="lazy"`, or
-            under the dtype policy `mixed_float16` without `loss_scale_factor`.
+            under the dtype policy `mixed_float16` without `loss_scale_factor`, or if
+            the multipliers are those of another model.
 
     Reference:
         Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980

@@ -65,6 +65,11 @@ def write_rows(variable, rows, values):
     resource(variable).scatter_update(tf.IndexedSlices(values, rows))
 
 
+def multiplier(variable):
+    """Returns the factor on the learning rate that a variable asks for."""
+    return float(getattr(variable, "learning_rate_multiplier", 1.0))
+
+
 def _values(gradient):
     return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
 
@@ -85,14 +90,16 @@ class SparseUpdates:
     Args:
         *args: Positional arguments of the Keras optimizer.
         update: `"lazy"` or `"dense"`.
+        learning_rate_multipliers: One factor per trainable variable, or `None`.
         **kwargs: Keyword arguments of the Keras optimizer, which rejects others.
     """
 
-    def __init__(self, *args, update="lazy", **kwargs):
+    def __init__(self, *args, update="lazy", learning_rate_multipliers=None, **kwargs):
         if update not in UPDATES:
             raise ValueError(unknown_name("update", update, UPDATES))
         super().__init__(*args, **kwargs)
         self.update = update
+        self.learning_rate_multipliers = learning_rate_multipliers
 
     def build(self, variables):
         """Creates the slots, unless a loss scale could put NaN into a table."""
@@ -110,7 +117,24 @@ class SparseUpdates:
                     "compile(auto_scale_loss=False)",
                 )
             )
+        if self.learning_rate_multipliers is not None:
+            self._mark(variables)
         super().build(variables)
+
+    def _mark(self, variables):
+        factors = self.learning_rate_multipliers
+        if len(factors) != len(variables):
+            raise ValueError(
+                explain(
+                    f"a learning rate multiplier for each of the {len(variables)} "
+                    "trainable variables",
+                    f"{len(factors)}, the configuration of another model's optimizer",
+                    "leave learning_rate_multipliers out, and name layers with "
+                    "tf_ctr.transfer.set_learning_rate_multipliers",
+                )
+            )
+        for variable, factor in zip(variables, factors, strict=True):
+            variable.learning_rate_multiplier = factor
 
     def update_rows(self, gradient, rows, variable, learning_rate):
         """Updates some rows of a variable and of its slots, and reads no other."""
@@ -138,7 +162,18 @@ class SparseUpdates:
 
     def get_config(self):
         """Returns the arguments of the optimizer."""
-        return {**super().get_config(), "update": self.update}
+        return {
+            **super().get_config(),
+            "update": self.update,
+            "learning_rate_multipliers": self._multipliers_in_use(),
+        }
+
+    def _multipliers_in_use(self):
+        given = self.learning_rate_multipliers
+        if not self.built:
+            return None if given is None else list(given)
+        factors = [multiplier(variable) for variable in self._trainable_variables]
+        return None if set(factors) <= {1.0} else factors
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         if self.update == "dense":
@@ -156,11 +191,10 @@ class SparseUpdates:
 
     def _scaled(self, learning_rate, variable):
         index = self._get_variable_index(variable)
-        owner = self._trainable_variables[index]
-        multiplier = getattr(owner, "learning_rate_multiplier", 1.0)
-        if multiplier == 1.0:
+        factor = multiplier(self._trainable_variables[index])
+        if factor == 1.0:
             return learning_rate
-        return keras.ops.multiply(learning_rate, multiplier)
+        return keras.ops.multiply(learning_rate, factor)
 
     def _refuse_whole_table(self, variable):
         decays = self.weight_decay is not None
