@@ -4,11 +4,11 @@ import functools
 import re
 
 import numpy as np
-from keras import layers
 
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.layers import GumbelRouter, MaskedPooling, Route
-from tf_ctr.transfer.graph import depth_sites, embedding_calls
+from tf_ctr.layers import GumbelRouter, Route
+from tf_ctr.transfer.graph import depth_sites, embedding_calls, number_embeddings
+from tf_ctr.transfer.lookup import instance_vector, look_up
 from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
 
 FROZEN = "_frozen"
@@ -24,6 +24,10 @@ def autoft(
     sample_at_eval=False,
     literal_relu=False,
     seed=None,
+    initial_frozen_probability=None,
+    entropy_weight=0.0,
+    budget=None,
+    budget_weight=1.0,
 ):
     """Returns a target model that routes each instance between two copies.
 
@@ -41,9 +45,10 @@ def autoft(
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
         which: Components to route, of `"embedding"` and the layer name prefixes of
-            `source` (`"cross"` and `"deep"` for DCN). Defaults to all. A component
-            left out is fine-tuned, as in the ablation of the paper's Table 4;
-            without `"embedding"` this is SpotTune.
+            `source` (`"cross"` and `"deep"` for DCN). Defaults to all. A number
+            that a `Dense` named `{field}_embedding` embeds is a field of
+            `"embedding"`. A component left out is fine-tuned, as in the ablation of
+            the paper's Table 4.
         policy_units: Hidden widths of a policy network; see `GumbelRouter`.
         temperature: Initial temperature of the Gumbel-softmax.
         policy_learning_rate_multiplier: Factor on the policies' learning rate.
@@ -52,6 +57,13 @@ def autoft(
             cannot be exported.
         literal_relu: Read the paper's Eqs. 9 and 13 literally.
         seed: Seed of the sampling noise; each router draws noise of its own.
+        initial_frozen_probability: How the policies start; with `entropy_weight`,
+            `budget` and `budget_weight` see `GumbelRouter`. The paper has none of
+            the four. To pull the trainable copies to the frozen ones, too, use
+            `l2_sp(source, target=autoft(source))`.
+        entropy_weight: Weight of the policies' entropy.
+        budget: Wanted share of frozen decisions, of each policy network.
+        budget_weight: Weight of the budget.
 
     Returns:
         A new, uncompiled `keras.Model`. Added layers: `{site}_frozen`,
@@ -73,8 +85,8 @@ def autoft(
     >>> [layer.name for layer in autoft(source).layers]
     ['age', 'deep_0_frozen', 'deep_0', 'deep_router', 'deep_0_route', 'click']
     """
-    tables, components = embedding_calls(source), _components(source)
-    which = _check_which(which, tables, components)
+    embeddings, components = field_embeddings(source), layer_components(source)
+    which = _check_which(which, embeddings, components)
     router = functools.partial(
         _router,
         seed=seed,
@@ -84,10 +96,14 @@ def autoft(
         stop_gradient=stop_policy_gradient,
         sample_at_eval=sample_at_eval,
         literal_relu=literal_relu,
+        initial_frozen_probability=initial_frozen_probability,
+        entropy_weight=entropy_weight,
+        budget=budget,
+        budget_weight=budget_weight,
     )
     inputs = inputs_like(source)
-    rows = _embed(source, inputs, tables, router if "embedding" in which else None)
-    instance = _instance_vector(inputs, rows)
+    rows = _embed(source, inputs, embeddings, router if "embedding" in which else None)
+    instance = instance_vector(inputs, rows)
     gates = {}
     for component, sites in components.items():
         if component not in which:
@@ -96,9 +112,9 @@ def autoft(
         gates |= {site: (i, output) for i, site in enumerate(sites)}
 
     def call(layer, *args, **kwargs):
-        if layer.name in tables.values():
-            ids, *_ = (*args, *kwargs.values())
-            return rows[ids.name]
+        if layer.name in embeddings.values():
+            field, *_ = (*args, *kwargs.values())
+            return rows[field.name]
         tuned = layer(*args, **kwargs)
         if layer.name not in gates:
             return tuned
@@ -122,8 +138,24 @@ def _router(component, num_decisions, seed, **arguments):
     return GumbelRouter(num_decisions, seed=seed, name=name, **arguments)
 
 
-def _components(source):
-    """Groups the sites by name prefix: one policy network each, as in the paper."""
+def field_embeddings(source):
+    """Returns `{field: layer name}` of tables and of embedded numbers."""
+    return embedding_calls(source) | number_embeddings(source)
+
+
+def layer_components(source):
+    """Groups the hidden layers by name prefix: one policy network each.
+
+    Args:
+        source: A functional model.
+
+    Returns:
+        `{component: [layer names]}`, e.g. `{"deep": ["deep_0", "deep_1"]}`.
+
+    Raises:
+        ValueError: If `source` is made by `autoft`, or is not a functional model with
+            dict inputs.
+    """
     if any(isinstance(layer, Route) for layer in source.layers):
         raise ValueError(
             explain(
@@ -132,14 +164,16 @@ def _components(source):
                 "start from the model that autoft was given, or use fine_tune",
             )
         )
-    components = {}
+    components, embeddings = {}, field_embeddings(source).values()
     for site in depth_sites(source):
+        if site in embeddings:
+            continue
         components.setdefault(re.sub(r"_\d+$", "", site), []).append(site)
     return components
 
 
-def _check_which(which, tables, components):
-    valid = ({"embedding"} if tables else set()) | set(components)
+def _check_which(which, embeddings, components):
+    valid = ({"embedding"} if embeddings else set()) | set(components)
     if which is None:
         which = valid
     which = {which} if isinstance(which, str) else set(which)
@@ -156,52 +190,17 @@ def _check_which(which, tables, components):
     return which
 
 
-def _embed(source, inputs, tables, router):
+def _embed(source, inputs, embeddings, router):
     """Looks every field up, choosing field by field if there is a router."""
-    tuned = _lookup(source, inputs, tables, "", trainable=True)
+    tuned = look_up(source, inputs, embeddings)
     if router is None:
         return tuned
-    frozen = _lookup(source, inputs, tables, FROZEN, trainable=False)
-    policy = router("embedding", len(tables))
-    gates = policy(_instance_vector(inputs, frozen, suffix=FROZEN))
+    frozen = look_up(source, inputs, embeddings, FROZEN, trainable=False)
+    policy = router("embedding", len(embeddings))
+    gates = policy(instance_vector(inputs, frozen, suffix=FROZEN))
     return {
         field: Route(i, name=f"{field}_embedding_route")(
             frozen[field], tuned[field], gates
         )
-        for i, field in enumerate(tables)
+        for i, field in enumerate(embeddings)
     }
-
-
-def _lookup(source, inputs, tables, suffix, trainable):
-    copies = {
-        name: copy_layer(source.get_layer(name), suffix, trainable)
-        for name in dict.fromkeys(tables.values())
-    }
-    return {field: copies[name](inputs[field]) for field, name in tables.items()}
-
-
-def _instance_vector(inputs, rows, suffix=""):
-    """One vector per instance: pooled embeddings and the numeric inputs."""
-    vectors = []
-    for field, ids in inputs.items():
-        if field not in rows:
-            if "float" in ids.dtype:
-                column = layers.Reshape((-1,), name=f"{field}_policy_input{suffix}")
-                vectors.append(ids if len(ids.shape) == 2 else column(ids))
-        elif len(rows[field].shape) == 3:
-            pooling = MaskedPooling(name=f"{field}_policy_pooling{suffix}")
-            vectors.append(pooling(rows[field], ids))
-        else:
-            vectors.append(rows[field])
-    if not vectors:
-        raise ValueError(
-            explain(
-                "an embedding (output dim above 1) or a float input, for the policies "
-                "to decide by",
-                f"the inputs {sorted(inputs)}",
-                "raise the embedding dim",
-            )
-        )
-    if len(vectors) == 1:
-        return vectors[0]
-    return layers.Concatenate(name=f"policy_input{suffix}")(vectors)

@@ -7,7 +7,7 @@ that it works alike on a fresh model, a reloaded one and a user's own.
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.layers import Embedding
+from tf_ctr.layers import Embedding, Route
 
 
 def is_table(layer):
@@ -64,32 +64,78 @@ def embedding_calls(model):
         ValueError: If a table takes anything but an input, or an input goes to
             two tables.
     """
-    inputs = check_functional(model)
-    tables = {
+    tables = [
         layer.name for layer in model.layers if is_table(layer) and layer.output_dim > 1
-    }
+    ]
     calls = {}
-    for name, parents in _calls(model):
-        if name not in tables:
-            continue
-        if len(parents) != 1 or parents[0] not in inputs:
-            raise ValueError(
-                explain(
-                    f"table '{name}' to take one input of the model directly",
-                    f"a call on {parents}",
-                    "move the op on the ids out of the model, into tf.data",
-                )
-            )
-        if parents[0] in calls:
+    for name, field in _lookups(model, tables):
+        if field in calls:
             raise ValueError(
                 explain(
                     "one embedding table per field",
-                    f"'{parents[0]}' in '{calls[parents[0]]}' and '{name}'",
+                    f"'{field}' in '{calls[field]}' and '{name}'",
                     "give the second table an input of its own",
                 )
             )
-        calls[parents[0]] = name
+        calls[field] = name
     return calls
+
+
+def table_fields(model):
+    """Returns which fields are looked up in each table, first-order ones included.
+
+    Args:
+        model: A functional `keras.Model` whose tables take the inputs directly.
+
+    Returns:
+        `{name of the table layer: [fields]}`.
+
+    Raises:
+        ValueError: If a table takes anything but an input.
+    """
+    fields = {layer.name: [] for layer in model.layers if is_table(layer)}
+    for name, field in _lookups(model, fields):
+        fields[name].append(field)
+    return fields
+
+
+def number_embeddings(model):
+    """Returns which layer turns a number into an embedding.
+
+    Such a layer is a `Dense` named `{field}_embedding` and called once, on the input
+    of that field: the name tells it from a hidden layer on a numeric input.
+
+    Args:
+        model: A functional `keras.Model`.
+
+    Returns:
+        `{field: name of the layer}`.
+    """
+    calls = _calls(model)
+    called = [name for name, _ in calls]
+    dense = [la.name for la in model.layers if isinstance(la, keras.layers.Dense)]
+    return {
+        field: f"{field}_embedding"
+        for field in model.input
+        if f"{field}_embedding" in dense
+        and called.count(f"{field}_embedding") == 1
+        and (f"{field}_embedding", [field]) in calls
+    }
+
+
+def route_branches(model):
+    """Returns which two layers every route of an AutoFT model chooses between.
+
+    Args:
+        model: A functional `keras.Model`.
+
+    Returns:
+        `{route: (frozen layer, tuned layer)}`, all names.
+    """
+    routes = {layer.name for layer in model.layers if isinstance(layer, Route)}
+    return {
+        name: tuple(parents[:2]) for name, parents in _calls(model) if name in routes
+    }
 
 
 def check_functional(model):
@@ -120,6 +166,22 @@ def _not_functional(received):
         "build it with a function of tf_ctr.backbones, or with keras.Model(inputs="
         "{'user': keras.Input((), name='user'), ...}, outputs=...)",
     )
+
+
+def _lookups(model, tables):
+    """Returns `(table, field)` per lookup in `tables`, in graph order."""
+    inputs = check_functional(model)
+    lookups = [(name, parents) for name, parents in _calls(model) if name in tables]
+    for name, parents in lookups:
+        if len(parents) != 1 or parents[0] not in inputs:
+            raise ValueError(
+                explain(
+                    f"table '{name}' to take one input of the model directly",
+                    f"a call on {parents}",
+                    "move the op on the ids out of the model, into tf.data",
+                )
+            )
+    return [(name, field) for name, (field,) in lookups]
 
 
 def _calls(model):

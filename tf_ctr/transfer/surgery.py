@@ -5,12 +5,11 @@ Run the graph of a trained model again on fresh inputs; at each layer a hook
 never changed.
 """
 
-import dataclasses
-
 import keras
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import explain
 from tf_ctr.transfer.graph import check_functional
+from tf_ctr.transfer.weight_plan import plan_weights
 
 
 def inputs_like(*models):
@@ -49,7 +48,8 @@ def copy_layer(layer, suffix="", trainable=True):
         layer: A Keras layer; a bare operation, which has no weights, is returned
             as it is.
         suffix: Appended to the layer's name.
-        trainable: Whether the copy, all of it, is trainable.
+        trainable: Whether the copy, all of it, is trainable; `None` keeps what the
+            layer and its parts are.
 
     Returns:
         The copy.
@@ -69,7 +69,8 @@ def copy_layer(layer, suffix="", trainable=True):
         )
     config = layer.get_config()
     copy = type(layer).from_config({**config, "name": config["name"] + suffix})
-    copy.trainable = trainable
+    if trainable is not None:
+        copy.trainable = trainable
     return copy
 
 
@@ -83,7 +84,7 @@ def rebuild(model, inputs, call=None, suffix="", trainable=True):
             layer with its copy; defaults to calling the copy. The copy is named as
             the original plus `suffix`, and has no weights before it is called.
         suffix: Appended to the name of every layer.
-        trainable: Whether the new layers are trainable.
+        trainable: Whether the new layers are trainable; `None` keeps what they are.
 
     Returns:
         A new, uncompiled `keras.Model` from `inputs` to the same outputs.
@@ -108,87 +109,46 @@ def rebuild(model, inputs, call=None, suffix="", trainable=True):
             copies[id(layer)] = copy_layer(layer, suffix, trainable)
         return copies[id(layer)]
 
-    # A view without compile state: clone_model would compile the copy alike.
-    view = keras.Model(model.input, model.output, name=model.name)
+    # A view without compile state: clone_model would compile the copy alike. It has
+    # all of `inputs`, also those that only `call` makes use of.
+    other = {name: inputs[name] for name in inputs if name not in needed}
+    view = keras.Model({**needed, **other}, model.output, name=model.name)
     clone = keras.models.clone_model(
         view,
-        input_tensors={name: inputs[name] for name in needed},
+        input_tensors=inputs,
         clone_function=copy_once,
         call_function=call or (lambda layer, *args, **kwargs: layer(*args, **kwargs)),
     )
     return keras.Model(inputs, clone.output, name=model.name)
 
 
-@dataclasses.dataclass(frozen=True)
-class WeightReport:
-    """What `copy_weights` did, by layer name.
-
-    Attributes:
-        copied: Layers of the target that took the source's weights.
-        new: Layers of the target without a counterpart in the source.
-        unused: Layers of the source without a counterpart in the target.
-        skipped: Layers left alone because the caller said so.
-    """
-
-    copied: tuple
-    new: tuple
-    unused: tuple
-    skipped: tuple
-
-
 def copy_weights(source, target, suffix="", skip=()):
-    """Copies weights by layer name, variable to variable.
+    """Copies weights by layer name, variable to variable, all or nothing.
+
+    What a method copies between models of one schema; `tf_ctr.transfer.warm_start`
+    is for models of two.
 
     Args:
         source: The model to copy from.
         target: The model to copy to, in place.
         suffix: `layer` of the source goes to `layer + suffix` of the target.
-        skip: Names of source layers to leave alone.
+        skip: Patterns of source layers to leave alone; see `warm_start`.
 
     Returns:
-        A `WeightReport`.
+        A `tf_ctr.transfer.WeightReport`.
 
     Raises:
-        ValueError: If no name matches, `skip` names no layer of the source, or the
-            shapes of a pair differ. Nothing is copied then.
+        ValueError: If no name matches, `skip` names no layer, or the shapes of a pair
+            differ. Nothing is copied then.
     """
-    layers = {la.name: la for la in source.layers if la.weights}
-    targets = {la.name: la for la in target.layers if la.weights}
-    for name in sorted(set(skip) - set(layers)):
-        raise ValueError(unknown_name("layer with weights", name, layers))
-    pairs = {
-        name: (layer, targets[name + suffix])
-        for name, layer in layers.items()
-        if name + suffix in targets and name not in skip
-    }
-    if not pairs:
-        raise ValueError(
-            explain(
-                f"a layer of the target named as one of the source + '{suffix}'",
-                f"source layers {sorted(layers)}, target layers {sorted(targets)}",
-                "name the layers of both models alike",
-            )
-        )
-    for name, (old, new) in pairs.items():
-        _check_same_shapes(name, old, new)
-    for old, new in pairs.values():
-        new.set_weights(old.get_weights())
-    copied = tuple(name + suffix for name in pairs)
-    return WeightReport(
-        copied=copied,
-        new=tuple(name for name in targets if name not in copied),
-        unused=tuple(n for n in layers if n not in pairs and n not in skip),
-        skipped=tuple(name for name in layers if name in skip),
-    )
-
-
-def _check_same_shapes(name, old, new):
-    old_shapes, new_shapes = ([tuple(w.shape) for w in la.weights] for la in (old, new))
-    if old_shapes != new_shapes:
+    plan = plan_weights(source, target, suffix, skip)
+    for name, (old, new) in plan.mismatched.items():
         raise ValueError(
             explain(
                 f"the weights of '{name}' to have one shape in both models",
-                f"source {old_shapes}, target {new_shapes}",
-                f"use one schema and one size, or pass skip=('{name}',)",
+                f"source {old}, target {new}",
+                f"use one schema and one size, pass skip=('{name}',), or copy with "
+                "tf_ctr.transfer.warm_start",
             )
         )
+    return plan.run()

@@ -1,0 +1,177 @@
+"""CTNet: a frozen source tower that feeds a trainable target tower."""
+
+from fnmatch import fnmatch
+
+from keras import layers
+
+from tf_ctr.errors import explain, unknown_name
+from tf_ctr.layers import GLUAdapter
+from tf_ctr.transfer.joining import add_before_activation
+from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
+from tf_ctr.transfer.towers import (
+    check_apart,
+    frozen_tower,
+    load_tower,
+    paired_sites,
+)
+
+ADAPTERS = {"glu": True, "linear": False}
+ATTENTION = ("*_sim", "*_eta")
+
+
+def ctnet(
+    source,
+    target=None,
+    adapter="glu",
+    site="prev",
+    where="before_activation",
+    start="exact",
+    rank=None,
+    sites=None,
+    share_attention=False,
+):
+    """Returns a target model with a frozen source tower beside it.
+
+    At every hidden layer an adapter `g` adds what the source tower knows:
+    `z_l = f(z_{l-1} W_l + b_l + g_l(a))`, with BatchNorm `f(BN(z_{l-1} W_l + b_l) +
+    g_l(a))`. The whole target tower and the adapters are trained, the source tower
+    is not, and runs in inference mode. Before training, the scores are those of the
+    target model.
+
+    A newer source model is taken in by
+    `copy_weights(new_source, model, suffix="_source")`; adapters and target tower
+    go on from where they are.
+
+    The inputs are the union of both models' by name, and one name is one encoding:
+    a field whose ids differ between the domains, because each schema was fitted on
+    its own, must be called differently in the two schemas. A field that a model does
+    not have is not used by its tower; the target's data hold all fields, as zero or
+    missing where the domain has none.
+
+    Source: CTNet (arXiv 2208.05728), section 3.3, Eqs. 4 and 5. Eq. 4 prints `z^S_l`
+    as the adapter's input, but its `z^S_0` is the input of the source tower, and
+    Figure 3 draws each adapter from one layer below; this is `site="prev"`. Where
+    BatchNorm stands is not said; here its statistics stay valid at the start.
+
+    Args:
+        source: A trained functional model, fresh or reloaded; it is not changed.
+        target: A trained functional model for the target domain, likewise. Defaults
+            to `source`.
+        adapter: `"glu"`, or `"linear"` as in the paper's ablation "w/o GLU".
+        site: What the adapter of layer `l` takes from the source tower: `"prev"`,
+            the input of its layer `l`, or `"same"`, the output.
+        where: `"before_activation"`, or `"after_activation"`: `z_l = f(...) + g_l(a)`.
+        start: `"exact"`, or `"small"` as in the paper; see
+            `tf_ctr.layers.GLUAdapter`.
+        rank: Rank of the adapters; see `tf_ctr.layers.GLUAdapter`.
+        sites: Names of the layers that get an adapter. Defaults to all named
+            `deep...`, and to all hidden layers if none is.
+        share_attention: `True` replaces the SIM and ETA layers of the target tower,
+            `..._sim` and `..._eta`, by the outputs of the source tower's layers of
+            the same names, as in the paper's section 4.7. A tuple of name patterns
+            such as `("*_attention",)` chooses others. With two different models
+            this changes the scores at the start.
+
+    Returns:
+        A new, uncompiled `keras.Model` with the layer names of `target`. Added
+        layers: `{layer}_source`, `{site}_adapter`, and `{site}_sum` and
+        `{site}_activation` where the layer is not a small model of its own.
+
+    Raises:
+        ValueError: If the models do not have the same hidden layers or a site is
+            unknown, a pattern or option fits nothing, an input differs between the
+            models, or one is not a functional model with dict inputs.
+
+    Example:
+
+    >>> import keras
+    >>> inputs = {"age": keras.Input((1,), name="age")}
+    >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(inputs["age"])
+    >>> source = keras.Model(
+    ...     inputs, keras.layers.Dense(1, "sigmoid", name="click")(hidden)
+    ... )
+    >>> [layer.name for layer in ctnet(source).layers if layer.weights]
+    ['deep_0', 'deep_0_adapter', 'click']
+    """
+    _check_options(adapter=adapter, site=site, where=where)
+    target = source if target is None else target
+    inputs = inputs_like(source, target)
+    chosen = paired_sites(source, target, sites)
+    check_apart(source, target)
+    tower = frozen_tower(source, inputs)
+    shared = _shared_outputs(share_attention, tower, target)
+    knowledge = tower.inputs if site == "prev" else tower.outputs
+
+    def call(layer, *args, **kwargs):
+        name = layer.name
+        if name in shared:
+            return shared[name]
+        if name not in chosen:
+            return layer(*args, **kwargs)
+        term = GLUAdapter(
+            target.get_layer(name).output.shape[-1],
+            ADAPTERS[adapter],
+            start,
+            rank,
+            name=f"{name}_adapter",
+            dtype=layer.dtype_policy,
+        )(knowledge[name])
+        if where == "before_activation":
+            return add_before_activation(layer, term, *args, **kwargs)
+        total = layers.Add(name=f"{name}_sum", dtype=layer.dtype_policy)
+        return total([layer(*args, **kwargs), term])
+
+    model = rebuild(target, inputs, call)
+    copy_weights(target, model)
+    load_tower(source, model)
+    return model
+
+
+def _check_options(**received):
+    valid = {
+        "adapter": ADAPTERS,
+        "site": ("prev", "same"),
+        "where": ("before_activation", "after_activation"),
+    }
+    for option, value in received.items():
+        if value not in valid[option]:
+            raise ValueError(unknown_name(option, value, valid[option]))
+
+
+def _shared_outputs(patterns, tower, target):
+    """Returns `{layer of the target: output of the source's layer of its name}`."""
+    if patterns is False:
+        return {}
+    patterns = ATTENTION if patterns is True else tuple(patterns)
+    shared = {
+        layer.name: tower.outputs[layer.name]
+        for layer in target.layers
+        if layer.name in tower.outputs and _fits(layer.name, patterns)
+    }
+    if not shared:
+        names = [layer.name for layer in target.layers if _fits(layer.name, patterns)]
+        raise ValueError(
+            explain(
+                f"a layer called as one of {patterns}, once in each model",
+                f"such layers {names} in the target, of those none in the source",
+                "pass share_attention=('name pattern', ...)",
+            )
+        )
+    for name, output in shared.items():
+        _check_same_shape(name, output.shape, target.get_layer(name).output.shape)
+    return shared
+
+
+def _fits(name, patterns):
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _check_same_shape(name, source_shape, target_shape):
+    if source_shape != target_shape:
+        raise ValueError(
+            explain(
+                f"an output of one shape of '{name}' in both models",
+                f"source {source_shape}, target {target_shape}",
+                "share only layers of equal size",
+            )
+        )

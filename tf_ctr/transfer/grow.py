@@ -1,0 +1,139 @@
+"""A trained model with rows for the ids that its schema has learned since."""
+
+import dataclasses
+
+from tf_ctr.errors import explain
+from tf_ctr.features.fields import check_fitted
+from tf_ctr.transfer.graph import table_fields
+from tf_ctr.transfer.layer_names import weights_by_path
+from tf_ctr.transfer.surgery import inputs_like, rebuild
+from tf_ctr.transfer.warm_start import warm_start
+
+
+def grow(model, old_schema, new_schema, new_rows="unseen", return_report=False):
+    """Returns a copy of a model whose tables fit a schema with other vocabularies.
+
+    Any functional model, also one made by a transfer method: all its tables, frozen
+    ones included, get the rows of `new_schema`; every row goes along with its id, to
+    the bit, and so do all other weights, what is frozen, the learning rate
+    multipliers and, if `model` is compiled, the compile options and the optimizer's
+    slots. With `old_schema.extend(data)` as the new schema and the default
+    `new_rows`, no score changes, not even of a new id, until it is trained.
+
+    Args:
+        model: A functional model, fresh or reloaded; it is not changed.
+        old_schema: The schema that `model` was built with.
+        new_schema: A schema of the same fields, as `old_schema.extend(data)` gives.
+        new_rows: `"unseen"`: the row of a new id starts as the row that it was
+            looked up in so far. `"initial"`: by the table's initializer.
+        return_report: Whether to return the `WeightReport` too.
+
+    Returns:
+        A new `keras.Model`, compiled if `model` is; with `return_report` that and a
+        `tf_ctr.transfer.WeightReport`.
+
+    Raises:
+        ValueError: If the schemas differ in more than vocabularies, `old_schema` is
+            not that of `model`, or `model` holds weights beside its layers.
+
+    Example:
+
+    >>> import keras, pandas
+    >>> from tf_ctr.features import Categorical, Schema
+    >>> old = Schema([Categorical("item")]).fit(pandas.DataFrame({"item": [7, 9]}))
+    >>> inputs = old.inputs()
+    >>> table = keras.layers.Embedding(4, 1, name="item_embedding")
+    >>> model = keras.Model(inputs, table(inputs["item"]))
+    >>> new = old.extend(pandas.DataFrame({"item": [9, 5]}))
+    >>> grow(model, old, new).get_layer("item_embedding").input_dim
+    5
+    """
+    _check_schemas(old_schema, new_schema)
+    _check_weights(model)
+    rows = {
+        table: new_schema.field(fields[0]).table_size
+        for table, fields in table_fields(model).items()
+    }
+    resized = {}
+
+    def call(layer, *args, **kwargs):
+        if layer.name not in rows:
+            return layer(*args, **kwargs)
+        if layer.name not in resized:
+            resized[layer.name] = _resized(layer, rows[layer.name])
+        return resized[layer.name](*args, **kwargs)
+
+    grown = rebuild(model, inputs_like(model), call, trainable=None)
+    _copy_multipliers(model, grown)
+    if model.compiled:
+        grown.compile_from_config(model.get_compile_config())
+    report = warm_start(
+        model,
+        grown,
+        old_schema,
+        new_schema,
+        strict=True,
+        expected=rows,
+        new_rows=new_rows,
+    )
+    _copy_seeds(model, grown)
+    return (grown, report) if return_report else grown
+
+
+def _resized(layer, rows):
+    config = {**layer.get_config(), "input_dim": rows}
+    return type(layer).from_config(config)
+
+
+def _copy_multipliers(model, grown):
+    pairs = zip(weights_by_path(model), weights_by_path(grown), strict=True)
+    for (_, old), (_, new) in pairs:
+        if hasattr(old, "learning_rate_multiplier"):
+            new.learning_rate_multiplier = old.learning_rate_multiplier
+
+
+def _copy_seeds(model, grown):
+    """Copies the state of dropout and other noise, which is no weight."""
+    seeds = []
+    for each in (model, grown):
+        weights = {id(v) for v in each.weights}
+        seeds.append([v for v in each.variables if id(v) not in weights])
+    for old, new in zip(*seeds, strict=True):
+        new.assign(old)
+
+
+def _check_weights(model):
+    own = len(model.weights) - sum(len(layer.weights) for layer in model.layers)
+    if own:
+        raise ValueError(
+            explain(
+                "a model whose weights are those of its layers",
+                f"'{model.name}' ({type(model).__name__}) with {own} weights that "
+                "belong to no layer",
+                "grow what it was made from, and apply the method, e.g. l2_sp, again",
+            )
+        )
+
+
+def _check_schemas(old_schema, new_schema):
+    check_fitted(new_schema.fields)
+    old, new = (
+        {field.name: _without_ids(field) for field in schema.fields}
+        for schema in (old_schema, new_schema)
+    )
+    wrong = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if wrong:
+        raise ValueError(
+            explain(
+                "two schemas that differ in their vocabularies only",
+                f"other differences in the fields {wrong}",
+                "take old_schema.extend(data) as the new one; for other fields build "
+                "a model of the new schema and use tf_ctr.transfer.warm_start",
+            )
+        )
+
+
+def _without_ids(field):
+    if getattr(field, "vocabulary", None) is None:
+        return field
+    return dataclasses.replace(field, vocabulary=None)

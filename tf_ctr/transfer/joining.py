@@ -1,0 +1,92 @@
+"""Adds a term to what a layer puts into its activation."""
+
+import keras
+from keras import layers
+
+from tf_ctr.layers import APGDense
+
+# Of these alone `f(x W + b)` with another `f` is known to be the same but for `f`.
+ACTIVATED = (layers.Dense, layers.EinsumDense, APGDense)
+ACTIVATIONS = (
+    layers.Activation,
+    layers.ELU,
+    layers.LeakyReLU,
+    layers.PReLU,
+    layers.ReLU,
+)
+
+
+def add_before_activation(layer, term, *args, **kwargs):
+    """Calls `layer` with `term` added to the argument of its activation.
+
+    `f(x W + b + term)` for a dense layer. For a small model of dense layer, norm and
+    activation, `f(norm(x W + b) + term)`: the statistics of the norm stay valid. A
+    layer of another kind, such as a cross layer, gets `term` added to its output.
+
+    Args:
+        layer: A layer that has no weights yet; a small model may be called once.
+        term: `[B, ..., N]`, N the width of the layer.
+        *args: What to call the layer on.
+        **kwargs: As `args`.
+
+    Returns:
+        The output. The weights are in a layer of the same name, in the same order.
+        A dense layer is followed by `{name}_sum` and `{name}_activation`; in a small
+        model these are inside it.
+    """
+    x, *_ = (*args, *kwargs.values())
+    if isinstance(layer, keras.Model) and _last_activated(layer) is not None:
+        return _add_inside(layer, term, x)
+    total = layers.Add(name=f"{layer.name}_sum", dtype=layer.dtype_policy)
+    if isinstance(layer, ACTIVATIONS):
+        return layer(total([x, term]))
+    if not _is_activated(layer):
+        return total([layer(*args, **kwargs), term])
+    linear = type(layer).from_config({**layer.get_config(), "activation": "linear"})
+    activation = layers.Activation(
+        layer.activation, name=f"{layer.name}_activation", dtype=layer.dtype_policy
+    )
+    return activation(total([linear(*args, **kwargs), term]))
+
+
+def _is_activated(layer):
+    return isinstance(layer, ACTIVATED) and layer.activation not in (
+        None,
+        keras.activations.linear,
+    )
+
+
+def _last_activated(model):
+    found = None
+    for part in model.layers:
+        if isinstance(part, ACTIVATIONS) or _is_activated(part):
+            found = part
+    return found
+
+
+def _add_inside(model, term, x):
+    """Gives a small model one more input, the term."""
+    tensors = x if isinstance(x, list | tuple) else [x]
+    *own, addition = inputs = [
+        keras.Input(t.shape[1:], dtype=t.dtype) for t in (*tensors, term)
+    ]
+    activated = _last_activated(model)
+
+    def call(part, *args, **kwargs):
+        if part is activated:
+            return add_before_activation(part, addition, *args, **kwargs)
+        return part(*args, **kwargs)
+
+    if isinstance(model, keras.Sequential):
+        (output,) = own
+        for part in model.layers:
+            output = call(part, output)
+    else:
+        # The view has the term as an input; only `call` makes use of it.
+        output = keras.models.clone_model(
+            keras.Model([*model.inputs, addition], model.output),
+            input_tensors=inputs,
+            clone_function=lambda part: part,
+            call_function=call,
+        ).output
+    return keras.Model(inputs, output, name=model.name)([*tensors, term])

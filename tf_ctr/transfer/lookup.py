@@ -1,0 +1,66 @@
+"""Every field's vector, made before the graph that takes it is built anew."""
+
+from keras import layers
+
+from tf_ctr.errors import explain
+from tf_ctr.layers import MaskedPooling
+from tf_ctr.transfer.surgery import copy_layer
+
+
+def look_up(source, inputs, embeddings, suffix="", trainable=True):
+    """Runs copies of a model's embedding layers on the inputs.
+
+    Args:
+        source: The model; it is not changed.
+        inputs: `{field: keras.Input}`.
+        embeddings: `{field: layer name}`; fields may share a layer.
+        suffix: Appended to the names of the layers.
+        trainable: Whether the copies are trainable.
+
+    Returns:
+        `{field: its embeddings}`, `[B, D]` or `[B, T, D]`.
+    """
+    copies = {
+        name: copy_layer(source.get_layer(name), suffix, trainable)
+        for name in dict.fromkeys(embeddings.values())
+    }
+    return {field: copies[name](inputs[field]) for field, name in embeddings.items()}
+
+
+def instance_vector(inputs, rows, suffix=""):
+    """One vector per instance: pooled embeddings, and the numbers without one.
+
+    Args:
+        inputs: `{field: keras.Input}`.
+        rows: `{field: its embeddings}`, of some fields.
+        suffix: Appended to the names of the layers.
+
+    Returns:
+        `[B, N]`.
+
+    Raises:
+        ValueError: If there is neither an embedding nor a float input.
+    """
+    vectors = []
+    for field, ids in inputs.items():
+        if field not in rows:
+            if "float" in ids.dtype:
+                column = layers.Reshape((-1,), name=f"{field}_policy_input{suffix}")
+                vectors.append(ids if len(ids.shape) == 2 else column(ids))
+        elif len(rows[field].shape) == 3:
+            pooling = MaskedPooling(name=f"{field}_policy_pooling{suffix}")
+            vectors.append(pooling(rows[field], ids))
+        else:
+            vectors.append(rows[field])
+    if not vectors:
+        raise ValueError(
+            explain(
+                "an embedding (output dim above 1) or a float input, for the policies "
+                "to decide by",
+                f"the inputs {sorted(inputs)}",
+                "raise the embedding dim",
+            )
+        )
+    if len(vectors) == 1:
+        return vectors[0]
+    return layers.Concatenate(name=f"policy_input{suffix}")(vectors)

@@ -1,0 +1,120 @@
+"""NATR: only the item embeddings of the source are transferred."""
+
+import keras
+
+from tf_ctr.errors import explain, unknown_name
+from tf_ctr.layers import DomainGate, HistoryAttention
+from tf_ctr.transfer.autoft import FROZEN
+from tf_ctr.transfer.graph import embedding_calls
+from tf_ctr.transfer.lookup import look_up
+from tf_ctr.transfer.surgery import inputs_like, rebuild
+
+
+def natr(source, item, history, attention_units=None):
+    """Returns an untrained model that is given the source's item embeddings.
+
+    The target model has the architecture of the source and trains everything afresh
+    but a frozen copy of the item table, with rows `q^S`. It takes, in place of the
+    item's own vector `q_v` and of the vector `p_u` that the source's architecture
+    makes of the user's history,
+
+    `u = gate(p_u, u^S)`, `u^S = sum_j softmax_j(a([p_u; q^S_j])) q^S_j`,
+    `v = gate(q_v, q^S_v)`,
+
+    with `a` of `tf_ctr.layers.HistoryAttention` and the gate of
+    `tf_ctr.layers.DomainGate`.
+
+    Source: NATR (Gao et al., Cross-domain Recommendation Without Sharing
+    User-relevant Data, WWW 2019), a baseline of AutoFT (arXiv 2106.04873), section 4.
+    NATR recommends by a network on `[u; v; u * v]`; for click-through rates, that is
+    here the network of the source on all its fields, so that the comparison with
+    other methods is one of what is transferred. `p_u` is made of the history, not of
+    the user's ID, so that it is there for new users, too.
+
+    Args:
+        source: A trained functional model, fresh or reloaded; it is not changed.
+        item: Name of the item's field.
+        history: Name of the field of the user's history, looked up in the table of
+            `item`, as `Sequence(of=item)` is.
+        attention_units: See `tf_ctr.layers.HistoryAttention`.
+
+    Returns:
+        A new, uncompiled `keras.Model`. Added layers: `{table}_frozen`,
+        `{history}_source_attention`, `{history}_gate`, `{item}_gate`. It does not
+        start with the scores of `source`.
+
+    Raises:
+        ValueError: If a field is unknown, the fields do not share a table, no layer
+            makes one vector of the history, or `source` is not a functional model
+            with dict inputs.
+
+    Example:
+
+    >>> from keras import Input, Model, layers
+    >>> table = layers.Embedding(9, 4, name="item_embedding")
+    >>> inputs = {
+    ...     "item": Input((), dtype="int32", name="item"),
+    ...     "history": Input((5,), dtype="int32", name="history"),
+    ... }
+    >>> pooled = layers.GlobalAveragePooling1D()(table(inputs["history"]))
+    >>> x = layers.Concatenate()([table(inputs["item"]), pooled])
+    >>> source = Model(inputs, layers.Dense(1, "sigmoid", name="click")(x))
+    >>> [la.name for la in natr(source, "item", "history").layers if la.weights][:2]
+    ['item_embedding', 'item_embedding_frozen']
+    """
+    tables = embedding_calls(source)
+    _check_fields(tables, item, history)
+    inputs = inputs_like(source)
+    rows = look_up(source, inputs, tables)
+    transferred = look_up(
+        source,
+        inputs,
+        {field: tables[field] for field in (item, history)},
+        FROZEN,
+        trainable=False,
+    )
+    rows[item] = DomainGate(name=f"{item}_gate")(rows[item], transferred[item])
+    attention = HistoryAttention(attention_units, name=f"{history}_source_attention")
+    gate = DomainGate(name=f"{history}_gate")
+
+    def call(layer, *args, **kwargs):
+        tensors = keras.tree.flatten((args, kwargs))
+        if layer.name in tables.values():
+            return rows[tensors[0].name]
+        output = layer(*args, **kwargs)
+        if not any(tensor is rows[history] for tensor in tensors):
+            return output
+        _check_pooled(layer, output, rows[history])
+        return gate(output, attention(output, transferred[history], inputs[history]))
+
+    model = rebuild(source, inputs, call)
+    frozen = model.get_layer(tables[item] + FROZEN)
+    frozen.set_weights(source.get_layer(tables[item]).get_weights())
+    return model
+
+
+def _check_fields(tables, item, history):
+    for field in (item, history):
+        if field not in tables:
+            raise ValueError(unknown_name("field with an embedding", field, tables))
+    if tables[item] != tables[history] or item == history:
+        raise ValueError(
+            explain(
+                f"another field than '{item}', looked up in its table "
+                f"'{tables[item]}', as the history",
+                f"'{history}', looked up in '{tables[history]}'",
+                f"describe the history as Sequence('{history}', of='{item}') in the "
+                "schema of the source",
+            )
+        )
+
+
+def _check_pooled(layer, output, rows):
+    if tuple(output.shape) != (rows.shape[0], rows.shape[-1]):
+        raise ValueError(
+            explain(
+                f"every layer on the history to make one vector [B, {rows.shape[-1]}]",
+                f"the output {tuple(output.shape)} of '{layer.name}'",
+                "use a backbone that pools the history, such as tf_ctr.backbones.dcn",
+            )
+        )

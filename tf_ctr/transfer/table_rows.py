@@ -1,0 +1,158 @@
+"""Which row of a table stands for what, and where it is in another table."""
+
+import dataclasses
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tf_ctr.errors import explain, unknown_name
+from tf_ctr.features import Categorical, Numeric
+from tf_ctr.features.encoder import bucket
+from tf_ctr.transfer.graph import table_fields
+
+NEW_ROWS = ("initial", "unseen")
+MISSING = ("missing",)
+
+
+@dataclasses.dataclass(frozen=True)
+class RowMatch:
+    """Rows of a target table and the rows of a source table that they take.
+
+    Attributes:
+        target: Rows of the target that the source has too, int `[n]`.
+        source: Their rows in the source, int `[n]`.
+        started: Rows of new ids that start from another row of the source.
+        started_from: Their rows in the source.
+        num_new: Rows of the target that the source does not have.
+        num_dropped: Rows of the source that the target does not have.
+    """
+
+    target: np.ndarray
+    source: np.ndarray
+    started: np.ndarray
+    started_from: np.ndarray
+    num_new: int
+    num_dropped: int
+
+    @property
+    def reordered(self) -> bool:
+        """Whether a row has another number in the target."""
+        return not np.array_equal(self.target, self.source)
+
+    @property
+    def identical(self) -> bool:
+        """Whether both tables have the same rows in the same order."""
+        return not (self.num_new or self.num_dropped or self.reordered)
+
+    @property
+    def reason(self) -> str:
+        """What differs, in words."""
+        changes = {
+            "grown": self.num_new,
+            "shrunk": self.num_dropped,
+            "reordered": self.reordered,
+        }
+        return ", ".join(word for word, happened in changes.items() if happened)
+
+
+def check_new_rows(new_rows):
+    """Raises unless `new_rows` is one of `NEW_ROWS`."""
+    if new_rows not in NEW_ROWS:
+        raise ValueError(unknown_name("start of new rows", new_rows, NEW_ROWS))
+
+
+def fields_by_table(model, schema):
+    """Returns `{table: the field of the schema that is looked up in it}`.
+
+    Raises:
+        ValueError: If the schema lacks such a field, or has another number of rows.
+    """
+    fields = {}
+    for table, names in table_fields(model).items():
+        fields[table] = field = schema.field(names[0])
+        rows = model.get_layer(table).input_dim
+        if rows != field.table_size:
+            raise ValueError(
+                explain(
+                    f"the schema that '{model.name}' was built with, "
+                    f"{rows} rows in '{table}'",
+                    f"a schema of {field.table_size} rows for field '{field.name}'",
+                    "pass each model's own schema, in the same order as the models",
+                )
+            )
+    return fields
+
+
+def match_rows(source_field, target_field, new_rows="initial"):
+    """Finds the rows of one table in another, by what they stand for.
+
+    An id by its vocabulary key, the row of missing values by itself, a bucket of
+    unseen or hashed ids by its number if both sides have as many of them, a bin by
+    its boundaries.
+
+    Args:
+        source_field: The field of the source's schema.
+        target_field: The field of the target's schema.
+        new_rows: `"initial"`: new rows keep their initial values. `"unseen"`: the row
+            of a new id starts from the row that the source looks it up in, one of
+            its unseen ids.
+
+    Returns:
+        A `RowMatch`.
+    """
+    check_new_rows(new_rows)
+    source, target = _owner(source_field), _owner(target_field)
+    if _layout(source) == _layout(target):
+        rows, none = np.arange(source.table_size), np.arange(0)
+        return RowMatch(rows, rows, none, none, num_new=0, num_dropped=0)
+    place = {key: row for row, key in enumerate(_row_keys(source))}
+    keys = _row_keys(target)
+    found = np.array([place.get(key, -1) for key in keys])
+    known, new = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
+    started, started_from = new[:0], new[:0]
+    if new_rows == "unseen" and _has_vocabulary(source):
+        started = new[[not isinstance(keys[row], tuple) for row in new]]
+        started_from = _unseen_rows([keys[row] for row in started], source)
+    return RowMatch(
+        target=known,
+        source=found[known],
+        started=started,
+        started_from=started_from,
+        num_new=len(new),
+        num_dropped=len(place) - len(known),
+    )
+
+
+def _owner(field):
+    return getattr(field, "owner", None) or field
+
+
+def _has_vocabulary(field):
+    return isinstance(field, Categorical) and field.num_buckets is None
+
+
+def _layout(field):
+    if isinstance(field, Numeric):
+        return field.boundaries
+    return field.num_buckets, field.num_oov, field.vocabulary
+
+
+def _row_keys(field):
+    """What each row stands for: an id as it is, anything else as a tuple."""
+    if isinstance(field, Numeric):
+        edges = (-math.inf, *field.boundaries, math.inf)
+        return [MISSING, *zip(edges[:-1], edges[1:], strict=True)]
+    if field.num_buckets is not None:
+        return [MISSING, *_buckets("hashed", field.num_buckets)]
+    return [MISSING, *_buckets("unseen", field.num_oov), *field.vocabulary]
+
+
+def _buckets(kind, count):
+    return [(kind, i, count) for i in range(count)]
+
+
+def _unseen_rows(ids, field):
+    if field.num_oov == 1 or not ids:
+        return np.ones(len(ids), np.int64)
+    return 1 + bucket(tf.constant(ids), field.num_oov).numpy()
