@@ -18,7 +18,15 @@ from tf_ctr.layers import Embedding
 from tf_ctr.transfer.graph import embedding_calls
 
 SIZES = {"embedding_dim": 4, "hidden_units": (8, 6)}
+NEED_HISTORY = {"din", "taobao"}
 NEEDS_DEEP = ["deepfm", "difm", "dnn", "fibinet", "finalmlp", "pnn", "wide_deep"]
+NEEDS_DEEP += sorted(NEED_HISTORY)
+# CTNet's paper states the sizes of its model.
+OWN_DEFAULTS = {
+    ("taobao", "hidden_units"): (1024, 512, 256),
+    ("taobao", "activation"): "leaky_relu",
+    ("taobao", "batch_norm"): True,
+}
 
 
 @pytest.fixture(scope="module")
@@ -314,8 +322,12 @@ def test_one_field_is_enough_but_for_products():
     schema = Schema([Categorical("user", ["ann", "bob"])])
     features = {"user": np.array([2, 0])}
     # Keras itself warns of attention over one field.
-    for name in BACKBONES.keys() - {"pnn", "fibinet", "autoint", "difm"}:
+    more = {"pnn", "fibinet", "autoint", "difm"} | NEED_HISTORY
+    for name in BACKBONES.keys() - more:
         assert BACKBONES[name](schema, **SIZES)(features).shape == (2, 1)
+    for name in NEED_HISTORY:
+        with pytest.raises(ValueError, match="a history to attend to"):
+            BACKBONES[name](schema, **SIZES)
     for name in ("pnn", "fibinet"):
         with pytest.raises(ValueError, match="at least 2 fields"):
             BACKBONES[name](schema, **SIZES)
@@ -329,7 +341,9 @@ def test_common_arguments_have_one_name_and_default(build):
     common = inspect.signature(backbones.dnn).parameters
     own = inspect.signature(build).parameters
     assert list(own)[:3] == ["schema", "embedding_dim", "hidden_units"]
-    assert all(own[name].default == common[name].default for name in common)
+    for name in common:
+        expected = OWN_DEFAULTS.get((build.__name__, name), common[name].default)
+        assert own[name].default == expected
     with pytest.raises(TypeError, match="hidden_unit"):
         build(None, hidden_unit=(8,))
 
@@ -339,7 +353,7 @@ def test_penalties_cover_kernels_and_batch_rows(build, schema, features):
     assert build(schema, **SIZES).losses == []
     model = build(schema, **SIZES, l2=0.1, embedding_l2=0.1)
     model(features)
-    kernels = [w for w in model.weights if w.path.endswith("kernel")]
+    kernels = [w for w in model.weights if "kernel" in w.name]
     linear_tables = [
         layer
         for layer in model.layers

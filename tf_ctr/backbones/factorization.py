@@ -14,9 +14,8 @@ def embed_alike(schema, inputs, embedding_dim, l2=0.0):
     """Turns each field, a number too, into one vector of the same dim per example.
 
     A standardised number becomes its value times a learned vector (AutoInt, arXiv
-    1810.11921, Eq. 4). Its layer `{field}_embedding` is a `Dense` without bias, so
-    a transfer method sees a layer like any other: AutoFT gives it a policy of its
-    own, `{field}_embedding_router`, beside the one for all tables.
+    1810.11921, Eq. 4). Its layer `{field}_embedding` is a `Dense` without bias, by
+    whose name AutoFT knows it as the embedding of a field, like a row of a table.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.

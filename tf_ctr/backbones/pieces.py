@@ -36,7 +36,30 @@ def embed(schema, inputs, embedding_dim, l2=0.0):
     Raises:
         ValueError: If a field is called as a layer of the backbones.
     """
-    _check_names(schema)
+    vectors = look_up(schema, inputs, embedding_dim, l2)
+    for field in schema.fields:
+        name = field.name
+        vectors[name] = pool(field, vectors[name], inputs[name], f"{name}_pooling")
+    return vectors
+
+
+def look_up(schema, inputs, embedding_dim, l2=0.0):
+    """Looks each field up in its table, without pooling.
+
+    Args:
+        schema: See `embed`.
+        inputs: See `embed`.
+        embedding_dim: See `embed`.
+        l2: See `embed`.
+
+    Returns:
+        `{field: [B, D]}`, or `[B, T, D]` for a multi-valued field, in the order of the
+        schema; a standardised numeric field stays `[B, 1]`.
+
+    Raises:
+        ValueError: See `embed`.
+    """
+    check_names(schema, LAYER_NAMES)
     tables, vectors = {}, {}
     for field in schema.fields:
         ids = inputs[field.name]
@@ -50,14 +73,22 @@ def embed(schema, inputs, embedding_dim, l2=0.0):
                 l2=l2,
                 name=f"{field.table}_embedding",
             )
-        rows = tables[field.table](ids)
-        vectors[field.name] = pool(field, rows, ids, f"{field.name}_pooling")
+        vectors[field.name] = tables[field.table](ids)
     return vectors
 
 
-def _check_names(schema):
+def check_names(schema, layer_names):
+    """Raises if a field is called as a layer.
+
+    Args:
+        schema: The schema.
+        layer_names: Compiled pattern of the names of layers.
+
+    Raises:
+        ValueError: If it is.
+    """
     for field in schema.fields:
-        if LAYER_NAMES.fullmatch(field.name):
+        if layer_names.fullmatch(field.name):
             raise ValueError(
                 explain(
                     "field names that no layer of a backbone has",

@@ -1,0 +1,72 @@
+"""Deep Interest Network."""
+
+import keras
+
+from tf_ctr.backbones.histories import attended, embed_histories
+from tf_ctr.backbones.pieces import click_probability, concatenate, mlp, penalty
+from tf_ctr.layers import DINAttention
+
+
+def din(
+    schema,
+    embedding_dim=16,
+    hidden_units=(256, 128, 64),
+    histories=None,
+    attention_units=(80, 40),
+    softmax=False,
+    activation="relu",
+    dropout=0.0,
+    batch_norm=False,
+    l2=0.0,
+    embedding_l2=0.0,
+):
+    """Builds DIN: a history weighted by how its behaviours fit the candidate.
+
+    `u = sum_j a(e_j, e_v) e_j`, see `tf_ctr.layers.DINAttention`;
+    `h_0 = [e_1; ...; e_F; u]`, then as `tf_ctr.backbones.dnn`.
+
+    Source: Zhou et al., Deep Interest Network (arXiv 1706.06978), section 4.3. Its
+    Dice activation and its regularisation are left out.
+
+    Args:
+        schema: A fitted `tf_ctr.Schema` with a `Sequence`.
+        histories: `{history: candidate}`, names of a `Sequence` and of the
+            `Categorical` that attends to it. By default every `Sequence(of="item")`
+            is attended by `item`. One that is not named is pooled.
+        attention_units: Hidden widths of the attention.
+        softmax: Whether the weights of a history sum to 1. The paper's do not.
+        embedding_dim, hidden_units, activation, dropout, batch_norm, l2,
+            embedding_l2: As in `tf_ctr.backbones.dnn`.
+
+    Returns:
+        A functional `keras.Model`. Layers: those of `tf_ctr.backbones.dnn`, with
+        `{history}_attention` in place of `{history}_pooling`.
+
+    Raises:
+        ValueError: If there is no history or no hidden layer, or a name is unknown.
+
+    Example:
+
+    >>> from tf_ctr import Categorical, Schema, Sequence
+    >>> item = Categorical("item", [7, 8])
+    >>> model = din(Schema([item, Sequence("history", of="item")]), embedding_dim=4)
+    >>> model.get_layer("history_attention").output.shape
+    (None, 4)
+    """
+    histories = attended(schema, histories)
+    inputs = schema.inputs()
+    vectors, rows = embed_histories(
+        schema, inputs, histories, embedding_dim, embedding_l2
+    )
+    interests = [
+        DINAttention(
+            attention_units,
+            softmax=softmax,
+            kernel_regularizer=penalty(l2),
+            name=f"{history}_attention",
+        )(vectors[candidate], rows[history], inputs[history])
+        for history, candidate in histories.items()
+    ]
+    x = concatenate([*vectors.values(), *interests])
+    deep = mlp(x, hidden_units, activation, dropout, batch_norm, l2)
+    return keras.Model(inputs, click_probability(deep, l2), name="din")

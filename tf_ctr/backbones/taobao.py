@@ -1,0 +1,143 @@
+"""The production model of CTNet's paper."""
+
+import functools
+
+import keras
+
+from tf_ctr.backbones.histories import attended, check_field, embed_histories
+from tf_ctr.backbones.pieces import click_probability, concatenate, mlp, penalty
+from tf_ctr.errors import explain
+from tf_ctr.features import Sequence
+from tf_ctr.layers import (
+    ETAAttention,
+    Newest,
+    SIMAttention,
+    TargetAttention,
+    TransformerEncoder,
+)
+
+
+def taobao(
+    schema,
+    embedding_dim=16,
+    hidden_units=(1024, 512, 256),
+    histories=None,
+    categories=None,
+    attention_units=256,
+    num_heads=8,
+    recent_length=50,
+    top_k=64,
+    bits=32,
+    activation="leaky_relu",
+    dropout=0.0,
+    batch_norm=True,
+    l2=0.0,
+    embedding_l2=0.0,
+):
+    """Builds the ranking model of Taobao: three attentions over every history.
+
+    `h_0 = [e_1; ...; e_F; A_TA; A_SIM; A_ETA]`, then as `tf_ctr.backbones.dnn`.
+    `A_TA` encodes the newest behaviours by a Transformer layer and attends to them;
+    `A_SIM` attends to the newest of the candidate's category; `A_ETA` to the nearest
+    to the candidate by hash code. The whole history is looked up; only its chosen
+    vectors are attended to.
+
+    Source: CTNet (arXiv 2208.05728), section 3.1, Eqs. 2 and 3; the sizes, the
+    activation and BatchNorm are those of its section 4.2. The paper discretises
+    numbers: `Numeric(transform="quantile")`.
+
+    Args:
+        schema: A fitted `tf_ctr.Schema` with a `Sequence`.
+        hidden_units: Widths of the deep layers.
+        histories: As in `tf_ctr.backbones.din`.
+        categories: `{history: (its categories, the candidate's category)}`, e.g.
+            `{"history": ("history_category", "category")}`: a `Sequence` of the
+            categories of the behaviours, of the same length and `max_length`, and
+            the `Categorical` field that it is `of`. Put a category for every
+            behaviour: a missing one is dropped and moves the others. A history
+            that is not named has no `A_SIM`.
+        attention_units: Width of every attention.
+        num_heads: Heads of every attention.
+        recent_length: Newest behaviours for `A_TA`; 50 is the default length of a
+            `Sequence`.
+        top_k: Behaviours that `A_SIM` and `A_ETA` keep.
+        bits: Bits of the hash codes; see `tf_ctr.layers.ETAAttention`.
+        activation: Activation of the deep layers. The slope of leaky ReLU is not
+            stated; it is Keras's 0.2.
+        embedding_dim, dropout, batch_norm, l2, embedding_l2: As in
+            `tf_ctr.backbones.dnn`.
+
+    Returns:
+        A functional `keras.Model`. Layers: those of `tf_ctr.backbones.dnn`, with
+        `{history}_encoder`, `{history}_attention`, `{history}_sim` and
+        `{history}_eta` in place of `{history}_pooling`; before them
+        `{history}_newest` and `{history}_newest_ids` for a long history.
+
+    Raises:
+        ValueError: If there is no history or no hidden layer, a name is unknown, a
+            size does not fit, or a history and its categories differ in length.
+
+    Example:
+
+    >>> from tf_ctr import Categorical, Schema, Sequence
+    >>> item = Categorical("item", [7, 8])
+    >>> schema = Schema([item, Sequence("history", of="item", max_length=1000)])
+    >>> taobao(schema).get_layer("history_newest").output.shape
+    (None, 50, 16)
+    """
+    histories = attended(schema, histories)
+    categories = _checked(schema, histories, categories or {})
+    inputs = schema.inputs()
+    vectors, rows = embed_histories(
+        schema, inputs, histories, embedding_dim, embedding_l2
+    )
+    heads = functools.partial(_with_heads, attention_units, num_heads, l2)
+    interests = []
+    for history, candidate in histories.items():
+        ids, query, past = inputs[history], vectors[candidate], rows[history]
+        recent, recent_ids = _newest(past, ids, recent_length, history)
+        # As many positions for any max_length, so that the weights fit another one.
+        encoder = heads(
+            TransformerEncoder, num_positions=recent_length, name=f"{history}_encoder"
+        )
+        attention = heads(TargetAttention, name=f"{history}_attention")
+        interests.append(attention(query, encoder(recent, recent_ids), recent_ids))
+        if history in categories:
+            past_category, category = (inputs[name] for name in categories[history])
+            sim = heads(SIMAttention, top_k=top_k, name=f"{history}_sim")
+            interests.append(sim(query, past, ids, category, past_category))
+        eta = heads(ETAAttention, top_k=top_k, bits=bits, name=f"{history}_eta")
+        interests.append(eta(query, past, ids))
+    x = concatenate([*vectors.values(), *interests])
+    deep = mlp(x, hidden_units, activation, dropout, batch_norm, l2)
+    return keras.Model(inputs, click_probability(deep, l2), name="taobao")
+
+
+def _with_heads(units, num_heads, l2, layer, **arguments):
+    return layer(units, num_heads, kernel_regularizer=penalty(l2), **arguments)
+
+
+def _newest(rows, ids, length, history):
+    if ids.shape[1] <= length:
+        return rows, ids
+    cut = Newest(length, name=f"{history}_newest")
+    return cut(rows, ids), Newest(length, name=f"{history}_newest_ids")(ids, ids)
+
+
+def _checked(schema, histories, categories):
+    """Returns `categories`, each aligned with its history."""
+    for history, (past, category) in categories.items():
+        check_field("history that is attended to", history, histories)
+        field, length = schema.field(past), schema.field(history).max_length
+        of = isinstance(field, Sequence) and field.of
+        if of != category or field.max_length != length:
+            raise ValueError(
+                explain(
+                    f"a Sequence of '{category}' with max_length={length}, the "
+                    f"categories of '{history}'",
+                    field,
+                    f"describe it as Sequence('{past}', of='{category}', "
+                    f"max_length={length})",
+                )
+            )
+    return categories
