@@ -101,3 +101,42 @@ def evaluate(model, frame, schema, batch_size: int = 8192, verbose=0) -> dict:
         metrics["groups_used"] = result.groups_used
         metrics["groups_skipped"] = result.groups_skipped
     return metrics
+
+
+def auc_loss(model, replacement, frame, schema, batch_size: int = 8192) -> float:
+    """Returns how much AUC is lost by scoring with another model.
+
+    Args:
+        model: A model, e.g. one made by `tf_ctr.transfer.autoft`.
+        replacement: What takes its place, e.g. `tf_ctr.transfer.static_route(model,
+            dataset)`.
+        frame: A pandas frame of raw rows with the schema's label.
+        schema: The fitted `Schema` of both.
+        batch_size: Rows of a batch. Only memory and speed depend on it.
+
+    Returns:
+        The AUC of `model` less that of `replacement`; below 0 for a gain, NaN for
+        labels of one class.
+
+    Raises:
+        ValueError: As `evaluate`.
+        TypeError: As `evaluate`.
+
+    Example:
+
+    >>> import keras, pandas, tf_ctr
+    >>> from tf_ctr.evaluation import auc_loss
+    >>> frame = pandas.DataFrame({"price": [1.0, 2.0], "click": [0, 1]})
+    >>> schema = tf_ctr.Schema([tf_ctr.Numeric("price")]).fit(frame)
+    >>> price = schema.inputs()
+    >>> model = keras.Model(price, keras.ops.sigmoid(price["price"]))
+    >>> upside_down = keras.Model(price, keras.ops.sigmoid(-price["price"]))
+    >>> auc_loss(model, upside_down, frame, schema)
+    1.0
+    """
+    labels = schema.labels(frame)
+    own, other = (
+        exact_auc(labels, predict(each, frame, schema, batch_size))
+        for each in (model, replacement)
+    )
+    return own - other

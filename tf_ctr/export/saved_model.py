@@ -11,7 +11,15 @@ from tf_ctr.layers.collapse import collapse
 NUM_EXAMPLE_ROWS = 256
 
 
-def export(model, schema, directory, sample=None, fresh_process=True, verbose=True):
+def export(
+    model,
+    schema,
+    directory,
+    sample=None,
+    fresh_process=True,
+    verbose=True,
+    served=None,
+):
     """Writes a model as the next version `<directory>/<integer>` for TF Serving.
 
     The SavedModel takes raw features, strings and numbers as the user has them,
@@ -36,6 +44,8 @@ def export(model, schema, directory, sample=None, fresh_process=True, verbose=Tr
         fresh_process: Whether to compare in a fresh process too; it costs the
             seconds of one TensorFlow start.
         verbose: Whether to print what was written and how to look at it.
+        served: What is served in place of `model`, with the same scores, e.g.
+            `tf_ctr.transfer.group_by_route(model)`. Defaults to `model`.
 
     Returns:
         `pathlib.Path` of the version.
@@ -65,11 +75,12 @@ def export(model, schema, directory, sample=None, fresh_process=True, verbose=Tr
     """
     directory = pathlib.Path(directory)
     check_directory(directory)
-    check_exportable(model, schema)
+    for each in [model] if served is None else [model, served]:
+        check_exportable(each, schema)
+    served = collapse(model if served is None else served)
     if sample is None:
         sample = schema.example_rows(NUM_EXAMPLE_ROWS)
     columns = raw_columns(schema, sample)
-    served = collapse(model)
     with staging(directory) as workspace:
         staged = workspace / "version"
         Servable(served, schema).save(staged)

@@ -1,0 +1,59 @@
+"""Exact metrics of a model in each domain."""
+
+import pandas as pd
+
+from tf_ctr import evaluation
+from tf_ctr.errors import explain
+from tf_ctr.features.columns import check_frame
+
+
+def evaluate(model, frame, schema, domain, batch_size: int = 8192) -> pd.DataFrame:
+    """Returns the exact metrics of a model on the rows of each domain apart.
+
+    Args:
+        model: A `keras.Model` from the schema's encoded fields to a probability.
+        frame: A pandas frame of raw rows with the schema's label.
+        schema: The fitted `Schema` of the model.
+        domain: Name of the column that tells the domains, a field or not.
+        batch_size: Rows of a batch. Only memory and speed depend on it.
+
+    Returns:
+        One line per domain, as in the frame, in order; rows without a domain are the
+        line NaN. The columns are those of `tf_ctr.evaluation.evaluate`, `gauc` among
+        them if the schema has a group.
+
+    Raises:
+        ValueError: For a missing column, a frame that does not fit the schema, or a
+            model that does not give one click probability per row.
+        TypeError: For a column whose values do not fit its field.
+
+    Example:
+
+    >>> import keras, pandas, tf_ctr
+    >>> from tf_ctr.joint import evaluate
+    >>> schema = tf_ctr.Schema([tf_ctr.Categorical("tab", vocabulary=[0, 1])])
+    >>> inputs = schema.inputs()
+    >>> rate = keras.layers.Embedding(4, 1, "zeros")(inputs["tab"])
+    >>> model = keras.Model(inputs, keras.layers.Activation("sigmoid")(rate))
+    >>> frame = pandas.DataFrame({"tab": [0, 1, 0, 1, 1], "click": [0, 1, 1, 0, 0]})
+    >>> evaluate(model, frame, schema, domain="tab")[["rows", "auc"]]
+         rows  auc
+    tab
+    0       2  0.5
+    1       3  0.5
+    """
+    check_frame(frame)
+    if domain not in frame.columns:
+        raise ValueError(
+            explain(
+                "a column that tells the domains",
+                f"{domain!r}, and the columns {sorted(map(str, frame.columns))}",
+                "name one of them, or add it with frame.assign",
+            )
+        )
+    lines = {
+        name: evaluation.evaluate(model, rows, schema, batch_size)
+        for name, rows in frame.groupby(domain, dropna=False)
+    }
+    table = pd.DataFrame.from_dict(lines, orient="index")
+    return table.rename_axis(domain)

@@ -1,0 +1,115 @@
+"""Batches of two domains, mixed by a stated ratio."""
+
+import tensorflow as tf
+
+from tf_ctr.data.batching import with_cardinality
+from tf_ctr.errors import explain
+from tf_ctr.features.checks import check_count
+
+
+def mix(source, target, ratio=1.0, batch_size=1024, source_weight=None):
+    """Returns batches with rows of both domains, for `model.fit(shuffle=False)`.
+
+    Every batch has `batch_size * ratio / (1 + ratio)` rows of the source, rounded, and
+    before them the rest of the target. An epoch is one pass over the target: its last
+    batch may have fewer target rows. The source starts over when it ends, and is cut
+    when the target ends; shuffled, it gives other rows in the next epoch. Domains of
+    20,000 and 1,000 rows both pass once with `ratio=20`.
+
+    Nothing is drawn here: the order is that of the two datasets, and the same
+    datasets give the same batches again. The target is read once to count its rows.
+
+    Args:
+        source: Batches `({field: tensor}, label)` of the source domain, of any size,
+            as `tf_ctr.data.from_frame` makes them. One schema for both, with a field
+            that tells the domains.
+        target: Batches of the target domain.
+        ratio: Rows of the source per row of the target.
+        batch_size: Rows of both.
+        source_weight: Weight of a source row in the loss, where a target row has 1; it
+            is `g` of the loss `L_target + g L_source`. Defaults to none: all rows
+            weigh the same, and there are no weights in the batches. What a layer adds
+            to the loss is not weighted.
+
+    Returns:
+        A `tf.data.Dataset` of `({field: tensor}, label)`, or of
+        `({field: tensor}, label, weight)` with `source_weight`.
+
+    Raises:
+        ValueError: If a batch would have no row of one domain, the weight is negative,
+            the datasets differ in their fields, or the target has no row or no end.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> from tf_ctr.joint import mix
+    >>> def domain(ids):
+    ...     ids = tf.constant(ids)
+    ...     return tf.data.Dataset.from_tensors(({"item": ids}, tf.zeros(len(ids))))
+    >>> batches = mix(domain([1, 2, 3]), domain([7, 8, 9]), ratio=2, batch_size=3)
+    >>> [features["item"].numpy().tolist() for features, _ in batches]
+    [[7, 1, 2], [8, 3, 1], [9, 2, 3]]
+    """
+    check_count("batch_size", batch_size, 2)
+    source_rows = _source_rows(ratio, batch_size)
+    if source_weight is not None and source_weight < 0:
+        raise ValueError(
+            explain("source_weight >= 0", source_weight, "pass 0 to ignore the source")
+        )
+    _check_alike(source, target)
+    rows = _count(target)
+    target_rows = batch_size - source_rows
+    source = source.repeat().rebatch(source_rows, drop_remainder=True)
+    target = target.rebatch(target_rows)
+
+    def joined(of_target, of_source):
+        features, label = tf.nest.map_structure(
+            lambda *parts: tf.concat(parts, axis=0), of_target, of_source
+        )
+        if source_weight is None:
+            return features, label
+        parts = ((of_target[1], 1.0), (of_source[1], source_weight))
+        weights = [tf.fill([tf.shape(rows)[0]], float(w)) for rows, w in parts]
+        return features, label, tf.concat(weights, axis=0)
+
+    mixed = tf.data.Dataset.zip(target, source).map(joined, tf.data.AUTOTUNE)
+    mixed = with_cardinality(mixed, rows, target_rows, drop_remainder=False)
+    return mixed.prefetch(tf.data.AUTOTUNE)
+
+
+def _count(target):
+    if target.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            explain("a target that ends", "an endless one", "leave its repeat() out")
+        )
+    rows = target.reduce(
+        tf.constant(0, tf.int64),
+        lambda rows, batch: rows + tf.shape(batch[1], tf.int64)[0],
+    )
+    return int(rows)
+
+
+def _source_rows(ratio, batch_size):
+    rows = round(batch_size * ratio / (1 + ratio)) if ratio > 0 else 0
+    if not 0 < rows < batch_size:
+        raise ValueError(
+            explain(
+                f"a ratio that gives both domains a row of the {batch_size} of a batch",
+                f"ratio={ratio}",
+                "pass e.g. ratio=1.0, or a larger batch_size",
+            )
+        )
+    return rows
+
+
+def _check_alike(source, target):
+    try:
+        tf.nest.assert_same_structure(source.element_spec, target.element_spec)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            explain(
+                "two datasets of one schema",
+                f"source {source.element_spec}, target {target.element_spec}",
+                "make both with the same schema, both labelled",
+            )
+        ) from error

@@ -1,0 +1,80 @@
+"""MLP++: two networks that share the embeddings of users."""
+
+import keras
+
+from tf_ctr.backbones.pieces import check_parts, concatenate
+from tf_ctr.joint.pieces import domain_click
+from tf_ctr.joint.two_domains import Tables, check_vectors, domain_index, from_source
+
+
+def mlp_plus_plus(
+    schema,
+    domain,
+    source,
+    user_fields,
+    embedding_dim=16,
+    hidden_units=(256, 128, 64),
+    activation="relu",
+    dropout=0.0,
+    l2=0.0,
+    embedding_l2=0.0,
+):
+    """Builds MLP++: a network per domain, with nothing but user embeddings in common.
+
+    All other tables, also of items that both domains have, are there twice, and so is
+    the network. Each example trains its own domain's, so the loss of a mixed batch is
+    the sum of both domains' losses, weighted as they are mixed.
+
+    A row whose domain is neither source nor target, missing or unseen, is scored as
+    one of the target.
+
+    Source: the MLP++ baseline of CTNet (arXiv 2208.05728), Table 2; Hu et al., CoNet
+    (arXiv 1804.06769), that introduced it.
+
+    Args:
+        schema: A fitted `tf_ctr.Schema`.
+        domain: Name of the field that tells the domains. It is a feature, too.
+        source: The value of the source domain, as in the frame; any other value is
+            the target.
+        user_fields: Names of the fields whose tables are shared.
+        embedding_dim: Embedding dim D.
+        hidden_units: Widths of each network.
+        activation: Activation of both networks.
+        dropout: Dropout rate of both networks.
+        l2: L2 penalty on all kernels.
+        embedding_l2: L2 penalty on the embedding rows in the batch.
+
+    Returns:
+        A functional `keras.Model` from `{field: ids or values}` to the click
+        probability `[B, 1]`. Layers: `{field}_embedding` of users,
+        `{field}_source_embedding` and `{field}_target_embedding` of other fields,
+        `{field}_pooling`, `embeddings`, `tower_{i}`, `logit`, `click`.
+
+    Raises:
+        ValueError: If there is no hidden layer, or a name is unknown.
+
+    Example:
+
+    >>> from tf_ctr import Categorical, Schema
+    >>> from tf_ctr.joint import mlp_plus_plus
+    >>> fields = [Categorical("user", ["ann", "bob"]), Categorical("tab", [0, 1])]
+    >>> model = mlp_plus_plus(Schema(fields), "tab", source=1, user_fields=["user"])
+    >>> model.get_layer("tower_0").kernel.shape
+    TensorShape([2, 32, 256])
+    """
+    check_parts("at least one hidden layer", hidden_units=hidden_units)
+    inputs = schema.inputs()
+    is_source = from_source(schema, inputs, domain, source)
+    tables = Tables(schema, inputs, is_source, embedding_dim, embedding_l2)
+    vectors = tables.vectors(shared=[domain, *user_fields])
+    check_vectors(user_fields, vectors)
+    output = domain_click(
+        concatenate(vectors.values()),
+        domain_index(is_source),
+        2,
+        hidden_units,
+        activation,
+        dropout,
+        l2,
+    )
+    return keras.Model(inputs, output, name="mlp_plus_plus")

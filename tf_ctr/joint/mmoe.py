@@ -1,0 +1,99 @@
+"""Multi-gate Mixture-of-Experts."""
+
+import keras
+
+from tf_ctr.backbones.pieces import check_parts, concatenate, embed, mlp, penalty
+from tf_ctr.errors import explain
+from tf_ctr.joint.pieces import domain_click, num_domains
+from tf_ctr.layers import DomainDense
+from tf_ctr.layers.products import vector_matrix
+
+
+def mmoe(
+    schema,
+    domain,
+    embedding_dim=16,
+    num_experts=4,
+    expert_units=(256, 128),
+    tower_units=(64,),
+    activation="relu",
+    dropout=0.0,
+    batch_norm=False,
+    l2=0.0,
+    embedding_l2=0.0,
+):
+    """Builds MMoE: shared experts, and a gate and a tower for each domain.
+
+    `e_i = mlp_i(x)`, `g = softmax(x G_d + c_d)`,
+    `click = sigmoid(tower_d(sum_i g_i e_i))` for an example of domain `d`.
+
+    The weights of gates and towers grow with the number of domains, those of the
+    experts do not. The gates start at zero: all experts weigh alike. The towers of
+    all domains start from one draw. A missing domain has gate and tower 0, an unseen
+    one 1: they are trained if the training rows have such (`min_count` of the field
+    makes rare ones unseen), and else stay as they started.
+
+    Source: Ma et al., Modeling Task Relationships in Multi-task Learning with
+    Multi-gate Mixture-of-Experts (KDD 2018), with domains for tasks, as in the CTNet
+    paper's Table 2 and the APG paper's Table 6.
+
+    Args:
+        schema: A fitted `tf_ctr.Schema`.
+        domain: Name of the field whose value selects gate and tower. It is a feature,
+            too.
+        embedding_dim: Embedding dim D.
+        num_experts: Number of experts.
+        expert_units: Widths of the layers of each expert.
+        tower_units: Widths of the hidden layers of each tower; `()` for none.
+        activation: Activation of experts and towers.
+        dropout: Dropout rate of experts and towers.
+        batch_norm: Whether the experts have BatchNorm.
+        l2: L2 penalty on all kernels.
+        embedding_l2: L2 penalty on the embedding rows in the batch.
+
+    Returns:
+        A functional `keras.Model` from `{field: ids or values}` to the click
+        probability `[B, 1]`. Layers: `{field}_embedding`, `{field}_pooling`,
+        `embeddings`, `expert_{e}_{i}`, `gate`, `tower_{i}`, `logit`, `click`.
+
+    Raises:
+        ValueError: If there is no expert, an expert has no layer, or `domain` is no
+            field with one id per example.
+
+    Example:
+
+    >>> from tf_ctr import Categorical, Schema
+    >>> from tf_ctr.joint import mmoe
+    >>> fields = [Categorical("user", ["ann", "bob"]), Categorical("tab", [0, 1])]
+    >>> model = mmoe(Schema(fields), domain="tab", num_experts=2)
+    >>> model.get_layer("gate").kernel.shape  # missing, unseen, 0 and 1
+    TensorShape([4, 32, 2])
+    """
+    _check_experts(num_experts, expert_units)
+    count = num_domains(schema, domain)
+    inputs = schema.inputs()
+    domains = inputs[domain]
+    x = concatenate(embed(schema, inputs, embedding_dim, embedding_l2).values())
+    experts = [
+        mlp(x, expert_units, activation, dropout, batch_norm, l2, name=f"expert_{e}")
+        for e in range(num_experts)
+    ]
+    gate = DomainDense(
+        num_experts,
+        count,
+        activation="softmax",
+        kernel_initializer="zeros",
+        kernel_regularizer=penalty(l2),
+        name="gate",
+    )(x, domains)
+    mixture = vector_matrix(gate, keras.ops.stack(experts, axis=1))
+    output = domain_click(mixture, domains, count, tower_units, activation, dropout, l2)
+    return keras.Model(inputs, output, name="mmoe")
+
+
+def _check_experts(num_experts, expert_units):
+    check_parts("at least one layer per expert", expert_units=expert_units)
+    if num_experts < 1:
+        raise ValueError(
+            explain("at least one expert", num_experts, "pass num_experts=4")
+        )

@@ -1,0 +1,69 @@
+"""Share-bottom: one tower per domain on shared embeddings."""
+
+import keras
+
+from tf_ctr.backbones.pieces import concatenate, embed, mlp
+from tf_ctr.joint.pieces import domain_click, num_domains
+
+
+def share_bottom(
+    schema,
+    domain,
+    embedding_dim=16,
+    bottom_units=(),
+    tower_units=(256, 128, 64),
+    activation="relu",
+    dropout=0.0,
+    batch_norm=False,
+    l2=0.0,
+    embedding_l2=0.0,
+):
+    """Builds a network with a tower for each domain on shared layers.
+
+    `click = sigmoid(tower_d(bottom(x)))` for an example of domain `d`. CTNet's
+    baseline shares the embeddings only; `bottom_units` shares layers, too.
+
+    The weights of the towers grow with the number of domains. All towers start from
+    one draw. A missing domain has tower 0, an unseen one 1: they are trained if the
+    training rows have such, and else stay as they started.
+
+    Source: the share-bottom baseline of CTNet (arXiv 2208.05728), Table 2.
+
+    Args:
+        schema: A fitted `tf_ctr.Schema`.
+        domain: Name of the field whose value selects the tower. It is a feature, too.
+        embedding_dim: Embedding dim D.
+        bottom_units: Widths of shared layers.
+        tower_units: Widths of the hidden layers of each tower; `()` for none.
+        activation: Activation of bottom and towers.
+        dropout: Dropout rate of bottom and towers.
+        batch_norm: Whether the bottom has BatchNorm.
+        l2: L2 penalty on all kernels.
+        embedding_l2: L2 penalty on the embedding rows in the batch.
+
+    Returns:
+        A functional `keras.Model` from `{field: ids or values}` to the click
+        probability `[B, 1]`. Layers: `{field}_embedding`, `{field}_pooling`,
+        `embeddings`, `bottom_{i}`, `tower_{i}`, `logit`, `click`.
+
+    Raises:
+        ValueError: If `domain` is no field with one id per example.
+
+    Example:
+
+    >>> from tf_ctr import Categorical, Schema
+    >>> from tf_ctr.joint import share_bottom
+    >>> fields = [Categorical("user", ["ann", "bob"]), Categorical("tab", [0, 1])]
+    >>> model = share_bottom(Schema(fields), domain="tab", tower_units=(8,))
+    >>> model.get_layer("tower_0").kernel.shape  # missing, unseen, 0 and 1
+    TensorShape([4, 32, 8])
+    """
+    count = num_domains(schema, domain)
+    inputs = schema.inputs()
+    x = concatenate(embed(schema, inputs, embedding_dim, embedding_l2).values())
+    if bottom_units:
+        x = mlp(x, bottom_units, activation, dropout, batch_norm, l2, name="bottom")
+    output = domain_click(
+        x, inputs[domain], count, tower_units, activation, dropout, l2
+    )
+    return keras.Model(inputs, output, name="share_bottom")

@@ -1,0 +1,164 @@
+"""The pieces of models of one source and one target domain."""
+
+import keras
+from keras import ops
+
+from tf_ctr.backbones.pieces import LAYER_NAMES, check_names, pool
+from tf_ctr.errors import explain, unknown_name
+from tf_ctr.features import Categorical, Sequence
+from tf_ctr.layers import Embedding
+
+
+def from_source(schema, inputs, domain, source):
+    """Tells the rows of the source domain; all others are the target's.
+
+    Args:
+        schema: A fitted `tf_ctr.Schema`.
+        inputs: `{field: keras.Input}`, as `schema.inputs()` gives.
+        domain: Name of the field that tells the domains.
+        source: The value of the source domain, as in the frame.
+
+    Returns:
+        Booleans `[B]`.
+
+    Raises:
+        ValueError: If there is no such field, it has no vocabulary, or the source is
+            not in it.
+    """
+    field = schema.field(domain)
+    if not isinstance(field, Categorical) or field.multivalent or not field.vocabulary:
+        raise ValueError(
+            explain(
+                "a categorical domain field with a vocabulary and one id per example",
+                repr(field),
+                "name a Categorical field, neither hashed nor multivalent",
+            )
+        )
+    if source not in field.vocabulary:
+        values = map(repr, field.vocabulary)
+        raise ValueError(unknown_name("domain", source, values))
+    row = 1 + field.num_oov + field.vocabulary.index(source)
+    return ops.equal(inputs[domain], row)
+
+
+def domain_index(is_source):
+    """Returns 0 for rows of the source and 1 for rows of the target, `[B]`."""
+    return ops.cast(ops.logical_not(is_source), "int32")
+
+
+def choose(is_source, source, target):
+    """Takes each row from `source` or from `target`, of one shape `[B, ...]`."""
+    shape = (-1, *(1,) * (len(source.shape) - 1))
+    return ops.where(ops.reshape(is_source, shape), source, target)
+
+
+class Tables:
+    """The embedding tables of a model that keeps some apart by domain.
+
+    Layers: `{field}_embedding` for a shared table, `{field}_source_embedding` and
+    `{field}_target_embedding` for one per domain. What is kept apart takes twice the
+    weights.
+
+    Args:
+        schema: A fitted `tf_ctr.Schema`.
+        inputs: `{field: keras.Input}`.
+        is_source: Which rows are of the source domain, `[B]`.
+        embedding_dim: Embedding dim D.
+        l2: Penalty on the rows in the batch.
+    """
+
+    def __init__(self, schema, inputs, is_source, embedding_dim, l2=0.0):
+        check_names(schema, LAYER_NAMES)
+        self._schema = schema
+        self._inputs = inputs
+        self._is_source = is_source
+        self._arguments = {"output_dim": embedding_dim, "l2": l2}
+        self._layers = {}
+
+    def table(self, field, part="", **arguments):
+        """Returns the table of a field: shared, or of the part `"source_"`..."""
+        name = f"{field.table}_{part}embedding"
+        if name not in self._layers:
+            arguments = {**self._arguments, **arguments}
+            self._layers[name] = Embedding(field.table_size, name=name, **arguments)
+        return self._layers[name]
+
+    def own(self, field, part="", **arguments):
+        """Looks a field up in the table of each row's own domain."""
+        ids = self._inputs[field.name]
+        zeros = ops.zeros_like(ids)
+        # Row 0 in place of the other domain's ids: their rows must not be touched.
+        source = choose(self._is_source, ids, zeros)
+        target = choose(self._is_source, zeros, ids)
+        return choose(
+            self._is_source,
+            self.table(field, f"source_{part}", **arguments)(source),
+            self.table(field, f"target_{part}", **arguments)(target),
+        )
+
+    def vectors(self, shared=(), without=()):
+        """Turns each field into one vector, apart by domain unless shared.
+
+        Args:
+            shared: Names of the fields whose tables are shared.
+            without: Names of fields to leave out.
+
+        Returns:
+            `{field: [B, D]}` in the order of the schema; a standardised numeric field
+            stays `[B, 1]`.
+        """
+        tables = {self._schema.field(name).table for name in shared}
+        vectors = {}
+        for field in self._schema.fields:
+            if field.name in without:
+                continue
+            rows = ids = self._inputs[field.name]
+            if field.table is not None:
+                is_shared = field.table in tables
+                rows = self.table(field)(ids) if is_shared else self.own(field)
+            vectors[field.name] = pool(field, rows, ids, f"{field.name}_pooling")
+        return vectors
+
+
+def check_vectors(names, vectors):
+    """Raises, listing the valid names, unless all `names` are those of vectors."""
+    for name in names:
+        if name not in vectors:
+            raise ValueError(unknown_name("field", name, vectors))
+    if not names:
+        raise ValueError(
+            explain("at least one field of the user", "none", "name the user's id")
+        )
+
+
+def two_logits(is_source, source, target, regularizer=None):
+    """The prediction layer of either domain's network, each row through its own.
+
+    Args:
+        is_source: Which rows are of the source domain, `[B]`.
+        source: Input of the layer `source_logit`, `[B, N]`.
+        target: Input of the layer `target_logit`, `[B, M]`.
+        regularizer: Regularizer of both kernels.
+
+    Returns:
+        `[B, 1]`, float32.
+    """
+    logits = [
+        keras.layers.Dense(
+            1,
+            kernel_initializer="glorot_normal",
+            kernel_regularizer=regularizer,
+            dtype="float32",
+            name=f"{name}_logit",
+        )(x)
+        for name, x in (("source", source), ("target", target))
+    ]
+    return choose(is_source, *logits)
+
+
+def check_histories(schema, *names):
+    """Raises, listing the valid names, unless all `names` are `Sequence` fields."""
+    histories = [f.name for f in schema.fields if isinstance(f, Sequence)]
+    for name in names:
+        if name not in histories:
+            raise ValueError(unknown_name("sequence field", name, histories))
