@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.datasets import movielens, movielens_files, movielens_tfds
+from pipelines.datasets import DATASETS, movielens, movielens_files, movielens_tfds
 
 ROWS = {"train": 800, "validation": 100, "test": 100}
 NUM_USERS, NUM_MOVIES = 25, 60
@@ -345,3 +345,56 @@ def test_real_history_length_does_not_betray_the_missing_time(real):
     assert missing.any()
     assert not late["label"][missing].any()
     assert length[missing].mean() == pytest.approx(length[~missing].mean(), rel=0.1)
+
+
+def with_ages(folder):
+    """Users of three ages; those of 35 belong to neither domain."""
+    lines = [
+        user_line(user).replace("::25::", f"::{(25, 56, 35)[user % 3]}::")
+        for user in range(1, NUM_USERS + 1)
+    ]
+    write_lines(folder / "ml-1m" / "users.dat", lines)
+    return folder
+
+
+def test_domains_by_age_have_the_split_of_those_by_gender(folder):
+    with_ages(folder)
+    data = movielens.load(folder, by="age")
+    by_gender = movielens.load(folder)
+    for domain, age in ((data.source, 25), (data.target, 56)):
+        for split, frame in domain.items():
+            halves = [getattr(d, split) for d in (by_gender.source, by_gender.target)]
+            expected = pd.concat(halves).query(f"age == {age}")
+            keys = ["user_id", "movie_id"]
+            assert len(frame) > 0
+            pd.testing.assert_frame_equal(
+                frame.sort_values(keys, ignore_index=True),
+                expected.sort_values(keys, ignore_index=True),
+            )
+    assert data.name == "movielens_age"
+    assert "age" not in {field.name for field in data.schema.fields}
+    swapped = movielens.load(folder, by="age", source=56, target=35)
+    pd.testing.assert_frame_equal(swapped.source.test, data.target.test)
+    assert DATASETS["movielens_age"](folder).source.test.equals(data.source.test)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"by": "zip"}, "name of a column(.|\n)*age, gender"),
+        ({"by": "age", "source": "M"}, "name of a age"),
+        ({"by": "age", "target": 25}, "two different values of age"),
+        ({"by": "gender", "target": 56}, "name of a gender"),
+    ],
+)
+def test_ages_are_checked_before_any_work(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        movielens.load("nowhere", **wrong)
+
+
+def test_real_ages_are_rich_and_scarce(real):
+    data_dir = os.environ.get("TF_CTR_DATA") or REPOSITORY.parent / "shared" / "data"
+    summary = movielens.load(data_dir, by="age").summary()
+    rows = summary["rows"].groupby("domain").sum()
+    assert rows.to_dict() == {"source": 395_556, "target": 38_780}
+    assert (summary.loc["target", "shared_items"] > 0.95).all()

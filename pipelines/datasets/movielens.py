@@ -1,10 +1,11 @@
-"""MovieLens-1M as two domains by gender, on the split of the AutoFT paper."""
+"""MovieLens-1M as two domains by gender or age, on the split of the AutoFT paper."""
 
 import os
 import pathlib
 
 import numpy as np
 
+from pipelines.datasets.checks import check_pair
 from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
 from pipelines.datasets.movielens_files import from_folder
 from pipelines.datasets.movielens_tfds import fetch, from_tfds
@@ -14,15 +15,24 @@ from tf_ctr.features import Categorical, Schema, Sequence
 # Recovered from the paper's table: the two domains add up to these numbers.
 ROWS = {"train": 800_000, "validation": 100_000, "test": 100_209}
 HISTORY_LENGTH = 50
+GENDERS = ("M", "F")
+# Each stands for the years up to the next one; 1 is under 18.
+AGES = (1, 18, 25, 35, 45, 50, 56)
+VALUES = {"gender": GENDERS, "age": AGES}
+# Source and target: for ages, the one with most ratings and one with few.
+DEFAULTS = {"gender": ("M", "F"), "age": (25, 56)}
 
 
-def load(data_dir=None, history=False, seed=0, source="M", target="F") -> TwoDomains:
+def load(
+    data_dir=None, history=False, seed=0, source=None, target=None, by="gender"
+) -> TwoDomains:
     """Loads MovieLens-1M; the label is 1 for a rating above 3.
 
     All rows are shuffled and cut into 800,000 / 100,000 / 100,209, and then each
-    part by gender. The shuffle is ours, so the rows per gender and part differ a
-    little from the paper's; the totals do not. They are sorted by user and movie
-    beforehand: a seed gives the same split from the folder and from TFDS.
+    part by gender (or age, which leaves rows of other ages out). The shuffle is
+    ours, so the rows per gender and part differ a little from the paper's; the totals
+    do not. They are sorted by user and movie beforehand: a seed gives the same split
+    from the folder and from TFDS.
 
     Source: AutoFT (arXiv 2106.04873), section 4.1 and table 2. Age and zip code are
     not among its fields. How it builds its behaviour field is not said; ours, with
@@ -34,20 +44,27 @@ def load(data_dir=None, history=False, seed=0, source="M", target="F") -> TwoDom
             `TF_CTR_DATA`; without it, TFDS downloads `movielens/1m-ratings`.
         history: Whether there is a field of earlier liked movies.
         seed: Of the shuffle, and of the times drawn for rows without one.
-        source: Gender of the source domain, `"M"` or `"F"`.
-        target: Gender of the target domain, the other one.
+        source: Gender of the source domain, `"M"` (the default) or `"F"`; by age one
+            of `AGES`, 25 by default.
+        target: Gender of the target domain, `"F"` by default; by age 56.
+        by: What tells the domains apart, `"gender"` or `"age"`.
 
     Returns:
         The two domains. `timestamp` is a further column, missing in some rows of
         the folder's Parquet file, and never a feature.
 
     Raises:
-        ValueError: For a wrong gender, or files that are not those of ML-1M.
+        ValueError: For a wrong gender or age, or files that are not those of ML-1M.
         FileNotFoundError: If `data_dir` lacks a file.
         RuntimeError: If there is no folder and TFDS cannot provide the data.
     """
-    _check_genders(source, target)
-    rows = _read(data_dir or os.environ.get("TF_CTR_DATA"), sum(ROWS.values()))
+    if by not in VALUES:
+        raise ValueError(unknown_name("column", by, VALUES))
+    defaults = DEFAULTS[by]
+    source = defaults[0] if source is None else source
+    target = defaults[1] if target is None else target
+    check_pair(by, source, target, VALUES[by])
+    rows = read(data_dir or os.environ.get("TF_CTR_DATA"), sum(ROWS.values()))
     rows = rows.sort_values(["user_id", "movie_id"], ignore_index=True)
     of_split, of_times = np.random.default_rng(seed).spawn(2)
     order = of_split.permutation(len(rows))
@@ -57,15 +74,15 @@ def load(data_dir=None, history=False, seed=0, source="M", target="F") -> TwoDom
     bounds = np.cumsum(list(ROWS.values()))[:-1]
     parts = [rows.iloc[part] for part in np.split(order, bounds)]
     domains = [
-        Splits(
-            *(part[part["gender"] == gender].reset_index(drop=True) for part in parts)
-        )
-        for gender in (source, target)
+        Splits(*(part[part[by] == value].reset_index(drop=True) for part in parts))
+        for value in (source, target)
     ]
-    return TwoDomains.fit("movielens", _schema(history), *domains, item="movie_id")
+    name = "movielens" if by == "gender" else "movielens_age"
+    return TwoDomains.fit(name, _schema(history), *domains, item="movie_id")
 
 
-def _read(data_dir, num_rows):
+def read(data_dir, num_rows):
+    """Reads the rows from the folder, or from TFDS, and checks their number."""
     if data_dir:
         rows = from_folder(pathlib.Path(data_dir) / "ml-1m")
     else:
@@ -131,17 +148,3 @@ def known_times(rows, generator) -> np.ndarray:
     times = rows["timestamp"].to_numpy(dtype=np.int64, na_value=0)
     times[missing] = known["timestamp"].to_numpy(dtype=np.int64)[pick]
     return times
-
-
-def _check_genders(source, target):
-    for gender in (source, target):
-        if gender not in ("M", "F"):
-            raise ValueError(unknown_name("gender", gender, ("M", "F")))
-    if source == target:
-        raise ValueError(
-            explain(
-                "two different genders",
-                f"source={source!r} and target={target!r}",
-                "pass source='M', target='F'",
-            )
-        )

@@ -54,7 +54,8 @@ def from_folder(folder) -> pd.DataFrame:
     movies["genres"] = genres.str.split("|")
     users["occupation"] = users["code"].astype(int).map(dict(enumerate(OCCUPATIONS)))
     rows = _read_ratings(folder)
-    rows = _join(rows, users[["user_id", "gender", "occupation"]], folder)
+    users["age"] = users["age"].astype("int64")
+    rows = _join(rows, users[["user_id", "gender", "age", "occupation"]], folder)
     return features(_join(rows, movies, folder))
 
 
@@ -65,7 +66,7 @@ def features(frame) -> pd.DataFrame:
         frame: A frame with `title`, `rating` and the columns that stay as they are.
 
     Returns:
-        A frame of `user_id`, `movie_id`, `timestamp` (integers), `gender`,
+        A frame of `user_id`, `movie_id`, `timestamp`, `age` (integers), `gender`,
         `occupation` (strings), `year` (integer), `genres` (lists) and `label`.
 
     Raises:
@@ -84,6 +85,7 @@ def features(frame) -> pd.DataFrame:
         {
             "user_id": frame["user_id"],
             "gender": frame["gender"],
+            "age": frame["age"].astype("int64"),
             "occupation": frame["occupation"],
             "movie_id": frame["movie_id"],
             "year": year.astype("int64"),

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from pipelines.datasets.movielens_files import features
+from pipelines.datasets.tfds_rows import to_frame
 from tf_ctr.errors import explain
 
 TFDS_NAME = "movielens/1m-ratings"
@@ -26,13 +27,7 @@ def fetch():
         data, info = tfds.load(TFDS_NAME, split="train", with_info=True)
     except (ImportError, OSError, tfds.download.DownloadError) as error:
         raise RuntimeError(_not_fetched(error)) from error
-    # Ragged: padded genres could not be told from genre 0.
-    batches = [
-        pd.DataFrame({name: _values(tensor) for name, tensor in batch.items()})
-        for batch in data.ragged_batch(1 << 16)
-    ]
-    genres = info.features["movie_genres"].feature.names
-    return pd.concat(batches, ignore_index=True), genres
+    return to_frame(data), info.features["movie_genres"].feature.names
 
 
 def from_tfds(rows, genre_names) -> pd.DataFrame:
@@ -56,6 +51,7 @@ def from_tfds(rows, genre_names) -> pd.DataFrame:
             "rating": rows["user_rating"],
             "timestamp": rows["timestamp"],
             "gender": rows["user_gender"].map({True: "M", False: "F"}),
+            "age": rows["bucketized_user_age"],
             "occupation": text["user_occupation_text"],
             "title": text["movie_title"],
             "genres": [
@@ -64,10 +60,6 @@ def from_tfds(rows, genre_names) -> pd.DataFrame:
         }
     )
     return features(frame)
-
-
-def _values(tensor):
-    return tensor.to_list() if hasattr(tensor, "to_list") else tensor.numpy()
 
 
 def _not_fetched(error):

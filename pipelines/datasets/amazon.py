@@ -1,0 +1,135 @@
+"""A sample of Amazon's toys and games with sampled negatives."""
+
+import os
+import pathlib
+
+import numpy as np
+import pandas as pd
+
+from pipelines.datasets import amazon_files
+from pipelines.datasets.checks import check_pair
+from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
+from pipelines.datasets.negatives import draw_negatives
+from pipelines.datasets.tfds_rows import prepared
+from tf_ctr.errors import unknown_name
+from tf_ctr.features import Categorical, Schema, Sequence
+from tf_ctr.features.checks import check_count
+
+DOMAINS = ("Toys_and_Games", "Video_Games")
+NEGATIVES = ("uniform", "popularity")
+HISTORY_LENGTH = 50
+
+
+def load(
+    data_dir=None,
+    source="Toys_and_Games",
+    target="Video_Games",
+    ratio=1,
+    negatives="uniform",
+    seed=0,
+) -> TwoDomains:
+    """Loads interactions of 7,996 users of both domains; items are disjoint.
+
+    All interactions are positive. Each is followed by `ratio` negatives of the same
+    user, time and history: items of the same domain that he never interacted with in
+    the whole sample, of those that someone had by the end of the split. So the share
+    of label 1 is exactly 1 / (1 + ratio) in every split, and no item of the future is
+    a negative in training.
+
+    Of a user's interactions in a domain the last is for test and the last but one for
+    validation; the sample knows days only, so a tie is broken by chance. Who has
+    fewer than three is in training only. `history` holds the items of both domains
+    from strictly earlier days, of training rows only, so that no held-out label
+    becomes a feature. A second review of one item is dropped. Training rows of one
+    user may be later than test rows of another.
+
+    Source: AutoFT (arXiv 2106.04873), section 4.1, for the pair of domains only: the
+    sample has no ratings, so that the paper's label cannot be made; see `amazon_full`.
+
+    Args:
+        data_dir: Folder that holds `amazon-toys-games/`. `None` takes the environment
+            variable `TF_CTR_DATA`; without it, what TFDS has prepared.
+        source: Source domain, `"Toys_and_Games"` or `"Video_Games"`.
+        target: Target domain, the other one.
+        ratio: Negatives per positive; 1 as in DIN's public code for Amazon.
+        negatives: `"uniform"` over the items, or by `"popularity"`: in proportion to
+            the interactions of an item up to and including the split.
+        seed: Of ties and negatives.
+
+    Returns:
+        The two domains. `unixReviewTime` is no feature.
+
+    Raises:
+        ValueError: For a wrong argument, or a file of another form.
+        FileNotFoundError: If `data_dir` lacks the file.
+        RuntimeError: If there is no folder and TFDS has nothing prepared.
+    """
+    check_pair("domain", source, target, DOMAINS)
+    check_count("ratio", ratio, 1)
+    check_count("seed", seed, 0)
+    if negatives not in NEGATIVES:
+        raise ValueError(unknown_name("kind of negatives", negatives, NEGATIVES))
+    rows = _positives(data_dir)
+    # One stream per domain, whichever is the source.
+    of_ties, *of_negatives = np.random.default_rng(seed).spawn(1 + len(DOMAINS))
+    rows["split"] = _leave_out(rows, of_ties)
+    users = pd.factorize(rows["reviewerID"])[0]
+    rows["history"] = earlier_clicks(
+        users, rows["unixReviewTime"], rows["asin"], rows["split"] == 0, HISTORY_LENGTH
+    )
+    domains = {
+        name: _with_negatives(rows[rows["domain"] == name], ratio, negatives, generator)
+        for name, generator in zip(DOMAINS, of_negatives, strict=True)
+    }
+    fields = [
+        Categorical("reviewerID"),
+        Categorical("asin"),
+        Sequence("history", of="asin", max_length=HISTORY_LENGTH),
+    ]
+    schema = Schema(fields, label="label", group="reviewerID")
+    return TwoDomains.fit(
+        "amazon", schema, domains[source], domains[target], item="asin"
+    )
+
+
+def _positives(data_dir):
+    data_dir = data_dir or os.environ.get("TF_CTR_DATA")
+    if data_dir:
+        rows = amazon_files.from_folder(pathlib.Path(data_dir) / "amazon-toys-games")
+    else:
+        rows = prepared(
+            "amazon_toys_games", "pipelines.datasets.amazon_tfds", amazon_files.KINDS
+        )
+    rows = rows.sort_values(["reviewerID", "unixReviewTime", "asin"])
+    return rows.drop_duplicates(["reviewerID", "asin"], ignore_index=True)
+
+
+def _leave_out(rows, generator):
+    """0 for training, 1 for the last but one of a user in a domain, 2 for the last."""
+    keys = [rows["reviewerID"], rows["domain"]]
+    codes = [pd.factorize(key, sort=True)[0] for key in keys]
+    order = np.lexsort(
+        (generator.random(len(rows)), rows["unixReviewTime"], *reversed(codes))
+    )
+    groups = rows.iloc[order].groupby(["reviewerID", "domain"])["asin"]
+    later, size = groups.cumcount(ascending=False), groups.transform("size")
+    return (2 - later).clip(lower=0).where(size >= 3, 0)
+
+
+def _with_negatives(rows, ratio, negatives, generator):
+    users, items = (pd.factorize(rows[c], sort=True) for c in ("reviewerID", "asin"))
+    frames = []
+    for split in range(3):
+        own = np.flatnonzero(rows["split"] == split)
+        known = items[0][(rows["split"] <= split).to_numpy()]
+        weights = np.bincount(known, minlength=len(items[1]))
+        if negatives == "uniform":
+            weights = np.minimum(weights, 1)
+        wanted = np.repeat(users[0][own], ratio)
+        drawn = draw_negatives(generator, wanted, weights, users[0], items[0])
+        both = np.column_stack([items[0][own], drawn.reshape(-1, ratio)]).ravel()
+        frame = rows.iloc[np.repeat(own, 1 + ratio)].drop(columns=["domain", "split"])
+        label = np.tile([1] + [0] * ratio, len(own)).astype("int8")
+        frame = frame.assign(asin=items[1][both], label=label)
+        frames.append(frame.reset_index(drop=True))
+    return Splits(*frames)

@@ -1,0 +1,75 @@
+"""Amazon's interactions as TFDS datasets; importing this module registers them.
+
+`tfds build amazon_toys_games --imports pipelines.datasets.amazon_tfds --manual_dir DIR`
+"""
+
+import tensorflow_datasets as tfds
+
+from pipelines.datasets import amazon_files, amazon_reviews, tfds_rows
+
+CITATION = (
+    "Ni, Li and McAuley, Justifying Recommendations using Distantly-Labeled Reviews "
+    "and Fine-Grained Aspects, EMNLP 2019."
+)
+HOMEPAGE = "https://nijianmo.github.io/amazon"
+
+
+class AmazonToysGames(tfds.core.GeneratorBasedBuilder):
+    """The sample of toys and games: interactions of common users, all positive."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "197,358 interactions of 7,996 users."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "manual_dir is the folder that holds amazon-toys-games/interactions.parquet."
+    )
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            description="Reviews in two domains by users of both; no ratings.",
+            features=tfds_rows.features(tfds, amazon_files.KINDS),
+            supervised_keys=None,
+            homepage=HOMEPAGE,
+            citation=CITATION,
+        )
+
+    def _split_generators(self, dl_manager):
+        folder = dl_manager.manual_dir / "amazon-toys-games"
+        return {"train": self._generate_examples(folder)}
+
+    def _generate_examples(self, folder):
+        yield from tfds_rows.examples(amazon_files.from_folder(folder))
+
+
+class AmazonReviews2018(tfds.core.GeneratorBasedBuilder):
+    """The published reviews, one configuration per category."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "The fields of the AutoFT paper."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        f"manual_dir is the folder that holds amazon-2018/<category>.json.gz of "
+        f"{HOMEPAGE}."
+    )
+    BUILDER_CONFIGS = [
+        tfds.core.BuilderConfig(name="toys_and_games", description="Toys_and_Games"),
+        tfds.core.BuilderConfig(name="video_games", description="Video_Games"),
+    ]
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            description="Ratings with votes, style and day, without texts.",
+            features=tfds_rows.features(tfds, amazon_reviews.KINDS),
+            supervised_keys=None,
+            homepage=HOMEPAGE,
+            citation=CITATION,
+        )
+
+    def _split_generators(self, dl_manager):
+        category = self.builder_config.description
+        path = dl_manager.manual_dir / "amazon-2018" / f"{category}.json.gz"
+        return {"train": self._generate_examples(path)}
+
+    def _generate_examples(self, path):
+        start = 0
+        for chunk in amazon_reviews.chunks(path):
+            yield from tfds_rows.examples(chunk, start)
+            start += len(chunk)

@@ -1,0 +1,105 @@
+"""The rows of KuaiRand-Pure with time, split and histories, and their schema."""
+
+import os
+import pathlib
+
+import numpy as np
+import pandas as pd
+
+from pipelines.datasets import kuairand_files as files
+from pipelines.datasets.domains import earlier_clicks
+from pipelines.datasets.tfds_rows import prepared
+from tf_ctr.features import Categorical, Numeric, Schema, Sequence
+
+NUM_DAYS = 14
+HISTORY_LENGTH = 50
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+# China's clock, in which the log's 14 days begin on 2022-04-25.
+ZONE_MS, FIRST_DAY = 8 * HOUR_MS, 19_107
+
+
+def read(data_dir, split, test_days, seed) -> pd.DataFrame:
+    """Reads the impressions; the arguments are those of `kuairand.load`.
+
+    Returns:
+        The rows in the order of time with `history`, `hour`, `weekday`, `day` and
+        `split` (0 training, 1 validation, 2 test).
+    """
+    data_dir = data_dir or os.environ.get("TF_CTR_DATA")
+    if data_dir:
+        rows = files.from_folder(pathlib.Path(data_dir) / "kuairand-pure")
+    else:
+        rows = prepared(
+            "kuairand_pure", "pipelines.datasets.kuairand_tfds", files.KINDS
+        )
+        key = ["time_ms", "user_id", "video_id"]
+        rows = rows.sort_values(key, ignore_index=True)
+    local = rows["time_ms"] + ZONE_MS
+    day = local // DAY_MS
+    rows["hour"] = local // HOUR_MS % 24
+    # 1970 began on a Thursday.
+    rows["weekday"] = (day + 3) % 7
+    # The log's first rows are of the last hour before its first day.
+    rows["day"] = (day - FIRST_DAY).clip(0, NUM_DAYS - 1)
+    if split == "random":
+        rows["split"] = _random(len(rows), seed)
+    else:
+        left = NUM_DAYS - 1 - rows["day"]
+        rows["split"] = np.where(left < test_days, 2, left < 2 * test_days)
+    known = rows["split"] == 0 if split == "random" else True
+    rows["history"] = histories(rows, (rows["is_click"] == 1) & known)
+    return rows
+
+
+def _random(rows, seed):
+    order = np.random.default_rng(seed).permutation(rows)
+    return np.searchsorted([0.8 * rows, 0.9 * rows], order, side="right")
+
+
+def histories(rows, clicked):
+    """Returns the earlier clicks of every row's user, oldest first.
+
+    What a user watched before the log has one time for all, that of the last: rows
+    that are not later know nothing of it.
+
+    Args:
+        rows: Frame with `user_id`, `video_id`, `time_ms`, `long_watched` and
+            `long_watched_until`.
+        clicked: Which rows enter later histories, `[n]`.
+
+    Returns:
+        One array of videos per row, `[n]`, of dtype object.
+    """
+    users = rows.drop_duplicates("user_id")
+    watched = users["long_watched"].tolist()
+    times = users["long_watched_until"]
+    count = [len(videos) for videos in watched]
+    found = earlier_clicks(
+        np.concatenate([np.repeat(users["user_id"], count), rows["user_id"]]),
+        np.concatenate([np.repeat(times, count), rows["time_ms"]]),
+        np.concatenate([*watched, rows["video_id"]]).astype(np.int64),
+        np.concatenate([np.ones(sum(count), bool), clicked]),
+        HISTORY_LENGTH,
+    )
+    return found[sum(count) :]
+
+
+def schema(context, encrypted) -> Schema:
+    """Returns the open schema.
+
+    Args:
+        context: Names of further categorical fields.
+        encrypted: Whether the encrypted features of users are fields.
+    """
+    codes = files.ENCRYPTED if encrypted else ()
+    users = ("user_id", "user_active_degree", *files.USER_FLAGS, *codes)
+    videos = ("video_id", "author_id", "upload_type", "music_id", "music_type")
+    names = (*users, *videos, *context, "hour", "weekday")
+    numbers = (*files.USER_NUMBERS, "video_duration")
+    fields = [
+        *(Categorical(name) for name in names),
+        Categorical("tag", multivalent=True),
+        *(Numeric(name, transform="quantile", num_bins=10) for name in numbers),
+        Sequence("history", of="video_id", max_length=HISTORY_LENGTH),
+    ]
+    return Schema(fields, label="is_click", group="user_id")

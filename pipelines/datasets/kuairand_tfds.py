@@ -1,0 +1,39 @@
+"""KuaiRand-Pure as a TFDS dataset; importing this module registers it.
+
+`tfds build kuairand_pure --imports pipelines.datasets.kuairand_tfds --manual_dir DIR`
+"""
+
+import tensorflow_datasets as tfds
+
+from pipelines.datasets import kuairand_files, tfds_rows
+
+
+class KuairandPure(tfds.core.GeneratorBasedBuilder):
+    """Impressions with the features of user and video, in one split `train`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "The standard log of 2022-04-25 to 2022-05-08."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "manual_dir is the folder that holds kuairand-pure/ with the files "
+        f"{kuairand_files.LOG}, {kuairand_files.USERS}, {kuairand_files.VIDEOS} and "
+        f"{kuairand_files.HISTORY}."
+    )
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            description="Impressions of short videos in several scenarios of an app, "
+            "without what is known after the impression but for the label `is_click`.",
+            features=tfds_rows.features(tfds, kuairand_files.KINDS),
+            supervised_keys=None,
+            homepage="https://kuairand.com",
+            license="CC BY-SA 4.0",
+            citation="Gao et al., KuaiRand: An Unbiased Sequential Recommendation "
+            "Dataset with Randomly Exposed Videos, CIKM 2022 (arXiv 2208.08696).",
+        )
+
+    def _split_generators(self, dl_manager):
+        folder = dl_manager.manual_dir / "kuairand-pure"
+        return {"train": self._generate_examples(folder)}
+
+    def _generate_examples(self, folder):
+        yield from tfds_rows.examples(kuairand_files.from_folder(folder))
