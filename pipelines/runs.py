@@ -45,7 +45,17 @@ class Settings:
         return {**chosen, "l2": self.l2, "embedding_l2": self.embedding_l2}
 
 
-def train(build, splits, schema, settings, learning_rate, seed, run_dir, verbose):
+def train(
+    build,
+    splits,
+    schema,
+    settings,
+    learning_rate,
+    seed,
+    run_dir,
+    verbose,
+    build_arguments=None,
+):
     """Trains a model on `splits.train`, or loads it if this run is finished.
 
     `run_dir` holds TensorBoard logs, `model.keras`, and `run.json` with the arguments
@@ -61,6 +71,8 @@ def train(build, splits, schema, settings, learning_rate, seed, run_dir, verbose
         seed: Seed of the weights, the shuffling and the routers.
         run_dir: Folder of the run.
         verbose: Keras's verbosity.
+        build_arguments: JSON-like, what else `build` depends on; of another value,
+            it is another run.
 
     Returns:
         The model with its best weights, and a dict: `learning_rate`, `seed`,
@@ -76,6 +88,8 @@ def train(build, splits, schema, settings, learning_rate, seed, run_dir, verbose
         "train_rows": len(splits.train),
         "start": _fingerprint(model),
     }
+    if build_arguments:
+        arguments["build_arguments"] = build_arguments
     record = RunRecord(run_dir / "run.json", arguments)
     if "validation_auc" in record.result:
         print(f"  finished before, taken from {run_dir}")

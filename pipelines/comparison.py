@@ -1,0 +1,212 @@
+"""Chooses, trains and tests every row of a comparison with every seed."""
+
+import dataclasses
+import json
+
+from pipelines import scoring
+from pipelines.intervals import interval
+from pipelines.progress import Progress
+from pipelines.results import provenance
+from pipelines.row_training import RowTraining
+from pipelines.rows import BASELINE, PRETRAINED, Row, trials
+from tf_ctr.errors import explain
+
+KEPT = ("validation_auc", "epochs_run", "seconds", "parameters", "train_rows")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is compared, and how much work goes into it.
+
+    Attributes:
+        dataset: Name of the dataset.
+        backbone: Name of the backbone.
+        rows: The `Row`s; a pre-trained one stands before those that start from it.
+        settings: `Settings`.
+        seeds: Number of seeds.
+        budget: Number of trials of every row.
+    """
+
+    dataset: str
+    backbone: str
+    rows: list
+    settings: object
+    seeds: int
+    budget: int
+
+    def configuration(self):
+        """What all results of one backbone in one file share, as JSON has it."""
+        settings = dataclasses.asdict(self.settings)
+        shared = {"dataset": self.dataset, "settings": settings, "budget": self.budget}
+        return json.loads(json.dumps(shared))
+
+
+class Comparison:
+    """The rows of a plan, trained and tested.
+
+    First every row chooses among its trials, on validation rows, with seed 0. Only
+    then are the target's test rows read, once per row and seed. What is finished is
+    not done again: choices and tests are in `lines`, trained models in `run_dir`.
+
+    Args:
+        plan: The `Plan`.
+        domains: The `TwoDomains`.
+        run_dir: Folder of the runs.
+        lines: The `ResultLines`.
+        verbose: Keras's verbosity.
+
+    Raises:
+        ValueError: If `lines` has results of another configuration, or a row cannot
+            be built.
+    """
+
+    def __init__(self, plan, domains, run_dir, lines, verbose=0):
+        self.plan, self.domains, self.lines = plan, domains, lines
+        self.training = RowTraining(
+            plan.backbone, domains, run_dir / plan.backbone, verbose
+        )
+        self.trials = {
+            row: trials(row, plan.settings, plan.budget) for row in plan.rows
+        }
+        self.chosen = {}
+        self._check_configuration()
+        self.training.check(self.trials, plan.settings)
+
+    def run(self):
+        """Does everything that `lines` does not have yet."""
+        self._progress = self._start_progress()
+        for row in self.plan.rows:
+            self.chosen[row] = self._choose(row)
+        for seed in range(self.plan.seeds):
+            for row in self.plan.rows:
+                if not self._tested(row, seed):
+                    self._test(row, seed)
+        for row in self.plan.rows:
+            self._compare(row)
+
+    def _check_configuration(self):
+        for record in self.lines.records:
+            if record["backbone"] != self.plan.backbone:
+                continue
+            if record["configuration"] != self.plan.configuration():
+                raise ValueError(
+                    explain(
+                        f"what {self.lines.path} was made with, "
+                        f"{record['configuration']}",
+                        self.plan.configuration(),
+                        "give the same options, another --run-dir, or --fresh",
+                    )
+                )
+
+    def _start_progress(self):
+        """Counts trainings: those of the choices, and one per further seed."""
+        done = 0
+        for row in self.plan.rows:
+            choice = self._stored_choice(row)
+            if choice is not None:
+                self.chosen[row] = self.trials[row][choice["best"]]
+                later = range(1, self.plan.seeds)
+                done += self.plan.budget + sum(self._tested(row, s) for s in later)
+        each = self.plan.budget + self.plan.seeds - 1
+        return Progress(each * len(self.plan.rows), done)
+
+    def _choose(self, row):
+        """Returns the best trial of seed 0, by validation AUC."""
+        record = self._stored_choice(row)
+        if record is None:
+            options = self._counted(row, self.trials[row], seed=0)
+            _, result = self.training.tune(row, options, 0, self._source_trial(row))
+            record = {
+                **self._key("choice", row),
+                "best": result["trial"],
+                "tried": result["tried"],
+                **self._origin(row),
+            }
+            self.lines.append(record)
+        return self.trials[row][record["best"]]
+
+    def _stored_choice(self, row):
+        offered = [trial.chosen() for trial in self.trials[row]]
+        for record in self.lines.records:
+            same = self._key("choice", row).items() <= record.items()
+            if same and [tried["chosen"] for tried in record["tried"]] == offered:
+                return record
+        return None
+
+    def _counted(self, row, options, seed):
+        """Passes trials on; the next one is asked for when one is trained."""
+        for trial in options:
+            yield trial
+            shown = ", ".join(f"{k} {v}" for k, v in trial.chosen().items())
+            self._progress.step(f"{row.title}, seed {seed}: {shown}")
+
+    def _test(self, row, seed):
+        """Trains with the chosen trial, and reads the test rows."""
+        trial = self.chosen[row]
+        options = self._counted(row, [trial], seed) if seed else [trial]
+        model, result = self.training.tune(row, options, seed, self._source_trial(row))
+        scores = self._scores_path(row, seed)
+        batch_size = self.plan.settings.batch_size
+        record = {
+            **self._test_key(row, seed),
+            **{name: result[name] for name in KEPT},
+            **scoring.test(model, self.domains, scores),
+            "routes": scoring.routes(model, self.domains, batch_size),
+            "curve": scoring.curve(self.training.folder(row, seed, trial)),
+            **self._origin(row),
+        }
+        self.lines.append(record)
+
+    def _tested(self, row, seed):
+        return self.lines.has(**self._test_key(row, seed))
+
+    def _test_key(self, row, seed):
+        chosen = self.chosen[row].chosen()
+        return {**self._key("run", row), "seed": seed, "chosen": chosen}
+
+    def _key(self, kind, row):
+        """Names a result; another training of the source makes it another one."""
+        start = self._source_trial(row)
+        return {
+            "kind": kind,
+            "backbone": self.plan.backbone,
+            "row": row.name,
+            "start": start and start.chosen(),
+        }
+
+    def _source_trial(self, row):
+        return self.chosen.get(Row(row.group, PRETRAINED)) if row.transfers else None
+
+    def _origin(self, row):
+        return {
+            "title": row.title,
+            "group": row.group,
+            "configuration": self.plan.configuration(),
+            **provenance(),
+        }
+
+    def _compare(self, row):
+        """Adds the interval of the difference to Fine-Tune of the same group."""
+        baseline = Row(row.group, BASELINE)
+        if row == baseline or baseline not in self.plan.rows:
+            return
+        seeds = range(self.plan.seeds)
+        pair = (row, baseline)
+        aucs = [[self._auc(one, seed) for seed in seeds] for one in pair]
+        key = {**self._key("interval", row), "aucs": aucs}
+        if self.lines.has(**key):
+            return
+        paths = [[self._scores_path(one, seed) for seed in seeds] for one in pair]
+        labels = self.domains.schema.labels(self.domains.target.test)
+        found = interval(labels, *paths)
+        if found is None:
+            print(f"{row.title}: no interval, its test scores are not in the run dir.")
+        else:
+            self.lines.append({**key, **found, **self._origin(row)})
+
+    def _auc(self, row, seed):
+        key = self._test_key(row, seed)
+        return next(r["auc"] for r in self.lines.records if key.items() <= r.items())
+
+    def _scores_path(self, row, seed):
+        return self.training.folder(row, seed) / "test_scores.npy"

@@ -1,0 +1,92 @@
+"""Results of an experiment as JSON lines, one for each run that is done."""
+
+import datetime
+import importlib.metadata
+import json
+import pathlib
+import platform
+import subprocess
+
+import pandas as pd
+
+from tf_ctr.errors import explain
+from tf_ctr.features.files import replacing
+
+PACKAGES = ("tf_ctr", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
+
+
+class ResultLines:
+    """A file of JSON lines that a killed experiment finds again.
+
+    Args:
+        path: The file; it need not be there.
+
+    Raises:
+        ValueError: If a line of the file is not JSON.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.records = _read(self.path) if self.path.exists() else []
+
+    def has(self, **key):
+        """Whether a record has all these values."""
+        return any(
+            all(record.get(name) == value for name, value in key.items())
+            for record in self.records
+        )
+
+    def append(self, record):
+        """Adds a record, and writes all: the file is whole at any moment."""
+        self.records.append(json.loads(json.dumps(record)))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self.path) as partial:
+            lines = (json.dumps(record) + "\n" for record in self.records)
+            partial.write_text("".join(lines))
+
+    def frame(self):
+        """Returns the records as a pandas frame."""
+        return pd.DataFrame(self.records)
+
+
+def _read(path):
+    records = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                explain(
+                    f"JSON in every line of {path}",
+                    f"line {number}: {line[:60]!r}",
+                    "remove that line; its run is then done again",
+                )
+            ) from error
+    return records
+
+
+def provenance():
+    """Returns what a number came from: versions, machine, commit and time."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "versions": {**versions, "python": platform.python_version()},
+        "machine": f"{platform.machine()}, {platform.system()}",
+        "commit": _commit(),
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _commit():
+    """The commit, with `+` if the tree differs from it; `None` outside of git."""
+    folder = pathlib.Path(__file__).parent
+
+    def git(*arguments):
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True)
+
+    try:
+        commit = git("rev-parse", "HEAD").stdout.strip()
+        changed = git("status", "--porcelain", "--untracked-files=no").stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changed else "")

@@ -1,0 +1,117 @@
+"""The rows of a comparison, and the trials that each may choose from."""
+
+import dataclasses
+import itertools
+
+from pipelines.methods import METHODS
+from pipelines.trials import Trial, candidates
+from tf_ctr.errors import explain
+
+BASELINE = "fine_tune"
+PRETRAINED = "pretrained"
+TARGET_ONLY = "target_only"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        group: `"target"`, `"source"` or `"all"`: what it was pre-trained on.
+        method: Of `METHODS`, `"target_only"`, or `"pretrained"` for the pre-trained
+            model itself, as it is.
+        components: The components that AutoFT routes, joined by `+`; empty for all.
+    """
+
+    group: str
+    method: str
+    components: str = ""
+
+    @property
+    def name(self):
+        """A short name, also of its folder."""
+        parts = (self.group, self.method, self.components.replace("+", "_"))
+        return "-".join(part for part in parts if part)
+
+    @property
+    def transfers(self):
+        """Whether it starts from a pre-trained model and trains on the target."""
+        return self.method in METHODS
+
+    @property
+    def which(self):
+        """The components as AutoFT takes them."""
+        return self.components.split("+") if self.components else None
+
+    @property
+    def title(self):
+        """Its name in tables, the paper's."""
+        if self.method == TARGET_ONLY:
+            return "Target-only"
+        if self.method == PRETRAINED:
+            return {"source": "Source-only", "all": "All"}[self.group]
+        title = f"{self.group.capitalize()}-{METHODS[self.method].title}"
+        shown = self.components.replace("+", " & ")
+        return f"{title} ({shown})" if shown else title
+
+
+def rows(methods, pretrain, components=()):
+    """Returns the rows of a table, in the order of the paper's.
+
+    The pre-trained model itself is a row of its group.
+
+    Args:
+        methods: Names of `METHODS`, or `"target_only"`.
+        pretrain: Of `"source"` and `"all"`.
+        components: What AutoFT routes in further rows, e.g. `"cross+deep"`.
+    """
+    listed = [Row("target", TARGET_ONLY)] if TARGET_ONLY in methods else []
+    for group in pretrain:
+        listed.append(Row(group, PRETRAINED))
+        listed += [Row(group, name) for name in METHODS if name in methods]
+        listed += [Row(group, "autoft", parts) for parts in components]
+    return listed
+
+
+def trials(row, settings, budget, seed=0):
+    """Returns the trials of a row: the same number, and the same training, for all.
+
+    Learning rate, penalties and dropout are drawn once, the same for every row; the
+    method's own arguments go along with them. The first trial is the default.
+
+    Args:
+        row: The `Row`.
+        settings: `Settings`; all its learning rates are candidates.
+        budget: The number of trials.
+        seed: Seed of the draw.
+
+    Raises:
+        ValueError: If there are not that many.
+    """
+    space = {
+        "learning_rate": settings.learning_rates,
+        # The scale of matrix factorisation's penalty per rating.
+        "embedding_l2": _and(settings.embedding_l2, 1e-2, 1e-3),
+        "dropout": _and(settings.dropout, 0.2),
+        "l2": _and(settings.l2, 1e-5),
+    }
+    training = candidates(settings, space, budget, seed)
+    if len(training) < budget:
+        raise ValueError(
+            explain(
+                f"a budget of at most {len(training)} trials",
+                budget,
+                "give more --learning-rates, or a smaller --budget",
+            )
+        )
+    method = METHODS.get(row.method)
+    own = candidates(settings, method.space, budget, seed) if method else []
+    arguments = itertools.cycle([trial.arguments for trial in own] or [{}])
+    return [
+        Trial(trial.settings, chosen)
+        for trial, chosen in zip(training, arguments, strict=False)
+    ]
+
+
+def _and(default, *others):
+    return tuple(dict.fromkeys((default, *others)))

@@ -1,0 +1,76 @@
+"""What a comparison keeps of a trained model: its test, its routes, its curve."""
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pipelines.groups import auc_by_frequency
+from tf_ctr import data, evaluation, transfer
+from tf_ctr.features.files import replacing
+from tf_ctr.layers import Route
+from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
+
+GROUPS = 5
+
+
+def test(model, domains, scores_path):
+    """Scores the target's test rows, once, and keeps the scores.
+
+    Args:
+        model: The trained model.
+        domains: The `TwoDomains`.
+        scores_path: The `.npy` file of the scores, float32 `[N]`.
+
+    Returns:
+        `auc`, `log_loss`, `gauc` and `calibration`, and the AUC by how often the
+        target's training rows have the row's user (`user_groups`) and item
+        (`item_groups`), in groups of about as many test rows.
+    """
+    rows, known, schema = domains.target.test, domains.target.train, domains.schema
+    scores = evaluation.predict(model, rows, schema)
+    with replacing(scores_path) as partial, partial.open("wb") as file:
+        np.save(file, scores.astype("float32"))
+    labels = schema.labels(rows)
+    columns = {"user": schema.group, "item": domains.item}
+    by_frequency = {
+        f"{name}_groups": auc_by_frequency(
+            labels, scores, rows[column], known[column], GROUPS, by_rows=True
+        ).to_dict("list")
+        for name, column in columns.items()
+    }
+    return {
+        "auc": exact_auc(labels, scores),
+        "log_loss": log_loss(labels, scores),
+        "gauc": exact_gauc(labels, scores, schema.groups(rows)).gauc,
+        "calibration": calibration(labels, scores),
+        **by_frequency,
+    }
+
+
+def routes(model, domains, batch_size):
+    """Returns the share of the target's validation rows on each frozen branch.
+
+    Args:
+        model: The trained model.
+        domains: The `TwoDomains`.
+        batch_size: Rows of a batch.
+
+    Returns:
+        `{site: share}`, empty for a model without routes.
+    """
+    if not any(isinstance(layer, Route) for layer in model.layers):
+        return {}
+    rows = data.from_frame(domains.target.validation, domains.schema, batch_size)
+    return transfer.route_shares(model, rows).to_dict()
+
+
+def curve(run_dir):
+    """Returns the validation AUC after every epoch, from a run's TensorBoard logs."""
+    events = EventAccumulator(str(run_dir / "validation"))
+    events.Reload()
+    # A resumed run has logged an epoch twice; the later one counts.
+    epochs = {
+        event.step: float(tf.make_ndarray(event.tensor_proto))
+        for event in events.Tensors("epoch_auc")
+    }
+    return [epochs[step] for step in sorted(epochs)]

@@ -1,0 +1,170 @@
+"""Is one method better than another? Tests over seeds, bootstrap over test rows.
+
+The two answer different questions: would other seeds of weights and shuffling turn
+the order, and would other test rows?
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from tf_ctr.errors import explain
+
+
+class PairedTests(NamedTuple):
+    """A method against a baseline, seed by seed.
+
+    Attributes:
+        difference: Mean of method minus baseline.
+        t_test: Two-sided p-value of the paired t-test; NaN for one seed.
+        wilcoxon: Two-sided p-value of the Wilcoxon signed-rank test; NaN for one
+            seed. With n seeds it is never below 2 / 2^n, so 0.0625 for five.
+    """
+
+    difference: float
+    t_test: float
+    wilcoxon: float
+
+
+class Interval(NamedTuple):
+    """A difference and its bootstrap interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def paired_tests(method, baseline) -> PairedTests:
+    """Compares two methods that were run with the same seeds.
+
+    Args:
+        method: A metric of the method per seed, `[S]`.
+        baseline: The metric of the baseline, in the same order of seeds.
+
+    Returns:
+        `PairedTests`. Without any difference both p-values are 1.
+
+    Raises:
+        ValueError: For different numbers of seeds, or none.
+
+    Example:
+
+    >>> paired_tests([0.79, 0.80, 0.78], [0.78, 0.78, 0.77])
+    PairedTests(difference=0.0133..., t_test=0.0571..., wilcoxon=0.25)
+    """
+    method, baseline = np.asarray(method, "float64"), np.asarray(baseline, "float64")
+    if method.ndim != 1 or method.shape != baseline.shape or not len(method):
+        raise ValueError(
+            explain(
+                "one number per seed, for the same seeds",
+                f"shapes {method.shape} and {baseline.shape}",
+                "run both methods with the same seeds",
+            )
+        )
+    difference = method - baseline
+    mean = float(difference.mean())
+    if len(difference) == 1:
+        return PairedTests(mean, float("nan"), float("nan"))
+    if not difference.any():
+        return PairedTests(mean, 1.0, 1.0)
+    return PairedTests(mean, _t_test(difference), _wilcoxon(difference))
+
+
+def _t_test(difference):
+    if np.ptp(difference) == 0:  # Without any spread t is infinite.
+        return 0.0
+    return float(stats.ttest_1samp(difference, 0.0).pvalue)
+
+
+def _wilcoxon(difference):
+    # Rounding, so that differences of 0.01 that floats tell apart share their rank.
+    return float(stats.wilcoxon(difference.round(12)).pvalue)
+
+
+def bootstrap_auc_difference(
+    labels, method, baseline, resamples=200, confidence=0.95, seed=0
+) -> Interval:
+    """Returns the percentile interval of an AUC difference over test rows.
+
+    Every resample draws the rows with replacement, the same for all models, and
+    takes the AUC of each; with several seeds the differences are averaged over them.
+    The models are what they are: that another training gives other models is not in
+    the interval. Rows count as independent, which rows of one user are not quite.
+
+    A resample is a weight per row, so that the scores are sorted once and no
+    resample sorts again.
+
+    Args:
+        labels: Labels 0 or 1, `[N]`.
+        method: Scores of the method, `[N]`, or `[S, N]` with a row per seed.
+        baseline: Scores of the baseline, likewise, with the same seeds.
+        resamples: Number of resamples.
+        confidence: Probability that the interval covers.
+        seed: Seed of the resampling.
+
+    Returns:
+        `Interval`, with the difference on the rows as they are.
+
+    Raises:
+        ValueError: For shapes that do not fit.
+
+    Example:
+
+    >>> labels, good, bad = [0, 1] * 50, [0.1, 0.9] * 50, [0.5, 0.5] * 50
+    >>> bootstrap_auc_difference(labels, good, bad)
+    Interval(difference=0.5, low=0.5, high=0.5)
+    """
+    labels = np.asarray(labels, bool)
+    method, baseline = np.atleast_2d(method), np.atleast_2d(baseline)
+    if method.shape != baseline.shape or method.shape[1:] != labels.shape:
+        raise ValueError(
+            explain(
+                "scores [N] or [S, N] of both methods for the labels [N]",
+                f"{method.shape}, {baseline.shape} and {labels.shape}",
+                "score the same test rows with the same seeds",
+            )
+        )
+    curves = [WeightedAUC(labels, scores) for scores in (*method, *baseline)]
+    signs = np.repeat([1.0, -1.0], len(method)) / len(method)
+    generator = np.random.default_rng(seed)
+    rows = len(labels)
+
+    def difference(weights):
+        return float(signs @ [curve(weights) for curve in curves])
+
+    drawn = [
+        difference(np.bincount(generator.integers(rows, size=rows), minlength=rows))
+        for _ in range(resamples)
+    ]
+    tail = (1 - confidence) / 2
+    # A resample may lack a class in a tiny test set: it has no AUC.
+    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    return Interval(difference(np.ones(rows)), float(low), float(high))
+
+
+class WeightedAUC:
+    """The AUC of fixed scores as a function of the rows' weights.
+
+    As `tf_ctr.metrics.exact_auc`, which sorts anew for every call.
+
+    Args:
+        labels: Labels 0 or 1, `[N]`.
+        scores: Scores, `[N]`.
+    """
+
+    def __init__(self, labels, scores):
+        labels, scores = np.asarray(labels, bool), np.asarray(scores)
+        self._clicks, others = np.flatnonzero(labels), np.flatnonzero(~labels)
+        self._others = others[np.argsort(scores[others])]
+        ranked, clicked = scores[self._others], scores[self._clicks]
+        self._below = np.searchsorted(ranked, clicked, "left")
+        self._not_above = np.searchsorted(ranked, clicked, "right")
+
+    def __call__(self, weights):
+        """Returns the AUC for weights `[N]`; NaN if a class has no weight."""
+        clicks = weights[self._clicks]
+        others = np.append(0.0, np.cumsum(weights[self._others]))
+        won = clicks @ (others[self._below] + others[self._not_above]) / 2
+        pairs = clicks.sum() * others[-1]
+        return won / pairs if pairs else np.nan

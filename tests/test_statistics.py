@@ -1,0 +1,136 @@
+"""Tests and intervals by hand, by SciPy, and by scikit-learn."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from pipelines.intervals import interval
+from pipelines.statistics import WeightedAUC, bootstrap_auc_difference, paired_tests
+
+
+def clicks(rows=400, seed=0):
+    """Labels, good scores and poorer ones, both rounded so that there are ties."""
+    rng = np.random.default_rng(seed)
+    labels = rng.random(rows) < 0.4
+    good = (labels + rng.normal(size=rows)).round(1)
+    poor = (0.3 * labels + rng.normal(size=rows)).round(1)
+    return labels, good, poor
+
+
+def test_paired_tests_by_hand():
+    """Differences 1, 2, 3: t = 2 / (1 / sqrt 3); one of 8 sign patterns, two-sided."""
+    tests = paired_tests([11.0, 12.0, 13.0], [10.0, 10.0, 10.0])
+    assert tests.difference == 2.0
+    assert tests.t_test == pytest.approx(2 * stats.t.sf(2 * np.sqrt(3), df=2))
+    assert tests.wilcoxon == 0.25
+
+
+def test_paired_tests_are_scipys():
+    rng = np.random.default_rng(1)
+    method, baseline = rng.normal(size=(2, 8))
+    tests = paired_tests(method, baseline)
+    assert tests.t_test == pytest.approx(stats.ttest_rel(method, baseline).pvalue)
+    assert tests.wilcoxon == pytest.approx(stats.wilcoxon(method, baseline).pvalue)
+    turned = paired_tests(baseline, method)
+    assert turned.difference == -tests.difference
+    assert turned[1:] == tests[1:]
+
+
+def test_five_seeds_never_give_a_wilcoxon_below_a_sixteenth():
+    tests = paired_tests([0.81, 0.82, 0.84, 0.83, 0.85], [0.1] * 5)
+    assert tests.wilcoxon == 0.0625
+    assert tests.t_test < 1e-6
+
+
+def test_paired_tests_of_one_seed_and_of_equal_methods():
+    single = paired_tests([0.8], [0.7])
+    assert single.difference == pytest.approx(0.1)
+    assert np.isnan([single.t_test, single.wilcoxon]).all()
+    assert paired_tests([0.8, 0.7], [0.8, 0.7]) == (0.0, 1.0, 1.0)
+
+
+def test_the_same_difference_in_every_seed_has_no_spread_to_doubt_it():
+    assert paired_tests([1.0, 2.0, 3.0], [0.0, 1.0, 2.0]).t_test == 0.0
+
+
+def test_paired_tests_want_the_same_seeds():
+    with pytest.raises(ValueError, match="run both methods with the same seeds"):
+        paired_tests([0.8, 0.7], [0.8])
+
+
+def test_weighted_auc_is_scikit_learns():
+    labels, scores, _ = clicks()
+    weights = np.random.default_rng(2).integers(0, 4, len(labels))
+    expected = roc_auc_score(labels, scores, sample_weight=weights)
+    assert WeightedAUC(labels, scores)(weights) == pytest.approx(expected)
+
+
+def test_weighted_auc_by_hand():
+    """Of the weight 2 * 3 of pairs, the tie counts half: 2 * (2 + 1 / 2)."""
+    auc = WeightedAUC([1, 0, 0], [0.5, 0.1, 0.5])
+    assert auc(np.array([2, 2, 1])) == pytest.approx(5 / 6)
+    assert np.isnan(auc(np.array([0, 1, 1])))
+
+
+def test_difference_is_that_of_scikit_learn_averaged_over_seeds():
+    labels, good, poor = clicks()
+    other = good[::-1]
+    found = bootstrap_auc_difference(labels, [good, other], [poor, poor], resamples=2)
+    aucs = [roc_auc_score(labels, scores) for scores in (good, other, poor)]
+    assert found.difference == pytest.approx(np.mean(aucs[:2]) - aucs[2])
+
+
+def rank_auc(labels, scores):
+    """Mann and Whitney's U of the clicks, by mean ranks."""
+    clicks = labels.sum()
+    ranks = stats.rankdata(scores) @ labels
+    return (ranks - clicks * (clicks + 1) / 2) / (clicks * (len(labels) - clicks))
+
+
+def test_interval_is_that_of_scipys_bootstrap():
+    labels, good, poor = clicks()
+    expected = stats.bootstrap(
+        (labels, good, poor),
+        lambda labels, *scores: (
+            rank_auc(labels, scores[0]) - rank_auc(labels, scores[1])
+        ),
+        paired=True,
+        vectorized=False,
+        n_resamples=1000,
+        method="percentile",
+        rng=np.random.default_rng(3),
+    ).confidence_interval
+    found = bootstrap_auc_difference(labels, good, poor, resamples=1000)
+    # Two bootstraps differ by chance; the interval is about 0.16 wide.
+    assert found.low == pytest.approx(expected.low, abs=0.015)
+    assert found.high == pytest.approx(expected.high, abs=0.015)
+
+
+def test_pairing_makes_the_interval_of_a_method_with_itself_a_point():
+    labels, good, _ = clicks()
+    assert bootstrap_auc_difference(labels, good, 2 * good) == (0.0, 0.0, 0.0)
+
+
+def test_interval_narrows_with_rows_and_widens_with_confidence():
+    few = bootstrap_auc_difference(*clicks(200))
+    many = bootstrap_auc_difference(*clicks(20_000))
+    assert many.high - many.low < 0.3 * (few.high - few.low)
+    sure = bootstrap_auc_difference(*clicks(200), confidence=0.99)
+    assert sure.high - sure.low > few.high - few.low
+
+
+def test_bootstrap_wants_the_same_rows():
+    labels, good, poor = clicks()
+    with pytest.raises(ValueError, match="score the same test rows"):
+        bootstrap_auc_difference(labels, good, poor[:-1])
+
+
+def test_interval_reads_the_scores_of_every_seed(tmp_path):
+    labels, good, poor = clicks()
+    paths = [tmp_path / f"{name}.npy" for name in ("good", "poor")]
+    np.save(paths[0], good)
+    assert interval(labels, paths[:1], paths[1:]) is None
+    np.save(paths[1], poor)
+    expected = bootstrap_auc_difference(labels, good, poor)._asdict()
+    assert interval(labels, paths[:1], paths[1:]) == expected
