@@ -85,15 +85,17 @@ class FieldAttention(keras.layers.Layer):
             self._heads(ops.matmul(x, kernel))
             for kernel in (self._query, self._key, self._value)
         ]
-        scores = ops.einsum("bmhd,bkhd->bhmk", query, key)
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         if self.scaled:
             scores = scores / self.head_dim**0.5
-        heads = ops.einsum("bhmk,bkhd->bmhd", ops.softmax(scores), value)
+        heads = ops.transpose(ops.matmul(ops.softmax(scores), value), (0, 2, 1, 3))
         heads = ops.reshape(heads, (-1, *self.compute_output_shape(x.shape)[1:]))
         return ops.relu(heads + ops.matmul(x, self._residual))
 
     def _heads(self, x):
-        return ops.reshape(x, (-1, x.shape[1], self.num_heads, self.head_dim))
+        """`[B, F, heads * d]` to `[B, heads, F, d]`."""
+        x = ops.reshape(x, (-1, x.shape[1], self.num_heads, self.head_dim))
+        return ops.transpose(x, (0, 2, 1, 3))
 
     def compute_output_shape(self, input_shape):
         """Returns the heads side by side."""
