@@ -9,7 +9,7 @@ from tests.models import batch, small_dcn
 from tf_ctr.backbones import taobao
 from tf_ctr.data import from_frame
 from tf_ctr.layers import CrossLayer, GLUAdapter
-from tf_ctr.transfer import apg, ctnet
+from tf_ctr.transfer import apg, autoft, ctnet
 from tf_ctr.transfer.graph import depth_sites
 from tf_ctr.transfer.joining import add_before_activation
 from tf_ctr.transfer.surgery import copy_weights, inputs_like
@@ -272,6 +272,41 @@ def test_tower_is_in_inference_mode_while_the_model_is_trained():
     assert not model.trainable_variables
     assert source.get_layer("deep_0").get_layer("dropout").rate == 0.5
     assert len(source.trainable_variables) == 11
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        keras.layers.GaussianNoise(1.0, name="noise"),
+        keras.layers.GaussianDropout(0.5, name="noise"),
+        keras.layers.AlphaDropout(0.5, name="noise"),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_tower_has_no_noise_while_the_model_is_trained(noise):
+    inputs = {"price": keras.Input((1,), name="price")}
+    x = keras.layers.Dense(4, name="deep_0")(inputs["price"])
+    x = keras.layers.Dense(4, name="deep_1")(noise(x))
+    model = ctnet(keras.Model(inputs, keras.layers.Dense(1, name="logit")(x)))
+    tower = keras.Model(
+        inputs=model.input, outputs=model.get_layer("noise_source").output
+    )
+    price = {"price": np.ones((8, 1))}
+    outputs = [np.array(tower(price, training=mode)) for mode in (True, False)]
+    np.testing.assert_array_equal(*outputs)
+    assert max(vars(noise).get(name, 0) for name in ("rate", "stddev")) > 0
+
+
+def test_routers_of_the_source_do_not_sample_while_the_model_is_trained(tmp_path):
+    source, (features, _) = randomised(autoft(small_dcn(), seed=1)), batch(64)
+    model = ctnet(source, sites=("deep_1",))
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        gates = each.get_layer("embedding_router_source").output
+        gates = keras.Model(each.input, gates)
+        one, other = (np.array(gates(features, training=mode)) for mode in (1, 0))
+        np.testing.assert_array_equal(one, other)
+        assert 0 < other.mean() < 1
 
 
 def test_operations_without_a_layer_are_in_each_tower_once(tmp_path):

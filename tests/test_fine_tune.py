@@ -84,6 +84,20 @@ def test_wrong_parts_and_fields_list_the_valid_ones(source):
 # Frozen layers
 
 
+def test_names_with_the_characters_of_patterns_are_no_patterns():
+    inputs = {name: keras.Input((), dtype="int64", name=name) for name in ("a[0]", "b")}
+    rows = [
+        Embedding(5, 2, "normal", name=f"{name}_embedding")(ids)
+        for name, ids in inputs.items()
+    ]
+    x = keras.layers.Concatenate(name="embeddings")(rows)
+    source = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
+    _, report = fine_tune(source, which=["b"], return_report=True)
+    assert set(report.skipped) == {"a[0]_embedding", "logit"}
+    _, report = fine_tune(source, which=["a[0]"], return_report=True)
+    assert report.copied == ("a[0]_embedding",)
+
+
 def test_frozen_layers_rest_and_their_batch_norm_is_in_inference_mode(source):
     features, _ = batch()
     model = fine_tune(source, freeze=["*_embedding", "deep_0"])

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -19,7 +20,8 @@ from tf_ctr import joint
 from tf_ctr.backbones import dnn
 from tf_ctr.data import from_frame
 from tf_ctr.joint import JOINT
-from tf_ctr.layers import DomainDense
+from tf_ctr.layers import DomainDense, Embedding
+from tf_ctr.transfer import ctnet, grow
 
 # The row of each tab in what is stacked by domain: 0 missing, 1 unseen.
 ROWS = {SOURCE: 2, TARGET: 3}
@@ -362,3 +364,49 @@ def test_dasl_draws_the_users_of_both_tables_together(schema):
     for _ in range(20):
         model.train_on_batch(features, labels)
     assert distance() < before / 2
+
+
+# Growing
+
+
+def test_new_ids_get_rows_in_the_tables_of_both_domains(name, schema):
+    """Also where the ids that a table gets are chosen by the domain."""
+    frame = two_domain_frame().assign(user="new", item=999)
+    new = schema.extend(frame)
+    model = build(name, schema)
+    grown = grow(model, schema, new)
+    before = model(one_batch(schema, frame)[0])
+    np.testing.assert_array_equal(grown(one_batch(new, frame)[0]), before)
+    rows = {
+        layer.name: layer.input_dim
+        for layer in grown.layers
+        if isinstance(layer, Embedding)
+    }
+    for table, count in rows.items():
+        assert count == new.field(table.split("_")[0]).table_size, table
+
+
+def test_a_new_domain_is_refused_where_domains_have_weights():
+    fields = [tf_ctr.Categorical("user", ["ann"]), tf_ctr.Categorical("tab")]
+    old = tf_ctr.Schema(fields).fit(pd.DataFrame({"user": ["ann"], "tab": [1]}))
+    new = old.extend(pd.DataFrame({"user": ["ann"], "tab": [4]}))
+    model = joint.share_bottom(old, "tab", 4, tower_units=(3,))
+    with pytest.raises(ValueError, match="the 3 domains that 'tower_0' has weights"):
+        grow(model, old, new)
+
+
+# DASL: the states
+
+
+def test_dasl_states_do_not_need_what_cudnn_does(schema):
+    """cuDNN has no empty histories, nor padding that comes first; both occur."""
+    model = build("dasl", schema)
+    for name in ("target_clicks_states", "source_clicks_states"):
+        assert model.get_layer(name).use_cudnn is False
+
+
+def test_a_hidden_layer_of_two_outputs_is_no_site(schema):
+    model = build("dasl", schema)
+    with pytest.raises(ValueError, match=r"Received: \['attention'\], which have"):
+        ctnet(model)
+    assert ctnet(model, sites=("tower_0", "tower_1")).get_layer("tower_1_adapter")

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tf_ctr.layers import (
+    Alignment,
     APGDense,
     Bias,
     BilinearFusion,
@@ -19,17 +20,24 @@ from tf_ctr.layers import (
     CrossLayer,
     CrossLayerV2,
     DINAttention,
+    DomainDense,
     DomainGate,
+    DomainNorm,
+    DualAttention,
+    DualLogit,
     Embedding,
     ETAAttention,
     FieldAttention,
     GLUAdapter,
     GumbelRouter,
     HistoryAttention,
+    ItemAttention,
     LateralAdapter,
     MaskedPooling,
     MergeBranches,
     Newest,
+    OrthogonalMap,
+    ParallelDense,
     Route,
     RoutedCross,
     SIMAttention,
@@ -42,6 +50,7 @@ from tf_ctr.layers import (
 FLOATS = np.linspace(-1.0, 1.0, 12, dtype="float32").reshape(4, 3)
 IDS = np.array([[1, 2], [3, 0], [0, 0], [4, 4]])
 VALUES = np.linspace(0.0, 1.0, 24, dtype="float32").reshape(4, 2, 3)
+DOMAINS = np.array([0, 1, 1, 0])
 GATES = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], dtype="float32")
 
 # name: (layer, call arguments)
@@ -142,6 +151,27 @@ LAYERS = {
     "HistoryAttention units": (
         lambda: HistoryAttention(16),
         (FLOATS, VALUES + 1, IDS),
+    ),
+    "Alignment": (lambda: Alignment(0.5), (FLOATS, FLOATS, FLOATS + 1)),
+    "DomainDense": (
+        lambda: DomainDense(5, 2, kernel_regularizer="l2"),
+        (FLOATS, DOMAINS),
+    ),
+    "DomainDense star": (
+        lambda: DomainDense(5, 2, "tanh", star=True),
+        (FLOATS, DOMAINS),
+    ),
+    "DomainNorm": (lambda: DomainNorm(2), (FLOATS, DOMAINS)),
+    "DualLogit": (lambda: DualLogit(0.2), (FLOATS[:, :1], FLOATS[:, 1:2])),
+    "ItemAttention": (
+        lambda: ItemAttention(16, transfer_rank=2, kernel_regularizer="l2"),
+        (VALUES + 1, FLOATS, FLOATS, IDS),
+    ),
+    "OrthogonalMap": (lambda: OrthogonalMap(0.1), (FLOATS,)),
+    "ParallelDense": (lambda: ParallelDense(5, 3, "tanh"), (FLOATS,)),
+    "ParallelDense own inputs": (
+        lambda: ParallelDense(5, 2, kernel_regularizer="l2"),
+        (VALUES + 1,),
     ),
     "GumbelRouter penalised": (
         lambda: GumbelRouter(
@@ -244,6 +274,16 @@ def test_mixed_precision_keeps_float32_weights(case):
         (Route(2), (FLOATS, FLOATS, GATES), "a decision in .0, 2."),
         (Route(0), (FLOATS, FLOATS[:, :2], GATES), "two branches of one shape"),
         (GumbelRouter(2), (VALUES,), "flatten or pool"),
+        (
+            DualAttention(),
+            (VALUES, VALUES[:, :, :2], FLOATS, IDS, IDS),
+            "states of one width in both histories",
+        ),
+        (
+            DualAttention(),
+            (VALUES, VALUES, VALUES, IDS, IDS),
+            "one vector per candidate",
+        ),
     ],
     ids=str,
 )
@@ -363,6 +403,14 @@ def test_router_samples_at_inference_only_when_asked():
     assert 0.0 < sampled.mean() < 1.0
 
 
+def test_a_frozen_router_takes_the_likelier_branch_and_has_no_penalty():
+    router = router_with_logits([[0.1, 0.0]], seed=7, entropy_weight=1.0)
+    router.trainable = False
+    gates = router(np.zeros((200, 3)), training=True)
+    np.testing.assert_array_equal(gates, np.ones((200, 1)))
+    assert not router.losses
+
+
 def test_router_gradient_is_that_of_the_relaxed_sample():
     """Two logits differ by g: d soft / d g = soft (1 - soft) / temperature."""
     router = router_with_logits([[0.0, 0.0]], seed=3)
@@ -413,3 +461,15 @@ def test_route_mixes_with_a_gradient_to_the_gate_in_training():
 def test_route_ignores_a_nan_of_the_branch_not_taken_at_inference():
     frozen, tuned = np.array([[1.0]]), np.array([[np.nan]])
     assert float(Route(0)(frozen, tuned, np.array([[1.0]]))[0, 0]) == 1.0
+
+
+# Alignment
+
+
+def test_alignment_of_small_vectors_is_right_in_half_precision():
+    """Rows of a table start at 1e-4, whose squares are zero in float16."""
+    layer = Alignment(2.0, dtype="mixed_float16")
+    rows = np.array([[1e-4, 0.0], [0.0, 1e-4]], "float32")
+    layer(rows, rows, np.array([[1e-4, 0.0], [1e-4, 0.0]], "float32"))
+    # One pair of one direction, and one at a right angle.
+    assert float(layer.losses[0]) == pytest.approx(1.0, abs=1e-3)

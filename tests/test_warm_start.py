@@ -445,6 +445,29 @@ def test_growing_refuses_schemas_of_other_fields(grown_schema):
         grow(model, new, old)
 
 
+def test_a_table_of_any_name_grows(grown_schema):
+    old, new = grown_schema
+    inputs = old.inputs()
+    table = Embedding(old.field("item").table_size, 2, "normal", name="rows[0]")
+    inputs = {"item": inputs["item"]}
+    model = keras.Model(inputs, table(inputs["item"]))
+    grown = grow(model, old, new)
+    assert grown.get_layer("rows[0]").input_dim == new.field("item").table_size
+
+
+def test_a_table_that_two_vocabularies_might_be_looked_up_in_needs_a_name():
+    two = Schema([Categorical("a", vocabulary=[1]), Categorical("b", vocabulary=[2])])
+    inputs = two.inputs()
+    ids = keras.ops.maximum(inputs["a"], inputs["b"])
+
+    def model(name):
+        return keras.Model(inputs, Embedding(3, 2, "normal", name=name)(ids))
+
+    assert warm_start(model("b_rows"), model("b_rows"), two, two).copied
+    with pytest.raises(ValueError, match="call the table '{field}_...'"):
+        warm_start(model("rows"), model("rows"), two, two)
+
+
 def test_growing_refuses_weights_of_no_layer(grown_schema):
     from tf_ctr.transfer import l2_sp
 

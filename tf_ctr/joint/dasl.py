@@ -169,5 +169,8 @@ def _user_and_item(schema, user, *histories):
 
 def _states(rows, ids, units, history):
     """The states of a GRU after each behaviour, `[B, T, units]`."""
-    gru = keras.layers.GRU(units, return_sequences=True, name=f"{history}_states")
+    # cuDNN refuses empty histories, and padding that comes first.
+    gru = keras.layers.GRU(
+        units, return_sequences=True, use_cudnn=False, name=f"{history}_states"
+    )
     return gru(rows, mask=keras.ops.not_equal(ids, 0))

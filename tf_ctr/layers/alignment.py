@@ -57,7 +57,9 @@ class Alignment(keras.layers.Layer):
 
     def call(self, x, a, b):
         """Adds the loss."""
-        cosine = ops.sum(ops.normalize(a) * ops.normalize(b), axis=-1)
+        # In float16 the squares of small vectors, as rows start, would be zero.
+        a, b = (ops.normalize(ops.cast(each, "float32")) for each in (a, b))
+        cosine = ops.sum(a * b, axis=-1)
         self.add_loss(self.weight * ops.mean(1 - cosine))
         return x
 

@@ -69,8 +69,16 @@ class DualAttention(keras.layers.Layer):
         """Creates `W [H, units]`, `Q [D, units]`, `b` and `v [units, 1]`."""
         check_history(first_shape, first_ids_shape)
         check_history(second_shape, second_ids_shape)
-        check_candidate((first_shape[0], second_shape[-1]), first_shape)
+        check_candidate(candidate_shape)
         width = first_shape[-1]
+        if second_shape[-1] != width:
+            raise ValueError(
+                explain(
+                    "states of one width in both histories",
+                    f"{tuple(first_shape)} and {tuple(second_shape)}",
+                    "give both GRUs the same units",
+                )
+            )
         self._state_kernel = self._weight("state_kernel", (width, self.units))
         self._candidate_kernel = self._weight(
             "candidate_kernel", (candidate_shape[-1], self.units)

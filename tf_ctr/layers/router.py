@@ -14,8 +14,8 @@ class GumbelRouter(keras.layers.Layer):
     A small ReLU network gives two logits per decision: category 0 is the frozen,
     category 1 the fine-tuned branch. In training a gate is the argmax of
     `logits + Gumbel noise`; backward it has the gradient of
-    `softmax((logits + noise) / temperature)` (straight-through). At inference a
-    gate is the argmax of the logits, without noise.
+    `softmax((logits + noise) / temperature)` (straight-through). At inference, and
+    when frozen, a gate is the argmax of the logits, without noise.
 
     Source: AutoFT (arXiv 2106.04873), section 3.3, Eqs. 9 to 13. The paper puts a
     ReLU before the sampler and then takes its logarithm, which may be log 0; the
@@ -158,7 +158,7 @@ class GumbelRouter(keras.layers.Layer):
 
     def call(self, x, training=None):
         """Samples in training, takes the most likely branch at inference."""
-        logits = self.logits(x)
+        logits, training = self.logits(x), training and self.trainable
         if training and (self.entropy_weight or self.budget is not None):
             self.add_loss(
                 policy_penalty(

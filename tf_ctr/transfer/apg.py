@@ -1,5 +1,7 @@
 """APG: hidden layers whose parameters are generated for each example."""
 
+import glob
+
 import keras
 from keras import layers
 
@@ -12,6 +14,7 @@ from tf_ctr.transfer.conditions import (
     condition_vector,
 )
 from tf_ctr.transfer.graph import depth_sites, embedding_calls
+from tf_ctr.transfer.lookup import look_up
 from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
 
 
@@ -83,7 +86,8 @@ def apg(
     conditions = condition_by_layer(condition, _hidden_dense(model))
     ranks = _ranks(rank, conditions)
     inputs, tables = inputs_like(model), embedding_calls(model)
-    rows = _lookup(model, inputs, tables)
+    # Before the layers that take a field as their condition.
+    rows = look_up(model, inputs, tables)
     vectors = {
         fields: condition_vector(fields, inputs, rows, aggregation)
         for fields in dict.fromkeys(conditions.values())
@@ -111,19 +115,10 @@ def apg(
         return _adaptive(layer, x, vectors.get(fields, x), {**settings, **own})
 
     target = rebuild(model, inputs, call)
-    copy_weights(model, target, skip=tuple(conditions))
+    copy_weights(model, target, skip=[glob.escape(name) for name in conditions])
     for name in conditions:
         _copy_neighbours(model.get_layer(name), target.get_layer(name))
     return target
-
-
-def _lookup(model, inputs, tables):
-    """Looks every field up, before the layers that take it as their condition."""
-    copies = {
-        name: copy_layer(model.get_layer(name))
-        for name in dict.fromkeys(tables.values())
-    }
-    return {field: copies[name](inputs[field]) for field, name in tables.items()}
 
 
 def _hidden_dense(model):

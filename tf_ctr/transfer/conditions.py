@@ -3,7 +3,8 @@
 from keras import layers
 
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.layers import ConditionAttention, MaskedPooling
+from tf_ctr.layers import ConditionAttention
+from tf_ctr.transfer.lookup import field_vector
 
 SELF = "self"
 AGGREGATIONS = (
@@ -92,14 +93,7 @@ def condition_vector(fields, inputs, rows, aggregation):
 
 
 def _field_vector(field, inputs, rows):
-    if field in rows:
-        if len(rows[field].shape) == 2:
-            return rows[field]
-        pooling = MaskedPooling(name=f"{field}_condition_pooling")
-        return pooling(rows[field], inputs[field])
     numerics = [name for name, value in inputs.items() if "float" in value.dtype]
-    if field not in numerics:
+    if field not in rows and field not in numerics:
         raise ValueError(unknown_name("condition", field, [SELF, *rows, *numerics]))
-    if len(inputs[field].shape) == 2:
-        return inputs[field]
-    return layers.Reshape((-1,), name=f"{field}_condition_input")(inputs[field])
+    return field_vector(field, inputs, rows, f"{field}_condition")

@@ -1,5 +1,7 @@
 """Fine-tuning: start from the source, train all of it or a part."""
 
+import glob
+
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.transfer.graph import embedding_calls
 from tf_ctr.transfer.layer_options import freeze_layers, set_learning_rate_multipliers
@@ -89,7 +91,7 @@ def _copy(model):
 
 
 def _left_out(source, which):
-    """Names of the layers of the source that the target does not start from."""
+    """Patterns of the layers of the source that the target does not start from."""
     if which == "all":
         return ()
     tables = embedding_calls(source)
@@ -104,4 +106,5 @@ def _left_out(source, which):
             explain("an embedding table to start from", f"which={which!r}", "name some")
         )
     kept = {tables[field] for field in fields}
-    return [la.name for la in source.layers if la.weights and la.name not in kept]
+    left = [la.name for la in source.layers if la.weights and la.name not in kept]
+    return [glob.escape(name) for name in left]

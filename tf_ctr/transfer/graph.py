@@ -7,7 +7,7 @@ that it works alike on a fresh model, a reloaded one and a user's own.
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.layers import Embedding, Route
+from tf_ctr.layers import DomainDense, DomainNorm, Embedding, Route
 
 
 def is_table(layer):
@@ -33,10 +33,8 @@ def depth_sites(model):
     """
     calls = _calls(model)
     layers = {layer.name: layer for layer in model.layers}
-    upstream, with_successor = {}, set()
-    for name, parents in calls:
-        before = set().union(*(upstream.get(p, set()) | {p} for p in parents))
-        upstream[name] = upstream.get(name, set()) | before
+    with_successor = set()
+    for name, before in _upstream(calls):
         if _has_depth(layers.get(name)):
             with_successor |= before
     sites = [
@@ -99,6 +97,26 @@ def table_fields(model):
     return fields
 
 
+def table_inputs(model):
+    """Returns which inputs the ids of each table come from, be it by operations.
+
+    Args:
+        model: A functional `keras.Model`.
+
+    Returns:
+        `{name of the table layer: [names of inputs]}`.
+    """
+    inputs = check_functional(model)
+    found = {layer.name: set() for layer in model.layers if is_table(layer)}
+    for name, before in _upstream(_calls(model)):
+        if name in found:
+            found[name] |= before
+    return {
+        name: [each for each in inputs if each in before]
+        for name, before in found.items()
+    }
+
+
 def number_embeddings(model):
     """Returns which layer turns a number into an embedding.
 
@@ -120,6 +138,28 @@ def number_embeddings(model):
         if f"{field}_embedding" in dense
         and called.count(f"{field}_embedding") == 1
         and (f"{field}_embedding", [field]) in calls
+    }
+
+
+def domain_fields(model):
+    """Returns which field selects the weights of a layer that has some per domain.
+
+    Args:
+        model: A functional `keras.Model`.
+
+    Returns:
+        `{name of the layer: field}`, of the layers that take the field directly.
+    """
+    layers = {
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, DomainDense | DomainNorm)
+    }
+    inputs = check_functional(model)
+    return {
+        name: parents[1]
+        for name, parents in _calls(model)
+        if name in layers and parents[1] in inputs
     }
 
 
@@ -192,6 +232,15 @@ def _calls(model):
         for node in config["inbound_nodes"]:
             calls.append((config["name"], _tensor_sources(node)))
     return calls
+
+
+def _upstream(calls):
+    """Yields, per call, the layer and the names of all that comes before it."""
+    upstream = {}
+    for name, parents in calls:
+        before = set().union(*(upstream.get(p, set()) | {p} for p in parents))
+        upstream[name] = upstream.get(name, set()) | before
+        yield name, before
 
 
 def _tensor_sources(node):

@@ -1,12 +1,14 @@
 """A trained model with rows for the ids that its schema has learned since."""
 
 import dataclasses
+import glob
 
 from tf_ctr.errors import explain
 from tf_ctr.features.fields import check_fitted
-from tf_ctr.transfer.graph import table_fields
+from tf_ctr.transfer.graph import domain_fields
 from tf_ctr.transfer.layer_names import weights_by_path
 from tf_ctr.transfer.surgery import inputs_like, rebuild
+from tf_ctr.transfer.table_rows import fields_by_table
 from tf_ctr.transfer.warm_start import warm_start
 
 
@@ -34,7 +36,8 @@ def grow(model, old_schema, new_schema, new_rows="unseen", return_report=False):
 
     Raises:
         ValueError: If the schemas differ in more than vocabularies, `old_schema` is
-            not that of `model`, or `model` holds weights beside its layers.
+            not that of `model`, `model` holds weights beside its layers, or it has
+            weights per domain and the domain's field has new ids.
 
     Example:
 
@@ -50,9 +53,10 @@ def grow(model, old_schema, new_schema, new_rows="unseen", return_report=False):
     """
     _check_schemas(old_schema, new_schema)
     _check_weights(model)
+    _check_domains(model, new_schema)
     rows = {
-        table: new_schema.field(fields[0]).table_size
-        for table, fields in table_fields(model).items()
+        table: new_schema.field(field.name).table_size
+        for table, field in fields_by_table(model, old_schema).items()
     }
     resized = {}
 
@@ -73,7 +77,7 @@ def grow(model, old_schema, new_schema, new_rows="unseen", return_report=False):
         old_schema,
         new_schema,
         strict=True,
-        expected=rows,
+        expected=[glob.escape(table) for table in rows],
         new_rows=new_rows,
     )
     _copy_seeds(model, grown)
@@ -113,6 +117,19 @@ def _check_weights(model):
                 "grow what it was made from, and apply the method, e.g. l2_sp, again",
             )
         )
+
+
+def _check_domains(model, new_schema):
+    for name, domain in domain_fields(model).items():
+        known, rows = model.get_layer(name).num_domains, new_schema.field(domain)
+        if rows.table_size != known:
+            raise ValueError(
+                explain(
+                    f"the {known} domains that '{name}' has weights for",
+                    f"{rows.table_size} in the field '{domain}' of the new schema",
+                    f"give its ids: Categorical('{domain}', vocabulary=[...])",
+                )
+            )
 
 
 def _check_schemas(old_schema, new_schema):

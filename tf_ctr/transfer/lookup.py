@@ -27,6 +27,31 @@ def look_up(source, inputs, embeddings, suffix="", trainable=True):
     return {field: copies[name](inputs[field]) for field, name in embeddings.items()}
 
 
+def field_vector(field, inputs, rows, name, suffix=""):
+    """One vector per instance of a field: its embedding, pooled, or its numbers.
+
+    Args:
+        field: Name of the field.
+        inputs: `{field: keras.Input}`.
+        rows: `{field: its embeddings}`, of some fields.
+        name: Start of the names of the layers, `{name}_pooling` or `{name}_input`.
+        suffix: Appended to these.
+
+    Returns:
+        `[B, N]`; `None` for ids without embeddings.
+    """
+    values = inputs[field]
+    if field in rows:
+        if len(rows[field].shape) == 2:
+            return rows[field]
+        return MaskedPooling(name=f"{name}_pooling{suffix}")(rows[field], values)
+    if "float" not in values.dtype:
+        return None
+    if len(values.shape) == 2:
+        return values
+    return layers.Reshape((-1,), name=f"{name}_input{suffix}")(values)
+
+
 def instance_vector(inputs, rows, suffix=""):
     """One vector per instance: pooled embeddings, and the numbers without one.
 
@@ -41,17 +66,10 @@ def instance_vector(inputs, rows, suffix=""):
     Raises:
         ValueError: If there is neither an embedding nor a float input.
     """
-    vectors = []
-    for field, ids in inputs.items():
-        if field not in rows:
-            if "float" in ids.dtype:
-                column = layers.Reshape((-1,), name=f"{field}_policy_input{suffix}")
-                vectors.append(ids if len(ids.shape) == 2 else column(ids))
-        elif len(rows[field].shape) == 3:
-            pooling = MaskedPooling(name=f"{field}_policy_pooling{suffix}")
-            vectors.append(pooling(rows[field], ids))
-        else:
-            vectors.append(rows[field])
+    vectors = [
+        field_vector(field, inputs, rows, f"{field}_policy", suffix) for field in inputs
+    ]
+    vectors = [vector for vector in vectors if vector is not None]
     if not vectors:
         raise ValueError(
             explain(

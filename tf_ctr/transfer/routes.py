@@ -7,6 +7,8 @@ import pandas as pd
 from tf_ctr.errors import explain
 from tf_ctr.layers import Route
 
+ROUTE = "_route"
+
 
 def gate_model(model):
     """Returns a model of the gates instead of the clicks.
@@ -21,8 +23,20 @@ def gate_model(model):
     Raises:
         ValueError: If `model` has no routes.
     """
-    routes = [layer for layer in model.layers if isinstance(layer, Route)]
-    if not routes:
+    gates = {
+        site: route.input[2][:, route.decision] for site, route in routes(model).items()
+    }
+    return keras.Model(model.input, gates)
+
+
+def routes(model):
+    """Returns `{site: its Route layer}` of a model made by `tf_ctr.transfer.autoft`.
+
+    Raises:
+        ValueError: If `model` has no routes.
+    """
+    found = [layer for layer in model.layers if isinstance(layer, Route)]
+    if not found:
         raise ValueError(
             explain(
                 "a model with routes",
@@ -30,11 +44,7 @@ def gate_model(model):
                 "make it with tf_ctr.transfer.autoft(source)",
             )
         )
-    gates = {
-        route.name.removesuffix("_route"): route.input[2][:, route.decision]
-        for route in routes
-    }
-    return keras.Model(model.input, gates)
+    return {route.name.removesuffix(ROUTE): route for route in found}
 
 
 def route_shares(model, dataset):

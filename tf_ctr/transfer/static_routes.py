@@ -2,13 +2,11 @@
 
 from keras import tree
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import unknown_name
 from tf_ctr.layers import Route
 from tf_ctr.transfer.graph import route_branches
-from tf_ctr.transfer.routes import route_shares
+from tf_ctr.transfer.routes import ROUTE, route_shares, routes
 from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
-
-ROUTE = "_route"
 
 
 def static_route(model, dataset):
@@ -77,7 +75,11 @@ def fix_routes(model, frozen=None):
     ['age', 'deep_0', 'click']
     """
     frozen = dict(frozen or {})
-    branches = _check_routes(model, frozen)
+    sites = routes(model)
+    for site in frozen:
+        if site not in sites:
+            raise ValueError(unknown_name("routed site", site, sites))
+    branches = route_branches(model)
     merged = _merged(model, branches, frozen)
     single = {name: merged.get(name, name) for pair in merged.items() for name in pair}
     copies = {
@@ -106,23 +108,6 @@ def fix_routes(model, frozen=None):
         weights = model.get_layer(frozen_name).get_weights()
         target.get_layer(name).set_weights(weights)
     return target
-
-
-def _check_routes(model, frozen):
-    branches = route_branches(model)
-    if not branches:
-        raise ValueError(
-            explain(
-                "a model with routes",
-                f"'{model.name}', which has no Route layer",
-                "make it with tf_ctr.transfer.autoft(source)",
-            )
-        )
-    sites = {route.removesuffix(ROUTE) for route in branches}
-    for site in frozen:
-        if site not in sites:
-            raise ValueError(unknown_name("routed site", site, sites))
-    return branches
 
 
 def _merged(model, branches, frozen):

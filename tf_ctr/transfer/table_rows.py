@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.features import Categorical, Numeric
 from tf_ctr.features.encoder import bucket
-from tf_ctr.transfer.graph import table_fields
+from tf_ctr.transfer.graph import table_inputs
 
 NEW_ROWS = ("initial", "unseen")
 MISSING = ("missing",)
@@ -63,14 +63,15 @@ def check_new_rows(new_rows):
 
 
 def fields_by_table(model, schema):
-    """Returns `{table: the field of the schema that is looked up in it}`.
+    """Returns `{table: the field of the schema whose ids are looked up in it}`.
 
     Raises:
-        ValueError: If the schema lacks such a field, or has another number of rows.
+        ValueError: If the schema lacks such a field, or has another number of rows,
+            or the field is not to be told.
     """
     fields = {}
-    for table, names in table_fields(model).items():
-        fields[table] = field = schema.field(names[0])
+    for table, names in table_inputs(model).items():
+        fields[table] = field = _field_of(table, names, schema)
         rows = model.get_layer(table).input_dim
         if rows != field.table_size:
             raise ValueError(
@@ -82,6 +83,27 @@ def fields_by_table(model, schema):
                 )
             )
     return fields
+
+
+def _field_of(table, names, schema):
+    """Of the fields that the ids may come from, the one that the table is called by.
+
+    A joint model chooses ids by the domain, whose field is before the table, too.
+    """
+    owners = {_owner(schema.field(name)).name: schema.field(name) for name in names}
+    owners = {name: field for name, field in owners.items() if field.table}
+    named = [name for name in owners if table.startswith(f"{name}_")]
+    if named:
+        return owners[max(named, key=len)]
+    if len({_layout(_owner(field)) for field in owners.values()}) != 1:
+        raise ValueError(
+            explain(
+                f"to know whose ids are looked up in '{table}'",
+                f"the inputs {names} before it",
+                "call the table '{field}_...', or pass no schemas",
+            )
+        )
+    return next(iter(owners.values()))
 
 
 def match_rows(source_field, target_field, new_rows="initial"):

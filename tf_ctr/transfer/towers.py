@@ -10,6 +10,13 @@ from tf_ctr.transfer.graph import depth_sites
 from tf_ctr.transfer.surgery import copy_weights, rebuild
 
 SOURCE = "_source"
+# What each layer of noise has of it.
+NOISE = {
+    keras.layers.Dropout: "rate",
+    keras.layers.AlphaDropout: "rate",
+    keras.layers.GaussianDropout: "rate",
+    keras.layers.GaussianNoise: "stddev",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +38,9 @@ def frozen_tower(source, inputs, suffix=SOURCE):
     """Runs a frozen copy of a model on the inputs of another.
 
     The tower is in inference mode also while the model around it is trained: its
-    BatchNorm normalises with the moving statistics, and it has no dropout. It gets
-    the weights by `load_tower` on the model around it.
+    BatchNorm normalises with the moving statistics, AutoFT's routers do not sample,
+    and there is neither dropout nor noise. It gets the weights by `load_tower` on the
+    model around it.
 
     Args:
         source: A functional model, fresh or reloaded; it is not changed.
@@ -54,7 +62,7 @@ def frozen_tower(source, inputs, suffix=SOURCE):
             layer = _renamed(layer, suffix)
         elif name in sites:
             entered[name] = _hidden_input(layer, *args, **kwargs)
-        _drop_dropout(layer)
+        _silence(layer)
         output = layer(*args, **kwargs)
         left.setdefault(name, []).append(output)
         return output
@@ -80,11 +88,12 @@ def _renamed(operation, suffix):
     return copy
 
 
-def _drop_dropout(layer):
+def _silence(layer):
     parts = layer.layers if isinstance(layer, keras.Model) else [layer]
     for part in parts:
-        if isinstance(part, keras.layers.Dropout):
-            part.rate = 0.0
+        for kind, amount in NOISE.items():
+            if isinstance(part, kind):
+                setattr(part, amount, 0.0)
 
 
 def _hidden_input(layer, *args, **kwargs):
@@ -109,7 +118,8 @@ def paired_sites(source, target, sites=None, prefixes=("deep",)):
         List of names of depth sites that both models have.
 
     Raises:
-        ValueError: If one of the models lacks a site, or there is none.
+        ValueError: If one of the models lacks a site, there is none, or one has
+            several outputs.
     """
     theirs, ours = depth_sites(source), depth_sites(target)
     every = list(dict.fromkeys([*ours, *theirs]))
@@ -125,7 +135,20 @@ def paired_sites(source, target, sites=None, prefixes=("deep",)):
                 "sites=('deep_0', ...)",
             )
         )
+    several = [name for name in sites if _has_several_outputs(target, name)]
+    if several:
+        raise ValueError(
+            explain(
+                "hidden layers of one output",
+                f"{several}, which have several",
+                f"choose others of {ours} with sites=(...)",
+            )
+        )
     return [name for name in ours if name in sites]
+
+
+def _has_several_outputs(model, name):
+    return not isinstance(model.get_layer(name).output, keras.KerasTensor)
 
 
 def check_apart(source, target, suffix=SOURCE):
