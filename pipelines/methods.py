@@ -3,7 +3,7 @@
 import dataclasses
 
 from tf_ctr import transfer
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import explain
 from tf_ctr.features import Sequence
 
 # Temperatures: SpotTune's 5, which is also the default of `tf_ctr.transfer.autoft`.
@@ -19,27 +19,38 @@ class Method:
 
     Attributes:
         title: Its name in tables.
-        function: Its name in `tf_ctr.transfer`.
+        function: A function of the source and the arguments of `space`.
         space: `{argument: values}` that it may tune, the default first.
         seeded: Whether it takes the seed.
         item_history: Whether it takes the fields of the item and of its history.
     """
 
     title: str
-    function: str
+    function: callable
     space: dict = dataclasses.field(default_factory=dict)
     seeded: bool = False
     item_history: bool = False
 
 
+def _pulled(source, alpha, **options):
+    """AutoFT whose trainable copies are pulled to their frozen ones."""
+    target = transfer.autoft(source, **options)
+    return transfer.l2_sp(source, alpha, beta=0.0, target=target)
+
+
 METHODS = {
-    "fine_tune": Method("Fine-Tune", "fine_tune"),
-    "l2_sp": Method("L2-SP", "l2_sp", {"alpha": (1e-2, 1e-3, 1e-4)}),
-    "progressive_nn": Method("ProgressiveNN", "progressive_nn", {"scale": (0.1, 1.0)}),
-    "ptu": Method("PTU", "ptu", {"gated": (True, False)}),
-    "spottune": Method("SpotTune", "spottune", ROUTING, seeded=True),
-    "natr": Method("NATR", "natr", item_history=True),
-    "autoft": Method("AutoFT", "autoft", ROUTING, seeded=True),
+    "fine_tune": Method("Fine-Tune", transfer.fine_tune),
+    "l2_sp": Method("L2-SP", transfer.l2_sp, {"alpha": (1e-2, 1e-3, 1e-4)}),
+    "progressive_nn": Method(
+        "ProgressiveNN", transfer.progressive_nn, {"scale": (0.1, 1.0)}
+    ),
+    "ptu": Method("PTU", transfer.ptu, {"gated": (True, False)}),
+    "spottune": Method("SpotTune", transfer.spottune, ROUTING, seeded=True),
+    "natr": Method("NATR", transfer.natr, item_history=True),
+    "autoft": Method("AutoFT", transfer.autoft, ROUTING, seeded=True),
+    "autoft_l2_sp": Method(
+        "AutoFT + L2-SP", _pulled, {"alpha": (1e-3, 1e-2), **ROUTING}, seeded=True
+    ),
 }
 
 
@@ -58,8 +69,7 @@ def transfer_by(name, source, domains, seed, which=None, **arguments):
         An uncompiled model.
 
     Raises:
-        ValueError: If `tf_ctr.transfer` has no such method, or the data no history
-            of items for one that needs it.
+        ValueError: If the data has no history of items for a method that needs it.
     """
     method = METHODS[name]
     if which is not None:
@@ -68,11 +78,7 @@ def transfer_by(name, source, domains, seed, which=None, **arguments):
         arguments["seed"] = seed
     if method.item_history:
         arguments |= {"item": domains.item, "history": _history(domains, method)}
-    function = getattr(transfer, method.function, None)
-    if function is None:
-        there = [name for name, m in METHODS.items() if hasattr(transfer, m.function)]
-        raise ValueError(unknown_name("transfer method", method.function, there))
-    return function(source, **arguments)
+    return method.function(source, **arguments)
 
 
 def _history(domains, method):

@@ -13,7 +13,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from pipelines import compare, comparison, row_training, scoring
 from pipelines.comparison import Comparison, Plan
 from pipelines.datasets import synthetic
-from pipelines.methods import METHODS, Method, transfer_by
+from pipelines.methods import METHODS
 from pipelines.presets import SMALL
 from pipelines.results import ResultLines
 from pipelines.row_training import RowTraining
@@ -247,12 +247,6 @@ def test_a_row_that_cannot_be_built_is_refused_before_work(
     with pytest.raises(ValueError, match=message):
         Comparison(plan, without_history, tmp_path, ResultLines(tmp_path / "r.jsonl"))
     assert not fakes.events
-
-
-def test_a_method_that_is_not_there_lists_those_that_are(domains, monkeypatch):
-    monkeypatch.setitem(METHODS, "magic", Method("Magic", "magic"))
-    with pytest.raises(ValueError, match="'magic'.\nFix: use one of: autoft, fine_t"):
-        transfer_by("magic", None, domains, 0)
 
 
 def test_rows_start_from_their_source_with_the_dropout_of_the_trial(
