@@ -61,7 +61,6 @@ ALL = {
         (["user"], {"user_embedding"}),
         (["history"], {"item_embedding"}),
     ],
-    ids=str,
 )
 def test_which_says_what_starts_from_the_source(source, which, copied):
     model, report = fine_tune(source, which=which, return_report=True)

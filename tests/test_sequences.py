@@ -516,7 +516,6 @@ def test_taobao_with_all_attentions_transfers(method):
             "the field 'history_sim'",
         ),
     ],
-    ids=str,
 )
 def test_backbone_errors_guide(build, message):
     with pytest.raises(ValueError, match=message):
