@@ -216,4 +216,3 @@ def _open(field):
     if isinstance(field, Numeric):
         return dataclasses.replace(field, mean=None, std=None, boundaries=None)
     return field
-

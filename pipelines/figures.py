@@ -133,6 +133,35 @@ def curve_figure(curves, path):
         _finish(axes, "Learning curves")
 
 
+def period_figure(values, label, path):
+    """Draws a metric from period to period, mean and spread over seeds.
+
+    Args:
+        values: `{row: {period: values of the seeds}}`.
+        label: What the values are.
+        path: The PNG file.
+
+    Raises:
+        ValueError: If there is nothing to draw.
+    """
+    _check_any(values)
+    with _drawing(path, width=8) as axes:
+        for i, (row, by_period) in enumerate(values.items()):
+            numbers = sorted(by_period)
+            axes.errorbar(
+                numbers,
+                [np.mean(by_period[number]) for number in numbers],
+                yerr=[np.std(by_period[number]) for number in numbers],
+                color=_colour(i),
+                marker=".",
+                capsize=2,
+                label=row,
+            )
+        axes.set(xlabel="period that is tested, before it is trained on", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        _finish(axes, f"{label} by period")
+
+
 def _colour(i):
     """One of 20: the strong halves of the pairs first, then the pale ones."""
     return colormaps["tab20"](2 * i % 20 + i // 10 % 2)

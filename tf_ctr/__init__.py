@@ -6,6 +6,7 @@ Importing the package registers its layers, optimizers and metrics with Keras, s
 
 from tf_ctr import (
     backbones,
+    continual,
     data,
     evaluation,
     export,
@@ -13,6 +14,7 @@ from tf_ctr import (
     layers,
     metrics,
     optimizers,
+    serving,
     training,
     transfer,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "Schema",
     "Sequence",
     "backbones",
+    "continual",
     "data",
     "evaluation",
     "export",
@@ -31,6 +34,7 @@ __all__ = [
     "layers",
     "metrics",
     "optimizers",
+    "serving",
     "training",
     "transfer",
 ]

@@ -87,7 +87,31 @@ def evaluate(model, frame, schema, batch_size: int = 8192, verbose=0) -> dict:
     """
     labels = schema.labels(frame)
     groups = None if schema.group is None else schema.groups(frame)
-    scores = predict(model, frame, schema, batch_size, verbose)
+    return score_metrics(
+        labels, predict(model, frame, schema, batch_size, verbose), groups
+    )
+
+
+def score_metrics(labels, scores, groups=None) -> dict:
+    """Returns the exact metrics of scores.
+
+    Args:
+        labels: Labels 0 or 1, `[N]`.
+        scores: Click probabilities, `[N]`.
+        groups: The group of each row, `[N]`.
+
+    Returns:
+        What `evaluate` returns, that of groups only with `groups`.
+
+    Raises:
+        ValueError: As `tf_ctr.metrics.exact_auc`.
+
+    Example:
+
+    >>> score_metrics([0, 1], [0.5, 0.5])["auc"]
+    0.5
+    """
+    labels = np.asarray(labels)
     metrics = {
         "rows": len(labels),
         "click_rate": float(labels.mean()),

@@ -21,11 +21,34 @@ def extend(fields, specs, data):
     return run([_learner(field, spec) for field, spec in pairs], data)
 
 
+def union(fields, specs, others):
+    """Returns the fields with the ids of other fields appended.
+
+    Args:
+        fields: The fitted fields.
+        specs: The fields before they were fitted: what they give stays.
+        others: Fitted fields; those of the same name give their ids.
+    """
+    by_name = {field.name: field for field in others}
+    pairs = zip(fields, specs, strict=True)
+    return [_joined(field, spec, by_name.get(field.name)) for field, spec in pairs]
+
+
+def _joined(field, spec, other):
+    theirs = getattr(other, "vocabulary", None)
+    if theirs is None or not _learns_ids(field, spec):
+        return field
+    vocabulary = tuple(dict.fromkeys((*field.vocabulary, *theirs)))
+    return dataclasses.replace(field, vocabulary=vocabulary)
+
+
 def _learner(field, spec):
+    return NewIdLearner(field) if _learns_ids(field, spec) else learner(field)
+
+
+def _learns_ids(field, spec):
     learned = isinstance(spec, Categorical) and spec.vocabulary is None
-    if learned and field.vocabulary is not None:
-        return NewIdLearner(field)
-    return learner(field)
+    return learned and field.vocabulary is not None
 
 
 class NewIdLearner(IdLearner):

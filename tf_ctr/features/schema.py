@@ -16,7 +16,7 @@ from tf_ctr.features.fields import (
     linked,
     raw_spec,
 )
-from tf_ctr.features.growth import extend
+from tf_ctr.features.growth import extend, union
 from tf_ctr.features.learning import learn
 
 
@@ -127,6 +127,38 @@ class Schema:
         grown = Schema(self._specs, self.label, self.group)
         grown._complete(*extend(self.fields, self._specs, data))
         return grown
+
+    def union(self, other) -> "Schema":
+        """Returns a schema that knows the ids of another one too, after its own.
+
+        As `extend`, with the vocabularies of `other` for data: no known id changes
+        its row, and all else stays.
+
+        Args:
+            other: A fitted schema. Its fields that this one lacks are left out.
+
+        Returns:
+            A new schema; this one stays as it is.
+
+        Raises:
+            ValueError: For a schema that is not fitted.
+            TypeError: For ids of one field that are strings here and integers there.
+
+        Example:
+
+        >>> from tf_ctr.features import Categorical, Schema
+        >>> one, two = (
+        ...     Schema([Categorical("item")]).fit(pd.DataFrame({"item": items}))
+        ...     for items in ([7, 9], [9, 5])
+        ... )
+        >>> one.union(two).field("item").vocabulary
+        (7, 9, 5)
+        """
+        check_fitted(self.fields)
+        check_fitted(other.fields)
+        joined = Schema(self._specs, self.label, self.group)
+        joined._complete(union(self.fields, self._specs, other.fields), self.coverage)
+        return joined
 
     def raw_columns(self, frame) -> dict[str, np.ndarray]:
         """Returns the fields' columns as checked arrays, the input of `encode`.

@@ -8,6 +8,7 @@ from tf_ctr.layers.collapse import collapse
 from tf_ctr.transfer.apg import apg
 from tf_ctr.transfer.autoft import autoft
 from tf_ctr.transfer.ctnet import ctnet
+from tf_ctr.transfer.dual_embedding import dual_embedding
 from tf_ctr.transfer.fine_tune import fine_tune
 from tf_ctr.transfer.grouped_routes import group_by_route
 from tf_ctr.transfer.grow import grow
@@ -40,6 +41,7 @@ __all__ = [
     "autoft",
     "collapse",
     "ctnet",
+    "dual_embedding",
     "fine_tune",
     "fix_routes",
     "freeze_layers",

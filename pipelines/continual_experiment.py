@@ -1,0 +1,200 @@
+"""What the rows of CTNet's tables are made of: runs over the same periods."""
+
+import dataclasses
+import pathlib
+import shutil
+
+import keras
+
+from pipelines.continual_data import DOMAIN, HISTORIES, SOURCE, PeriodData
+from tf_ctr.backbones import BACKBONES
+from tf_ctr.continual import Report, Training, run, train_source
+from tf_ctr.continual.measuring import measure
+from tf_ctr.continual.store import Store
+from tf_ctr.joint import JOINT
+from tf_ctr.optimizers import SparseAdagrad, SparseAdam
+
+OPTIMIZERS = {"adagrad": SparseAdagrad, "adam": SparseAdam}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Sizes and training, the same for all rows.
+
+    Attributes:
+        backbone: Name of the backbone of all single-domain models but DIN.
+        embedding_dim: Embedding dim D.
+        hidden_units: Widths of the hidden layers.
+        attention_units: Width of the attentions of `taobao`.
+        optimizer: Of `OPTIMIZERS`.
+        learning_rate: Its learning rate.
+        batch_size: Examples per step.
+        epochs: Passes over an increment.
+        start: The period `t0` of the first transfer; the models of both domains are
+            trained on all periods before.
+    """
+
+    backbone: str
+    embedding_dim: int
+    hidden_units: tuple
+    attention_units: int
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    start: int
+
+    def compile(self, model):
+        """Compiles a model."""
+        optimizer = OPTIMIZERS[self.optimizer](self.learning_rate)
+        model.compile(optimizer, "binary_crossentropy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """All rows of one seed; those that others start from are run once.
+
+    Attributes:
+        data: The `PeriodData`.
+        settings: The `Settings`.
+        folder: Where the runs are; one that was killed goes on.
+        seed: Of weights, noise and order.
+        verbose: As of `tf_ctr.continual.run`.
+    """
+
+    data: PeriodData
+    settings: Settings
+    folder: pathlib.Path
+    seed: int
+    verbose: int = 1
+
+    def base(self) -> Report:
+        """The target's own model, over all periods."""
+        return self._alone("base", self.settings.backbone)
+
+    def sources(self):
+        """Trains the source models, and returns their folder."""
+        schema = self.data.schemas["plain"]
+        folder = self.folder / "sources"
+        model = self._build(BACKBONES, self.settings.backbone, schema)
+        train_source(self.data.source, folder, model, schema, **self._options())
+        return folder
+
+    def source_as_it_is(self) -> Report:
+        """Tests the source models on the target's periods."""
+        self.base()
+        stores = [Store(self.sources()), Store(self.folder / "base")]
+        records = []
+        for period in self.data.target[1:]:
+            model, base = (
+                store.load(store.latest(period.end, True)) for store in stores
+            )
+            test = measure(
+                model.model, period.read(), model.schema, base.seen, self._slices()
+            )
+            test["trained_until"] = model.number
+            records.append({"number": period.number, "name": period.label})
+            records[-1] |= {"test": test, "trained": False}
+        return Report(records)
+
+    def din(self) -> Report:
+        """DIN on the target alone."""
+        return self._alone("din", "din")
+
+    def joint(self, name) -> Report:
+        """A model of `tf_ctr.joint`, over all periods of both domains."""
+        needs_two = name in ("minet", "dasl")
+        schema = self.data.schemas["histories" if needs_two else "joint"]
+        model = self._build(JOINT, name, schema, domain=DOMAIN, **self._domains(name))
+        return run(
+            self.data.joint(),
+            self.folder / name,
+            target=model,
+            schema=schema,
+            method="target_only",
+            slices=self._slices(),
+            **self._options(ratio=self.data.ratio()),
+        )
+
+    def transferred(self, name, method, arguments=None, **options) -> Report:
+        """A transfer method, from the period `start` on."""
+        self.base()
+        return run(
+            self.data.target[self.settings.start :],
+            self.folder / name,
+            target=self.folder / "base",
+            source=self.sources(),
+            method=method,
+            arguments=arguments,
+            slices=self._slices(),
+            **options,
+            **self._options(),
+        )
+
+    def fine_tuned_on(self, name, window) -> Report:
+        """All parameters of the newest source model, fine-tuned on some periods."""
+        return run(
+            self.data.target,
+            self.folder / name,
+            source=self.sources(),
+            method="fine_tune",
+            refresh="restart",
+            window=window,
+            slices=self._slices(),
+            **self._options(),
+        )
+
+    def slim(self, name):
+        """Removes the models of a row that no other row starts from."""
+        if name != "base":
+            for folder in (self.folder / name).glob("[0-9]*"):
+                shutil.rmtree(folder)
+
+    def _alone(self, name, backbone):
+        schema = self.data.schemas["plain"]
+        return run(
+            self.data.target,
+            self.folder / name,
+            target=self._build(BACKBONES, backbone, schema),
+            schema=schema,
+            method="target_only",
+            slices=self._slices(),
+            **self._options(),
+        )
+
+    def _slices(self):
+        return (self.data.user, self.data.item)
+
+    def _options(self, ratio=1.0):
+        settings = self.settings
+        training = Training(
+            settings.compile, settings.batch_size, settings.epochs, ratio
+        )
+        return {"training": training, "seed": self.seed, "verbose": self.verbose}
+
+    def _build(self, builders, name, schema, **arguments):
+        keras.utils.set_random_seed(self.seed)
+        settings, units = self.settings, self.settings.hidden_units
+        widths = {"hidden_units": units}
+        if name == "share_bottom":
+            widths = {"tower_units": units}
+        elif name in ("mmoe", "ple"):
+            widths = {"expert_units": units[:-1] or units, "tower_units": units[-1:]}
+        elif name == "taobao":
+            widths["attention_units"] = settings.attention_units
+        return builders[name](
+            schema, embedding_dim=settings.embedding_dim, **widths, **arguments
+        )
+
+    def _domains(self, name):
+        """The arguments of a joint model of one source and one target."""
+        if name in ("mmoe", "ple", "share_bottom", "star"):
+            return {}
+        if name == "dasl":
+            return {"source": SOURCE, "user": self.data.user, **_histories()}
+        arguments = {"source": SOURCE, "user_fields": self.data.user_fields}
+        return arguments | (_histories() if name == "minet" else {})
+
+
+def _histories():
+    return {name: name for name in HISTORIES}

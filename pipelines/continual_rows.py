@@ -1,0 +1,96 @@
+"""The rows of CTNet's tables, each a run over the same periods."""
+
+import dataclasses
+import functools
+
+from pipelines.continual_experiment import Experiment
+from tf_ctr import transfer
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        title: Its name in the paper.
+        run: From an `Experiment` to a `Report`.
+    """
+
+    title: str
+    run: callable
+
+
+def _fine_tuned(name, which):
+    def run(experiment):
+        return experiment.transferred(
+            name,
+            "fine_tune",
+            {"which": experiment.data.ids if which == "ids" else which},
+            refresh="restart",
+            window=None,
+        )
+
+    return run
+
+
+def _dual(experiment):
+    return experiment.transferred(
+        "dual_embedding",
+        transfer.dual_embedding,
+        {"fields": experiment.data.ids},
+        refresh="restart",
+        window=None,
+    )
+
+
+def _ctnet(name, adapter="glu", refresh="frozen"):
+    def run(experiment):
+        arguments = {"adapter": adapter}
+        return experiment.transferred(name, "ctnet", arguments, refresh=refresh)
+
+    return run
+
+
+def _window(name, window):
+    return lambda experiment: experiment.fine_tuned_on(name, window)
+
+
+JOINT_TITLES = {
+    "mlp_plus_plus": "MLP++",
+    "share_bottom": "Share-bottom",
+    "mmoe": "MMoE",
+    "ple": "PLE",
+    "star": "STAR",
+    "minet": "MiNet",
+    "ddtcdr": "DDTCDR",
+    "dasl": "DASL",
+}
+ROWS = {
+    "base": Row("Base (without transfer)", Experiment.base),
+    "source": Row("Source model as it is", Experiment.source_as_it_is),
+    "din": Row("DIN", Experiment.din),
+    "ft_ids": Row("Fine-tune (ID embeddings)", _fine_tuned("ft_ids", "ids")),
+    "ft_embeddings": Row(
+        "Fine-tune (all embeddings)", _fine_tuned("ft_embeddings", "embeddings")
+    ),
+    "ft_all": Row("Fine-tune (all parameters)", _fine_tuned("ft_all", "all")),
+    "dual_embedding": Row("Dual embedding", _dual),
+    **{
+        name: Row(title, functools.partial(Experiment.joint, name=name))
+        for name, title in JOINT_TITLES.items()
+    },
+    "ctnet_linear": Row("CTNet without GLU", _ctnet("ctnet_linear", "linear")),
+    "ctnet": Row("CTNet", _ctnet("ctnet")),
+    "ctnet_once": Row("CTNet (transfer once)", _ctnet("ctnet_once", refresh="once")),
+    "ft_last_1": Row("Fine-tune (newest period)", _window("ft_last_1", 1)),
+    "ft_last_2": Row("Fine-tune (newest 2 periods)", _window("ft_last_2", 2)),
+    "ft_last_4": Row("Fine-tune (newest 4 periods)", _window("ft_last_4", 4)),
+    "ft_every": Row("Fine-tune (all periods)", _window("ft_every", None)),
+}
+FINE_TUNING = ("ft_last_1", "ft_last_2", "ft_last_4", "ft_every")
+TABLES = {
+    "2": tuple(name for name in ROWS if name not in ("ctnet_once", *FINE_TUNING)),
+    "3": ("base", "ctnet_once", "ctnet"),
+    "4": ("base", *FINE_TUNING, "ctnet"),
+    "5": ("base", "ctnet"),
+}

@@ -1,0 +1,126 @@
+"""Do the four shapes of the CTNet paper's results hold?"""
+
+import numpy as np
+
+# What each shape asks to be above 0, by seed.
+SHAPES = {
+    "base over fine-tuning": "(i) Base above full fine-tuning on one increment",
+    "ctnet over base": "(i) CTNet above Base",
+    "once decays": "(ii) the gain of transfer once falls from the first period on",
+    "continual over once": "(ii) in the last period, continual above transfer once",
+    "continual holds": "(ii) continual keeps half of its first gain to the last",
+    "glu over linear": "(iii) GLU above the linear adapter",
+    "new users": "(iv) the gain for new users above that for old ones",
+    "new items": "(iv) the gain for new items above that for old ones",
+}
+
+
+def verdicts(by_row, metric="auc"):
+    """Returns, for every shape that was run, whether it holds.
+
+    Args:
+        by_row: `{row: {seed: periods}}`, periods as in the results.
+        metric: `"auc"` or `"gauc"`.
+
+    Returns:
+        `{shape: (differences by seed, verdict)}`: it holds if the difference is above
+        0 with every seed, it does not if with none, and else it is open.
+    """
+    found = {}
+    for name, difference in _differences(by_row, metric):
+        values = np.array(list(difference.values()), "float64")
+        values = values[~np.isnan(values)]
+        if len(values):
+            found[name] = values.tolist(), _verdict(values)
+    return found
+
+
+def _verdict(values):
+    if (values > 0).all():
+        return "holds"
+    return "does not hold" if (values <= 0).all() else "open: seeds disagree"
+
+
+def _differences(by_row, metric):
+    """Yields a shape's name and `{seed: its difference}`."""
+    means = {
+        row: {seed: mean(periods, metric) for seed, periods in seeds.items()}
+        for row, seeds in by_row.items()
+    }
+    yield "base over fine-tuning", _less(means, "base", "ft_last_1")
+    yield "ctnet over base", _less(means, "ctnet", "base")
+    once, ctnet = (gains(by_row, row, metric) for row in ("ctnet_once", "ctnet"))
+    both = once.keys() & ctnet.keys()
+    yield "once decays", {s: once[s][0] - once[s][-1] for s in sorted(both)}
+    yield "continual over once", {s: ctnet[s][-1] - once[s][-1] for s in sorted(both)}
+    kept = {s: g[-1] - g[0] / 2 for s, g in ctnet.items() if g[0] > 0}
+    yield "continual holds", kept
+    yield "glu over linear", _less(means, "ctnet", "ctnet_linear")
+    for position, name in enumerate(("new users", "new items")):
+        parts = {
+            part: slice_gains(by_row, "ctnet", position, part, metric)
+            for part in ("new", "old")
+        }
+        yield name, _less(parts, "new", "old")
+
+
+def mean(periods, metric):
+    """Returns the mean of a metric over the periods where it is defined."""
+    values = [period.get(metric) for period in periods]
+    values = [value for value in values if value is not None]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def gains(by_row, row, metric):
+    """Returns `{seed: gain over Base, period by period}`."""
+    found = {}
+    for seed in sorted(by_row.get(row, {}).keys() & by_row.get("base", {}).keys()):
+        own, base = (
+            {p["number"]: p.get(metric) for p in by_row[name][seed]}
+            for name in (row, "base")
+        )
+        differences = [
+            own[n] - base[n]
+            for n in sorted(own.keys() & base.keys())
+            if own[n] is not None and base[n] is not None
+        ]
+        if differences:
+            found[seed] = differences
+    return found
+
+
+def slice_gains(by_row, row, position, part, metric):
+    """Returns `{seed: mean gain over Base}` on a part of the rows.
+
+    Args:
+        by_row: As of `verdicts`.
+        row: The row.
+        position: Of the column among the slices: 0 the user, 1 the item.
+        part: `"new"` or `"old"`.
+        metric: The metric.
+    """
+    sliced = {
+        name: {
+            seed: [
+                {"number": period["number"], **_part(period, position, part)}
+                for period in periods
+            ]
+            for seed, periods in by_row.get(name, {}).items()
+        }
+        for name in (row, "base")
+    }
+    return {
+        seed: float(np.mean(values))
+        for seed, values in gains(sliced, row, metric).items()
+    }
+
+
+def _part(period, position, part):
+    return list(period["slices"].values())[position][part]
+
+
+def _less(by_name, one, other):
+    """Returns `{seed: one less other}` of the seeds that both have."""
+    first, second = by_name.get(one, {}), by_name.get(other, {})
+    common = sorted(first.keys() & second.keys())
+    return {seed: first[seed] - second[seed] for seed in common}

@@ -1,0 +1,266 @@
+"""The data and the rows of the continual experiment, and how it goes on."""
+
+import dataclasses
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines import continual, continual_data, continual_experiment, continual_rows
+from pipelines.continual_data import HISTORIES, with_histories
+from pipelines.continual_experiment import Experiment, Settings
+from pipelines.continual_rows import ROWS, TABLES, Row
+from pipelines.datasets import synthetic
+from pipelines.results import ResultLines
+from tf_ctr.continual import Report
+from tf_ctr.features import Sequence
+from tf_ctr.joint import JOINT
+
+
+def tiny(*_):
+    return synthetic.generate(
+        source_rows=600,
+        target_rows=240,
+        num_users=20,
+        num_items=10,
+        num_days=8,
+        drift=0.3,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_data():
+    known = continual_data.DATASETS["synthetic"]
+    small = dataclasses.replace(known, load=tiny)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(continual_data.DATASETS, "synthetic", small)
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tiny_data):
+    return continual_data.load("synthetic", None, 1, 0, period_days=2)
+
+
+def test_periods_have_all_rows_in_order(data):
+    for periods, rows in ((data.source, 600), (data.target, 240)):
+        assert [period.number for period in periods] == [0, 1, 2, 3]
+        assert sum(len(period.read()) for period in periods) == rows
+        for period in periods:
+            assert set(period.read()["day"] // 2) == {period.number}
+    assert data.ratio() == 2.5
+    joint = data.joint()[1]
+    assert joint.read_source() is data.source[1].read()
+
+
+def test_too_few_periods_are_told():
+    with pytest.raises(ValueError, match="three or more periods"):
+        continual_data.load("synthetic", None, 1, 0, period_days=4)
+
+
+def test_schemas_know_the_first_period_alone_and_may_grow(data):
+    plain, joint, split = (
+        data.schemas[name] for name in ("plain", "joint", "histories")
+    )
+    first = set(data.source[0].read()["item_id"]) | set(
+        data.target[0].read()["item_id"]
+    )
+    assert set(plain.field("item_id").vocabulary) == first
+    names = [field.name for field in plain.fields]
+    assert [field.name for field in joint.fields] == [*names, "domain"]
+    assert set(HISTORIES) < {field.name for field in split.fields}
+    assert data.history not in {field.name for field in split.fields}
+    row = data.source[0].read().head(1).assign(item_id=10_000)
+    assert plain.extend(row).field("item_id").vocabulary[-1] == 10_000
+
+
+def test_histories_are_the_earlier_clicks_in_each_domain():
+    rows = pd.DataFrame(
+        {
+            "user": ["a", "a", "a", "b", "a"],
+            "time": [1, 2, 2, 2, 3],
+            "item": [11, 12, 13, 14, 15],
+            "click": [1, 1, 0, 1, 1],
+            "domain": ["source", "target", "source", "source", "target"],
+        }
+    )
+    schema = types.SimpleNamespace(group="user", label="click")
+    data = types.SimpleNamespace(schema=schema, item="item")
+    found = with_histories(rows, data, "time", max_length=5)
+    assert [list(h) for h in found["source_history"]] == [[], [11], [11], [], [11]]
+    assert [list(h) for h in found["target_history"]] == [[], [], [], [], [12]]
+
+
+def test_no_history_has_its_own_impression(data):
+    for frame in (data.target[0].read(), data.source[0].read()):
+        on_day_0 = frame[frame["day"] == 0]
+        assert not on_day_0["target_history"].map(len).any()
+        assert not on_day_0["source_history"].map(len).any()
+
+
+# Rows
+
+
+SETTINGS = Settings("dnn", 2, (4, 3), 8, "adam", 0.01, 32, 1, start=1)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What the rows ask of the library, without doing it."""
+    made = []
+
+    def note(periods, directory, *_, **arguments):
+        made.append({"first": periods[0], "name": directory.name, **arguments})
+        return Report([])
+
+    monkeypatch.setattr(continual_experiment, "run", note)
+    monkeypatch.setattr(continual_experiment, "train_source", note)
+    return made
+
+
+@pytest.fixture
+def experiment(data, tmp_path):
+    return Experiment(data, SETTINGS, tmp_path, seed=3)
+
+
+def test_every_table_is_of_rows_and_table_2_has_all_of_the_paper():
+    assert {name for names in TABLES.values() for name in names} == set(ROWS)
+    assert len(TABLES["2"]) == 17
+
+
+@pytest.mark.parametrize("name", ["ctnet", "ctnet_linear", "ctnet_once"])
+def test_ctnet_starts_late_from_base_and_sources(experiment, calls, name):
+    ROWS[name].run(experiment)
+    last = calls[-1]
+    assert last["first"].number == 1
+    assert (last["target"].name, last["source"].name) == ("base", "sources")
+    assert last["arguments"]["adapter"] == ("linear" if "linear" in name else "glu")
+    assert last["refresh"] == ("once" if "once" in name else "frozen")
+    assert (last["seed"], last["method"]) == (3, "ctnet")
+    assert last["slices"] == ("user_id", "item_id")
+    assert "window" not in last  # Its own increment only.
+
+
+@pytest.mark.parametrize(
+    "name", ["ft_ids", "ft_embeddings", "ft_all", "dual_embedding"]
+)
+def test_fine_tuning_restarts_and_takes_all_increments(experiment, calls, name):
+    ROWS[name].run(experiment)
+    assert (calls[-1]["refresh"], calls[-1]["window"]) == ("restart", None)
+    assert calls[-1]["first"].number == 1
+    if name == "ft_ids":
+        assert calls[-1]["arguments"] == {"which": experiment.data.ids}
+
+
+def test_growing_amounts_of_data_are_windows(experiment, calls):
+    windows = []
+    for name in TABLES["4"][1:-1]:
+        ROWS[name].run(experiment)
+        windows.append(calls[-1]["window"])
+        assert calls[-1].get("target") is None
+    assert windows == [1, 2, 4, None]
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_joint_models_are_built_and_take_both_domains(experiment, calls, name):
+    ROWS[name].run(experiment)
+    (call,) = calls
+    assert call["first"].number == 0 and call["first"].source is not None
+    assert call["training"].ratio == 2.5
+    histories = {f.name for f in call["schema"].fields if isinstance(f, Sequence)}
+    assert histories == (set(HISTORIES) if name in ("minet", "dasl") else {"history"})
+    assert "domain" in call["target"].input
+
+
+def test_models_of_finished_rows_are_removed_but_for_the_base(experiment):
+    for name in ("base", "ctnet"):
+        (experiment.folder / name / "000001").mkdir(parents=True)
+        (experiment.folder / name / "report.md").touch()
+        experiment.slim(name)
+    assert (experiment.folder / "base" / "000001").exists()
+    assert [p.name for p in (experiment.folder / "ctnet").iterdir()] == ["report.md"]
+
+
+# The command
+
+
+def record(number, auc):
+    part = {"rows": 1, "auc": auc, "gauc": auc}
+    slices = {c: {"new": part, "old": part} for c in ("user_id", "item_id")}
+    test = {"rows": 2, "auc": auc, "gauc": auc, "log_loss": 0.5, "slices": slices}
+    return {"number": number, "name": str(number), "trained": True, "test": test}
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    """Rows that run at once, and write down that they did."""
+    done = []
+
+    def fake(name):
+        def run(experiment):
+            if len(done) == fakes_die.get("at"):
+                fakes_die.clear()
+                raise KilledError
+            done.append((experiment.seed, name))
+            records = [record(n, 0.6 + n / 100) for n in range(1, 4)]
+            return Report([{**records[0], "test": None, "number": 0}, *records])
+
+        return Row(ROWS[name].title, run)
+
+    fakes_die = {}
+    for name in ("base", "ctnet"):
+        monkeypatch.setitem(continual_rows.ROWS, name, fake(name))
+    return done, fakes_die
+
+
+def test_a_killed_experiment_goes_on_and_tests_the_same_periods(
+    fakes, tmp_path, capsys
+):
+    done, dies = fakes
+    command = f"--table 5 --seeds 2 --run-dir {tmp_path} --start 1".split()
+    dies["at"] = 3
+    with pytest.raises(KilledError):
+        continual.main(command)
+    continual.main(command)
+    assert done == [(0, "base"), (0, "ctnet"), (1, "base"), (1, "ctnet")]
+    lines = ResultLines(tmp_path / "results.jsonl").records
+    assert [p["number"] for p in lines[0]["periods"]] == [2, 3]
+    continual.main([*command, "--report"])
+    assert len(done) == 4
+    shown = capsys.readouterr().out
+    assert "### Table 5" in shown and "[4/4," in shown
+    assert (tmp_path / "report.md").read_text().startswith("### Table 5")
+    assert (tmp_path / "figures" / "auc_by_period.png").exists()
+
+
+def test_other_settings_are_other_results(fakes, tmp_path):
+    done, _ = fakes
+    command = ["--rows", "base", "--seeds", "1", "--run-dir", str(tmp_path)]
+    continual.main(command)
+    continual.main([*command, "--learning-rate", "0.1"])
+    assert done == [(0, "base")] * 2
+
+
+@pytest.mark.parametrize(
+    "wrong", ["--rows nothing", "--table 6", "--seeds 0", "--learning-rate x"]
+)
+def test_a_wrong_command_is_told_before_any_work(wrong, capsys):
+    with pytest.raises(SystemExit):
+        continual.main(wrong.split())
+    assert "error: " in capsys.readouterr().err
+
+
+def test_a_start_without_a_test_after_it_is_told(tmp_path):
+    with pytest.raises(SystemExit, match="(?s)--start of at most 2.*Received: 3"):
+        continual.main(["--start", "3", "--run-dir", str(tmp_path)])
+
+
+def test_the_tabs_are_in_the_folder_of_kuairand():
+    arguments = continual.parse(["--dataset", "kuairand", "--target-tab", "4"])
+    assert arguments.run_dir.name == "kuairand_1_to_4"
+    assert np.isclose(arguments.settings.learning_rate, 1e-3)

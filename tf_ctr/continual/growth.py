@@ -1,0 +1,37 @@
+"""Models and schemas of different periods, brought to one vocabulary."""
+
+from tf_ctr.features import Schema
+from tf_ctr.transfer.grow import grow
+
+
+def grown_schema(schema, others, frames):
+    """Returns the schema with the ids of other schemas and of new rows.
+
+    Args:
+        schema: The schema; none of its ids changes its row.
+        others: Schemas.
+        frames: Frames, read one after another.
+    """
+    for other in others:
+        schema = schema.union(other)
+    return schema.extend(iter(frames))
+
+
+def grown_model(finished, schema):
+    """Returns a copy of a model whose tables have the rows of a larger schema.
+
+    A new id starts as what the model took it for so far, an unseen one; nothing else
+    changes, to the bit. A model that knows all ids is returned as it is.
+
+    Args:
+        finished: A `tf_ctr.continual.store.Finished`.
+        schema: A schema with all its fields and all its ids, in any order.
+    """
+    own = Schema(
+        [schema.field(field.name) for field in finished.schema.fields],
+        schema.label,
+        schema.group,
+    )
+    if own.fields == finished.schema.fields:
+        return finished.model
+    return grow(finished.model, finished.schema, own)

@@ -1,0 +1,174 @@
+"""The loop over periods: test, take in the source, train, keep."""
+
+from tf_ctr.continual.methods import TARGET_ONLY, check_method
+from tf_ctr.continual.origins import origin
+from tf_ctr.continual.periods import left, ordered
+from tf_ctr.continual.report import Report
+from tf_ctr.continual.steps import REFRESHES, Plan, step
+from tf_ctr.continual.store import Store
+from tf_ctr.continual.tensorboard import Scalars
+from tf_ctr.continual.training import Training
+from tf_ctr.errors import explain, unknown_name
+
+
+def run(
+    periods,
+    directory,
+    target=None,
+    source=None,
+    schema=None,
+    method="ctnet",
+    arguments=None,
+    refresh="frozen",
+    window=1,
+    training=None,
+    slices=(),
+    known=None,
+    matrix=False,
+    export=None,
+    seed=0,
+    verbose=1,
+):
+    """Trains a target model period by period, from the newest source model there is.
+
+    For every period: test the model so far on its rows (prequential: it has not seen
+    them); give new ids a row; put the weights of the newest source model into the
+    frozen tower; train adapters and target tower on these rows, and no others; keep
+    all that as one step. A killed run goes on where it was, by the same call, and ends
+    with the same numbers. So does one that is called with new periods every day.
+
+    A new id of a user or an item, in the target's rows or in the source model, starts
+    as the unseen id that it was taken for. It moves no other row. Every row keeps the
+    optimizer's slots.
+
+    Every period starts from the files of the one before, also without a kill, and from
+    a seed of its own. This sets Keras's global seed.
+
+    Source: CTNet (arXiv 2208.05728), Algorithm 1. It does not say how often an
+    increment is passed, nor whether the slots go along; here once, and they do.
+
+    Args:
+        periods: `tf_ctr.continual.Period`s in order. The first one is the start
+            `t0`; those that are finished are passed over.
+        directory: The folder of this run, one folder per period in it.
+        target: The target model to start from: a `keras.Model`, or the directory of
+            another run, which gives its newest model before the period.
+        source: Source models: a `keras.Model`, which stays as it is, or the directory
+            of `train_source`, which gives the newest that ends no later than the
+            period.
+        schema: The schema of models that are given as such. Source and target have one
+            name for one field, described alike; `target`'s rows hold all fields.
+        method: Of `tf_ctr.transfer.METHODS`, `"target_only"`, or a function
+            `(source, target) -> uncompiled model`. `l2_sp` holds weights beside its
+            layers, and takes new ids by `refresh="restart"` only.
+        arguments: Further arguments of the method.
+        refresh: What a newer source model changes. `"frozen"`: the frozen copies of
+            it, `..._source` and `..._frozen`; a model without these goes on alone.
+            `"once"`: nothing, it is transferred once. `"restart"`: all, the method is
+            applied anew in every period, to the newest source and target models.
+        window: Periods to train on, the newest ones; `None` for all since `t0`.
+        training: A `tf_ctr.continual.Training`.
+        slices: Columns, e.g. `("user_id", "item_id")`: metrics of rows with old and
+            new values apart, new being never trained on in the target domain.
+        known: Frame of target rows that were trained on before, for `slices`. The
+            directory of another run knows its own.
+        matrix: Whether to test every model on all given periods.
+        export: A function `(model, schema)` that is called before a period counts as
+            finished, e.g. `functools.partial(tf_ctr.export.export,
+            directory="savedmodels/ctnet")`. A kill may make it be called twice.
+        seed: Seed of weights, noise and the order of rows.
+        verbose: 0 for nothing, 1 for a line per period, 2 for Keras's bars, too.
+
+    Returns:
+        A `tf_ctr.continual.Report`. It is in `directory`, too, as `report.jsonl`,
+        `report.md` and TensorBoard scalars.
+
+    Raises:
+        ValueError: If a period is missing, twice or out of order, a name is unknown,
+            a model is missing, or `directory` was run otherwise.
+        TypeError: For something that is no period or no model.
+
+    Example:
+
+    >>> import tempfile, pandas as pd, tf_ctr
+    >>> from tf_ctr.continual import Period, run
+    >>> frame = pd.DataFrame({"item": [7, 9, 7, 9], "click": [1, 0, 1, 0]})
+    >>> schema = tf_ctr.Schema([tf_ctr.Categorical("item")]).fit(frame)
+    >>> model = tf_ctr.backbones.dnn(schema, embedding_dim=2, hidden_units=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = run(
+    ...         [Period(0, frame), Period(1, frame.assign(item=[7, 7, 9, 5]))],
+    ...         folder,
+    ...         target=model,
+    ...         schema=schema,
+    ...         method="target_only",
+    ...         verbose=0,
+    ...     )
+    >>> report.frame[["number", "trained_until", "rows"]]
+       number  trained_until  rows
+    0       1              0     4
+    """
+    periods = ordered(periods)
+    if refresh not in REFRESHES:
+        raise ValueError(unknown_name("refresh", refresh, REFRESHES))
+    if window is not None and window < 1:
+        raise ValueError(
+            explain("a window of 1 or more periods", window, "pass None for all")
+        )
+    plan = Plan(
+        origin(target, schema, "target"),
+        origin(source, schema, "source"),
+        method,
+        arguments or {},
+        refresh,
+        window,
+        training or Training(),
+        tuple(slices),
+        known,
+        matrix,
+        export,
+        seed,
+        verbose,
+    )
+    check_method(method, plan.source, plan.target)
+    store = Store(directory)
+    store.check_settings(plan.settings())
+    done = [record["number"] for record in store.records()]
+    scalars = Scalars(store.directory / "tensorboard", store.records())
+    for period in left(periods, max(done, default=None)):
+        record = step(plan, store, period, periods)
+        scalars.add(record)
+        report = Report(store.records())
+        report.write(store.directory)
+        if verbose:
+            print(report.line(record), flush=True)
+    report = Report(store.records())
+    report.write(store.directory)  # Also if a kill came before it.
+    return report
+
+
+def train_source(periods, directory, model, schema, **options):
+    """Trains a source model period by period, for `run` to take.
+
+    A call of its own, with a schedule of its own: `run` reads what is finished.
+    It is `run(target=model, method="target_only")`.
+
+    Args:
+        periods: The source domain's `Period`s; see `run`.
+        directory: The folder for the models, one per period.
+        model: The model to start from: a `keras.Model`, or a directory as in `run`.
+        schema: Its schema; `None` for a directory.
+        **options: Of `run`: `window`, `training`, `slices`, `known`, `matrix`,
+            `export`, `seed` and `verbose`.
+
+    Returns:
+        A `tf_ctr.continual.Report` of the source domain.
+    """
+    return run(
+        periods,
+        directory,
+        target=model,
+        schema=schema,
+        method=TARGET_ONLY,
+        **options,
+    )

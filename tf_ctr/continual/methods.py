@@ -1,0 +1,99 @@
+"""How a model starts, and how it takes in a newer source model."""
+
+import numpy as np
+
+from tf_ctr.errors import explain, unknown_name
+from tf_ctr.transfer import METHODS, warm_start
+from tf_ctr.transfer.autoft import FROZEN
+from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
+from tf_ctr.transfer.towers import SOURCE
+
+TARGET_ONLY = "target_only"
+# Of the others the target model is made of the source alone.
+FROM_BOTH = ("ctnet", "fine_tune")
+
+
+def check_method(method, source, target):
+    """Raises unless `method` is known, and what it starts from is there.
+
+    Args:
+        method: Of `tf_ctr.transfer.METHODS`, `"target_only"`, or a function.
+        source: Where source models come from, or `None`.
+        target: Likewise the target model.
+    """
+    if not callable(method) and method not in (*METHODS, TARGET_ONLY):
+        raise ValueError(unknown_name("method", method, (*METHODS, TARGET_ONLY)))
+    wrong = None
+    if method == TARGET_ONLY and source is not None:
+        wrong = "no source model, as target_only transfers nothing"
+    elif method == TARGET_ONLY and target is None:
+        wrong = "a target model to go on with"
+    elif method != TARGET_ONLY and source is None:
+        wrong = "a source model to transfer from"
+    if wrong:
+        raise ValueError(
+            explain(
+                f"{wrong}, for method={method!r}",
+                f"source {'given' if source else 'none'}, "
+                f"target {'given' if target else 'none'}",
+                "pass source= for a transfer, target= for target_only",
+            )
+        )
+
+
+def start(method, source, target, arguments, compile):
+    """Returns a compiled model that starts from others.
+
+    Args:
+        method: As in `check_method`.
+        source: A model, or `None`.
+        target: Likewise.
+        arguments: Of the method.
+        compile: A function that compiles a model.
+
+    Returns:
+        The model, and what happened to the optimizer.
+    """
+    if method == TARGET_ONLY:
+        model = rebuild(target, inputs_like(target), trainable=None)
+        copy_weights(target, model)
+    elif callable(method):
+        model = method(source, target, **arguments)
+    elif method in FROM_BOTH:
+        model = METHODS[method](source, target=target, **arguments)
+    else:
+        model = METHODS[method](source, **arguments)
+    compile(model)
+    return model, _carry_slots(target, model)
+
+
+def _carry_slots(target, model):
+    """Takes over the optimizer's slots, if the weights are the target's, too."""
+    if target is None or not target.compiled:
+        return "fresh"
+    ours = {layer.name: layer for layer in model.layers if layer.weights}
+    pairs = [(la, ours[la.name]) for la in target.layers if la.name in ours]
+    for old, new in pairs:
+        weights = zip(old.get_weights(), new.get_weights(), strict=False)
+        if not all(np.array_equal(*pair) for pair in weights):
+            return "fresh"
+    return warm_start(target, model).optimizer if pairs else "fresh"
+
+
+def frozen_suffixes(model):
+    """Returns the suffixes of the layers that hold a source model in a model."""
+    names = [layer.name for layer in model.layers if layer.weights]
+    return [
+        suffix
+        for suffix in (SOURCE, FROZEN)
+        if any(name.endswith(suffix) for name in names)
+    ]
+
+
+def refresh(model, source):
+    """Replaces what a model holds of its source, and nothing else, in place.
+
+    Source: CTNet (arXiv 2208.05728), Algorithm 1.
+    """
+    for suffix in frozen_suffixes(model):
+        copy_weights(source, model, suffix)

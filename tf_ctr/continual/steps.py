@@ -1,0 +1,180 @@
+"""One period of a run."""
+
+import dataclasses
+import time
+
+import keras
+import numpy as np
+
+from tf_ctr.continual import methods
+from tf_ctr.continual.growth import grown_model, grown_schema
+from tf_ctr.continual.measuring import measure, with_seen
+from tf_ctr.continual.store import Finished
+from tf_ctr.continual.training import Training, name_of
+from tf_ctr.errors import explain
+
+REFRESHES = ("frozen", "once", "restart")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The arguments of `tf_ctr.continual.run`, checked."""
+
+    target: object
+    source: object
+    method: object
+    arguments: dict
+    refresh: str
+    window: int | None
+    training: Training
+    slices: tuple
+    known: object
+    matrix: bool
+    export: object
+    seed: int
+    verbose: int
+
+    def settings(self):
+        """What two calls must share to be one run."""
+        method = self.method
+        return {
+            "method": name_of(method) if callable(method) else method,
+            "arguments": repr(sorted(self.arguments.items())),
+            "refresh": self.refresh,
+            "window": self.window,
+            "slices": list(self.slices),
+            "seed": self.seed,
+            **self.training.settings(),
+        }
+
+
+def step(plan, store, period, periods):
+    """Does all that one period asks for, and keeps it in one step.
+
+    Args:
+        plan: The `Plan`.
+        store: The `Store` of the run.
+        period: The period.
+        periods: All periods given.
+
+    Returns:
+        The record of the period.
+    """
+    record = {
+        "number": int(period.number),
+        "name": period.label,
+        "end": period.end,
+        "settings": plan.settings(),
+        "trained": False,
+        "test": None,
+    }
+    frame = period.read()
+    if not len(frame):
+        store.add({**record, "skipped": "no row"})
+        return record | {"skipped": "no row"}
+    period = dataclasses.replace(period, data=frame)  # Read once.
+    seed = period_seed(plan.seed, period.number)
+    keras.utils.set_random_seed(seed)
+    latest = store.latest()
+    before = None if latest is None else store.load(latest)
+    if before is not None:
+        metrics = measure(before.model, frame, before.schema, before.seen, plan.slices)
+        record["test"] = {"trained_until": before.number, **metrics}
+    began = time.perf_counter()
+    window = choose_window(plan, store, period, periods)
+    model, schema, seen, used = _prepare(plan, before, latest, period)
+    rows, loss = plan.training.fit(
+        model, schema, window, seed, verbose=int(plan.verbose > 1)
+    )
+    seen = with_seen(seen, frame, plan.slices)
+    finished = Finished(model, schema, seen, period.number)
+    record |= {"trained": True, "rows_trained": rows, "loss": loss, **used}
+    record["seconds"] = time.perf_counter() - began
+    if plan.matrix:
+        record["matrix"] = _matrix(finished, periods)
+    if plan.export is not None:
+        record["exported"] = str(plan.export(model, schema))
+    store.add(record, finished)
+    return record
+
+
+def period_seed(seed, number):
+    """Returns a seed that depends on the seed of the run and the period alone."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def choose_window(plan, store, period, periods):
+    """Returns the periods to train on, the newest last; arguments as of `step`."""
+    started = [record["number"] for record in store.records()]
+    first = min([*started, period.number])
+    if plan.window is not None:
+        first = max(first, period.number - plan.window + 1)
+    chosen = [each for each in periods if first <= each.number <= period.number]
+    if chosen[0].number > first:
+        raise ValueError(
+            explain(
+                f"the periods {first} to {period.number}, to train on together",
+                f"none before {chosen[0].number}",
+                "pass the finished periods of the window, too",
+            )
+        )
+    return [*chosen[:-1], period]
+
+
+def _prepare(plan, before, latest, period):
+    """Returns the model to train, its schema, what it has seen, and what was used."""
+    restarts = before is None or plan.refresh == "restart"
+    source, number = _newest_source(plan, before, latest, period, restarts)
+    base = None
+    if restarts and plan.target is not None:
+        base = plan.target.load(period.end, before=True)
+    seen = _seen(plan, before or base)
+    first, *others = [each for each in (before, base, source) if each is not None]
+    frames = [f for f in (period.read(), period.read_source()) if f is not None]
+    schema = grown_schema(first.schema, [each.schema for each in others], frames)
+    if restarts:
+        model, optimizer = methods.start(
+            plan.method,
+            source and grown_model(source, schema),
+            base and grown_model(base, schema),
+            plan.arguments,
+            plan.training.compile,
+        )
+    else:
+        model, optimizer = grown_model(before, schema), "goes on"
+        if source is not None:
+            methods.refresh(model, grown_model(source, schema))
+    return model, schema, seen, {"source": number, "optimizer": optimizer}
+
+
+def _newest_source(plan, before, latest, period, restarts):
+    """The source model to take in, `None` if there is no newer, and its period."""
+    if plan.source is None:
+        return None, None
+    if not restarts:
+        used = latest["source"]
+        if plan.refresh == "once" or not methods.frozen_suffixes(before.model):
+            return None, used
+        if plan.source.number(period.end) == used:
+            return None, used
+    source = plan.source.load(period.end)
+    return source, source.number
+
+
+def _seen(plan, finished):
+    seen = {} if finished is None else finished.seen
+    if seen or plan.known is None:
+        return seen
+    return with_seen(seen, plan.known, plan.slices)
+
+
+def _matrix(finished, periods):
+    """Metrics on every other period; the next one is tested when its turn comes."""
+    metrics = {}
+    for period in periods:
+        frame = period.read()
+        if len(frame) and period.number != finished.number + 1:
+            metrics[str(period.number)] = measure(
+                finished.model, frame, finished.schema, finished.seen
+            )
+    return metrics

@@ -1,0 +1,121 @@
+"""Finished periods on disk, one folder each, that appears as a whole."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+
+import keras
+import pandas as pd
+
+from tf_ctr.errors import explain
+from tf_ctr.features import Schema
+
+PARTIAL = ".partial"
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """A model and what belongs to it.
+
+    Attributes:
+        model: The compiled `keras.Model`, its optimizer's slots with it.
+        schema: Its `Schema`.
+        seen: `{column: values that were trained on}`.
+        number: The period that it was trained until; `None` for a user's model.
+    """
+
+    model: keras.Model
+    schema: Schema
+    seen: dict = dataclasses.field(default_factory=dict)
+    number: int | None = None
+
+
+class Store:
+    """The folder of a run: `000007/` has what period 7 left.
+
+    `record.json` says what was done; `model.keras`, `schema.json` and
+    `seen_{column}.parquet` are there unless the period was skipped. A folder takes its
+    name by one rename when all is in it, so that checkpoint, cursor and metrics are
+    never apart.
+
+    Args:
+        directory: The folder; it is made by the first `add`.
+    """
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+
+    def records(self) -> list:
+        """Returns the records of the finished periods, in order."""
+        names = sorted(
+            path.name for path in self.directory.glob("[0-9]*") if path.is_dir()
+        )
+        return [
+            json.loads((self.directory / name / "record.json").read_text())
+            for name in names
+        ]
+
+    def add(self, record, finished=None):
+        """Writes down that a period is finished.
+
+        Args:
+            record: JSON-like, with its `number`.
+            finished: What it left; `None` if it was skipped.
+        """
+        partial = self.directory / PARTIAL
+        shutil.rmtree(partial, ignore_errors=True)  # Of a killed process.
+        partial.mkdir(parents=True)
+        if finished is not None:
+            finished.model.save(partial / "model.keras")
+            finished.schema.save(partial / "schema.json")
+            for column, values in finished.seen.items():
+                frame = pd.DataFrame({column: values})
+                frame.to_parquet(partial / f"seen_{column}.parquet", index=False)
+        (partial / "record.json").write_text(json.dumps(record, indent=1))
+        os.rename(partial, self._folder(record["number"]))
+
+    def latest(self, end=None, before=False):
+        """Returns the record of the newest model; `None` if there is none.
+
+        Args:
+            end: Leave out periods that end later.
+            before: Leave out those that end at `end`, too.
+        """
+        for record in reversed(self.records()):
+            in_time = end is None or record["end"] < end
+            if record["trained"] and (in_time or record["end"] == end and not before):
+                return record
+        return None
+
+    def load(self, record) -> Finished:
+        """Returns what a period left."""
+        folder = self._folder(record["number"])
+        return Finished(
+            keras.saving.load_model(folder / "model.keras"),
+            Schema.load(folder / "schema.json"),
+            {
+                path.stem.removeprefix("seen_"): pd.read_parquet(path).iloc[:, 0]
+                for path in sorted(folder.glob("seen_*.parquet"))
+            },
+            record["number"],
+        )
+
+    def check_settings(self, settings):
+        """Raises if the periods so far were run otherwise."""
+        for record in self.records()[:1]:
+            known = record["settings"]
+            wrong = [name for name in settings if settings[name] != known.get(name)]
+            if wrong:
+                raise ValueError(
+                    explain(
+                        f"what {self.directory} was run with, "
+                        f"{ {name: known.get(name) for name in wrong} }",
+                        {name: settings[name] for name in wrong},
+                        "pass the same again, or another directory",
+                    )
+                )
+
+    def _folder(self, number):
+        return self.directory / f"{number:06d}"

@@ -1,0 +1,83 @@
+"""How the model of one period is trained."""
+
+import dataclasses
+
+import pandas as pd
+
+from tf_ctr.data import from_frame
+from tf_ctr.joint import mix
+from tf_ctr.optimizers import SparseAdagrad
+
+
+def compile_adagrad(model):
+    """Compiles with AdaGrad at 0.01.
+
+    Source: CTNet (arXiv 2208.05728), section 4.2.
+    """
+    model.compile(SparseAdagrad(0.01), "binary_crossentropy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How the model of one period is trained.
+
+    Attributes:
+        compile: A function that compiles a model. It is called once: from period to
+            period the optimizer goes along with its slots.
+        batch_size: Examples per step; 512 as in CTNet (arXiv 2208.05728).
+        epochs: Passes over a period; one, as is usual for increments.
+        ratio: Of periods with rows of the source, these per row of the target; see
+            `tf_ctr.joint.mix`.
+        source_weight: Likewise, their weight in the loss.
+
+    Example:
+
+    >>> Training(batch_size=1024).epochs
+    1
+    """
+
+    compile: object = compile_adagrad
+    batch_size: int = 512
+    epochs: int = 1
+    ratio: float = 1.0
+    source_weight: float | None = None
+
+    def fit(self, model, schema, periods, seed, verbose):
+        """Trains a compiled model on the rows of some periods together.
+
+        Args:
+            model: The model, changed in place.
+            schema: Its schema.
+            periods: The periods.
+            seed: Seed of the order of the rows.
+            verbose: Keras's verbosity.
+
+        Returns:
+            The number of rows of the target, and the mean loss of the last epoch.
+        """
+        target = _together([period.read() for period in periods])
+        batches = from_frame(target, schema, self.batch_size, shuffle=True, seed=seed)
+        source = _together([period.read_source() for period in periods])
+        if source is not None:
+            rows = from_frame(source, schema, self.batch_size, shuffle=True, seed=seed)
+            batches = mix(
+                rows, batches, self.ratio, self.batch_size, self.source_weight
+            )
+        history = model.fit(batches, epochs=self.epochs, verbose=verbose, shuffle=False)
+        return len(target), float(history.history["loss"][-1])
+
+    def settings(self):
+        """What of it two runs must share to be one."""
+        return {**dataclasses.asdict(self), "compile": name_of(self.compile)}
+
+
+def name_of(function):
+    """Returns a name of a function that another process gives it, too."""
+    return getattr(function, "__qualname__", type(function).__name__)
+
+
+def _together(frames):
+    frames = [frame for frame in frames if frame is not None and len(frame)]
+    if len(frames) < 2:
+        return frames[0] if frames else None
+    return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,107 @@
+"""Dual embedding: the source's tables of ids beside those of the target."""
+
+from keras import layers
+
+from tf_ctr.errors import explain, unknown_name
+from tf_ctr.transfer.graph import embedding_calls
+from tf_ctr.transfer.joining import add_before_activation
+from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.transfer.towers import paired_sites
+
+DUAL = "_dual"
+
+
+def dual_embedding(source, target=None, fields=None):
+    """Returns a target model with a second embedding, the source's, of its ids.
+
+    `h_1 = f([x; e'] [W; V] + b)` in the first hidden layer, with `x` its input in the
+    target and `e'` the vectors of `fields` in copies of the source's tables. All of it
+    is trained. `V` starts at zero: the scores before training are the target's. As
+    `x W + e' V` it keeps the shape of `W`.
+
+    Source: the Dual Embedding baseline of CTNet (arXiv 2208.05728), section 4.4; how
+    `V` starts is not said.
+
+    Args:
+        source: A trained functional model, fresh or reloaded; it is not changed.
+        target: A trained functional model of the target domain, likewise, its inputs
+            encoded as those of `source`. Defaults to `source`.
+        fields: Names of fields with one id per example. Defaults to all that both
+            models embed.
+
+    Returns:
+        A new, uncompiled `keras.Model` with the layer names of `target`. Added
+        layers: `{table}_dual`, `dual_embeddings`, `{site}_dual`, and `{site}_sum` and
+        `{site}_activation` where the site is not a small model of its own.
+
+    Raises:
+        ValueError: If a field is unknown or holds several ids, or the models have no
+            hidden layer in common.
+
+    Example:
+
+    >>> import keras
+    >>> user = keras.Input((), dtype="int64", name="user")
+    >>> table = layers.Embedding(4, 2, name="user_embedding")
+    >>> hidden = layers.Dense(3, "relu", name="deep_0")(table(user))
+    >>> click = layers.Dense(1, "sigmoid", name="click")(hidden)
+    >>> model = dual_embedding(keras.Model({"user": user}, click))
+    >>> [layer.name for layer in model.layers if layer.weights]
+    ['user_embedding', 'user_embedding_dual', 'deep_0', 'deep_0_dual', 'click']
+    """
+    target = source if target is None else target
+    inputs = inputs_like(source, target)
+    tables = _tables(source, target, inputs, fields)
+    site, *_ = paired_sites(source, target)
+    copies = {
+        name: copy_layer(source.get_layer(name), DUAL)
+        for name in dict.fromkeys(tables.values())
+    }
+    vectors = [copies[table](inputs[field]) for field, table in tables.items()]
+    if len(vectors) > 1:
+        vectors = [layers.Concatenate(name="dual_embeddings")(vectors)]
+    width = target.get_layer(site).output.shape[-1]
+
+    def call(layer, *args, **kwargs):
+        if layer.name != site:
+            return layer(*args, **kwargs)
+        added = layers.Dense(
+            width,
+            use_bias=False,
+            kernel_initializer="zeros",
+            name=site + DUAL,
+            dtype=layer.dtype_policy,
+        )
+        return add_before_activation(layer, added(*vectors), *args, **kwargs)
+
+    model = rebuild(target, inputs, call)
+    copy_weights(target, model)
+    for name in copies:
+        weights = source.get_layer(name).get_weights()
+        model.get_layer(name + DUAL).set_weights(weights)
+    return model
+
+
+def _tables(source, target, inputs, fields):
+    """Returns `{field: its table in the source}`."""
+    ours = embedding_calls(target)
+    both = {
+        field: table
+        for field, table in embedding_calls(source).items()
+        if field in ours and len(inputs[field].shape) == 1
+    }
+    for field in fields or ():
+        if field not in both:
+            raise ValueError(
+                unknown_name("field with one id in both models", field, both)
+            )
+    chosen = {field: both[field] for field in both if fields is None or field in fields}
+    if not chosen:
+        raise ValueError(
+            explain(
+                "a field with one id per example that both models embed",
+                f"source {list(embedding_calls(source))}, target {list(ours)}",
+                "name such a field",
+            )
+        )
+    return chosen
