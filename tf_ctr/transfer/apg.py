@@ -13,9 +13,10 @@ from tf_ctr.transfer.conditions import (
     condition_by_layer,
     condition_vector,
 )
-from tf_ctr.transfer.graph import depth_sites, embedding_calls
+from tf_ctr.transfer.graph import depth_sites
 from tf_ctr.transfer.lookup import look_up
 from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.transfer.tables import embedding_calls
 
 
 def apg(

@@ -3,9 +3,9 @@
 from keras import layers
 
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.transfer.graph import embedding_calls
 from tf_ctr.transfer.joining import add_before_activation
 from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.transfer.tables import embedding_calls
 from tf_ctr.transfer.towers import paired_sites
 
 DUAL = "_dual"

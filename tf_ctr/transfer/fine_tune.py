@@ -3,9 +3,9 @@
 import glob
 
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.transfer.graph import embedding_calls
 from tf_ctr.transfer.layer_options import freeze_layers, set_learning_rate_multipliers
 from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
+from tf_ctr.transfer.tables import embedding_calls
 from tf_ctr.transfer.warm_start import warm_start
 
 PARTS = ("all", "embeddings")

@@ -5,10 +5,10 @@ import glob
 
 from tf_ctr.errors import explain
 from tf_ctr.features.fields import check_fitted
-from tf_ctr.transfer.graph import domain_fields
 from tf_ctr.transfer.layer_names import weights_by_path
 from tf_ctr.transfer.surgery import inputs_like, rebuild
 from tf_ctr.transfer.table_rows import fields_by_table
+from tf_ctr.transfer.tables import domain_fields
 from tf_ctr.transfer.warm_start import warm_start
 
 

@@ -5,9 +5,9 @@ import keras
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.layers import DomainGate, HistoryAttention
 from tf_ctr.transfer.autoft import FROZEN
-from tf_ctr.transfer.graph import embedding_calls
 from tf_ctr.transfer.lookup import look_up
 from tf_ctr.transfer.surgery import inputs_like, rebuild
+from tf_ctr.transfer.tables import embedding_calls
 
 
 def natr(source, item, history, attention_units=None):

@@ -8,7 +8,7 @@ never changed.
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.transfer.graph import check_functional
+from tf_ctr.transfer.calls import check_functional
 from tf_ctr.transfer.weight_plan import plan_weights
 
 

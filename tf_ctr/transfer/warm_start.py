@@ -3,10 +3,10 @@
 import dataclasses
 
 from tf_ctr.errors import explain
-from tf_ctr.transfer.graph import is_table
 from tf_ctr.transfer.layer_names import chosen_part, select
 from tf_ctr.transfer.slots import plan_slots
 from tf_ctr.transfer.table_rows import check_new_rows, fields_by_table, match_rows
+from tf_ctr.transfer.tables import is_table
 from tf_ctr.transfer.weight_plan import plan_weights
 
 

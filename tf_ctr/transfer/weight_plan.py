@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from tf_ctr.errors import explain
-from tf_ctr.transfer.graph import is_table
 from tf_ctr.transfer.layer_names import chosen_part, select, weights_by_path
+from tf_ctr.transfer.tables import is_table
 from tf_ctr.transfer.weight_report import LayerReport, WeightReport
 
 
