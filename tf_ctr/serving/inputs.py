@@ -1,0 +1,140 @@
+"""Rows of a user as the input tensors of a signature."""
+
+import numbers
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tf_ctr.errors import explain, unknown_name
+
+
+def to_inputs(rows, signature, schema=None) -> dict:
+    """Returns rows as `{input: array}` of the dtypes and ranks of a signature.
+
+    Args:
+        rows: A frame, a list of dicts (one per row), or a dict of columns; a dict
+            without any list is one row.
+        signature: A `SignatureDef`.
+        schema: The `tf_ctr.Schema` of the model. It fills missing values and pads lists
+            of different lengths, where the signature takes the schema's raw fields.
+
+    Raises:
+        ValueError: For a missing input, columns of different lengths, missing values or
+            lists of different lengths without a schema, or values of a wrong dtype.
+        TypeError: For rows of another kind; with a schema, as `Schema.raw_columns`.
+    """
+    columns = _columns(rows)
+    if missing := sorted(set(signature.inputs) - set(columns)):
+        raise ValueError(
+            explain(
+                f"values of every input of the signature, {sorted(signature.inputs)}",
+                f"none of {missing}",
+                "add them to the rows",
+            )
+        )
+    if schema is not None and _takes_fields(signature, schema):
+        arrays = schema.raw_columns(pd.DataFrame(columns))
+        return {name: _encoded(values) for name, values in arrays.items()}
+    arrays = {
+        name: _array(columns[name], info, name)
+        for name, info in signature.inputs.items()
+    }
+    if len({len(values) for values in arrays.values()}) > 1:
+        rows = {name: len(values) for name, values in arrays.items()}
+        raise ValueError(
+            explain("as many values of every input", rows, "give one per row")
+        )
+    return arrays
+
+
+def only(signature, names):
+    """Returns a signature with those inputs only that `names` has.
+
+    Raises:
+        ValueError: If a name is no input, with the names there are.
+    """
+    for name in sorted(set(names) - set(signature.inputs)):
+        raise ValueError(unknown_name("field", name, signature.inputs))
+    kept = type(signature)()
+    for name in names:
+        kept.inputs[name].CopyFrom(signature.inputs[name])
+    return kept
+
+
+def _columns(rows):
+    if isinstance(rows, pd.DataFrame):
+        return {str(name): rows[name].tolist() for name in rows.columns}
+    if isinstance(rows, dict):
+        single = all(np.ndim(value) == 0 for value in rows.values())
+        return {k: [v] if single else _listed(v) for k, v in rows.items()}
+    if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return {name: [row.get(name) for row in rows] for name in names}
+    raise TypeError(
+        explain(
+            "a frame, a list of dicts or a dict of columns, with a row at least",
+            type(rows).__name__ if rows is not None and len(rows) else repr(rows),
+            'pass e.g. [{"user": "ann", "item": 7}]',
+        )
+    )
+
+
+def _listed(values):
+    return values.tolist() if isinstance(values, np.ndarray | pd.Series) else values
+
+
+def _takes_fields(signature, schema):
+    return {
+        name: (spec.dtype.as_datatype_enum, spec.shape.rank)
+        for name, spec in schema.raw_signature().items()
+    } == {
+        name: (info.dtype, len(info.tensor_shape.dim))
+        for name, info in signature.inputs.items()
+    }
+
+
+def _array(values, info, name):
+    dtype, rank = tf.as_dtype(info.dtype), len(info.tensor_shape.dim)
+    array = np.array(values, object)  # Lists of different lengths stay lists.
+    missing = pd.isna(array)
+    if dtype.is_floating:
+        array[missing] = np.nan
+    if array.ndim != rank or (missing.any() and not dtype.is_floating):
+        raise ValueError(
+            explain(
+                f"{name!r} of {rank} dimensions, lists of one length, without missing "
+                "values",
+                repr(values)[:80],
+                "pass schema= to the client, or fill and pad with the field's padding",
+            )
+        )
+    return _cast(array, dtype, name)
+
+
+def _cast(array, dtype, name):
+    kinds = str | bytes if dtype == tf.string else numbers.Real
+    kinds = numbers.Integral if dtype.is_integer else kinds
+    wrong = [v for v in array.flat if not isinstance(v, kinds) or isinstance(v, bool)]
+    try:
+        if not wrong:
+            return _encoded(array.astype(dtype.as_numpy_dtype))
+    except OverflowError:
+        wrong = [max(array.flat, key=abs)]
+    raise ValueError(
+        explain(
+            f"{name!r} as {dtype.name}",
+            f"{wrong[0]!r}",
+            f"convert the values to {dtype.name}",
+        )
+    )
+
+
+def _encoded(array):
+    """Strings as bytes, which is how requests carry them; other arrays as they are."""
+    if array.dtype.kind not in "OU":
+        return array
+    flat = [e.encode() if isinstance(e, str) else e for e in array.ravel()]
+    encoded = np.empty(array.shape, object)
+    encoded.ravel()[:] = flat
+    return encoded
