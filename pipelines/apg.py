@@ -7,7 +7,6 @@ chosen by validation AUC; the other seeds follow. The test rows are scored once 
 run. Killed at any moment, the same command goes on; `--report` only prints.
 """
 
-import argparse
 import dataclasses
 import pathlib
 import re
@@ -47,10 +46,11 @@ TABLES = {
 
 def parse(argv=None):
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.apg",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = options.program(
+        "pipelines.apg",
+        __doc__,
+        "folder that holds ml-1m/",
+        "results, logs and models; default: runs/apg",
     )
     add = parser.add_argument
     add(
@@ -62,19 +62,6 @@ def parse(argv=None):
         help=f"of {', '.join(TABLES)}; default: all",
     )
     add("--rows", nargs="+", metavar="ROW", help="names of rows; default: all")
-    add(
-        "--data-dir",
-        type=options.existing_folder,
-        metavar="DIR",
-        help="folder that holds ml-1m/; default: $TF_CTR_DATA, else TFDS downloads it",
-    )
-    add(
-        "--run-dir",
-        type=options.new_folder,
-        metavar="DIR",
-        default=pathlib.Path("runs", "apg"),
-        help="default: runs/apg",
-    )
     add(
         "--seeds",
         type=options.number(int, 1),
@@ -92,6 +79,7 @@ def parse(argv=None):
     add("--report", action="store_true", help="print the tables of what is done")
     options.add_settings(parser, {"movielens": SETTINGS})
     arguments = parser.parse_args(argv)
+    arguments.run_dir = arguments.run_dir or pathlib.Path("runs", "apg")
     arguments.settings = options.settings(arguments, SETTINGS)
     return arguments
 

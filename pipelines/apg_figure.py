@@ -8,7 +8,6 @@ principal components: a PNG, and TensorBoard's projector on all K * K numbers.
 Source: APG (arXiv 2203.16218), section 4.6.
 """
 
-import argparse
 import pathlib
 
 import keras
@@ -32,30 +31,19 @@ FIELDS = ("genres", "occupation", "gender")
 
 def parse(argv=None):
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.apg_figure",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = options.program(
+        "pipelines.apg_figure",
+        __doc__,
+        "folder that holds ml-1m/",
+        "the model, the PNG and the projector; default: runs/apg_figure",
     )
     add = parser.add_argument
     add("--field", choices=FIELDS, default="genres", help="the condition")
     add("--layer", default="deep_0", help="the layer whose S is shown")
     add("--rank", type=options.number(int, 1), default=4, metavar="K", help="rank K")
-    add(
-        "--data-dir",
-        type=options.existing_folder,
-        metavar="DIR",
-        help="folder that holds ml-1m/; default: $TF_CTR_DATA, else TFDS downloads it",
-    )
-    add(
-        "--run-dir",
-        type=options.new_folder,
-        default=pathlib.Path("runs", "apg_figure"),
-        metavar="DIR",
-        help="the model, the PNG and the projector; default: runs/apg_figure",
-    )
     options.add_settings(parser, {"movielens": SETTINGS})
     arguments = parser.parse_args(argv)
+    arguments.run_dir = arguments.run_dir or pathlib.Path("runs", "apg_figure")
     arguments.settings = options.settings(arguments, SETTINGS)
     return arguments
 

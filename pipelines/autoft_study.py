@@ -7,7 +7,6 @@ seeds; only the option that its name says differs from the defaults. No test row
 read. Killed at any moment, the same command goes on; `--report` only prints.
 """
 
-import argparse
 import pathlib
 
 import pandas as pd
@@ -48,26 +47,15 @@ VARIATIONS = {
 
 def parse(argv=None):
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.autoft_study",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = options.program(
+        "pipelines.autoft_study",
+        __doc__,
+        "folder of the data",
+        "results, logs and models; default: runs/autoft_study/<dataset>",
     )
     add = parser.add_argument
     add("--dataset", choices=DATASETS, default="synthetic", help="default: synthetic")
     add("--backbone", choices=BACKBONES, default="dcn", help="default: dcn")
-    add(
-        "--data-dir",
-        type=options.existing_folder,
-        metavar="DIR",
-        help="folder of the data; default: $TF_CTR_DATA, else TFDS",
-    )
-    add(
-        "--run-dir",
-        type=options.new_folder,
-        metavar="DIR",
-        help="default: runs/autoft_study/<dataset>",
-    )
     add(
         "--seeds",
         type=options.number(int, 1),

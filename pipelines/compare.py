@@ -9,7 +9,6 @@ seed, chosen by validation AUC; the other seeds follow. The test rows are scored
 per row and seed, after all choices. Killed at any moment, the same command goes on.
 """
 
-import argparse
 import pathlib
 import shutil
 
@@ -31,20 +30,14 @@ COMPONENTS = ("embedding", "cross", "deep", "cross+deep")
 
 def parse_arguments(argv=None):
     """Reads the command line; everything wrong is said before any work."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = options.program(
+        "pipelines.compare",
+        __doc__,
+        "folder of the data",
+        RUN_DIR_HELP,
     )
     add = parser.add_argument
     add("--dataset", choices=DATASETS, default="synthetic", help="default: synthetic")
-    add(
-        "--data-dir",
-        type=options.existing_folder,
-        metavar="DIR",
-        help="folder of the data; default: $TF_CTR_DATA, else TFDS",
-    )
-    add("--run-dir", type=options.new_folder, metavar="DIR", help=RUN_DIR_HELP)
     _add_names(add, "backbone", BACKBONES, ["dcn"], "backbones")
     methods = [TARGET_ONLY, *METHODS]
     without_natr = [name for name in methods if not _needs_history(name)]

@@ -10,7 +10,6 @@ on; `--report` only prints what is done. With the tables comes a verdict on the 
 shapes of the paper's results.
 """
 
-import argparse
 import dataclasses
 import pathlib
 import time
@@ -43,21 +42,15 @@ COUNTS = {
 
 def parse(argv=None):
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.continual",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = options.program(
+        "pipelines.continual",
+        __doc__,
+        "folder that holds kuairand-pure/",
+        RUN_DIR_HELP,
     )
     add = parser.add_argument
     datasets = continual_data.DATASETS
     add("--dataset", choices=datasets, default="synthetic", help="default: synthetic")
-    add(
-        "--data-dir",
-        type=options.existing_folder,
-        metavar="DIR",
-        help="folder that holds kuairand-pure/; default: $TF_CTR_DATA, else TFDS",
-    )
-    add("--run-dir", type=options.new_folder, metavar="DIR", help=RUN_DIR_HELP)
     add(
         "--table",
         nargs="+",

@@ -23,6 +23,30 @@ DESCRIPTIONS = {
 NAMES = [field.name for field in dataclasses.fields(Settings)]
 
 
+def program(name, description, data, run_dir):
+    """Returns a parser with the options `--data-dir` and `--run-dir`.
+
+    Args:
+        name: Name of the module.
+        description: Shown by `--help` as it is.
+        data: What the folder of the data holds.
+        run_dir: What goes to the folder of the run, and its default.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=existing_folder,
+        metavar="DIR",
+        help=f"{data}; default: $TF_CTR_DATA, else TFDS",
+    )
+    parser.add_argument("--run-dir", type=new_folder, metavar="DIR", help=run_dir)
+    return parser
+
+
 def add_settings(parser, presets):
     """Adds an option for every field of `Settings`.
 

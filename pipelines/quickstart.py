@@ -7,7 +7,7 @@ Trains four rows (Target-only, Source-only, Fine-Tune, AutoFT), tests each once 
 the target domain, prints one table, and exports AutoFT as a SavedModel.
 """
 
-import argparse
+import dataclasses
 import functools
 import pathlib
 import shutil
@@ -19,62 +19,29 @@ import tensorflow as tf
 
 from pipelines import options
 from pipelines.datasets import movielens, synthetic
-from pipelines.runs import Settings, train_best
+from pipelines.presets import PAPER, SMALL
+from pipelines.runs import train_best
 from pipelines.tables import table
 from tf_ctr import backbones, evaluation, transfer
 from tf_ctr.export import export
 
-# The sizes of AutoFT's section 4 for MovieLens; small ones for the synthetic data.
 PRESETS = {
-    "synthetic": Settings(
-        embedding_dim=16,
-        hidden_units=(128, 64),
-        num_cross_layers=3,
-        batch_size=1024,
-        epochs=20,
-        patience=2,
-        dropout=0.0,
-        l2=0.0,
-        embedding_l2=0.0,
-        learning_rates=(1e-3,),
-    ),
-    "movielens": Settings(
-        embedding_dim=80,
-        hidden_units=(1024, 512, 256, 128),
-        num_cross_layers=3,
-        batch_size=8000,
-        epochs=30,
-        patience=3,
-        dropout=0.0,
-        l2=0.0,
-        embedding_l2=0.0,
-        learning_rates=(5e-4, 1e-3),
-    ),
+    "synthetic": dataclasses.replace(SMALL, learning_rates=(1e-3,)),
+    "movielens": dataclasses.replace(PAPER, learning_rates=(5e-4, 1e-3)),
 }
 ROWS = ("Target-only", "Source-only", "Fine-Tune", "AutoFT")
 
 
 def parse_arguments(argv=None):
     """Reads the command line; everything wrong is said before any work."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.quickstart",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = options.program(
+        "pipelines.quickstart",
+        __doc__,
+        "folder that holds ml-1m/",
+        "logs and models; default: runs/<dataset>",
     )
     add = parser.add_argument
     add("--dataset", choices=PRESETS, default="synthetic", help="default: synthetic")
-    add(
-        "--data-dir",
-        type=options.existing_folder,
-        metavar="DIR",
-        help="folder that holds ml-1m/; default: $TF_CTR_DATA, else TFDS downloads it",
-    )
-    add(
-        "--run-dir",
-        type=options.new_folder,
-        metavar="DIR",
-        help="logs and models; default: runs/<dataset>",
-    )
     add(
         "--export-dir",
         type=options.new_folder,
