@@ -42,7 +42,7 @@ def mmoe(
         domain: Name of the field whose value selects gate and tower. It is a feature,
             too.
         embedding_dim: Embedding dim D.
-        num_experts: Number of experts.
+        num_experts: Number of experts; a single one has no gate.
         expert_units: Widths of the layers of each expert.
         tower_units: Widths of the hidden layers of each tower; `()` for none.
         activation: Activation of experts and towers.
@@ -78,15 +78,17 @@ def mmoe(
         mlp(x, expert_units, activation, dropout, batch_norm, l2, name=f"expert_{e}")
         for e in range(num_experts)
     ]
-    gate = DomainDense(
-        num_experts,
-        count,
-        activation="softmax",
-        kernel_initializer="zeros",
-        kernel_regularizer=penalty(l2),
-        name="gate",
-    )(x, domains)
-    mixture = vector_matrix(gate, keras.ops.stack(experts, axis=1))
+    mixture = experts[0]
+    if num_experts > 1:
+        gate = DomainDense(
+            num_experts,
+            count,
+            activation="softmax",
+            kernel_initializer="zeros",
+            kernel_regularizer=penalty(l2),
+            name="gate",
+        )(x, domains)
+        mixture = vector_matrix(gate, keras.ops.stack(experts, axis=1))
     output = domain_click(mixture, domains, count, tower_units, activation, dropout, l2)
     return keras.Model(inputs, output, name="mmoe")
 

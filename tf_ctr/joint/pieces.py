@@ -44,22 +44,22 @@ def tower_network(count, units, activation="relu", dropout=0.0, l2=0.0, name="to
         A function of `x [B, N]` and the domain of each row, `[B]`, to
         `[B, units[-1]]`. Its calls share the layers.
     """
-    layers = [
-        DomainDense(
+    depths = []
+    for i, width in enumerate(units):
+        layer = DomainDense(
             width,
             count,
             activation=activation,
             kernel_regularizer=penalty(l2),
             name=f"{name}_{i}",
         )
-        for i, width in enumerate(units)
-    ]
+        drop = keras.layers.Dropout(dropout, name=f"{name}_{i}_dropout")
+        depths.append((layer, drop))
 
     def network(x, domains):
-        for layer in layers:
+        for layer, drop in depths:
             x = layer(x, domains)
-            if dropout:
-                x = keras.layers.Dropout(dropout, name=f"{layer.name}_dropout")(x)
+            x = drop(x) if dropout else x
         return x
 
     return network
