@@ -10,6 +10,8 @@ import tensorflow as tf
 from tf_ctr.errors import explain
 from tf_ctr.export import fresh_process
 from tf_ctr.export.fresh_process import saved_model_scores, scores_in_batches
+from tf_ctr.export.requests import click_of, rows_of, signature_inputs
+from tf_ctr.export.signatures import DEFAULT
 
 TOLERANCE = 1e-6
 
@@ -24,15 +26,45 @@ def raw_columns(schema, sample):
     }
 
 
-def score_differences(model, schema, columns, saved_model, workspace, fresh=True):
-    """Returns the largest difference of each way to score from the model's.
+def training_scorer(model, schema):
+    """Returns the function from raw columns to scores `[N]`, as training computes it.
 
-    All are computed on the CPU: the reduced-precision products of a GPU differ by
-    more than an error in the export would.
+    It encodes, then runs the model, on the CPU: the reduced-precision products of a
+    GPU differ by more than an error in the export would. Traced for any batch size,
+    like the export: eager execution, and a trace for one size, round differently, by
+    more than the tolerance at times.
 
     Args:
-        model: The training model.
-        schema: Its schema.
+        model: A `keras.Model` of the schema's encoded fields.
+        schema: The fitted schema.
+    """
+    signature = {
+        name: tf.TensorSpec(spec.shape, spec.dtype, name)
+        for name, spec in schema.inputs().items()
+    }
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def predict(encoded):
+        return tf.cast(tf.reshape(model(encoded, training=False), [-1]), tf.float32)
+
+    def scores(columns):
+        with tf.device("/CPU:0"):
+            traced = predict.get_concrete_function()
+            return scores_in_batches(lambda raw: traced(schema.encode(raw)), columns)
+
+    return scores
+
+
+def training_scores(model, schema, columns):
+    """Returns the scores `[N]` of raw columns, by `training_scorer`."""
+    return training_scorer(model, schema)(columns)
+
+
+def score_differences(score, columns, saved_model, workspace, fresh=True):
+    """Returns the largest difference of each way to score from the model's.
+
+    Args:
+        score: The model's scores, by `training_scorer`.
         columns: `{field: array [N, ...]}`, as `raw_columns` gives.
         saved_model: Directory of the SavedModel.
         workspace: A directory for the files that the fresh process reads and writes.
@@ -45,31 +77,41 @@ def score_differences(model, schema, columns, saved_model, workspace, fresh=True
         ValueError: If the model's scores are not probabilities.
         RuntimeError: If a difference is above 1e-6, or the fresh process fails.
     """
+    expected = score(columns)
+    _check_probabilities(expected)
     with tf.device("/CPU:0"):
-        expected = _training_scores(model, schema, columns)
-        _check_probabilities(expected)
         scores = {"reloaded": saved_model_scores(str(saved_model), columns)}
     if fresh:
         scores["fresh process"] = _fresh_scores(columns, saved_model, workspace)
     return {way: _difference(way, values, expected) for way, values in scores.items()}
 
 
-def _training_scores(model, schema, columns):
-    """Encodes, then runs the model, as training does.
+def signature_differences(score, schema, columns, loaded, item_fields):
+    """Returns the largest difference of each further signature from the model.
 
-    Traced for any batch size, like the export: eager execution, and a trace for one
-    size, round differently, by more than the tolerance at times.
+    Args:
+        score: The model's scores, by `training_scorer`.
+        schema: The fitted schema.
+        columns: `{field: array [N, ...]}`, as `raw_columns` gives.
+        loaded: The SavedModel, by `tf.saved_model.load`.
+        item_fields: The items' fields: `candidates` scores the user of the first row
+            with the items of all.
+
+    Returns:
+        `{signature: difference}`.
+
+    Raises:
+        RuntimeError: If a difference is above 1e-6.
     """
-    signature = {
-        name: tf.TensorSpec(spec.shape, spec.dtype, name)
-        for name, spec in schema.inputs().items()
-    }
-
-    @tf.function(input_signature=[signature], autograph=False)
-    def predict(encoded):
-        return tf.cast(tf.reshape(model(encoded, training=False), [-1]), tf.float32)
-
-    return scores_in_batches(lambda raw: predict(schema.encode(raw)), columns)
+    differences = {}
+    for name in sorted(set(loaded.signatures) - {DEFAULT}):
+        expected = score(rows_of(name, columns, item_fields))
+        inputs = signature_inputs(name, columns, schema, item_fields)
+        with tf.device("/CPU:0"):
+            tensors = {key: tf.constant(value) for key, value in inputs.items()}
+            scores = click_of(loaded.signatures[name](**tensors))
+        differences[name] = _difference(name, scores, expected)
+    return differences
 
 
 def _fresh_scores(columns, saved_model, workspace):

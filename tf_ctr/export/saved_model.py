@@ -2,11 +2,31 @@
 
 import pathlib
 
+import tensorflow as tf
+
+from tf_ctr.errors import explain
+from tf_ctr.export.candidates import candidate_fields
 from tf_ctr.export.checks import check_exportable
-from tf_ctr.export.parity import raw_columns, score_differences
+from tf_ctr.export.merging import folded_if_exact, merged, most_frequent_route
+from tf_ctr.export.models_config import read_labels
+from tf_ctr.export.parity import (
+    TOLERANCE,
+    raw_columns,
+    score_differences,
+    signature_differences,
+    training_scorer,
+)
+from tf_ctr.export.record import Record
+from tf_ctr.export.samples import write_samples
 from tf_ctr.export.servable import Servable
+from tf_ctr.export.server_files import (
+    batching_text,
+    check_batch_sizes,
+    check_name,
+    write_server_files,
+)
 from tf_ctr.export.versions import check_directory, publish, staging
-from tf_ctr.layers.collapse import collapse
+from tf_ctr.export.warmup import FILE, verify_warmup, write_warmup
 
 NUM_EXAMPLE_ROWS = 256
 
@@ -19,33 +39,50 @@ def export(
     fresh_process=True,
     verbose=True,
     served=None,
+    item_fields=None,
+    batch_sizes=(1, 16, 64, 256),
+    static_routes=False,
+    server_files=True,
 ):
     """Writes a model as the next version `<directory>/<integer>` for TF Serving.
 
     The SavedModel takes raw features, strings and numbers as the user has them,
     through the schema's lookups and the model: signature `serving_default` from
-    `{field: [B] or [B, T]}` to `{"click": [B]}`, float32. Beside it lies what
-    continual training needs: `assets.extra/model.keras` with the optimizer, and
-    `assets.extra/schema.json`. Over-parameterised layers are served multiplied out
-    (`tf_ctr.transfer.collapse`), and kept as they are in `model.keras`.
+    `{field: [B] or [B, T]}` to `{"click": [B]}`, float32, and more for examples,
+    string ids and many candidates of one user; `tf_ctr.export` lists the signatures
+    and the files. Beside it lies what continual training needs:
+    `assets.extra/model.keras` with the optimizer, and `assets.extra/schema.json`.
+
+    What is served is merged, and stays as it is in `model.keras`: the factors of APG
+    are multiplied out, equal twins and towers become one, and BatchNorm goes into the
+    `Dense` before it.
 
     Before the version takes its number, the scores of the SavedModel, reloaded here
     and in a fresh process that can import neither tf_ctr nor Keras, are compared
-    with the model's to 1e-6. If that or anything else fails, `directory` stays as
-    it was.
+    with the model's to 1e-6, those of all signatures too, and every warm-up request
+    is run. If that or anything else fails, `directory` stays as it was.
 
     Args:
         model: A trained functional `keras.Model` whose inputs are the fields of
             `schema`, with one output, the click probability.
         schema: The fitted `tf_ctr.Schema` of the training.
         directory: Directory of the model's versions, e.g. `"savedmodels/dcn"`.
-        sample: Frame of real rows to compare on, labels not needed. `None` takes
-            256 rows of `schema.example_rows`.
+        sample: Frame of real rows to compare on and to warm the server up with,
+            labels not needed. `None` takes 256 rows of `schema.example_rows`.
         fresh_process: Whether to compare in a fresh process too; it costs the
             seconds of one TensorFlow start.
         verbose: Whether to print what was written and how to look at it.
         served: What is served in place of `model`, with the same scores, e.g.
             `tf_ctr.transfer.group_by_route(model)`. Defaults to `model`.
+        item_fields: Names of the fields that each candidate has values of its own
+            of, for the signature `candidates`. Defaults to all but the schema's group
+            and its sequences, which are the user's.
+        batch_sizes: The sizes that the server fills batches up to, increasing.
+        static_routes: Whether to serve a model of `autoft` without routes, with the
+            branch at each site that most rows of `sample` take. Its scores are other
+            ones: the AUC that it loses on the labels of `sample` is printed.
+        server_files: Whether to write warm-up requests, request samples and the
+            server's configuration; they need the extra `serving`.
 
     Returns:
         `pathlib.Path` of the version.
@@ -53,9 +90,12 @@ def export(
     Raises:
         TypeError: If `model` is no functional `keras.Model` with dict inputs.
         ValueError: If model and schema do not fit, the schema is not fitted, the
-            model samples at inference, or `directory` is itself a version.
+            model samples at inference, `directory` is itself a version or holds a
+            `models.config` that cannot be read, or an option does not fit.
+        ImportError: If `tensorflow-serving-api` is missing with `server_files`.
         NotADirectoryError: If `directory` is a file.
-        RuntimeError: If exported scores differ from the model's.
+        RuntimeError: If exported scores differ from the model's, or a warm-up request
+            fails.
 
     Example:
 
@@ -75,42 +115,68 @@ def export(
     """
     directory = pathlib.Path(directory)
     check_directory(directory)
+    batch_sizes = check_batch_sizes(batch_sizes)
+    if server_files:
+        check_name(directory.resolve().name)
+        read_labels(directory)  # Raises now what would be raised at the end.
+    items = candidate_fields(schema, item_fields)
     for each in [model] if served is None else [model, served]:
         check_exportable(each, schema)
-    served = collapse(model if served is None else served)
-    if sample is None:
-        sample = schema.example_rows(NUM_EXAMPLE_ROWS)
-    columns = raw_columns(schema, sample)
+    rows = schema.example_rows(NUM_EXAMPLE_ROWS) if sample is None else sample
+    columns = raw_columns(schema, rows)
+
+    record = Record(model, items, batch_sizes)
+    reference = model
+    if static_routes:
+        _check_not_served(served)
+        reference, record.auc_loss = most_frequent_route(model, schema, sample)
+    unfolded = merged(reference if served is None else served)
+    folded, record.batch_norm = folded_if_exact(unfolded, schema, columns, TOLERANCE)
+    score = training_scorer(reference, schema)
     with staging(directory) as workspace:
         staged = workspace / "version"
-        Servable(served, schema).save(staged)
-        differences = score_differences(
-            model, schema, columns, staged, workspace, fresh_process
+        Servable(folded, schema, items).save(staged)
+        record.differences = score_differences(
+            score, columns, staged, workspace, fresh_process
         )
-        size = _megabytes(staged)
-        _save_for_training(model, schema, staged / "assets.extra")
+        loaded = tf.saved_model.load(str(staged))
+        record.differences |= signature_differences(
+            score, schema, columns, loaded, items
+        )
+        record.measure(staged, folded)
+        extra = staged / "assets.extra"
+        _save_for_training(model, reference, schema, extra)
+        if server_files:
+            arguments = columns, schema, items
+            name = directory.resolve().name
+            write_warmup(extra / FILE, *arguments, batch_sizes, name)
+            verify_warmup(extra / FILE, loaded)
+            write_samples(extra / "requests", *arguments, name)
+            (staged / "batching_params.pbtxt").write_text(batching_text(batch_sizes))
+        record.save(extra / "export.json")
         version = publish(staged, directory)
+    if server_files:
+        write_server_files(directory)
     if verbose:
-        print(_report(version, size, differences, model, served))
+        print(record.report(version))
     return version
 
 
-def _save_for_training(model, schema, directory):
+def _check_not_served(served):
+    if served is not None:
+        raise ValueError(
+            explain(
+                "either `served` or static_routes=True",
+                "both",
+                "leave `served` out: the static model takes its place",
+            )
+        )
+
+
+def _save_for_training(model, reference, schema, directory):
     # TF Serving reads only files that it knows in assets.extra.
     directory.mkdir()
     model.save(directory / "model.keras")
+    if reference is not model:
+        reference.save(directory / "served.keras")
     schema.save(directory / "schema.json")
-
-
-def _megabytes(directory):
-    return sum(p.stat().st_size for p in directory.rglob("*") if p.is_file()) / 1e6
-
-
-def _report(version, size, differences, model, served):
-    compared = ", ".join(f"{value:.1e} {way}" for way, value in differences.items())
-    return (
-        f"Exported {version}: {size:.2f} MB, largest difference of a score {compared}."
-        f"\nParameters: {served.count_params():,} served, "
-        f"{model.count_params():,} trained."
-        f"\nTo look at it: saved_model_cli show --dir {version} --all"
-    )

@@ -3,27 +3,45 @@
 import re
 
 import tensorflow as tf
+from tensorflow.compat.v1.saved_model.signature_def_utils import MethodNameUpdater
+
+# Not public: pinned by a test.
+from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
 
 from tf_ctr.errors import explain
+from tf_ctr.export.candidates import candidate_model
+from tf_ctr.export.signatures import CLASSIFY, REGRESS, signature_functions
+
+METHOD_NAMES = {
+    CLASSIFY: "tensorflow/serving/classify",
+    REGRESS: "tensorflow/serving/regress",
+}
 
 
 class Servable(tf.Module):
-    """Lookups and model in one function, holding only what that function uses.
+    """Lookups and model in two functions, holding only what these use.
 
     Keras's `model.export` stores every variable twice, and saving an object that
     holds the model drags the optimizer in. Here the module owns the raw
-    `tf.Variable`s that the traced function captured: no optimizer, no metric, no
+    `tf.Variable`s that the traced functions captured: no optimizer, no metric, no
     temperature, no random seed, and every variable once.
 
-    The function is plain: a server without XLA rejects a compiled one.
+    The functions are plain: a server without XLA rejects a compiled one. Lookups and
+    strings are placed on the CPU, where alone they can run, and the model nowhere, so
+    that all of it goes to a GPU if there is one.
 
     Args:
         model: A `keras.Model` from `{field: encoded}` to `[B, 1]` or `[B]`.
         schema: The fitted `tf_ctr.Schema` of its inputs.
+        item_fields: Fields of the items, for the signature `candidates`; with none
+            there is no such signature.
 
     Attributes:
-        score: `tf.function`, `{field: raw [B] or [B, T]} -> {"click": [B]}`.
-        weights: The variables that `score` reads.
+        encode: `tf.function`, `{field: raw [B] or [B, T]} -> {field: encoded}`.
+        predict_encoded: `tf.function`, `{field: encoded} -> click [B]`.
+        score: `tf.function`, `{field: raw} -> {"click": [B]}`.
+        by_signature: `{name: tf.function}` of all signatures.
+        weights: The variables that the functions read.
         tables: The lookup tables of the schema.
 
     Raises:
@@ -31,28 +49,79 @@ class Servable(tf.Module):
             inference.
     """
 
-    def __init__(self, model, schema):
+    def __init__(self, model, schema, item_fields=()):
         super().__init__(name="servable")
+        raw, encoded = schema.raw_signature(), _specs(schema.inputs())
 
-        def score(features):
-            click = model(schema.encode(features), training=False)
-            return {"click": tf.cast(tf.reshape(click, [-1]), tf.float32)}
+        def encode(features):
+            with tf.device("/CPU:0"):
+                return schema.encode(features)
 
-        self.score = tf.function(
-            score, input_signature=[schema.raw_signature()], autograph=False
+        self.encode = _function(encode, raw)
+        self.predict_encoded = _function(_scorer(model), encoded)
+        predict_candidates = None
+        if item_fields:
+            of_candidates = _scorer(candidate_model(model, item_fields))
+            self.predict_candidates = _function(of_candidates, encoded)
+            predict_candidates = self.predict_candidates
+        functions = signature_functions(
+            schema, self.encode, self.predict_encoded, predict_candidates, item_fields
         )
-        traced = self.score.get_concrete_function()
-        _check_pure(traced)
-        # In the order of use, which stays the same from version to version.
-        by_handle = {id(variable.handle): variable for variable in traced.variables}
-        captured = [id(tensor) for tensor in traced.captured_inputs]
-        self.weights = [by_handle[key] for key in captured if key in by_handle]
+        self.by_signature = {
+            name: _function(function, *specs)
+            for name, (function, *specs) in functions.items()
+        }
+        self.score = self.by_signature["serving_default"]
+        traced = [each.get_concrete_function() for each in self.by_signature.values()]
+        self.weights = _captured_variables(traced)
         self.tables = schema.tables
 
     def save(self, path):
-        """Writes the SavedModel, with `score` as `serving_default`, to `path`."""
-        signatures = {"serving_default": self.score.get_concrete_function()}
-        tf.saved_model.save(self, str(path), signatures=signatures)
+        """Writes the SavedModel with all signatures to `path`."""
+        path = str(path)
+        signatures = {
+            name: function.get_concrete_function()
+            for name, function in self.by_signature.items()
+        }
+        tf.saved_model.save(self, path, signatures=signatures)
+        # TensorFlow 2 writes all as `predict`, which some clients and older servers
+        # reject for the others.
+        updater = MethodNameUpdater(path)
+        for name, method in METHOD_NAMES.items():
+            updater.replace_method_name(name, method, tags="serve")
+        updater.save()
+        write_fingerprint(path)  # The signatures are part of it.
+
+
+def _specs(tensors):
+    return {name: tf.TensorSpec(t.shape, t.dtype, name) for name, t in tensors.items()}
+
+
+def _function(function, *specs):
+    return tf.function(function, input_signature=specs, autograph=False)
+
+
+def _scorer(model):
+    def predict(encoded):
+        click = model(encoded, training=False)
+        return tf.cast(tf.reshape(click, [-1]), tf.float32)
+
+    return predict
+
+
+def _captured_variables(functions):
+    """The variables that functions read, in the order of their use.
+
+    It stays the same from version to version.
+    """
+    found = {}
+    for traced in functions:
+        _check_pure(traced)
+        by_handle = {id(variable.handle): variable for variable in traced.variables}
+        for tensor in traced.captured_inputs:
+            if id(tensor) in by_handle:
+                found.setdefault(id(tensor), by_handle[id(tensor)])
+    return list(found.values())
 
 
 def _check_pure(traced):

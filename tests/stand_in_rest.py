@@ -1,0 +1,84 @@
+"""The REST paths of the stand-in server, by the JSON rules of TF Serving."""
+
+import json
+import re
+import urllib.parse
+
+import numpy as np
+from google.protobuf import json_format
+from tensorflow_serving.apis import get_model_metadata_pb2
+
+from tf_ctr.export.json_examples import example_feeds
+from tf_ctr.export.json_requests import predict_feeds
+from tf_ctr.export.meta_graph import signatures
+
+PATH = re.compile(
+    r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
+    r"(?:(:predict|:classify|:regress)|(/metadata))?"
+)
+
+
+def answer(server, path, body):
+    """Returns the JSON of the answer, or the message that it is made of."""
+    found = PATH.fullmatch(urllib.parse.unquote(path))
+    if found is None:
+        raise ValueError(f"Malformed request: {path}")
+    name, version, label, method, metadata = found.groups()
+    version, loaded = server.find(name, version and int(version), label)
+    if metadata:
+        return _metadata(server.metadata(version, loaded))
+    if method is None:
+        return json_format.MessageToDict(
+            server.status(name), preserving_proto_field_name=True
+        )
+    try:
+        request = json.loads(body)
+    except ValueError as error:
+        raise ValueError(f"JSON Parse error: {error}") from error
+    return METHODS[method](loaded, request)
+
+
+def _metadata(response):
+    found = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata["signature_def"].Unpack(found)
+    as_dict = json_format.MessageToDict(found, preserving_proto_field_name=True)
+    return {"metadata": {"signature_def": as_dict}}
+
+
+def _predict(loaded, request):
+    name, feeds = predict_feeds(request, signatures(loaded.meta_graph))
+    outputs = {key: _json(values) for key, values in loaded(name, feeds).items()}
+    single = next(iter(outputs.values())) if len(outputs) == 1 else None
+    if "inputs" in request:
+        return {"outputs": outputs if single is None else single}
+    rows = [
+        dict(zip(outputs, values, strict=True))
+        for values in zip(*outputs.values(), strict=True)
+    ]
+    return {"predictions": rows if single is None else single}
+
+
+def _classify(loaded, request):
+    outputs = _run_examples(loaded, request, "classify")
+    pairs = zip(_json(outputs["classes"]), _json(outputs["scores"]), strict=True)
+    return {"results": [list(zip(*pair, strict=True)) for pair in pairs]}
+
+
+def _regress(loaded, request):
+    outputs = _run_examples(loaded, request, "regress")
+    return {"results": _json(outputs["outputs"].reshape(-1))}
+
+
+def _run_examples(loaded, request, default):
+    examples = np.array(example_feeds(request), object)
+    return loaded(request.get("signature_name", default), {"inputs": examples})
+
+
+def _json(values):
+    if values.dtype.kind == "O":
+        flat = [each.decode() for each in values.reshape(-1)]
+        return np.array(flat).reshape(values.shape).tolist()
+    return values.tolist()
+
+
+METHODS = {":predict": _predict, ":classify": _classify, ":regress": _regress}

@@ -1,0 +1,441 @@
+"""The rules of TF Serving: what an export keeps, and how each departure is found."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+import tf_ctr
+from tf_ctr.export.conformance import check, require_conformant
+from tf_ctr.export.json_examples import example_feeds
+from tf_ctr.export.json_requests import predict_feeds
+from tf_ctr.export.rules import rows
+from tf_ctr.export.rules.files import check_files
+from tf_ctr.export.rules.findings import errors
+from tf_ctr.export.rules.graph import check_graph
+from tf_ctr.export.rules.signatures import check_signatures
+from tf_ctr.export.rules.warmup import serialized_examples
+from tf_ctr.export.session_loader import SessionLoader
+from tf_ctr.export.text_protos import parse_batching_parameters
+from tf_ctr.serving import protos
+
+
+@pytest.fixture(scope="module")
+def exported(exported_rates):
+    return exported_rates / "1"
+
+
+@pytest.fixture
+def version(exported, tmp_path):
+    return shutil.copytree(exported, tmp_path / "1")
+
+
+def test_an_export_keeps_all_rules(exported):
+    assert check(exported) == []
+
+
+def write(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def damaged(path, keep=None, flip=None):
+    content = bytearray(path.read_bytes()[:keep])
+    if flip is not None:
+        content[flip] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def replaced(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+DATA = "variables/variables.data-00000-of-00001"
+SAMPLES = "assets.extra/requests"
+
+
+@pytest.mark.parametrize(
+    "damage, rule, words",
+    [
+        (lambda v: (v / "saved_model.pb").unlink(), "files", "version directory"),
+        (lambda v: damaged(v / "saved_model.pb", keep=-9), "files", "parsed"),
+        (lambda v: damaged(v / "saved_model.pb", keep=0), "files", "tag 'serve'"),
+        (lambda v: damaged(v / DATA, flip=3), "files", "variables/ cannot be read"),
+        (lambda v: damaged(v / DATA, keep=4), "files", "variables/ cannot be read"),
+        (lambda v: (v / DATA).unlink(), "files", "variables/ cannot be read"),
+        (
+            lambda v: (v / "variables" / "variables.index").unlink(),
+            "files",
+            "index is missing",
+        ),
+        (lambda v: (v / "fingerprint.pb").unlink(), "files", "half-written"),
+        (lambda v: write(v / "fingerprint.pb", b"x"), "files", "cannot be compared"),
+        (
+            lambda v: damaged(v / "assets.extra" / "model.keras", keep=50),
+            "files",
+            "model.keras is damaged",
+        ),
+        (
+            lambda v: write(v / "batching_params.pbtxt", "max_batch: 3"),
+            "batching",
+            "max_batch",
+        ),
+        (
+            lambda v: write(
+                v / "batching_params.pbtxt",
+                "max_batch_size { value: 4 } allowed_batch_sizes: [2, 1, 4]",
+            ),
+            "batching",
+            "must increase",
+        ),
+        (
+            lambda v: write(
+                v / "batching_params.pbtxt",
+                "max_batch_size { value: 8 } allowed_batch_sizes: [2, 4]",
+            ),
+            "batching",
+            "must be the largest batch, 8",
+        ),
+        (
+            lambda v: write(v / "assets.extra/tf_serving_warmup_requests", "text" * 9),
+            "warm-up",
+            "no TFRecord file",
+        ),
+        (
+            lambda v: write(v / "assets.extra/tf_serving_warmup_requests", ""),
+            "warm-up",
+            "0 records",
+        ),
+        (
+            lambda v: replaced(
+                v / SAMPLES / "serving_default_row.json", '"user"', '"u"'
+            ),
+            "requests",
+            "serving_default_row.json fails",
+        ),
+        (
+            lambda v: replaced(v / SAMPLES / "regress.json", '"examples"', '"rows"'),
+            "requests",
+            "regress.json fails",
+        ),
+        (
+            lambda v: replaced(
+                v / SAMPLES / "serving_default.pbtxt", "STRING", "FLOAT"
+            ),
+            "requests",
+            "serving_default.pbtxt fails",
+        ),
+        (
+            lambda v: write(v / "assets.extra/schema.json", "{}"),
+            "rows",
+            "schema",
+        ),
+    ],
+)
+def test_damage_is_found(version, damage, rule, words):
+    damage(version)
+    found = errors(check(version))
+    assert found and rule in {each.rule for each in found}
+    assert any(words in each.message for each in found), found
+    with pytest.raises(ValueError, match="by the rules of TF Serving"):
+        require_conformant(version)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_flipped_bit_of_the_graph_is_found(version, share):
+    """Pins TensorFlow's own computation of fingerprints, which is not public."""
+    file = version / "saved_model.pb"
+    damaged(file, flip=int(share * file.stat().st_size))
+    assert errors(check(version))
+
+
+def test_files_of_two_versions_are_not_mixed(version, exported_rates):
+    other = exported_rates / "2" / "variables"
+    shutil.copytree(other, version / "variables", dirs_exist_ok=True)
+    [found] = errors(check(version))
+    assert "checkpoint_hash differs" in found.message
+
+
+@pytest.mark.parametrize("name", ["01", "latest", "1.bak", "-1"])
+def test_the_server_passes_over_other_names(version, name):
+    [found] = check(version.rename(version.parent / name))
+    assert "named by an integer" in found.message
+    assert check(version.parent / name, published=False) == []
+
+
+def predict_log(values, size=1):
+    log = prediction_log_pb2.PredictionLog()
+    request = log.predict_log.request
+    request.model_spec.name = "rates"
+    request.inputs["user"].CopyFrom(tf.make_tensor_proto(np.array(values * size)))
+    return log.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "records, severity, words",
+    [
+        ([predict_log([3])], "error", "record 0 fails, and with it the load"),
+        ([b"\xff"], "error", "no TFRecord file of PredictionLog"),
+        ([b""], "error", "None is not predict, classify or regress"),
+        ([predict_log([b"ann"], 4)] * 1001, "error", "takes 1 to 1000"),
+        ([predict_log([b"ann"])], "note", "no request of the batch sizes [4]"),
+    ],
+)
+def test_warm_up_requests_are_run(version, records, severity, words):
+    path = str(version / "assets.extra" / "tf_serving_warmup_requests")
+    with tf.io.TFRecordWriter(path) as writer:
+        for record in records:
+            writer.write(record)
+    found = check(version)
+    assert [each.severity for each in found if words in each.message] == [severity]
+
+
+def test_the_context_goes_into_examples_that_lack_it():
+    request = prediction_log_pb2.PredictionLog().classify_log.request
+    merged = request.input.example_list_with_context
+    context = merged.context.features.feature
+    context["user"].bytes_list.value.append(b"ann")
+    context["item"].int64_list.value.append(1)
+    own = merged.examples.add().features.feature
+    own["item"].int64_list.value.append(7)
+    example = tf.train.Example.FromString(serialized_examples(request.input)[0])
+    features = example.features.feature
+    assert features["user"].bytes_list.value == [b"ann"]
+    assert features["item"].int64_list.value == [7]
+
+
+def info(dtype, *sizes):
+    tensor = meta_graph_pb2.TensorInfo(name="x:0", dtype=dtype.as_datatype_enum)
+    for size in sizes:
+        tensor.tensor_shape.dim.add(size=-1 if size is None else size)
+    return tensor
+
+
+def graph_of(name, inputs, outputs, method="predict"):
+    graph = meta_graph_pb2.MetaGraphDef()
+    for key in {"serving_default", name}:
+        signature = graph.signature_def[key]
+        signature.method_name = (
+            f"tensorflow/serving/{method if key == name else 'predict'}"
+        )
+        if key == name:
+            for field, tensor in inputs.items():
+                signature.inputs[field].CopyFrom(tensor)
+            for field, tensor in outputs.items():
+                signature.outputs[field].CopyFrom(tensor)
+        else:
+            signature.inputs["x"].CopyFrom(info(tf.string, None))
+            signature.outputs["y"].CopyFrom(info(tf.float32, None))
+    return graph
+
+
+EXAMPLES = {"inputs": info(tf.string, None)}
+SCORE = {"click": info(tf.float32, None)}
+
+
+@pytest.mark.parametrize(
+    "name, inputs, outputs, method, words",
+    [
+        ("serving_default", {"x": info(tf.int64, None)}, SCORE, "predict", None),
+        ("serving_default", {"x": info(tf.int64, 8)}, SCORE, "predict", "must be open"),
+        ("serving_default", {"x": info(tf.int64)}, SCORE, "predict", "must be open"),
+        ("serving_default", {"x": info(tf.complex64, None)}, SCORE, "predict", "JSON"),
+        ("serving_default", {}, SCORE, "predict", "lacks inputs or outputs"),
+        ("serving_default", EXAMPLES, SCORE, "regres", "method"),
+        ("regress", EXAMPLES, {"outputs": info(tf.float32, None)}, "regress", None),
+        ("regress", EXAMPLES, {"outputs": info(tf.float32, None, 1)}, "regress", None),
+        ("regress", EXAMPLES, {"outputs": info(tf.float32, None, 2)}, "regress", "[N]"),
+        ("regress", EXAMPLES, SCORE, "regress", "the one output 'outputs'"),
+        ("regress", {"examples": info(tf.string, None)}, SCORE, "regress", "'inputs'"),
+        ("scorer", EXAMPLES, SCORE, "regress", "the one output 'outputs'"),
+        ("classify", EXAMPLES, {"scores": info(tf.float32, None, 2)}, "classify", None),
+        (
+            "classify",
+            EXAMPLES,
+            {"scores": info(tf.float32, None)},
+            "classify",
+            "[N, K]",
+        ),
+        (
+            "classify",
+            EXAMPLES,
+            {"classes": info(tf.int64, None, 2)},
+            "classify",
+            "string",
+        ),
+        ("classify", EXAMPLES, SCORE, "classify", "'classes', 'scores' or both"),
+    ],
+)
+def test_signatures(name, inputs, outputs, method, words):
+    found = errors(check_signatures(graph_of(name, inputs, outputs, method)))
+    if words is None:
+        assert found == []
+    else:
+        assert any(words in each.message for each in found), found
+
+
+def test_ragged_inputs_and_a_missing_default_are_found():
+    ragged = info(tf.int64, None)
+    ragged.ClearField("name")
+    ragged.composite_tensor.SetInParent()
+    graph = graph_of("serving_default", {"x": ragged}, SCORE)
+    assert "sparse or ragged" in errors(check_signatures(graph))[0].message
+    empty = meta_graph_pb2.MetaGraphDef()
+    assert "no 'serving_default'" in next(check_signatures(empty)).message
+
+
+def test_a_regress_signature_of_the_predict_method_has_a_note():
+    outputs = {"outputs": info(tf.float32, None)}
+    [found] = check_signatures(graph_of("regress", EXAMPLES, outputs))
+    assert found.severity == "note" and "enable_signature_method_name" in found.message
+
+
+def served_graph(op="Identity", **attributes):
+    """Output `x` calls `f`, whose one node is of `op`; `dead` is not reached."""
+    graph = graph_of("serving_default", EXAMPLES, SCORE)
+    call = graph.graph_def.node.add(name="x", op="StatefulPartitionedCall")
+    call.attr["f"].func.name = "f"
+    graph.graph_def.node.add(name="dead", op="RandomUniform")
+    function = graph.graph_def.library.function.add()
+    function.signature.name = "f"
+    node = function.node_def.add(name="node", op=op)
+    for key, value in attributes.items():
+        node.attr[key].b = value
+    return graph
+
+
+def test_operations_that_are_reached():
+    def messages(graph):
+        return " ".join(each.message for each in check_graph(graph))
+
+    assert messages(served_graph()) == ""  # The dead node does not count.
+    assert "['FusedMagic']" in messages(served_graph("FusedMagic"))
+    assert "['RandomUniform']" in messages(served_graph("RandomUniform"))
+    assert "['AssignVariableOp']" in messages(served_graph("AssignVariableOp"))
+    assert "XLA" in messages(served_graph(_XlaMustCompile=True))
+    assert "to fill them" in messages(served_graph("HashTableV2"))
+    unused = served_graph()
+    slot = unused.graph_def.node.add(name="slot", op="VarHandleOp")
+    slot.attr["shared_name"].s = b"adam/momentum"
+    assert "['adam/momentum']" in messages(unused)
+
+
+class Centred(tf.Module):
+    """Scores that depend on the rest of the batch."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "user")])
+    def score(self, user):
+        length = tf.cast(tf.strings.length(user), tf.float32)
+        return {"click": tf.nn.sigmoid(length - tf.reduce_mean(length))}
+
+
+def test_rows_that_see_one_another_are_found(tmp_path):
+    module = Centred()
+    tf.saved_model.save(module, str(tmp_path / "1"), {"serving_default": module.score})
+    with SessionLoader(tmp_path / "1") as loaded:
+        found = list(rows.check_rows(loaded, {"user": np.array([b"a", b"bob"])}))
+        assert "rows see one another" in found[0].message
+        assert list(rows.check_rows(loaded, {"user": np.array([b"a", b"b"])})) == []
+        [found] = rows.check_rows(loaded, {"user": np.array([1, 2])})
+        assert "real rows fail" in found.message
+    assert errors(check_files(tmp_path / "1", loaded.meta_graph)) == []
+
+
+def test_batching_parameters_are_read_by_name():
+    text = "max_batch_size { value: 64 } allowed_batch_sizes: 8 allowed_batch_sizes: 64"
+    parsed = parse_batching_parameters(text + " pad_variable_length_inputs: true")
+    assert parsed.max_batch_size.value == 64
+    assert list(parsed.allowed_batch_sizes) == [8, 64]
+    assert parsed.pad_variable_length_inputs
+
+
+def test_fields_are_those_of_the_schema_beside_the_version():
+    schema = tf_ctr.Schema([tf_ctr.Categorical("item", vocabulary=[2**60])])
+    graph = graph_of("serving_default", {"item": info(tf.int64, None)}, SCORE)
+    [found] = rows.check_schema(schema, graph)
+    assert found.severity == "note" and "beyond 2^53 in ['item']" in found.message
+    graph.signature_def["string_ids"].SetInParent()
+    assert list(rows.check_schema(schema, graph)) == []
+    graph = graph_of("serving_default", {"item": info(tf.int32, None)}, SCORE)
+    assert "differ in ['item']" in errors(rows.check_schema(schema, graph))[0].message
+
+
+def test_without_the_package_requests_are_not_run(exported, monkeypatch):
+    def missing(name):
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(protos.importlib, "import_module", missing)
+    found = check(exported)
+    assert {each.severity for each in found} == {"note"}
+    assert {each.rule for each in found} == {"warm-up", "requests"}
+    assert all("tf_ctr[serving]" in each.message for each in found)
+
+
+def signatures(**inputs):
+    signature = meta_graph_pb2.SignatureDef()
+    for name, tensor in inputs.items():
+        signature.inputs[name].CopyFrom(tensor)
+    return {"serving_default": signature}
+
+
+BOTH = signatures(item=info(tf.int64, None), tags=info(tf.string, None, None))
+
+
+def test_json_rows_and_columns_are_the_same_tensors():
+    rows_body = {"instances": [{"item": 7, "tags": ["a"]}, {"item": 8, "tags": ["b"]}]}
+    columns = {"inputs": {"item": [7, 8], "tags": [["a"], [{"b64": "Yg=="}]]}}
+    for body in (rows_body, columns):
+        name, feeds = predict_feeds(body, BOTH)
+        assert name == "serving_default"
+        assert feeds["item"].dtype == np.int64 and feeds["item"].tolist() == [7, 8]
+        assert feeds["tags"].tolist() == [[b"a"], [b"b"]]
+
+
+@pytest.mark.parametrize(
+    "body, words",
+    [
+        ([], "a JSON object"),
+        ({}, "either 'instances' or 'inputs'"),
+        ({"instances": [], "inputs": {}}, "either 'instances' or 'inputs'"),
+        ({"instances": []}, "a list of rows"),
+        ({"instances": [{"item": 7}]}, "the inputs \\['item', 'tags'\\]"),
+        ({"instances": [{"item": 7.0, "tags": ["a"]}]}, "'item' as int64"),
+        ({"instances": [{"item": "7", "tags": ["a"]}]}, "'item' as int64"),
+        ({"instances": [{"item": True, "tags": ["a"]}]}, "'item' as int64"),
+        ({"instances": [{"item": 2**63, "tags": ["a"]}]}, "'item' as int64"),
+        ({"instances": [{"item": 7, "tags": [1]}]}, "'tags' as string"),
+        ({"inputs": {"item": [7], "tags": [["a"], ["b", "c"]]}}, "lists of one length"),
+        ({"inputs": {"item": [7], "tags": [[{"b64": "%"}]]}}, "'tags' in base64"),
+        ({"instances": [], "signature_name": "no"}, "serving_default"),
+        ({"instances": [{}], "signature": "no"}, "no further key"),
+    ],
+)
+def test_json_that_the_server_refuses(body, words):
+    with pytest.raises(ValueError, match=words):
+        predict_feeds(body, BOTH)
+
+
+def test_json_examples_take_the_context_and_tell_integers_from_floats():
+    body = {
+        "examples": [{"item": [7, 8]}, {"item": 9, "age": 1}],
+        "context": {"age": 2.5, "user": "ann"},
+    }
+    first, second = map(tf.train.Example.FromString, example_feeds(body))
+    assert first.features.feature["item"].int64_list.value == [7, 8]
+    assert first.features.feature["age"].float_list.value == [2.5]
+    assert first.features.feature["user"].bytes_list.value == [b"ann"]
+    assert second.features.feature["age"].int64_list.value == [1]
+    for wrong in ({}, {"examples": []}, {"examples": [{}], "rows": 1}):
+        with pytest.raises(ValueError, match="Expected"):
+            example_feeds(wrong)
+
+
+def test_requests_are_json(exported):
+    samples = exported / SAMPLES
+    body = json.loads((samples / "serving_default_column.json").read_text())
+    assert set(body["inputs"]) == {"user"}

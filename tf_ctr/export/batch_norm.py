@@ -1,0 +1,157 @@
+"""BatchNorm multiplied into the Dense before it, for inference."""
+
+import keras
+import numpy as np
+from keras.layers import BatchNormalization, Dense
+
+
+def fold_batch_norm(model):
+    """Returns a model in which a `Dense` does the work of the BatchNorm after it.
+
+    `gamma (x W + b - mean) / sqrt(var + eps) + beta` is `x W' + b'`: one layer, and
+    four vectors less. This is done wherever a linear `Dense` feeds one `BatchNorm`
+    and nothing else, in the model and in the models inside it. The scores are the
+    same but for rounding.
+
+    Args:
+        model: A functional or sequential `keras.Model`; it is not changed.
+
+    Returns:
+        A new, uncompiled `keras.Model`; `model` itself, if there is nothing to fold.
+
+    Example:
+
+    >>> x = keras.Input((2,), name="x")
+    >>> norm = BatchNormalization(name="norm")(Dense(3, name="deep_0")(x))
+    >>> [layer.name for layer in fold_batch_norm(keras.Model({"x": x}, norm)).layers]
+    ['x', 'deep_0']
+    """
+    if not _has_pairs(model):
+        return model
+    folded = type(model).from_config(_folded_config(model, model.get_config()))
+    _copy_weights(model, folded)
+    return folded
+
+
+def _has_pairs(model):
+    inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    return bool(_pairs(model)) or any(map(_has_pairs, inner))
+
+
+def _pairs(model):
+    """Returns `{name of a BatchNorm: name of the Dense that feeds it alone}`."""
+    if not any(type(layer) is BatchNormalization for layer in model.layers):
+        return {}
+    config = model.get_config()
+    calls = _calls(config)
+    called = [name for name, _ in calls] + _sources(config.get("output_layers"))
+    layers = {layer.name: layer for layer in model.layers}
+    pairs = {}
+    for name, parents in calls:
+        dense = parents[0] if parents else None
+        fed = [child for child, before in calls if dense in before]
+        # A model output counts as one more call.
+        alone = fed == [name] and called.count(dense) == 1
+        if alone and _calls_once(calls, name) and _foldable(layers, dense, name):
+            pairs[name] = dense
+    return pairs
+
+
+def _calls_once(calls, name):
+    return [each for each, _ in calls].count(name) == 1
+
+
+def _foldable(layers, dense, norm):
+    dense, norm = layers.get(dense), layers.get(norm)
+    if type(dense) is not Dense or type(norm) is not BatchNormalization:
+        return False
+    if norm.axis not in (-1, norm.input_spec.ndim - 1):
+        return False
+    linear = dense.activation is keras.activations.linear
+    return linear and not dense.lora_enabled and dense.quantization_mode is None
+
+
+def _calls(config):
+    """Returns `(layer, names of its parents)` per call."""
+    if "input_layers" not in config:  # A Sequential: each layer takes the one before.
+        names = [layer["config"]["name"] for layer in config["layers"]]
+        return [(name, names[i : i + 1]) for i, name in enumerate(names[1:])]
+    return [
+        (layer["name"], _sources(node))
+        for layer in config["layers"]
+        for node in layer["inbound_nodes"]
+    ]
+
+
+def _sources(node):
+    """Returns the names of the layers whose outputs a part of a config takes."""
+    if _is_history(node):
+        return [node[0]]
+    if isinstance(node, dict):
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        return [name for part in node for name in _sources(part)]
+    return []
+
+
+def _is_history(node):
+    """Whether `node` is an output of a layer: its name, a call, a place."""
+    return isinstance(node, list | tuple) and list(map(type, node)) == [str, int, int]
+
+
+def _folded_config(model, config):
+    """Leaves the norms of a model and of those inside it out of its configuration."""
+    pairs, kept = _pairs(model), []
+    layers = {layer.name: layer for layer in model.layers}
+    for record in config["layers"]:
+        name = record["config"]["name"]
+        if name in pairs.values():
+            record = {**record, "config": {**record["config"], "use_bias": True}}
+        if isinstance(layers.get(name), keras.Model):
+            inner = _folded_config(layers[name], record["config"])
+            record = {**record, "config": inner}
+        if name not in pairs:
+            kept.append(record)
+    return _rewired({**config, "layers": kept}, pairs)
+
+
+def _rewired(node, pairs):
+    """Takes from the Dense what was taken from its norm."""
+    if _is_history(node):
+        return [pairs.get(node[0], node[0]), *node[1:]]
+    if isinstance(node, dict):
+        return {key: _rewired(value, pairs) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return type(node)(_rewired(value, pairs) for value in node)
+    return node
+
+
+def _copy_weights(source, target):
+    dense_of = _pairs(source)
+    norm_of = {dense: norm for norm, dense in dense_of.items()}
+    for layer in source.layers:
+        if isinstance(layer, keras.Model):
+            _copy_weights(layer, target.get_layer(layer.name))
+        elif layer.name in norm_of:
+            norm = source.get_layer(norm_of[layer.name])
+            target.get_layer(layer.name).set_weights(_folded(layer, norm))
+        elif layer.name not in dense_of:
+            target.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+def _folded(dense, norm):
+    """Returns `W'` and `b'`, computed in float64."""
+    kernel, bias, mean, variance, gamma, beta = (
+        None if weight is None else np.asarray(weight, "float64")
+        for weight in (
+            dense.kernel,
+            dense.bias,
+            norm.moving_mean,
+            norm.moving_variance,
+            norm.gamma,
+            norm.beta,
+        )
+    )
+    scale = (1 if gamma is None else gamma) / np.sqrt(variance + norm.epsilon)
+    shift = ((0 if bias is None else bias) - mean) * scale
+    return [kernel * scale, shift + (0 if beta is None else beta)]

@@ -1,0 +1,84 @@
+"""Which versions a server serves, and the labels that clients ask for them by."""
+
+import pathlib
+
+from google.protobuf import text_format
+
+from tf_ctr.errors import explain
+from tf_ctr.features.files import replacing
+from tf_ctr.serving import protos
+
+FILE = "models.config"
+STABLE, CANARY = "stable", "canary"
+
+
+def read_labels(directory) -> dict:
+    """Returns `{label: version}` of a model's `models.config`; `{}` without one.
+
+    Args:
+        directory: The directory of the versions, e.g. `savedmodels/dcn`.
+
+    Raises:
+        ValueError: If the file is none of TF Serving's.
+        ImportError: If `tensorflow-serving-api` is not installed.
+    """
+    directory = pathlib.Path(directory)
+    return dict(_entry(_read(directory), directory).version_labels)
+
+
+def write_labels(directory, labels):
+    """Writes the labels, and serves the labelled versions and no other.
+
+    All else in the file stays, but for comments. A server that polls it follows.
+
+    Args:
+        directory: The directory of the versions, e.g. `savedmodels/dcn`.
+        labels: `{label: version}`.
+
+    Raises:
+        ValueError: If the file is none of TF Serving's.
+        ImportError: If `tensorflow-serving-api` is not installed.
+    """
+    directory = pathlib.Path(directory)
+    config = _read(directory)
+    entry = _entry(config, directory)
+    entry.version_labels.clear()
+    entry.version_labels.update(labels)
+    versions = sorted(set(labels.values()))
+    entry.model_version_policy.specific.versions[:] = versions
+    with replacing(directory / FILE) as temporary:
+        temporary.write_text(text_format.MessageToString(config))
+
+
+def label_newest(directory):
+    """Makes the newest version the canary, and the first one ever `stable` too."""
+    newest = max(int(p.name) for p in directory.iterdir() if p.name.isdecimal())
+    write_labels(directory, {STABLE: newest, **read_labels(directory), CANARY: newest})
+
+
+def _read(directory):
+    config = protos.load("config.model_server_config_pb2").ModelServerConfig()
+    path = directory / FILE
+    if path.exists():
+        try:
+            text_format.Parse(path.read_text(encoding="utf-8"), config)
+        except (text_format.ParseError, UnicodeDecodeError) as error:
+            raise ValueError(
+                explain(
+                    f"{path} to be a ModelServerConfig of TF Serving, as text",
+                    str(error).rstrip("."),
+                    "mend the file, or remove it to have a new one",
+                )
+            ) from error
+    return config
+
+
+def _entry(config, directory):
+    """The model's part of the configuration, added if it is missing."""
+    name = directory.resolve().name
+    for entry in config.model_config_list.config:
+        if entry.name == name:
+            return entry
+    return config.model_config_list.config.add(
+        name=name, base_path=f"/models/{name}", model_platform="tensorflow"
+    )

@@ -1,0 +1,1 @@
+"""The rules of TF Serving for a version, one group per module."""
