@@ -20,10 +20,9 @@ from tensorflow_serving.config import model_server_config_pb2
 import tf_ctr
 from tests.test_export import tree, user_model, user_schema
 from tf_ctr.backbones import dcn
-from tf_ctr.export import export, saved_model, warmup
+from tf_ctr.export import export, saved_model
 from tf_ctr.export.models_config import read_labels, write_labels
-from tf_ctr.export.parity import raw_columns
-from tf_ctr.export.warmup import verify_warmup, write_warmup
+from tf_ctr.export.requests import click_of
 
 SIZES = (1, 3, 5)
 SIGNATURES = [
@@ -115,39 +114,6 @@ def test_a_candidates_request_has_one_user(exported):
     assert shapes == {"user": (1,), "item": (1, 5), "tags": (1, 5, 2), "price": (1, 5)}
 
 
-@pytest.mark.parametrize(
-    ("changed", "match"),
-    [
-        ({"user": np.array([1])}, "request 1: .*string tensor"),
-        ({"price": np.zeros((1, 2), "float32")}, "request 1: "),
-    ],
-)
-def test_a_failing_warm_up_request_is_an_error(exported, tmp_path, changed, match):
-    schema, _, loaded = exported
-    columns = raw_columns(schema, rows()[:1]) | changed
-    request = warmup.request("serving_default", columns, "dcn")
-    log = prediction_log_pb2.PredictionLog()
-    log.predict_log.request.CopyFrom(request)
-    with tf.io.TFRecordWriter(str(tmp_path / "warm")) as writer:
-        writer.write(log.SerializeToString())
-    with pytest.raises(RuntimeError, match=match):
-        verify_warmup(tmp_path / "warm", loaded)
-
-
-def test_no_or_too_many_warm_up_requests_are_an_error(exported, tmp_path, monkeypatch):
-    schema, _, loaded = exported
-    path = tmp_path / "warm"
-    columns = raw_columns(schema, rows())
-    write_warmup(path, columns, schema, [], (), "dcn")
-    with pytest.raises(RuntimeError, match="0 requests in all"):
-        verify_warmup(path, loaded)
-    write_warmup(path, columns, schema, [], (1,), "dcn")
-    assert verify_warmup(path, loaded) == 5
-    monkeypatch.setattr(warmup, "MOST_RECORDS", 4)
-    with pytest.raises(RuntimeError, match="5 requests in all"):
-        verify_warmup(path, loaded)
-
-
 def sample(version, name):
     return version / "assets.extra" / "requests" / name
 
@@ -173,6 +139,16 @@ def test_samples_for_rest_are_the_first_rows(exported):
     ]
 
 
+def answer(message, loaded):
+    if hasattr(message, "inputs"):
+        inputs = {key: tf.make_ndarray(value) for key, value in message.inputs.items()}
+    else:
+        examples = message.input.example_list.examples
+        inputs = {"inputs": np.array([e.SerializeToString() for e in examples], object)}
+    signature = loaded.signatures[message.model_spec.signature_name]
+    return signature(**{key: tf.constant(value) for key, value in inputs.items()})
+
+
 def test_samples_for_grpc_are_answered(exported):
     _, version, loaded = exported
     expected = None
@@ -183,7 +159,7 @@ def test_samples_for_grpc_are_answered(exported):
         }.get(name, predict_pb2.PredictRequest)()
         text_format.Parse(sample(version, f"{name}.pbtxt").read_text(), message)
         assert message.model_spec.name == "dcn"
-        click = warmup.click_of(warmup._run(message, loaded))
+        click = click_of(answer(message, loaded))
         expected = click if expected is None else expected
         np.testing.assert_allclose(click, expected, rtol=0, atol=1e-6)
     assert len(list(sample(version, "").glob("*"))) == 3 * 2 + 3 + 6
@@ -304,4 +280,4 @@ def test_a_failing_warm_up_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(
         saved_model, "write_warmup", lambda path, *_: path.write_bytes(b"")
     )
-    refused(RuntimeError, "warm-up requests", tmp_path)
+    refused(ValueError, "warm-up: 0 records", tmp_path)

@@ -43,7 +43,9 @@ Two functions stay apart in the graph: `encode`, raw values to ids on the CPU, a
 `tf_ctr.export.ops_placement(version)` lists them.
 
 The newest version is the `canary`. The first one is `stable` too, and stays it until
-someone moves the label.
+someone moves the label. `python -m tf_ctr.export --help` has the commands: `check`,
+`parity`, `diff`, `promote`, `rollback`. A promotion writes `promotions.json` beside the
+versions, and labels the version that it takes the place of `previous`.
 """
 
 from tf_ctr.export.placement import ops_placement, placement_report

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tf_ctr.errors import explain
 from tf_ctr.export.candidates import candidate_fields
 from tf_ctr.export.checks import check_exportable
+from tf_ctr.export.conformance import require_conformant
 from tf_ctr.export.merging import folded_if_exact, merged, most_frequent_route
 from tf_ctr.export.models_config import read_labels
 from tf_ctr.export.parity import (
@@ -26,7 +27,7 @@ from tf_ctr.export.server_files import (
     write_server_files,
 )
 from tf_ctr.export.versions import check_directory, publish, staging
-from tf_ctr.export.warmup import FILE, verify_warmup, write_warmup
+from tf_ctr.export.warmup import FILE, write_warmup
 
 NUM_EXAMPLE_ROWS = 256
 
@@ -59,8 +60,9 @@ def export(
 
     Before the version takes its number, the scores of the SavedModel, reloaded here
     and in a fresh process that can import neither tf_ctr nor Keras, are compared
-    with the model's to 1e-6, those of all signatures too, and every warm-up request
-    is run. If that or anything else fails, `directory` stays as it was.
+    with the model's to 1e-6, those of all signatures too, and the rules of TF Serving
+    are checked: every warm-up request and sample is run. If that or anything else
+    fails, `directory` stays as it was.
 
     Args:
         model: A trained functional `keras.Model` whose inputs are the fields of
@@ -91,11 +93,11 @@ def export(
         TypeError: If `model` is no functional `keras.Model` with dict inputs.
         ValueError: If model and schema do not fit, the schema is not fitted, the
             model samples at inference, `directory` is itself a version or holds a
-            `models.config` that cannot be read, or an option does not fit.
+            `models.config` that cannot be read, an option does not fit, or the
+            version breaks a rule of TF Serving.
         ImportError: If `tensorflow-serving-api` is missing with `server_files`.
         NotADirectoryError: If `directory` is a file.
-        RuntimeError: If exported scores differ from the model's, or a warm-up request
-            fails.
+        RuntimeError: If exported scores differ from the model's.
 
     Example:
 
@@ -150,10 +152,10 @@ def export(
             arguments = columns, schema, items
             name = directory.resolve().name
             write_warmup(extra / FILE, *arguments, batch_sizes, name)
-            verify_warmup(extra / FILE, loaded)
             write_samples(extra / "requests", *arguments, name)
             (staged / "batching_params.pbtxt").write_text(batching_text(batch_sizes))
         record.save(extra / "export.json")
+        require_conformant(staged, published=False)
         version = publish(staged, directory)
     if server_files:
         write_server_files(directory)

@@ -38,6 +38,7 @@ On a machine with Docker, in this directory:
 docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD:/models/{name}" \\
     tensorflow/serving --model_config_file=/models/{name}/models.config \\
     --model_config_file_poll_wait_seconds=60 \\
+    --allow_version_labels_for_unavailable_models \\
     --enable_batching --enable_per_model_batching_parameters \\
     --monitoring_config_file=/models/{name}/monitoring.config
 ```
