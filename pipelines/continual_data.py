@@ -192,7 +192,7 @@ def with_histories(rows, data, time, max_length):
 
 def schemas(schema, history, frame):
     """Returns the three schemas of `PeriodData`, fitted on `frame`."""
-    plain = [_open(field) for field in schema.fields]
+    plain = [open_field(field) for field in schema.fields]
     joint = [*plain, Categorical(DOMAIN, vocabulary=[SOURCE, TARGET])]
     split = [
         Sequence(name, of=history.of, max_length=history.max_length)
@@ -209,7 +209,7 @@ def schemas(schema, history, frame):
     }
 
 
-def _open(field):
+def open_field(field):
     """A field as it was before it learned anything."""
     if isinstance(field, Categorical) and field.num_buckets is None:
         return dataclasses.replace(field, vocabulary=None)

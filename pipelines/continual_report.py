@@ -62,11 +62,11 @@ def means(by_row, titles):
         "GAUC over Base",
         "p (AUC)",
     ]
-    lines = [_line(head), "|" + "---|" * len(head)]
+    lines = [line(head), "|" + "---|" * len(head)]
     for name, seeds in by_row.items():
-        cells = [_spread([mean(p, m) for p in seeds.values()]) for m in METRICS]
+        cells = [spread([mean(p, m) for p in seeds.values()]) for m in METRICS]
         lines.append(
-            _line([titles[name], *cells, str(len(seeds)), *_compared(by_row, name)])
+            line([titles[name], *cells, str(len(seeds)), *_compared(by_row, name)])
         )
     return "\n".join(lines)
 
@@ -81,7 +81,7 @@ def _compared(by_row, name):
             [mean(by_row[row][seed], metric) for seed in common]
             for row in (name, "base")
         )
-        cells.append(_spread(np.subtract(own, base), "+.4f"))
+        cells.append(spread(np.subtract(own, base), "+.4f"))
         if metric == "auc" and len(common) > 1:
             p = paired_tests(own, base).t_test
     return [*cells, "" if np.isnan(p) else f"{p:.3f}"]
@@ -93,15 +93,15 @@ def by_period(by_row, titles):
         {p["number"] for seeds in by_row.values() for ps in seeds.values() for p in ps}
     )
     head = ["", "metric", *map(str, numbers)]
-    lines = [_line(head), "|" + "---|" * len(head)]
+    lines = [line(head), "|" + "---|" * len(head)]
     for name in by_row:
         for metric in ("auc", "gauc"):
             of_base = name == "base"
             values = _by_number(by_row, name, metric, of_base)
             text = METRICS[metric] if of_base else f"{METRICS[metric]} over Base"
             form = ".4f" if of_base else "+.4f"
-            cells = [_spread(values.get(number, []), form) for number in numbers]
-            lines.append(_line([titles[name], text, *cells]))
+            cells = [spread(values.get(number, []), form) for number in numbers]
+            lines.append(line([titles[name], text, *cells]))
     return "\n".join(lines)
 
 
@@ -122,17 +122,17 @@ def _by_number(by_row, name, metric, absolute):
 def by_slice(by_row, titles):
     """Returns the gains over Base on new and old users and items."""
     head = ["", "rows", "AUC over Base", "GAUC over Base"]
-    lines = [_line(head), "|" + "---|" * len(head)]
+    lines = [line(head), "|" + "---|" * len(head)]
     for title, position, part in PARTS:
         cells = [
-            _spread(
+            spread(
                 list(slice_gains(by_row, "ctnet", position, part, metric).values()),
                 "+.4f",
             )
             for metric in ("auc", "gauc")
         ]
         rows = _slice_rows(by_row, position, part)
-        lines.append(_line([title, f"{rows:,}", *cells]))
+        lines.append(line([title, f"{rows:,}", *cells]))
     return "\n".join(lines)
 
 
@@ -146,14 +146,14 @@ def _slice_rows(by_row, position, part):
 def shapes(by_row):
     """Returns which of the paper's shapes hold, by AUC and by GAUC."""
     head = ["shape", "AUC difference", "", "GAUC difference", ""]
-    lines = [_line(head), "|" + "---|" * len(head)]
+    lines = [line(head), "|" + "---|" * len(head)]
     found = {metric: verdicts(by_row, metric) for metric in ("auc", "gauc")}
     for shape, title in SHAPES.items():
         cells = [title]
         for metric in found:
             values, verdict = found[metric].get(shape, ([], "not run"))
-            cells += [_spread(values, "+.4f"), verdict]
-        lines.append(_line(cells))
+            cells += [spread(values, "+.4f"), verdict]
+        lines.append(line(cells))
     return "\n".join(lines)
 
 
@@ -177,12 +177,13 @@ def figures(records, titles, folder):
     return written
 
 
-def _line(cells):
+def line(cells):
+    """Returns a line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _spread(values, form=".4f"):
-    """Mean, and standard deviation over seeds."""
+def spread(values, form=".4f"):
+    """Returns mean, and standard deviation over seeds; NaN is left out."""
     values = np.asarray(values, "float64")
     values = values[~np.isnan(values)]
     if not len(values):

@@ -41,6 +41,8 @@ from tf_ctr.layers import (
     Route,
     RoutedCross,
     SIMAttention,
+    SnapshotAggregation,
+    SnapshotTable,
     TargetAttention,
     TransferUnit,
     TransformerEncoder,
@@ -51,6 +53,9 @@ FLOATS = np.linspace(-1.0, 1.0, 12, dtype="float32").reshape(4, 3)
 IDS = np.array([[1, 2], [3, 0], [0, 0], [4, 4]])
 VALUES = np.linspace(0.0, 1.0, 24, dtype="float32").reshape(4, 2, 3)
 DOMAINS = np.array([0, 1, 1, 0])
+# Two embeddings of two numbers each, and whether a snapshot has them.
+SNAPSHOTS = np.sin(9 * np.linspace(0.0, 1.0, 24, dtype="float32")).reshape(4, 2, 3)
+SNAPSHOTS[..., 2] = [[1, 1], [1, 0], [0, 0], [1, 1]]
 GATES = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], dtype="float32")
 
 # name: (layer, call arguments)
@@ -105,6 +110,14 @@ LAYERS = {
         lambda: SIMAttention(6, 2, top_k=3, kernel_regularizer="l2"),
         (FLOATS, VALUES, IDS, IDS[:, 0], np.tile(IDS[:, :1], 2)),
     ),
+    **{
+        f"SnapshotAggregation {mode}": (
+            lambda mode=mode: SnapshotAggregation(mode, time_embedding=True),
+            (SNAPSHOTS,),
+        )
+        for mode in ("self_attention", "mean", "concatenation", "attention_pooling")
+    },
+    "SnapshotTable": (lambda: SnapshotTable(5, 2, (None, 3, "a")), (IDS[:, 0],)),
     "TargetAttention": (lambda: TargetAttention(6, 2), (FLOATS, VALUES, IDS)),
     # LayerNorm makes one vector of all of VALUES, and attention has no choice.
     "TransformerEncoder": (

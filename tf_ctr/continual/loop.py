@@ -25,6 +25,8 @@ def run(
     slices=(),
     known=None,
     matrix=False,
+    prepare=None,
+    publish=None,
     export=None,
     seed=0,
     verbose=1,
@@ -66,6 +68,8 @@ def run(
             it, `..._source` and `..._frozen`; a model without these goes on alone.
             `"once"`: nothing, it is transferred once. `"restart"`: all, the method is
             applied anew in every period, to the newest source and target models.
+            `"arrival"`: likewise all, but only in periods for which there is a newer
+            source model; in the others the model goes on.
         window: Periods to train on, the newest ones; `None` for all since `t0`.
         training: A `tf_ctr.continual.Training`.
         slices: Columns, e.g. `("user_id", "item_id")`: metrics of rows with old and
@@ -73,6 +77,12 @@ def run(
         known: Frame of target rows that were trained on before, for `slices`. The
             directory of another run knows its own.
         matrix: Whether to test every model on all given periods.
+        prepare: A function `(model, schema, period)` that may change the model in place
+            after it has all ids, before it is trained; what it returns is JSON-like,
+            and in the record as `prepared`. The historical embeddings of
+            `tf_ctr.ecdctr` come in so.
+        publish: Likewise after the training, before the period counts as finished; in
+            the record as `published`. A kill may make it be called twice.
         export: A function `(model, schema)` that is called before a period counts as
             finished, e.g. `functools.partial(tf_ctr.export.export,
             directory="savedmodels/ctnet")`. A kill may make it be called twice.
@@ -126,6 +136,8 @@ def run(
         tuple(slices),
         known,
         matrix,
+        prepare,
+        publish,
         export,
         seed,
         verbose,
@@ -159,7 +171,7 @@ def train_source(periods, directory, model, schema, **options):
         model: The model to start from: a `keras.Model`, or a directory as in `run`.
         schema: Its schema; `None` for a directory.
         **options: Of `run`: `window`, `training`, `slices`, `known`, `matrix`,
-            `export`, `seed` and `verbose`.
+            `prepare`, `publish`, `export`, `seed` and `verbose`.
 
     Returns:
         A `tf_ctr.continual.Report` of the source domain.

@@ -13,7 +13,7 @@ from tf_ctr.continual.store import Finished
 from tf_ctr.continual.training import Training, name_of
 from tf_ctr.errors import explain
 
-REFRESHES = ("frozen", "once", "restart")
+REFRESHES = ("frozen", "once", "restart", "arrival")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Plan:
     slices: tuple
     known: object
     matrix: bool
+    prepare: object
+    publish: object
     export: object
     seed: int
     verbose: int
@@ -83,6 +85,8 @@ def step(plan, store, period, periods):
     began = time.perf_counter()
     window = choose_window(plan, store, period, periods)
     model, schema, seen, used = _prepare(plan, before, latest, period)
+    if plan.prepare is not None:
+        used["prepared"] = plan.prepare(model, schema, period)
     rows, loss = plan.training.fit(
         model, schema, window, seed, verbose=int(plan.verbose > 1)
     )
@@ -92,6 +96,8 @@ def step(plan, store, period, periods):
     record["seconds"] = time.perf_counter() - began
     if plan.matrix:
         record["matrix"] = _matrix(finished, periods)
+    if plan.publish is not None:
+        record["published"] = plan.publish(model, schema, period)
     if plan.export is not None:
         record["exported"] = str(plan.export(model, schema))
     store.add(record, finished)
@@ -124,6 +130,8 @@ def choose_window(plan, store, period, periods):
 def _prepare(plan, before, latest, period):
     """Returns the model to train, its schema, what it has seen, and what was used."""
     restarts = before is None or plan.refresh == "restart"
+    if plan.refresh == "arrival" and plan.source is not None and not restarts:
+        restarts = plan.source.number(period.end) != latest["source"]
     source, number = _newest_source(plan, before, latest, period, restarts)
     base = None
     if restarts and plan.target is not None:
@@ -153,7 +161,9 @@ def _newest_source(plan, before, latest, period, restarts):
         return None, None
     if not restarts:
         used = latest["source"]
-        if plan.refresh == "once" or not methods.frozen_suffixes(before.model):
+        if plan.refresh in ("once", "arrival") or not methods.frozen_suffixes(
+            before.model
+        ):
             return None, used
         if plan.source.number(period.end) == used:
             return None, used

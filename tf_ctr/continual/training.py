@@ -7,6 +7,7 @@ import pandas as pd
 from tf_ctr.data import from_frame
 from tf_ctr.joint import mix
 from tf_ctr.optimizers import SparseAdagrad
+from tf_ctr.training import measure_batch_norm
 
 
 def compile_adagrad(model):
@@ -29,6 +30,9 @@ class Training:
         ratio: Of periods with rows of the source, these per row of the target; see
             `tf_ctr.joint.mix`.
         source_weight: Likewise, their weight in the loss.
+        measure_batch_norm: Whether, after the training, the moving statistics of
+            BatchNorm are those of the rows of the periods, by the trained weights,
+            in place of what momentum has left of its start.
 
     Example:
 
@@ -41,6 +45,7 @@ class Training:
     epochs: int = 1
     ratio: float = 1.0
     source_weight: float | None = None
+    measure_batch_norm: bool = False
 
     def fit(self, model, schema, periods, seed, verbose):
         """Trains a compiled model on the rows of some periods together.
@@ -64,11 +69,16 @@ class Training:
                 rows, batches, self.ratio, self.batch_size, self.source_weight
             )
         history = model.fit(batches, epochs=self.epochs, verbose=verbose, shuffle=False)
+        if self.measure_batch_norm:
+            measure_batch_norm(model, batches)
         return len(target), float(history.history["loss"][-1])
 
     def settings(self):
         """What of it two runs must share to be one."""
-        return {**dataclasses.asdict(self), "compile": name_of(self.compile)}
+        settings = {**dataclasses.asdict(self), "compile": name_of(self.compile)}
+        if not self.measure_batch_norm:  # Runs that never knew of it go on.
+            del settings["measure_batch_norm"]
+        return settings
 
 
 def name_of(function):

@@ -33,6 +33,8 @@ from tf_ctr.layers.routed_cross import RoutedCross
 from tf_ctr.layers.routed_ids import RoutedIds
 from tf_ctr.layers.router import GumbelRouter
 from tf_ctr.layers.sim_attention import SIMAttention
+from tf_ctr.layers.snapshot_aggregation import SnapshotAggregation
+from tf_ctr.layers.snapshot_table import SnapshotTable
 from tf_ctr.layers.target_attention import TargetAttention
 from tf_ctr.layers.transfer_unit import TransferUnit
 from tf_ctr.layers.transformer_encoder import TransformerEncoder
@@ -72,6 +74,8 @@ __all__ = [
     "RoutedCross",
     "RoutedIds",
     "SIMAttention",
+    "SnapshotAggregation",
+    "SnapshotTable",
     "TargetAttention",
     "TransferUnit",
     "TransformerEncoder",

@@ -1,5 +1,6 @@
 """Compile and fit with the defaults that CTR models need."""
 
+from tf_ctr.training.batch_norm import measure_batch_norm
 from tf_ctr.training.early_stopping import EarlyStopping
 from tf_ctr.training.fitting import callbacks, compile
 from tf_ctr.training.routes import RouteLogger
@@ -11,4 +12,5 @@ __all__ = [
     "TemperatureAnnealing",
     "callbacks",
     "compile",
+    "measure_batch_norm",
 ]

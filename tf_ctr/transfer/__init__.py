@@ -5,6 +5,7 @@
 """
 
 from tf_ctr.layers.collapse import collapse
+from tf_ctr.transfer.advertisement import a_ctr
 from tf_ctr.transfer.apg import apg
 from tf_ctr.transfer.autoft import autoft
 from tf_ctr.transfer.ctnet import ctnet
@@ -12,8 +13,10 @@ from tf_ctr.transfer.dual_embedding import dual_embedding
 from tf_ctr.transfer.fine_tune import fine_tune
 from tf_ctr.transfer.grouped_routes import group_by_route
 from tf_ctr.transfer.grow import grow
+from tf_ctr.transfer.historical import add_historical, fill_historical
 from tf_ctr.transfer.l2_sp import l2_sp
 from tf_ctr.transfer.layer_options import freeze_layers, set_learning_rate_multipliers
+from tf_ctr.transfer.merge_historical import merge_historical
 from tf_ctr.transfer.natr import natr
 from tf_ctr.transfer.progressive_nn import progressive_nn
 from tf_ctr.transfer.ptu import ptu
@@ -37,11 +40,14 @@ METHODS = {
 __all__ = [
     "METHODS",
     "WeightReport",
+    "a_ctr",
+    "add_historical",
     "apg",
     "autoft",
     "collapse",
     "ctnet",
     "dual_embedding",
+    "fill_historical",
     "fine_tune",
     "fix_routes",
     "freeze_layers",
@@ -49,6 +55,7 @@ __all__ = [
     "group_by_route",
     "grow",
     "l2_sp",
+    "merge_historical",
     "natr",
     "progressive_nn",
     "ptu",

@@ -3,20 +3,20 @@
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.layers import DomainDense, DomainNorm, Embedding
+from tf_ctr.layers import DomainDense, DomainNorm, Embedding, SnapshotTable
 from tf_ctr.transfer.calls import check_functional, graph_calls, upstream
 
 
 def is_table(layer):
     """Whether `layer` is an embedding table."""
-    return isinstance(layer, Embedding | keras.layers.Embedding)
+    return isinstance(layer, Embedding | keras.layers.Embedding | SnapshotTable)
 
 
 def embedding_calls(model):
     """Returns which table each field is looked up in.
 
     First-order tables (output dim 1) are left out: they are weights of a linear
-    model, not embeddings.
+    model, not embeddings. So are snapshots: they are data.
 
     Args:
         model: A functional `keras.Model` whose tables take the inputs directly.
@@ -29,7 +29,11 @@ def embedding_calls(model):
             two tables.
     """
     tables = [
-        layer.name for layer in model.layers if is_table(layer) and layer.output_dim > 1
+        layer.name
+        for layer in model.layers
+        if is_table(layer)
+        and layer.output_dim > 1
+        and not isinstance(layer, SnapshotTable)
     ]
     calls = {}
     for name, field in _lookups(model, tables):

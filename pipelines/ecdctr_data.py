@@ -1,0 +1,183 @@
+"""Natural data and advertisements on one line of event time, for three clocks."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from pipelines.continual_data import DOMAIN, SOURCE, TARGET, open_field
+from pipelines.ecdctr_sources import DATASETS
+from tf_ctr.continual import Period
+from tf_ctr.features import Categorical, Schema
+
+ABSENT = "absent_days"
+
+
+@dataclasses.dataclass(frozen=True)
+class LevelData:
+    """The periods of three levels, whose ends are days.
+
+    Attributes:
+        name: Name of the dataset.
+        months: Natural data for TPM.
+        weeks: Natural data for CPM, from a month before the start.
+        days: Advertisements; the first period has all of them before the start. The
+            column `absent_days` says how long ago, on earlier days, the user was last
+            shown anything; infinite for never.
+        joint: `days`, with the natural data of the same days.
+        schemas: `"basic"`, of TPM; `"plain"`, of CPM and A-CTR; `"joint"`, with
+            `domain`. Fitted on the first period of each.
+        historical: The fields with historical embeddings.
+        month_days: As of `Clocks`.
+    """
+
+    name: str
+    months: list
+    weeks: list
+    days: list
+    joint: list
+    schemas: dict
+    historical: tuple
+    month_days: int
+
+    def ratio(self):
+        """Natural rows per advertisement, of the periods of `joint`."""
+        natural = sum(len(period.source) for period in self.joint)
+        return natural / sum(len(period.data) for period in self.joint)
+
+    def sizes(self):
+        """Returns in a sentence what the numbers of a table rest on."""
+        tested = self.days[1:]
+        return (
+            f"{self.name}: natural : ad = {self.ratio():.0f} : 1; "
+            f"{_rows(self.months)} natural rows in {len(self.months)} months of TPM, "
+            f"{_rows(self.weeks)} in {len(self.weeks)} weeks of CPM; "
+            f"{_rows(self.days[:1])} ads before the start, {_rows(tested)} in "
+            f"{len(tested)} tested periods"
+        )
+
+
+def _rows(periods):
+    return f"{sum(len(period.data) for period in periods):,}"
+
+
+def load(name, data_dir, pair, clocks) -> LevelData:
+    """Loads a dataset as the periods of three levels.
+
+    Args:
+        name: Of `DATASETS`.
+        data_dir: Its folder.
+        pair: Of `kuairand`: `"ads"`, or `"1_6"` for natural data of tab 1 and tab 6 in
+            place of advertisements.
+        clocks: The `Clocks`.
+    """
+    dataset = DATASETS[name]
+    data = dataset.load(data_dir, pair)
+    schema = data.schema
+    natural, ads = (
+        pd.concat([frame for _, frame in domain.items()], ignore_index=True)
+        for domain in (data.source, data.target)
+    )
+    num_days = 1 + int(max(natural["day"].max(), ads["day"].max()))
+    clocks.check(num_days)
+    ads[ABSENT] = days_absent(ads, natural, schema.group)
+    earlier = dataset.earlier(data_dir)
+    months = cut(natural, 0, num_days, clocks.month_days, first=len(earlier))
+    past = [
+        Period(i, frame, end=i + 1 - len(earlier), name=f"before the log, part {i + 1}")
+        for i, frame in enumerate(earlier)
+    ]
+    weeks = cut(natural, clocks.start - clocks.month_days, num_days, clocks.week_days)
+    days, same_days = (
+        [
+            Period(
+                0,
+                _between(rows, 0, clocks.start),
+                end=clocks.start,
+                name=f"days 0 to {clocks.start - 1}",
+            ),
+            *cut(rows, clocks.start, num_days, clocks.ad_days, first=1),
+        ]
+        for rows in (ads, natural)
+    )
+    own, other = (
+        [
+            dataclasses.replace(each, data=each.data.assign(**{DOMAIN: domain}))
+            for each in periods
+        ]
+        for periods, domain in ((days, TARGET), (same_days, SOURCE))
+    )
+    months = [*past, *months]
+    return LevelData(
+        data.name if name == "synthetic" else f"{data.name} {pair}",
+        months,
+        weeks,
+        days,
+        [
+            dataclasses.replace(ad, source=natural.data)
+            for ad, natural in zip(own, other, strict=True)
+        ],
+        schemas(schema, dataset.basic, months[0].data, weeks[0].data, days[0].data),
+        dataset.historical,
+        clocks.month_days,
+    )
+
+
+def cut(rows, begin, end, length, first=0) -> list:
+    """Cuts rows by their `day` into periods; an incomplete last one is dropped.
+
+    Args:
+        rows: Frame with `day`.
+        begin: The first day.
+        end: The day after the last one.
+        length: Days of a period.
+        first: Number of the first period.
+    """
+    return [
+        Period(
+            first + i,
+            _between(rows, day, day + length),
+            end=day + length,
+            name=f"days {day} to {day + length - 1}" if length > 1 else f"day {day}",
+        )
+        for i, day in enumerate(range(begin, end - length + 1, length))
+    ]
+
+
+def _between(rows, begin, end):
+    return rows[rows["day"].between(begin, end - 1)].reset_index(drop=True)
+
+
+def days_absent(ads, natural, user) -> np.ndarray:
+    """Returns how many days ago each ad's user was last shown anything of either kind.
+
+    Args:
+        ads: Frame with `day` and the user.
+        natural: Likewise.
+        user: The column of the user.
+
+    Returns:
+        Days `[n]`, 1 or more, as only earlier days count; infinite for never.
+    """
+    seen = pd.concat([ads[[user, "day"]], natural[[user, "day"]]])
+    seen = seen.drop_duplicates().sort_values([user, "day"])
+    seen["before"] = seen.groupby(user)["day"].shift()
+    found = ads[[user, "day"]].merge(seen, on=[user, "day"], how="left")
+    return (found["day"] - found["before"]).fillna(np.inf).to_numpy()
+
+
+def schemas(schema, basic, month, week, ads) -> dict:
+    """Returns the three schemas of `LevelData`, fitted on the first periods."""
+    plain = [open_field(field) for field in schema.fields]
+    few = [field for field in plain if field.name in basic]
+    domain = Categorical(DOMAIN, vocabulary=[SOURCE, TARGET])
+    both = pd.concat([week, ads], ignore_index=True)
+    labelled = both.assign(**{DOMAIN: SOURCE})
+    return {
+        name: Schema(fields, schema.label, schema.group).fit(frame)
+        for name, fields, frame in (
+            ("basic", few, month),
+            ("plain", plain, both),
+            ("joint", [*plain, domain], labelled),
+        )
+    }

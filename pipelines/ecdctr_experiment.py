@@ -1,0 +1,244 @@
+"""What the rows of the E-CDCTR experiment are made of: levels over the same periods."""
+
+import dataclasses
+import functools
+import pathlib
+import shutil
+
+import keras
+
+from pipelines.continual_data import DOMAIN
+from pipelines.continual_experiment import OPTIMIZERS
+from pipelines.ecdctr_data import LevelData
+from tf_ctr.backbones import BACKBONES, dnn
+from tf_ctr.continual import Level, Training, run, run_levels
+from tf_ctr.ecdctr import a_ctr_level, cpm_level, tpm_level
+from tf_ctr.joint import JOINT
+from tf_ctr.transfer import add_historical
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Sizes and training, the same for all rows.
+
+    Attributes:
+        backbone: Name of the backbone of CPM and A-CTR.
+        embedding_dim: Embedding dim D.
+        hidden_units: Widths of its hidden layers, with BatchNorm.
+        tpm_dim: Embedding dim of TPM.
+        tpm_units: Width of its one hidden layer.
+        optimizer: Of `OPTIMIZERS`.
+        learning_rate: Its learning rate.
+        batch_size: Examples per step.
+        tpm_window: Months that TPM is trained on.
+        ad_window: Periods of ads that A-CTR and the model of ads alone are trained on.
+    """
+
+    backbone: str
+    embedding_dim: int
+    hidden_units: tuple
+    tpm_dim: int
+    tpm_units: int
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    tpm_window: int
+    ad_window: int
+
+    def compile(self, model):
+        """Compiles a model."""
+        optimizer = OPTIMIZERS[self.optimizer](self.learning_rate)
+        model.compile(optimizer, "binary_crossentropy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """All rows of one seed; levels that several rows read are run once.
+
+    Attributes:
+        data: The `LevelData`.
+        settings: The `Settings`.
+        folder: Where the runs are; one that was killed goes on.
+        seed: Of weights, noise and order.
+        verbose: As of `tf_ctr.continual.run_levels`.
+    """
+
+    data: LevelData
+    settings: Settings
+    folder: pathlib.Path
+    seed: int
+    verbose: int = 1
+
+    def ad_only(self):
+        """The model of advertisements alone."""
+        return self._run(self._alone("ad_only", self._plain()))
+
+    def tpm_only(self):
+        """The model of advertisements alone, with historical embeddings."""
+        tpm = self._tpm()
+        model = self._with_historical("self_attention", 3, False)
+        snapshots = self.folder / "snapshots"
+        return self._run(tpm, self._alone("tpm_only", model, snapshots, tpm))
+
+    def cpm_only(self):
+        """Fine-tuned from a CPM without historical embeddings."""
+        cpm = self._cpm()
+        return self._run(cpm, self._a_ctr("cpm_only", cpm))
+
+    def ecdctr(
+        self,
+        name,
+        aggregation="self_attention",
+        num_snapshots=3,
+        time_embedding=False,
+        **options,
+    ):
+        """All three levels.
+
+        Args:
+            name: Of the row.
+            aggregation: As of `tf_ctr.transfer.add_historical`.
+            num_snapshots: Likewise.
+            time_embedding: Likewise.
+            **options: `reinitialise` and `batch_norm` of `a_ctr_level`.
+        """
+        tpm = self._tpm()
+        model = self._with_historical(aggregation, num_snapshots, time_embedding)
+        name_of_cpm = f"cpm_{aggregation}_{num_snapshots}_{time_embedding}"
+        cpm = self._cpm(name_of_cpm, model, self.folder / "snapshots", tpm)
+        return self._run(
+            tpm, cpm, self._a_ctr(name, cpm, self.folder / "snapshots", **options)
+        )
+
+    def ctnet(self):
+        """CTNet from the CPM without historical embeddings and the ads' own model."""
+        cpm, own = self._cpm(), self._alone("ad_only", self._plain())
+        level = functools.partial(
+            run,
+            directory=self.folder / "ctnet",
+            target=own.directory,
+            source=cpm.directory,
+            method="ctnet",
+            **self._options(),
+        )
+        days = self.data.days[1:]
+        return self._run(
+            cpm, own, Level("CTNet", days, self.folder / "ctnet", level, (cpm, own))
+        )
+
+    def joint(self, name):
+        """A model of `tf_ctr.joint`, over all periods of both kinds of data."""
+        schema, units = self.data.schemas["joint"], self.settings.hidden_units
+        if name == "share_bottom":
+            widths = {"tower_units": units}
+        elif name == "star":
+            widths = {"hidden_units": units}
+        else:
+            widths = {"expert_units": units[:-1] or units, "tower_units": units[-1:]}
+        keras.utils.set_random_seed(self.seed)
+        model = JOINT[name](
+            schema, DOMAIN, embedding_dim=self.settings.embedding_dim, **widths
+        )
+        level = functools.partial(
+            run,
+            directory=self.folder / name,
+            target=model,
+            schema=schema,
+            method="target_only",
+            **self._options(ratio=self.data.ratio()),
+        )
+        return self._run(Level(name, self.data.joint, self.folder / name, level))
+
+    def slim(self, name):
+        """Removes the models of a row that no other row starts from."""
+        if name != "ad_only":
+            for folder in (self.folder / name).glob("[0-9]*"):
+                shutil.rmtree(folder)
+
+    def _run(self, *levels):
+        """Runs the levels, and returns the folder of the last one."""
+        run_levels(levels, self.folder, strict=True, verbose=self.verbose)
+        return levels[-1].directory
+
+    def _tpm(self):
+        settings, schema = self.settings, self.data.schemas["basic"]
+        keras.utils.set_random_seed(self.seed)
+        model = dnn(schema, settings.tpm_dim, (settings.tpm_units,))
+        return tpm_level(
+            self.data.months,
+            self.folder / "tpm",
+            model,
+            schema,
+            self.folder / "snapshots",
+            self.data.historical,
+            window=settings.tpm_window,
+            **self._options(),
+        )
+
+    def _cpm(self, name="cpm", model=None, snapshots=None, tpm=None):
+        weeks = self.data.weeks
+        days = weeks[1].end - weeks[0].end
+        return cpm_level(
+            weeks,
+            self.folder / name,
+            self._plain() if model is None else model,
+            self.data.schemas["plain"],
+            snapshots,
+            tpm,
+            window=self.data.month_days // days,
+            **self._options(),
+        )
+
+    def _a_ctr(self, name, cpm, snapshots=None, **options):
+        return a_ctr_level(
+            self.data.days,
+            self.folder / name,
+            cpm,
+            snapshots,
+            window=self.settings.ad_window,
+            **options,
+            **self._options(),
+        )
+
+    def _alone(self, name, model, snapshots=None, tpm=None):
+        level = cpm_level(
+            self.data.days,
+            self.folder / name,
+            model,
+            self.data.schemas["plain"],
+            snapshots,
+            tpm,
+            window=self.settings.ad_window,
+            **self._options(),
+        )
+        return dataclasses.replace(level, name=name)
+
+    def _plain(self):
+        keras.utils.set_random_seed(self.seed)
+        return self._build(self.data.schemas["plain"])
+
+    def _with_historical(self, aggregation, num_snapshots, time_embedding):
+        keras.utils.set_random_seed(self.seed)
+        return add_historical(
+            self._build,
+            self.data.schemas["plain"],
+            self.data.historical,
+            self.settings.tpm_dim,
+            num_snapshots,
+            aggregation,
+            time_embedding,
+        )
+
+    def _build(self, schema):
+        settings = self.settings
+        return BACKBONES[settings.backbone](
+            schema,
+            embedding_dim=settings.embedding_dim,
+            hidden_units=settings.hidden_units,
+            batch_norm=True,
+        )
+
+    def _options(self, ratio=1.0):
+        settings = self.settings
+        training = Training(settings.compile, settings.batch_size, ratio=ratio)
+        return {"training": training, "seed": self.seed, "verbose": 0}

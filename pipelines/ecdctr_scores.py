@@ -1,0 +1,82 @@
+"""How the models of a row score the periods after them, all rows together."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from pipelines.ecdctr_data import ABSENT
+from tf_ctr.continual.store import Store
+from tf_ctr.evaluation import predict, score_metrics
+
+# CTNet starts with the period before: all rows are tested on the same ones.
+FIRST_TESTED = 2
+METRICS = ("auc", "gauc", "log_loss")
+
+
+def scores(folder, data) -> pd.DataFrame:
+    """Returns a line per tested ad, scored by the newest model trained before it.
+
+    Args:
+        folder: The folder of a run over `data.days`.
+        data: The `LevelData`.
+
+    Returns:
+        `user`, `label`, `score`, `absent_days`, and `month`, counted from the start.
+    """
+    store, parts = Store(folder), []
+    frames = {period.number: period for period in data.joint}
+    for record in store.records():
+        if not record["test"] or record["number"] < FIRST_TESTED:
+            continue
+        period = frames[record["number"]]
+        model = store.load({"number": record["test"]["trained_until"]})
+        frame = period.read()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "user": frame[model.schema.group],
+                    "label": model.schema.labels(frame),
+                    "score": predict(model.model, frame, model.schema),
+                    ABSENT: frame[ABSENT],
+                    "month": (period.end - 1 - data.days[0].end) // data.month_days,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def metrics(lines, month_days) -> dict:
+    """Returns the metrics of all lines, and of users by how long they were absent.
+
+    Args:
+        lines: What `scores` returns.
+        month_days: From so many days on a user is long absent: CPM, which is trained
+            on the last month, has not seen him.
+
+    Returns:
+        JSON-like: `auc`, `gauc`, `log_loss` and `rows` of all; the same of the parts
+        `absent`, `recent` and `new`; and `absent_by_month`, a list of them.
+    """
+    days = lines[ABSENT]
+    absent = (days >= month_days) & np.isfinite(days)
+    months = range(int(lines["month"].max()) + 1)
+    return {
+        **_of(lines),
+        "absent": _of(lines[absent]),
+        "recent": _of(lines[days < month_days]),
+        "new": _of(lines[np.isinf(days)]),
+        "absent_by_month": [_of(lines[absent & (lines["month"] == m)]) for m in months],
+    }
+
+
+def _of(lines):
+    if not len(lines):
+        return {"rows": 0}
+    groups = pd.factorize(lines["user"])[0]
+    found = score_metrics(lines["label"], lines["score"], groups)
+    shown = {name: found[name] for name in METRICS}
+    return {"rows": len(lines)} | {
+        name: None if math.isnan(value) else float(value)
+        for name, value in shown.items()
+    }

@@ -1,0 +1,155 @@
+"""Several clocks on one line of event time."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tf_ctr.continual import Level, Period, run_levels
+from tf_ctr.continual.store import Store
+
+NOTHING = pd.DataFrame()
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process."""
+
+
+class World:
+    """Levels that write down what they saw; training is a record of it."""
+
+    def __init__(self, root):
+        self.root, self.calls, self.broken, self.dies = root, [], set(), None
+
+    def level(self, name, ends, reads=(), delay=0):
+        periods = [Period(i, NOTHING, end=end) for i, end in enumerate(ends)]
+
+        def run(given):
+            store = Store(self.root / name)
+            done = [record["number"] for record in store.records()]
+            for period in given[len(done) :]:
+                if (name, period.end) == self.dies:
+                    raise KilledError
+                if (name, period.end) in self.broken:
+                    raise OSError("no space left")
+                newest = [Store(each.directory).latest(period.end) for each in reads]
+                seen = [record and record["end"] for record in newest]
+                self.calls.append((name, period.end, *seen))
+                record = {"number": period.number, "end": period.end}
+                store.add({**record, "name": str(period.end), "trained": True})
+
+        return Level(name, periods, self.root / name, run, tuple(reads), delay)
+
+    def three(self, delay=0):
+        month = self.level("month", [4, 8], delay=delay)
+        week = self.level("week", [2, 4, 6, 8], [month])
+        return [month, week, self.level("day", range(1, 9), [week])]
+
+    def log(self):
+        lines = (self.root / "schedule.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+IN_ORDER = [
+    ("day", 1, None),
+    ("week", 2, None),
+    ("day", 2, 2),
+    ("day", 3, 2),
+    ("month", 4),
+    ("week", 4, 4),
+    ("day", 4, 4),
+    ("day", 5, 4),
+    ("week", 6, 4),
+    ("day", 6, 6),
+    ("day", 7, 6),
+    ("month", 8),
+    ("week", 8, 8),
+    ("day", 8, 8),
+]
+
+
+def test_each_level_runs_at_its_own_pace_and_reads_the_newest(world):
+    run_levels(world.three(), world.root, strict=True, verbose=0)
+    assert world.calls == IN_ORDER
+    assert {line["status"] for line in world.log()} == {"finished"}
+
+
+@pytest.mark.parametrize("dies", [(name, end) for name, end, *_ in IN_ORDER])
+def test_killed_at_any_moment_it_goes_on(world, dies):
+    world.dies = dies
+    with pytest.raises(KilledError):
+        run_levels(world.three(), world.root, verbose=0)
+    world.dies = None
+    run_levels(world.three(), world.root, verbose=0)
+    assert world.calls == IN_ORDER
+
+
+def test_nobody_waits_for_a_late_level_and_it_is_said(world, capsys):
+    run_levels(world.three(delay=1.5), world.root, verbose=0)
+    weeks = [call for call in world.calls if call[0] == "week"]
+    assert weeks == [
+        ("week", 2, None),
+        ("week", 4, None),
+        ("week", 6, 4),
+        ("week", 8, 4),
+    ]
+    shown = capsys.readouterr().out
+    assert "week, period 4: month is late with 4; there is none yet" in shown
+    assert "week, period 8: month is late with 8; going on with 4" in shown
+
+
+def test_nobody_waits_for_a_failed_level_and_it_tries_again(world, capsys):
+    world.broken = {("week", 4)}
+    run_levels(world.three()[:2], world.root, verbose=0)
+    assert [call for call in world.calls if call[0] == "month"] == [
+        ("month", 4),
+        ("month", 8),
+    ]
+    shown = capsys.readouterr().out
+    assert "week, period 4: failed: OSError: no space left" in shown
+    statuses = [
+        (line["end"], line["status"]) for line in world.log() if line["level"] == "week"
+    ]
+    # 6 and 8 try 4 first, which goes on failing.
+    assert statuses == [(2, "finished"), (4, "failed"), (6, "failed"), (8, "failed")]
+    world.broken = set()
+    run_levels(world.three()[:2], world.root, verbose=0)
+    assert [call[1] for call in world.calls if call[0] == "week"] == [2, 4, 6, 8]
+
+
+def test_those_who_read_a_failed_level_go_on_with_its_last_model(world, capsys):
+    world.broken = {("week", 4)}
+    run_levels(world.three(), world.root, verbose=0)
+    days = [call for call in world.calls if call[0] == "day"]
+    assert days[3:] == [("day", end, 2) for end in (4, 5, 6, 7, 8)]
+    assert (
+        "day, period 5: week is late with 4; going on with 2" in capsys.readouterr().out
+    )
+
+
+def test_strictly_it_raises_what_a_level_raises(world):
+    world.broken = {("week", 4)}
+    with pytest.raises(OSError, match="no space left"):
+        run_levels(world.three(), world.root, strict=True, verbose=0)
+
+
+def test_each_level_may_have_a_process_of_its_own(world):
+    for level in world.three():
+        run_levels([level], world.root / level.name, verbose=0)
+    assert sorted(world.calls) == sorted(
+        [(n, e, *([e // 2 * 2 or None] if n == "day" else s)) for n, e, *s in IN_ORDER]
+    )
+
+
+def test_a_wrong_delay_is_told(world):
+    with pytest.raises(ValueError, match="a delay of 0 or more"):
+        world.level("week", [1], delay=-1)
+    with pytest.raises(TypeError, match="(?s)numbers, to add a delay.*'2022-04-25'"):
+        world.level("week", ["2022-04-25"], delay=1)
+    with pytest.raises(ValueError, match="at least one period"):
+        world.level("week", [])

@@ -1,0 +1,326 @@
+"""The data, the rows and the tables of the E-CDCTR experiment, and how it goes on."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines import ecdctr, ecdctr_data, ecdctr_experiment, ecdctr_rows
+from pipelines.continual_rows import Row
+from pipelines.datasets import kuairand_rows, synthetic
+from pipelines.ecdctr_data import days_absent
+from pipelines.ecdctr_experiment import Experiment, Settings
+from pipelines.ecdctr_report import report
+from pipelines.ecdctr_rows import ROWS, TABLES
+from pipelines.ecdctr_scores import metrics, scores
+from pipelines.ecdctr_sources import DATASETS, Clocks
+from pipelines.results import ResultLines
+from tests.continual_world import compile_eagerly
+from tests.dataset_folders import kuairand_tables, real_folder, write_kuairand
+from tf_ctr.joint import JOINT
+
+CLOCKS = Clocks(month_days=2, week_days=1, ad_days=1, start=4)
+SETTINGS = Settings("dnn", 2, (3,), 2, 3, "adam", 0.01, 64, 6, 2)
+
+
+def tiny(*_):
+    return synthetic.generate(
+        source_rows=960, target_rows=48, num_users=20, num_items=8, num_days=8
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_data():
+    known = DATASETS["synthetic"]
+    small = dataclasses.replace(known, load=tiny, clocks=CLOCKS)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(DATASETS, "synthetic", small)
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tiny_data):
+    return ecdctr_data.load("synthetic", None, "ads", CLOCKS)
+
+
+def days_of(periods):
+    return [(p.end, sorted(set(p.data["day"]))) for p in periods]
+
+
+def test_the_three_clocks_are_on_one_line(data):
+    assert days_of(data.months) == [(end, [end - 2, end - 1]) for end in (2, 4, 6, 8)]
+    # CPM begins a month before the start, to have one when A-CTR begins.
+    assert days_of(data.weeks) == [(day + 1, [day]) for day in range(2, 8)]
+    expected = [(4, [0, 1, 2, 3]), *((day + 1, [day]) for day in range(4, 8))]
+    assert days_of(data.days) == expected
+    for period in data.joint:
+        assert set(period.source["day"]) == set(period.data["day"])
+        assert set(period.data["domain"]) == {"target"}
+        assert set(period.source["domain"]) == {"source"}
+    assert data.ratio() == 20
+    assert data.sizes() == (
+        "synthetic: natural : ad = 20 : 1; 960 natural rows in 4 months of TPM, 720 in "
+        "6 weeks of CPM; 24 ads before the start, 24 in 4 tested periods"
+    )
+
+
+def test_schemas_know_their_first_period_alone(data):
+    names = [field.name for field in data.schemas["basic"].fields]
+    assert names == ["user_id", "city", "item_id", "category"]
+    users = data.schemas["basic"].field("user_id").vocabulary
+    assert set(users) == set(data.months[0].data["user_id"])
+    first = pd.concat([data.weeks[0].data, data.days[0].data])
+    users = data.schemas["plain"].field("user_id").vocabulary
+    assert set(users) == set(first["user_id"])
+    grown = data.schemas["joint"].extend(first.assign(user_id="x", domain="target"))
+    assert grown.field("user_id").vocabulary[-1] == "x"
+    assert grown.field("domain").vocabulary == ("source", "target")
+
+
+def test_absence_is_counted_in_earlier_days_of_either_kind():
+    ads = pd.DataFrame({"user": list("aabba"), "day": [3, 3, 5, 9, 9]})
+    natural = pd.DataFrame({"user": list("aabc"), "day": [1, 3, 2, 0]})
+    found = days_absent(ads, natural, "user")
+    assert found.tolist() == [2, 2, 3, 4, 6]
+    assert days_absent(ads[:1], natural[3:], "user").tolist() == [np.inf]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"month_days": 3, "week_days": 2}, {"start": 3}, {"start": 8}, {"ad_days": 4}],
+)
+def test_clocks_that_do_not_fit_are_told(wrong):
+    with pytest.raises(SystemExit, match="a month of whole weeks"):
+        dataclasses.replace(CLOCKS, **wrong).check(8)
+
+
+def test_kuairand_has_a_past_before_its_log(tmp_path):
+    folder = write_kuairand(tmp_path, kuairand_tables())
+    clocks = Clocks(6, 2, 1, 6)
+    data = ecdctr_data.load("kuairand", folder, "1_6", clocks)
+    assert [period.end for period in data.months] == [-2, -1, 0, 6, 12]
+    past = pd.concat([period.data for period in data.months[:3]])
+    rows = kuairand_rows.read(folder, "chronological", 2, 0)
+    users = rows.drop_duplicates("user_id").set_index("user_id")["long_watched"]
+    for user, own in past.groupby("user_id"):
+        watched = own[own["is_click"] == 1]["video_id"].tolist()
+        assert watched == list(users[user])  # Oldest first, through the parts.
+        assert not set(own[own["is_click"] == 0]["video_id"]) & set(watched)
+    assert 0 not in set(past["user_id"])  # His past reaches into the log.
+    assert past["is_click"].mean() == 0.5
+    names = [field.name for field in data.schemas["basic"].fields]
+    assert names == ["user_id", "video_id"]
+
+
+def test_the_real_kuairand_has_few_ads():
+    folder = real_folder("kuairand-pure")
+    clocks = DATASETS["kuairand"].clocks
+    data = ecdctr_data.load("kuairand", folder, "ads", clocks)
+    assert data.sizes().startswith("kuairand_ads ads: natural : ad = 9")
+    assert sum(len(p.data) for p in data.days) == 2397
+
+
+# Rows
+
+
+@pytest.fixture(scope="module")
+def experiment(data, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Settings, "compile", lambda self, model: compile_eagerly(model))
+        yield Experiment(data, SETTINGS, tmp_path_factory.mktemp("rows"), 0, verbose=0)
+
+
+@pytest.fixture
+def runs(experiment, monkeypatch):
+    """The levels that a row asks for, without running them."""
+    made = []
+    monkeypatch.setattr(
+        ecdctr_experiment, "run_levels", lambda levels, *_, **__: made.extend(levels)
+    )
+    return made
+
+
+def test_a_row_of_three_levels_scores_every_later_ad_once(experiment, data):
+    shorter = {
+        "months": data.months[:3],
+        "weeks": data.weeks[:3],
+        "days": data.days[:4],
+    }
+    short = dataclasses.replace(data, **shorter)
+    experiment = dataclasses.replace(experiment, data=short)
+    lines = scores(ROWS["ecdctr"].run(experiment), data)
+    # The period after the start is left out: CTNet has it not.
+    assert len(lines) == sum(len(p.data) for p in data.days[2:4])
+    assert lines["month"].tolist() == sorted(lines["month"]) and lines["month"].max()
+    assert lines["score"].between(0, 1).all()
+    assert (experiment.folder / "snapshots" / "6").is_dir()
+    experiment.slim("ecdctr")
+    left = {p.name for p in (experiment.folder / "ecdctr").iterdir()}
+    assert left == {"report.md", "report.jsonl", "tensorboard"}
+
+
+def test_every_table_is_of_rows():
+    assert {name for names in TABLES.values() for name in names} == set(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [
+        ("ad_only", ["ad_only"]),
+        ("tpm_only", ["TPM", "tpm_only"]),
+        ("cpm_only", ["CPM", "A-CTR"]),
+        ("ecdctr", ["TPM", "CPM", "A-CTR"]),
+        ("ctnet", ["CPM", "ad_only", "CTNet"]),
+    ],
+)
+def test_rows_are_made_of_levels(experiment, runs, name, levels):
+    folder = ROWS[name].run(experiment)
+    assert [level.name for level in runs] == levels
+    assert folder == runs[-1].directory and folder.name == name
+    keywords = runs[-1].run.keywords
+    assert keywords["training"].batch_size == 64 and keywords["seed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "aggregation", "snapshots"),
+    [("mean", "mean", 3), ("snapshots_1", "self_attention", 1)],
+)
+def test_variants_of_historical_embeddings_have_a_cpm_each(
+    experiment, runs, name, aggregation, snapshots
+):
+    ROWS[name].run(experiment)
+    cpm = runs[1]
+    assert cpm.directory.name == f"cpm_{aggregation}_{snapshots}_False"
+    model = cpm.run.keywords["target"]
+    assert model.get_layer("user_id_historical_aggregation").mode == aggregation
+    assert len(model.get_layer("user_id_historical_snapshots").dates) == snapshots
+
+
+def test_variants_of_a_ctr_share_a_cpm(experiment, runs):
+    for name in ("bn_kept", "never"):
+        ROWS[name].run(experiment)
+    kept, never = runs[2], runs[5]
+    assert kept.reads[0].directory == never.reads[0].directory
+    assert kept.run.keywords["arguments"] == {"batch_norm": "keep"}
+    assert kept.run.keywords["refresh"] == "arrival"
+    assert not kept.run.keywords["training"].measure_batch_norm
+    assert never.run.keywords["refresh"] == "once"
+    assert never.run.keywords["training"].measure_batch_norm
+
+
+@pytest.mark.parametrize("name", ["share_bottom", "mmoe", "ple", "star"])
+def test_joint_models_take_both_kinds_of_data(experiment, runs, name):
+    assert name in JOINT
+    ROWS[name].run(experiment)
+    assert runs[0].periods == experiment.data.joint
+    assert runs[0].run.keywords["training"].ratio == 20
+
+
+# Metrics and tables
+
+
+def lines_of(absent, label, score, user="a", month=0):
+    columns = {"user": user, "label": label, "score": score, "absent_days": absent}
+    return pd.DataFrame(columns | {"month": month})
+
+
+def test_metrics_of_users_by_absence():
+    lines = pd.concat(
+        [
+            lines_of([1, 3.9], [0, 1], [0.2, 0.7]),
+            lines_of([4, 9], [0, 1], [0.8, 0.3], month=1),
+            lines_of([np.inf], [1], [0.5]),
+        ]
+    )
+    found = metrics(lines, month_days=4)
+    assert (found["recent"]["auc"], found["absent"]["auc"]) == (1, 0)
+    assert found["new"] | {"log_loss": None} == {
+        "rows": 1,
+        "auc": None,
+        "gauc": None,
+        "log_loss": None,
+    }
+    assert [month["rows"] for month in found["absent_by_month"]] == [0, 2]
+    assert (found["rows"], found["auc"]) == (5, pytest.approx(3 / 6))
+
+
+def record(row, seed, gauc):
+    part = {"rows": 7, "auc": gauc, "gauc": gauc, "log_loss": 0.5}
+    found = {name: part for name in ("absent", "recent", "new")}
+    found |= {**part, "absent_by_month": [part, {"rows": 0}]}
+    return {
+        "row": row,
+        "seed": seed,
+        "metrics": found,
+        "sizes": "natural : ad = 20 : 1",
+    }
+
+
+def test_tables_have_sizes_and_say_what_pays():
+    records = [
+        record(row, seed, gauc + seed / 100)
+        for seed in (0, 1)
+        for row, gauc in (("ecdctr", 0.7), ("cpm_only", 0.6), ("mean", 0.75))
+    ]
+    titles = {name: row.title for name, row in ROWS.items()}
+    text = report(records, TABLES, titles)
+    assert (
+        "| E-CDCTR | 0.7050 ± 0.0071 | 0.7050 ± 0.0071 | 0.5000 ± 0.0000 | 2 |" in text
+    )
+    assert text.count("natural : ad = 20 : 1.") == text.count("###") == 8
+    assert "| TPM | +0.1000 ± 0.0000 | +0.1000 ± 0.0000 | +0.1000" in text
+    assert "does not pay" in text.split("self-attention, not mean")[1]
+    assert report([], TABLES, titles) == "No row is finished."
+
+
+# The command
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def test_a_killed_experiment_goes_on(tmp_path, monkeypatch, capsys):
+    done, dies = [], {"at": 3}
+
+    def fake(name):
+        def run(experiment):
+            if len(done) == dies.get("at"):
+                dies.clear()
+                raise KilledError
+            done.append((experiment.seed, name))
+            return experiment.folder / name
+
+        return Row(name, run)
+
+    for name in ("ad_only", "ecdctr"):
+        monkeypatch.setitem(ecdctr_rows.ROWS, name, fake(name))
+    monkeypatch.setattr(
+        ecdctr, "scores", lambda *_: lines_of([1, 5], [0, 1], [0.2, 0.7])
+    )
+    command = f"--rows ad_only ecdctr --seeds 2 --run-dir {tmp_path}".split()
+    with pytest.raises(KilledError):
+        ecdctr.main(command)
+    ecdctr.main(command)
+    assert done == [(s, name) for s in (0, 1) for name in ("ad_only", "ecdctr")]
+    assert len(ResultLines(tmp_path / "results.jsonl").records) == 4
+    ecdctr.main([*command, "--report"])
+    assert len(done) == 4
+    assert "natural : ad = 20 : 1" in capsys.readouterr().out
+    assert (tmp_path / "report.md").read_text().startswith("### Which level")
+
+
+@pytest.mark.parametrize("wrong", ["--rows nothing", "--table 6", "--start 0"])
+def test_a_wrong_command_is_told_before_any_work(wrong, capsys):
+    with pytest.raises(SystemExit):
+        ecdctr.main(wrong.split())
+    assert "error: " in capsys.readouterr().err
+
+
+def test_defaults_depend_on_the_dataset():
+    arguments = ecdctr.parse(
+        ["--dataset", "kuairand", "--pair", "1_4", "--start", "12"]
+    )
+    assert arguments.clocks == Clocks(6, 2, 1, 12)
+    assert arguments.run_dir.name == "kuairand_1_4"

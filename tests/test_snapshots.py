@@ -1,0 +1,154 @@
+"""The store of dated snapshots: by id, whole or not at all."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from tf_ctr import Categorical
+from tf_ctr.ecdctr import SnapshotStore
+
+ITEM = Categorical("item", [7, 9, 5])
+
+
+def values(*numbers):
+    return np.array([[n, -n] for n in numbers], "float32")
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = SnapshotStore(tmp_path / "snapshots")
+    for date, ids in ((1, [9, 7]), (2, [5, 8]), (10, [9])):
+        store.add(date, {"item": (ids, values(*[date * 100 + i for i in ids]))})
+    return store
+
+
+def test_rows_are_found_by_id_not_by_number(store):
+    dates, embeddings, known = store.table(ITEM, 3)
+    assert dates == (1, 2, 10)
+    expected = [[0, 0, 0], [0, 0, 0], [107, 0, 0], [109, 0, 1009], [0, 205, 0]]
+    np.testing.assert_array_equal(embeddings[..., 0], expected)
+    np.testing.assert_array_equal(embeddings[..., 1], -np.array(expected))
+    np.testing.assert_array_equal(known, np.array(expected) > 0)
+
+
+def test_the_newest_are_taken_and_empty_places_come_first(store):
+    assert store.table(ITEM, 2)[0] == (2, 10)
+    assert store.table(ITEM, 2, until=9)[0] == (1, 2)
+    dates, _, known = store.table(ITEM, 3, until=2)
+    assert dates == (None, 1, 2)
+    assert not known[:, 0].any()
+
+
+def test_a_given_choice_of_snapshots_is_read(store):
+    dates, embeddings, known = store.table(ITEM, dates=(None, 1))
+    assert dates == (None, 1)
+    assert embeddings[2].tolist() == [[0, 0], [107, -107]]
+
+
+def test_without_any_snapshot_nothing_is_known(tmp_path):
+    dates, embeddings, known = SnapshotStore(tmp_path / "none").table(ITEM)
+    assert dates == (None, None, None)
+    assert embeddings.shape == (5, 3, 0) and not known.any()
+
+
+def test_text_ids_and_iso_dates(tmp_path):
+    field = Categorical("user", ["ann", "bob", "Zoë"])
+    store = SnapshotStore(tmp_path)
+    for date in ("2022-04-25T00:00", "2022-03-25T00:00"):
+        store.add(date, {"user": (["Zoë"], values(3))})
+    dates, embeddings, known = store.table(field, 2)
+    assert dates == ("2022-03-25T00:00", "2022-04-25T00:00")
+    assert known.any(axis=1).tolist() == [False, False, False, False, True]
+
+
+def test_one_of_the_same_date_is_replaced(store):
+    store.add(10, {"item": ([7], values(1))})
+    assert store.table(ITEM, 1)[1][:, 0, 0].tolist() == [0, 0, 1, 0, 0]
+    assert sorted(p.name for p in store.directory.iterdir()) == ["1", "10", "2"]
+
+
+def truncated(folder):
+    file = folder / "item.parquet"
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+def one_bit_wrong(folder):
+    file = folder / "item.parquet"
+    content = bytearray(file.read_bytes())
+    content[20] ^= 1
+    file.write_bytes(content)
+
+
+def without_a_file(folder):
+    (folder / "item.parquet").unlink()
+
+
+def without_manifest(folder):
+    (folder / "snapshot.json").unlink()
+
+
+def half_a_manifest(folder):
+    (folder / "snapshot.json").write_text('{"date": 1')
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [truncated, one_bit_wrong, without_a_file, without_manifest, half_a_manifest],
+)
+def test_a_snapshot_that_is_not_whole_is_skipped_with_a_message(store, damage):
+    damage(store.directory / "10")
+    with pytest.warns(UserWarning, match=r"snapshots/10 is skipped: .*(missing|read)"):
+        assert store.table(ITEM, 2)[0] == (1, 2)
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process."""
+
+
+def test_a_killed_writer_leaves_nothing_that_is_read(store, monkeypatch):
+    def dies(*_):
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", dies)
+        with pytest.raises(KilledError):
+            store.add(11, {"item": ([7], values(1))})
+    assert store.dates() == [1, 2, 10]
+    store.add(11, {"item": ([7], values(1))})
+    assert store.dates() == [1, 2, 10, 11]
+    assert not [p for p in store.directory.iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("ids", "rows", "message"),
+    [
+        ([7, 7], values(1, 2), "2 keys, 1 of them different"),
+        ([7], values(1, 2), "one finite embedding per key"),
+        ([7], [[np.nan]], "not all of them finite"),
+        ([], np.zeros((0, 2)), "0 keys"),
+    ],
+)
+def test_what_is_no_snapshot_is_told_and_not_written(store, ids, rows, message):
+    with pytest.raises(ValueError, match=message):
+        store.add(12, {"item": (ids, rows)})
+    assert store.dates() == [1, 2, 10]
+
+
+def test_other_errors_guide(store):
+    with pytest.raises(ValueError, match="hashed ids have no key"):
+        store.table(Categorical("item", num_buckets=3))
+    with pytest.raises(ValueError, match="embeddings of the field 'user'"):
+        store.table(Categorical("user", ["ann"]))
+    store.add(11, {"item": ([7], [[1.0]])})
+    with pytest.raises(ValueError, match=r"(?s)one width.*\[1, 2\]"):
+        store.table(ITEM)
+
+
+def test_the_manifest_has_date_and_checksums(store):
+    record = json.loads((store.directory / "2" / "snapshot.json").read_text())
+    assert record["date"] == 2 and list(record["checksums"]) == ["item"]
+    shutil.move(store.directory / "2", store.directory / ".2")
+    assert store.dates() == [1, 10]

@@ -1,0 +1,152 @@
+"""Several runs on one line of event time, none of which waits for another."""
+
+import dataclasses
+import json
+import numbers
+import pathlib
+
+from tf_ctr.continual.periods import ordered
+from tf_ctr.continual.report import Report
+from tf_ctr.continual.store import Store
+from tf_ctr.errors import explain
+from tf_ctr.features.files import replacing
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """A run with a clock of its own.
+
+    Attributes:
+        name: Its name, in messages.
+        periods: Its `tf_ctr.continual.Period`s, of any length; their `end` is on the
+            clock that all levels share.
+        directory: The folder of its run.
+        run: A function that runs it on some of its periods, the first ones, e.g.
+            `functools.partial(tf_ctr.continual.run, directory=..., source=...)`.
+        reads: Levels whose newest finished model it takes.
+        delay: How long after the end of a period its training is finished: until then
+            the others do not see it. With a delay, ends are numbers.
+
+    Raises:
+        ValueError: As `tf_ctr.continual.run` for `periods`, or for a negative delay.
+        TypeError: For a delay with ends that are dates.
+    """
+
+    name: str
+    periods: list = dataclasses.field(repr=False)
+    directory: pathlib.Path
+    run: callable = dataclasses.field(repr=False)
+    reads: tuple = ()
+    delay: float = 0
+
+    def __post_init__(self):
+        periods = ordered(self.periods)
+        if self.delay < 0:
+            raise ValueError(
+                explain("a delay of 0 or more", self.delay, "train after the period")
+            )
+        if self.delay and not isinstance(periods[0].end, numbers.Real):
+            raise TypeError(
+                explain(
+                    "ends of periods that are numbers, to add a delay to",
+                    repr(periods[0].end),
+                    "pass e.g. hours since the first period, or delay=0",
+                )
+            )
+
+    def finished(self) -> set:
+        """Returns the numbers of the periods that it has finished."""
+        return {record["number"] for record in Store(self.directory).records()}
+
+    def due(self, period):
+        """Returns when the model of a period is finished."""
+        return period.end + self.delay if self.delay else period.end
+
+
+def run_levels(levels, directory, strict=False, verbose=1):
+    """Runs levels period by period, in the order in which their trainings are due.
+
+    Each level reads what the levels below have finished by then, and no level waits.
+    One that fails leaves the others going on with its last finished model, and tries
+    again, from the period that failed, when its next one is due. All that is known of
+    the past is what the levels' own folders hold: killed at any moment, the same call
+    goes on.
+
+    To run them in processes of their own, call this with one level in each.
+
+    Args:
+        levels: `Level`s; of those that are due at one time the first comes first.
+        directory: The folder for `schedule.jsonl`, what failed and what was late.
+        strict: Whether to raise what a level raises instead of going on.
+        verbose: 0 prints nothing but what failed or is late.
+
+    Returns:
+        `{name: tf_ctr.continual.Report}`.
+
+    Example:
+
+    >>> import tempfile, pandas as pd
+    >>> from tf_ctr.continual import Level, Period, run_levels
+    >>> def failing(periods):
+    ...     raise OSError("no space left")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     level = Level("daily", [Period(0, pd.DataFrame())], f"{folder}/d", failing)
+    ...     _ = run_levels([level], folder)
+    daily, period 0: failed: OSError: no space left
+    """
+    log = _Log(pathlib.Path(directory) / "schedule.jsonl", verbose)
+    ticks = [
+        (level.due(period), place, index)
+        for place, level in enumerate(levels)
+        for index, period in enumerate(level.periods)
+    ]
+    for due, place, index in sorted(ticks):
+        level = levels[place]
+        period = level.periods[index]
+        if period.number <= max(level.finished(), default=-1):
+            continue
+        for lower in level.reads:
+            message = lateness(lower, due)
+            if message:
+                log.add(level, period, "late", message)
+        try:
+            level.run(level.periods[: index + 1])
+        except Exception as error:
+            if strict:
+                raise
+            log.add(level, period, "failed", f"failed: {type(error).__name__}: {error}")
+        else:
+            log.add(level, period, "finished", "finished")
+    return {level.name: Report(Store(level.directory).records()) for level in levels}
+
+
+def lateness(level, now) -> str:
+    """Returns what a level has not finished by `now`, in words; empty if nothing."""
+    finished = level.finished()
+    late = [
+        period
+        for period in level.periods
+        if period.end <= now and period.number not in finished
+    ]
+    if not late:
+        return ""
+    last = Store(level.directory).latest(now)
+    good = "there is none yet" if last is None else f"going on with {last['name']}"
+    return f"{level.name} is late with {late[-1].label}; {good}"
+
+
+class _Log:
+    """What happened, a line each; the file has the lines of earlier calls too."""
+
+    def __init__(self, path, verbose):
+        self._path, self._verbose = path, verbose
+        self._lines = path.read_text().splitlines() if path.exists() else []
+
+    def add(self, level, period, status, message):
+        if self._verbose or status != "finished":
+            print(f"{level.name}, period {period.label}: {message}", flush=True)
+        record = {"level": level.name, "number": int(period.number)}
+        record |= {"end": period.end, "status": status, "message": message}
+        self._lines.append(json.dumps(record))
+        with replacing(self._path) as partial:
+            partial.write_text("\n".join(self._lines) + "\n")

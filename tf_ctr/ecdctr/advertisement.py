@@ -1,0 +1,91 @@
+"""The level of advertisements."""
+
+import dataclasses
+import functools
+
+from tf_ctr.continual import Level, run
+from tf_ctr.continual.store import Store
+from tf_ctr.continual.training import Training
+from tf_ctr.ecdctr.choices import REINITIALISE, chosen, preparing
+from tf_ctr.ecdctr.exchange import take_the_same
+from tf_ctr.errors import explain
+from tf_ctr.transfer import a_ctr
+
+
+def a_ctr_level(
+    periods,
+    directory,
+    cpm,
+    snapshots=None,
+    window=7,
+    reinitialise="arrival",
+    batch_norm="reset",
+    training=None,
+    delay=0,
+    **options,
+) -> Level:
+    """Returns the level of the advertisement model, A-CTR.
+
+    It begins with the first period by whose end there is a CPM, and has the snapshots
+    that its CPM was trained with.
+
+    Source: E-CDCTR (arXiv 2408.16238), abstract: initial parameters from CPM,
+    historical embeddings from TPM, daily fine-tuning on advertisements. How many days,
+    and when it starts again from CPM, is not known; a week, and with every new CPM, are
+    ours.
+
+    Args:
+        periods: Advertisement data as `tf_ctr.continual.Period`s, by default days.
+        directory: The folder of its run.
+        cpm: The `Level` of CPM.
+        snapshots: The folder of TPM's snapshots; `None` for a model without.
+        window: Periods to train on, the newest ones.
+        reinitialise: When the model starts again from the newest CPM: `"arrival"` of
+            a new one, `"never"`, or `"always"`, in every period.
+        batch_norm: See `tf_ctr.transfer.a_ctr`. Unless it is `"keep"`, the moving
+            statistics are measured at the end of every period's training.
+        training: A `tf_ctr.continual.Training`.
+        delay: See `tf_ctr.continual.Level`.
+        **options: Of `tf_ctr.continual.run`: `slices`, `seed`, `export`, ...
+
+    Returns:
+        A `tf_ctr.continual.Level` for `tf_ctr.continual.run_levels`.
+
+    Raises:
+        ValueError: If a choice is unknown, or by `Level`.
+    """
+    training = dataclasses.replace(
+        training or Training(), measure_batch_norm=batch_norm != "keep"
+    )
+    level = functools.partial(
+        _run_from_first,
+        directory=directory,
+        source=cpm.directory,
+        method=_start,
+        arguments={"batch_norm": batch_norm},
+        refresh=chosen("time to start again", reinitialise, REINITIALISE),
+        window=window,
+        prepare=preparing(take_the_same, snapshots),
+        training=training,
+        **options,
+    )
+    return Level("A-CTR", periods, directory, level, (cpm,), delay)
+
+
+def _start(source, target, batch_norm):
+    return a_ctr(source, batch_norm)
+
+
+def _run_from_first(periods, directory, source, **options):
+    """Runs the periods by whose end there is a source model."""
+    ends = [record["end"] for record in Store(source).records() if record["trained"]]
+    periods = [period for period in periods if ends and period.end >= ends[0]]
+    if not periods:
+        raise ValueError(
+            explain(
+                "a finished CPM to start from",
+                f"none in {source} by then",
+                "nothing, if it is still to come: A-CTR starts with the first one",
+            )
+        )
+    return run(periods, directory, source=source, **options)

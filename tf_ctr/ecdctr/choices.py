@@ -1,0 +1,29 @@
+"""What the levels of E-CDCTR leave to choose, by name."""
+
+import functools
+
+from tf_ctr.ecdctr.snapshots import SnapshotStore
+from tf_ctr.errors import unknown_name
+
+# How a level starts its next period.
+STARTS = {"warm": "frozen", "scratch": "restart"}
+# When the advertisement model starts again from the pre-trained one.
+REINITIALISE = {"arrival": "arrival", "never": "once", "always": "restart"}
+
+
+def chosen(kind, name, choices):
+    """Returns what a name stands for.
+
+    Raises:
+        ValueError: If the name is unknown, with those there are.
+    """
+    if name not in choices:
+        raise ValueError(unknown_name(kind, name, choices))
+    return choices[name]
+
+
+def preparing(take, snapshots):
+    """Returns `take` with the snapshots of a folder; `None` without a folder."""
+    if snapshots is None:
+        return None
+    return functools.partial(take, SnapshotStore(snapshots))

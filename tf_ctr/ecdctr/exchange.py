@@ -1,0 +1,90 @@
+"""What the levels of E-CDCTR give each other: snapshots, out of one and into others."""
+
+import warnings
+
+from tf_ctr.transfer.historical import fill_historical, historical_tables
+from tf_ctr.transfer.tables import embedding_calls
+
+
+def export_snapshot(snapshots, fields, model, schema, period) -> dict:
+    """Writes the embeddings of the ids of some fields as the snapshot of a period.
+
+    Args:
+        snapshots: A `SnapshotStore`.
+        fields: The fields.
+        model: The tiny pre-training model.
+        schema: Its schema.
+        period: The period; its end is the snapshot's date.
+
+    Returns:
+        The number of ids by field.
+    """
+    calls, tables = embedding_calls(model), {}
+    for name in fields:
+        field = schema.field(name)
+        first = field.table_size - len(field.vocabulary)
+        (rows,) = model.get_layer(calls[name]).get_weights()
+        tables[name] = field.vocabulary, rows[first:]
+    snapshots.add(period.end, tables)
+    return {name: len(ids) for name, (ids, _) in tables.items()}
+
+
+def take_newest(snapshots, model, schema, period) -> list:
+    """Gives a model the newest snapshots that there are at the end of a period.
+
+    Args:
+        snapshots: A `SnapshotStore`.
+        model: A model with historical embeddings, changed in place, or without.
+        schema: Its schema.
+        period: The period.
+
+    Returns:
+        The dates of the snapshots that the model has now.
+    """
+    tables = historical_tables(model)
+    if not tables:
+        return []
+    count = len(next(iter(tables.values())).dates)
+    dates = snapshots.dates(period.end, count)
+    if not dates:
+        return _dates(tables)  # The model keeps what it has.
+    dates = [None] * (count - len(dates)) + dates
+    _fill(snapshots, model, schema, dates)
+    return _dates(tables)
+
+
+def take_the_same(snapshots, model, schema, period) -> list:
+    """Gives a model the snapshots that it has once more, for ids that are new to it.
+
+    Arguments and return value are those of `take_newest`. If one of the snapshots
+    cannot be read any more, the model keeps what it has, with a warning.
+    """
+    tables = historical_tables(model)
+    if not tables:
+        return []
+    wanted = _dates(tables)
+    if not wanted:
+        return []
+    if snapshots.dates(wanted[-1], len(wanted)) == wanted:
+        _fill(snapshots, model, schema, next(iter(tables.values())).dates)
+    else:
+        warnings.warn(
+            f"Of the snapshots {wanted} some cannot be read in {snapshots.directory}: "
+            "new ids have no historical embedding until the next ones.",
+            stacklevel=2,
+        )
+    return _dates(tables)
+
+
+def _fill(snapshots, model, schema, dates):
+    fill_historical(
+        model,
+        {
+            name: snapshots.table(schema.field(name), dates=dates)
+            for name in historical_tables(model)
+        },
+    )
+
+
+def _dates(tables):
+    return [date for date in next(iter(tables.values())).dates if date is not None]

@@ -1,0 +1,119 @@
+"""One snapshot of embedding tables: a folder that appears as a whole."""
+
+import hashlib
+import json
+import os
+import shutil
+import warnings
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tf_ctr.errors import explain
+
+MANIFEST = "snapshot.json"
+
+
+def write_snapshot(folder, date, tables):
+    """Writes `{field: (keys, embeddings [n, D])}`; an old folder is replaced.
+
+    Args:
+        folder: `pathlib.Path`.
+        date: When; JSON-like.
+        tables: The keys and embeddings.
+
+    Raises:
+        ValueError: If keys and embeddings do not fit, or one is not finite.
+    """
+    tables = {
+        field: (list(k), np.asarray(e, "float32")) for field, (k, e) in tables.items()
+    }
+    for field, (keys, embeddings) in tables.items():
+        _check(field, keys, embeddings)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # Of a killed process.
+    partial.mkdir(parents=True)
+    sums = {}
+    for field, (keys, embeddings) in tables.items():
+        flat = pa.array(embeddings.ravel())
+        rows = pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1])
+        path = partial / _file(field)
+        pq.write_table(pa.table({"key": keys, "embedding": rows}), path)
+        sums[field] = _checksum(path)
+    (partial / MANIFEST).write_text(json.dumps({"date": date, "checksums": sums}))
+    replaced = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if folder.exists():
+        os.rename(folder, replaced)
+    os.rename(partial, folder)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def snapshot_date(folder):
+    """Returns the date of a snapshot; `None`, with a warning, if it cannot be read."""
+    try:
+        return json.loads((folder / MANIFEST).read_text())["date"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        _skip(folder, f"{MANIFEST} cannot be read: {type(error).__name__}: {error}")
+        return None
+
+
+def is_whole(folder) -> bool:
+    """Whether every file is as it was written; warns if one is not."""
+    sums = json.loads((folder / MANIFEST).read_text())["checksums"]
+    for field, known in sums.items():
+        path = folder / _file(field)
+        if not path.exists() or _checksum(path) != known:
+            _skip(folder, f"{path.name} is missing, or not as it was written")
+            return False
+    return True
+
+
+def read_embeddings(folder, field):
+    """Returns the keys and the embeddings `[n, D]` of a field.
+
+    Raises:
+        ValueError: If the snapshot has none of this field.
+    """
+    path = folder / _file(field)
+    if not path.exists():
+        raise ValueError(
+            explain(
+                f"embeddings of the field '{field}'",
+                f"none of it in the snapshot {folder}",
+                "export it from the pre-training model, into a new folder",
+            )
+        )
+    table = pq.read_table(path)
+    rows = table["embedding"].combine_chunks()
+    flat = rows.flatten().to_numpy()
+    return table["key"].to_pandas(), flat.reshape(len(table), rows.type.list_size)
+
+
+def _check(field, keys, embeddings):
+    fits = embeddings.ndim == 2 and len(keys) == len(embeddings) == len(set(keys)) > 0
+    finite = np.isfinite(embeddings).all()
+    if not (fits and finite):
+        raise ValueError(
+            explain(
+                f"one finite embedding per key of '{field}', [n, D]",
+                f"{len(keys)} keys, {len(set(keys))} of them different, and embeddings "
+                f"{embeddings.shape}{', not all of them finite' * (not finite)}",
+                "pass the vocabulary and the rows of its ids; train with a lower "
+                "learning rate if they are not finite",
+            )
+        )
+
+
+def _file(field):
+    return f"{field}.parquet"
+
+
+def _checksum(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _skip(folder, why):
+    warnings.warn(f"The snapshot {folder} is skipped: {why}.", stacklevel=4)

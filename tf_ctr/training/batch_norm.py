@@ -1,0 +1,45 @@
+"""The moving statistics of BatchNorm, measured anew."""
+
+import keras
+
+from tf_ctr.transfer.layer_names import layers_by_path
+
+
+def measure_batch_norm(model, batches):
+    """Makes the moving statistics of BatchNorm the means over some batches, in place.
+
+    One forward pass in training mode; no weight is trained. After re-initialising, or
+    after a short training, momentum has not yet brought them to where they belong.
+
+    Args:
+        model: A `keras.Model`. Its frozen BatchNorm layers stay as they are.
+        batches: A `tf.data.Dataset` of features, or of features and labels; of equal
+            batches the statistics are exact.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> inputs = {"x": keras.Input((1,), name="x")}
+    >>> norm = keras.layers.BatchNormalization(name="norm")
+    >>> model = keras.Model(inputs, norm(inputs["x"]))
+    >>> features = {"x": [[1.0], [3.0], [5.0], [7.0]]}
+    >>> measure_batch_norm(model, tf.data.Dataset.from_tensor_slices(features).batch(2))
+    >>> norm.moving_mean.numpy(), norm.moving_variance.numpy()
+    (array([4.], dtype=float32), array([1.], dtype=float32))
+    """
+    norms = [
+        layer
+        for layer in layers_by_path(model).values()
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    try:
+        for i, batch in enumerate(batches):
+            for norm in norms:
+                norm.momentum = i / (i + 1)  # The mean of all batches so far.
+            model(batch[0] if isinstance(batch, tuple) else batch, training=True)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

@@ -1,0 +1,173 @@
+"""Historical embeddings as extra features of any backbone."""
+
+import keras
+
+from tf_ctr.errors import explain
+from tf_ctr.features import Categorical, Schema
+from tf_ctr.layers import SnapshotAggregation, SnapshotTable
+from tf_ctr.transfer.calls import graph_calls
+from tf_ctr.transfer.surgery import inputs_like, rebuild
+from tf_ctr.transfer.tables import table_fields
+
+HISTORICAL, SNAPSHOTS, AGGREGATION = "_historical", "_snapshots", "_aggregation"
+
+
+def add_historical(
+    build,
+    schema,
+    fields,
+    width=16,
+    num_snapshots=3,
+    aggregation="self_attention",
+    time_embedding=False,
+):
+    """Returns a backbone's model with historical embeddings as further fields.
+
+    To the backbone they are fields as others are, with one vector each. The vector of
+    an id comes from a `SnapshotTable`, which is not trained, by way of a
+    `SnapshotAggregation`, which is, and where its width is not the backbone's
+    embedding dim, by a `Dense`. The tables are empty until `fill_historical`.
+
+    Source: E-CDCTR (arXiv 2408.16238), abstract: historical embeddings as extra
+    features of CPM and A-CTR. Three snapshots and the default aggregation are what a
+    write-up of the paper reports; the rest of the form is ours.
+
+    Args:
+        build: The backbone, a function from a schema to a functional model, e.g.
+            `functools.partial(dcn, embedding_dim=16)`.
+        schema: A fitted `tf_ctr.Schema`.
+        fields: Names of the categorical fields with one id per example that have
+            historical embeddings, e.g. user and item.
+        width: Width D of a historical embedding.
+        num_snapshots: The newest K snapshots are used.
+        aggregation: See `tf_ctr.layers.SnapshotAggregation`.
+        time_embedding: Likewise.
+
+    Returns:
+        A functional, uncompiled `keras.Model` with the inputs of the schema. Further
+        layers: `{field}_historical_snapshots`, `{field}_historical_aggregation`, and
+        where needed `{field}_historical_embedding` and `{field}_historical_linear`.
+
+    Raises:
+        ValueError: If a field is unknown, hashed, or has several ids per example, or
+            the backbone takes its ids otherwise than by tables.
+
+    Example:
+
+    >>> import tf_ctr
+    >>> schema = tf_ctr.Schema([tf_ctr.Categorical("user", ["ann", "bob"])])
+    >>> model = add_historical(tf_ctr.backbones.dnn, schema, ["user"])
+    >>> model.get_layer("embeddings").output.shape
+    (None, 32)
+    """
+    extras = {f"{name}{HISTORICAL}": name for name in _checked(schema, fields)}
+    # One bucket: the rows of these tables are never used.
+    placeholders = [Categorical(e, num_buckets=1, dtype="int64") for e in extras]
+    wider = Schema([*schema.fields, *placeholders], schema.label, schema.group)
+    model = build(wider)
+    tables = _tables(model, extras)
+    inputs = inputs_like(model)
+    vectors = {}
+    for extra, name in extras.items():
+        rows = schema.field(name).table_size
+        dates = (None,) * num_snapshots
+        table = SnapshotTable(rows, width, dates, name=extra + SNAPSHOTS)
+        joined = SnapshotAggregation(
+            aggregation, time_embedding, name=extra + AGGREGATION
+        )
+        vectors[extra] = joined(table(inputs[name]))
+
+    def call(layer, *args, **kwargs):
+        if layer.name not in tables:
+            return layer(*args, **kwargs)
+        return _projected(vectors[tables[layer.name]], layer)
+
+    wired = rebuild(model, inputs, call, trainable=None)
+    own = {name: inputs[name] for name in inputs if name not in extras}
+    return keras.Model(own, wired.output, name=model.name)
+
+
+def fill_historical(model, tables):
+    """Replaces the historical embeddings of a model, in place.
+
+    Args:
+        model: A model made by `add_historical`.
+        tables: `{field: (dates, embeddings [n, K, D], known [n, K])}`, of all its
+            fields, as `tf_ctr.ecdctr.SnapshotStore.table` gives.
+
+    Raises:
+        ValueError: If a field is missing, or a shape is not that of the model.
+    """
+    own = historical_tables(model)
+    missing = sorted(set(own) - set(tables))
+    if missing:
+        raise ValueError(
+            explain(
+                f"historical embeddings of the fields {sorted(own)}",
+                f"none of {missing}",
+                "read them from the snapshots",
+            )
+        )
+    for field, table in own.items():
+        table.fill(*tables[field])
+
+
+def historical_tables(model):
+    """Returns `{field: its SnapshotTable}` of a model, in the order of the lookups."""
+    tables = {la.name: la for la in model.layers if isinstance(la, SnapshotTable)}
+    return {
+        parents[0]: tables[name]
+        for name, parents in graph_calls(model)
+        if name in tables
+    }
+
+
+def freeze_aggregation(model):
+    """Freezes how a model joins its historical embeddings, in place."""
+    for layer in model.layers:
+        if isinstance(layer, SnapshotAggregation):
+            layer.trainable = False
+
+
+def _checked(schema, fields):
+    for name in fields:
+        field = schema.field(name)
+        single = isinstance(field, Categorical) and not field.multivalent
+        if not single or field.num_buckets is not None:
+            raise ValueError(
+                explain(
+                    "categorical fields with a vocabulary and one id per example",
+                    f"the field '{name}'",
+                    "take historical embeddings of users and items",
+                )
+            )
+    return tuple(fields)
+
+
+def _tables(model, extras):
+    """Returns `{table of the backbone: the extra field that is looked up in it}`."""
+    fields = table_fields(model)
+    tables = {
+        table: extra for extra in extras for table in fields if fields[table] == [extra]
+    }
+    lost = sorted(set(extras) - set(tables.values()))
+    if lost:
+        raise ValueError(
+            explain(
+                "a backbone that looks each categorical field up in a table",
+                f"'{model.name}', which does not do so with {lost}",
+                "build the model with a function of tf_ctr.backbones",
+            )
+        )
+    return tables
+
+
+def _projected(vector, table):
+    """The vector as wide as what the backbone would have looked up."""
+    if vector.shape[-1] == table.output_dim:
+        return vector
+    # As a row of a table starts.
+    start = keras.initializers.RandomNormal(stddev=1e-4)
+    return keras.layers.Dense(
+        table.output_dim, use_bias=False, kernel_initializer=start, name=table.name
+    )(vector)
