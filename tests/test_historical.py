@@ -265,7 +265,6 @@ def test_it_is_served_merged_and_kept_as_it_was_trained(tmp_path):
         SCHEMA,
         tmp_path / "a_ctr",
         sample=click_frame(20),
-        served=merge_historical(model),
         fresh_process=False,
         server_files=False,
         verbose=False,

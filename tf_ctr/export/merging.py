@@ -9,6 +9,7 @@ from tf_ctr.export.parity import training_scores
 from tf_ctr.layers import Route
 from tf_ctr.layers.collapse import collapse
 from tf_ctr.metrics import exact_auc
+from tf_ctr.transfer.merge_historical import merge_historical
 from tf_ctr.transfer.static_routes import fix_routes, static_route
 
 
@@ -19,6 +20,7 @@ def merged(model):
     * AutoFT: frozen and fine-tuned twins that are equal become one, without a route.
     * CTNet: what the source tower and the target tower both compute, such as shared
       attention on tables that were not trained, is computed once.
+    * E-CDCTR: the historical embeddings of an id are joined once, in a table.
 
     BatchNorm is `tf_ctr.export.batch_norm.fold_batch_norm`'s.
 
@@ -28,7 +30,7 @@ def merged(model):
     Returns:
         A `keras.Model`; `model` itself, if there is nothing to merge.
     """
-    model = collapse(model)
+    model = merge_historical(collapse(model))
     if has_routes(model):
         model = fix_routes(model)
     return merge_equal_layers(model)

@@ -15,8 +15,8 @@ def merge_historical(model):
     """Returns a model that looks up one vector per id in place of its snapshots.
 
     What a `SnapshotTable` and a `SnapshotAggregation` give depends on the id alone, so
-    it is tabulated. The scores are the same but for rounding. To serve a model:
-    `tf_ctr.export.export(model, schema, directory, served=merge_historical(model))`.
+    it is tabulated. The scores are the same but for rounding. `tf_ctr.export.export`
+    does it.
 
     Source: that the attention is frozen after the training of CPM and the tables are
     merged offline into one is what a write-up of E-CDCTR (arXiv 2408.16238) reports.
