@@ -128,6 +128,7 @@ def figure(matrices, values, title, path):
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.add_subplot()
     axes.scatter(*points.T, s=14)
+    axes.margins(x=0.12)  # Room for the names.
     for point, value in zip(points, values, strict=True):
         axes.annotate(str(value), point, (4, 2), textcoords="offset points", fontsize=8)
     for which, share in zip("xy", pca.explained_variance_ratio_, strict=True):
