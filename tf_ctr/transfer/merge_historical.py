@@ -40,13 +40,14 @@ def merge_historical(model):
     ['user', 'user_embedding', 'user_historical_aggregation_table']
     """
     layers = {layer.name: layer for layer in model.layers}
+    # Reading the calls serialises the model, which warns of a lambda.
+    if not any(isinstance(each, SnapshotAggregation) for each in layers.values()):
+        return model
     joins = {
         name: layers[parents[0]]
         for name, parents in graph_calls(model)
         if isinstance(layers.get(name), SnapshotAggregation)
     }
-    if not joins:
-        return model
     rows = {name: _rows(table, layers[name]) for name, table in joins.items()}
 
     def call(layer, *args, **kwargs):
