@@ -10,21 +10,17 @@ on; `--report` only prints what is done. With the tables comes a verdict on the 
 shapes of the paper's results.
 """
 
-import dataclasses
+import functools
 import pathlib
-import time
 
 import tensorflow as tf
 
-from pipelines import continual_data, options
-from pipelines.continual_experiment import OPTIMIZERS, Experiment, Settings
+from pipelines import continual_data, options, period_rows
+from pipelines.continual_experiment import Experiment, Settings
 from pipelines.continual_report import figures, report
 from pipelines.continual_rows import ROWS, TABLES
-from pipelines.progress import Progress
-from pipelines.results import ResultLines, provenance
-from tf_ctr.backbones import BACKBONES
+from pipelines.results import ResultLines
 from tf_ctr.errors import explain
-from tf_ctr.features.files import replacing
 
 # Name: default, least, description.
 COUNTS = {
@@ -51,51 +47,11 @@ def parse(argv=None):
     add = parser.add_argument
     datasets = continual_data.DATASETS
     add("--dataset", choices=datasets, default="synthetic", help="default: synthetic")
-    add(
-        "--table",
-        nargs="+",
-        choices=TABLES,
-        default=list(TABLES),
-        help="default: all",
-    )
-    add(
-        "--rows",
-        nargs="+",
-        choices=ROWS,
-        metavar="ROW",
-        help=f"only these rows, of {', '.join(ROWS)}",
-    )
-    add("--report", action="store_true", help="print the tables of what is done")
-    add("--backbone", choices=BACKBONES, default="dnn", help="default: dnn")
-    add("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
-    add(
-        "--hidden-units",
-        type=options.number(int, 1),
-        nargs="+",
-        default=[128, 64],
-        metavar="N",
-        help="widths of the hidden layers; default: 128 64",
-    )
-    add(
-        "--learning-rate",
-        type=options.number(float, 1e-12),
-        default=1e-3,
-        metavar="N",
-        help="default: 0.001",
-    )
+    period_rows.add_options(add, ROWS, TABLES)
     for name, (default, least, text) in COUNTS.items():
-        add(
-            f"--{name.replace('_', '-')}",
-            type=options.number(int, least),
-            default=default,
-            metavar="N",
-            help=f"{text}; default: {default}",
-        )
+        period_rows.add_count(add, name, least, default, f"{text}; default: {default}")
     arguments = parser.parse_args(argv)
-    names = [field.name for field in dataclasses.fields(Settings)]
-    given = {name: getattr(arguments, name) for name in names}
-    given["hidden_units"] = tuple(given["hidden_units"])
-    arguments.settings = Settings(**given)
+    arguments.settings = period_rows.settings(Settings, arguments)
     name = arguments.dataset
     if name == "kuairand":
         name += f"_{arguments.source_tab}_to_{arguments.target_tab}"
@@ -107,60 +63,35 @@ def parse(argv=None):
 RUN_DIR_HELP = "results, models and figures; default: runs/continual/<dataset>"
 
 
-def wanted(arguments):
-    """Returns the names of the rows to run, in the paper's order."""
-    in_tables = {row for table in arguments.table for row in TABLES[table]}
-    chosen = in_tables if arguments.rows is None else set(arguments.rows)
-    return [name for name in ROWS if name in chosen]
-
-
 def configuration(arguments):
     """What the results of one table share."""
     return {
         "dataset": arguments.dataset,
         "tabs": [arguments.source_tab, arguments.target_tab],
         "period_days": arguments.period_days,
-        **dataclasses.asdict(arguments.settings),
-        "hidden_units": list(arguments.settings.hidden_units),
+        **period_rows.as_json(arguments.settings),
     }
 
 
 def run(arguments, lines):
     """Runs every row with every seed, but for what `lines` has already."""
-    shared = {"configuration": configuration(arguments)}
-    todo = [(s, name) for s in range(arguments.seeds) for name in wanted(arguments)]
-    done = [(s, name) for s, name in todo if lines.has(seed=s, row=name, **shared)]
-    if len(done) == len(todo):
-        return
-    data = continual_data.load(
-        arguments.dataset,
-        arguments.data_dir,
-        arguments.source_tab,
-        arguments.target_tab,
-        arguments.period_days,
-    )
-    check_start(arguments.start, len(data.target))
-    print(describe(data))
-    progress = Progress(len(todo), len(done))
-    for seed, name in todo:
-        if (seed, name) in done:
-            continue
-        folder = arguments.run_dir / f"seed_{seed}"
-        experiment = Experiment(data, arguments.settings, folder, seed)
-        began = time.perf_counter()
-        found = ROWS[name].run(experiment)
-        lines.append(
-            {
-                "row": name,
-                "seed": seed,
-                **shared,
-                "seconds": time.perf_counter() - began,
-                "periods": tested(found, arguments.start),
-                **provenance(),
-            }
+
+    def start():
+        data = continual_data.load(
+            arguments.dataset,
+            arguments.data_dir,
+            arguments.source_tab,
+            arguments.target_tab,
+            arguments.period_days,
         )
-        experiment.slim(name)
-        progress.step(f"{ROWS[name].title}, seed {seed}")
+        check_start(arguments.start, len(data.target))
+        print(describe(data))
+        build = functools.partial(Experiment, data, arguments.settings)
+        return build, lambda found: {"periods": tested(found, arguments.start)}
+
+    names = period_rows.wanted(arguments, ROWS, TABLES)
+    shared = {"configuration": configuration(arguments)}
+    period_rows.run_rows(names, ROWS, arguments, shared, lines, start)
 
 
 def check_start(start, count):
@@ -199,17 +130,9 @@ def describe(data):
 
 def show(lines, arguments):
     """Prints the tables of this configuration, and writes them with the figures."""
-    records = [
-        record
-        for record in lines.records
-        if record["configuration"] == configuration(arguments)
-    ]
+    records = period_rows.of_configuration(lines, configuration(arguments))
+    period_rows.write_report(report, records, ROWS, TABLES, arguments)
     titles = {name: row.title for name, row in ROWS.items()}
-    tables = {table: TABLES[table] for table in arguments.table}
-    text = report(records, tables, titles)
-    print(f"\n{text}\n")
-    with replacing(arguments.run_dir / "report.md") as partial:
-        partial.write_text(text + "\n")
     written = figures(records, titles, arguments.run_dir / "figures")
     print(f"Figures: {', '.join(map(str, written)) or 'none yet'}")
     print(f"Watch: tensorboard --logdir {arguments.run_dir}")

@@ -7,47 +7,28 @@ import shutil
 import keras
 
 from pipelines.continual_data import DOMAIN, HISTORIES, SOURCE, PeriodData
+from pipelines.period_rows import ModelSettings
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.continual import Report, Training, run, train_source
 from tf_ctr.continual.measuring import measure
 from tf_ctr.continual.store import Store
 from tf_ctr.joint import JOINT
-from tf_ctr.optimizers import SparseAdagrad, SparseAdam
-
-OPTIMIZERS = {"adagrad": SparseAdagrad, "adam": SparseAdam}
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Sizes and training, the same for all rows.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(ModelSettings):
+    """Sizes and training, the same for all rows; DIN has a backbone of its own.
 
     Attributes:
-        backbone: Name of the backbone of all single-domain models but DIN.
-        embedding_dim: Embedding dim D.
-        hidden_units: Widths of the hidden layers.
         attention_units: Width of the attentions of `taobao`.
-        optimizer: Of `OPTIMIZERS`.
-        learning_rate: Its learning rate.
-        batch_size: Examples per step.
         epochs: Passes over an increment.
         start: The period `t0` of the first transfer; the models of both domains are
             trained on all periods before.
     """
 
-    backbone: str
-    embedding_dim: int
-    hidden_units: tuple
     attention_units: int
-    optimizer: str
-    learning_rate: float
-    batch_size: int
     epochs: int
     start: int
-
-    def compile(self, model):
-        """Compiles a model."""
-        optimizer = OPTIMIZERS[self.optimizer](self.learning_rate)
-        model.compile(optimizer, "binary_crossentropy")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ import shutil
 import keras
 
 from pipelines.continual_data import DOMAIN
-from pipelines.continual_experiment import OPTIMIZERS
 from pipelines.ecdctr_data import LevelData
+from pipelines.period_rows import ModelSettings
 from tf_ctr.backbones import BACKBONES, dnn
 from tf_ctr.continual import Level, Training, run, run_levels
 from tf_ctr.ecdctr import a_ctr_level, cpm_level, tpm_level
@@ -17,38 +17,21 @@ from tf_ctr.joint import JOINT
 from tf_ctr.transfer import add_historical
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Sizes and training, the same for all rows.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(ModelSettings):
+    """Sizes and training, the same for all rows; the backbone is of CPM and A-CTR.
 
     Attributes:
-        backbone: Name of the backbone of CPM and A-CTR.
-        embedding_dim: Embedding dim D.
-        hidden_units: Widths of its hidden layers, with BatchNorm.
         tpm_dim: Embedding dim of TPM.
         tpm_units: Width of its one hidden layer.
-        optimizer: Of `OPTIMIZERS`.
-        learning_rate: Its learning rate.
-        batch_size: Examples per step.
         tpm_window: Months that TPM is trained on.
         ad_window: Periods of ads that A-CTR and the model of ads alone are trained on.
     """
 
-    backbone: str
-    embedding_dim: int
-    hidden_units: tuple
     tpm_dim: int
     tpm_units: int
-    optimizer: str
-    learning_rate: float
-    batch_size: int
     tpm_window: int
     ad_window: int
-
-    def compile(self, model):
-        """Compiles a model."""
-        optimizer = OPTIMIZERS[self.optimizer](self.learning_rate)
-        model.compile(optimizer, "binary_crossentropy")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -102,7 +102,17 @@ def test_no_history_has_its_own_impression(data):
 # Rows
 
 
-SETTINGS = Settings("dnn", 2, (4, 3), 8, "adam", 0.01, 32, 1, start=1)
+SETTINGS = Settings(
+    backbone="dnn",
+    embedding_dim=2,
+    hidden_units=(4, 3),
+    attention_units=8,
+    optimizer="adam",
+    learning_rate=0.01,
+    batch_size=32,
+    epochs=1,
+    start=1,
+)
 
 
 @pytest.fixture

@@ -21,7 +21,18 @@ from tests.dataset_folders import kuairand_tables, real_folder, write_kuairand
 from tf_ctr.joint import JOINT
 
 CLOCKS = Clocks(month_days=2, week_days=1, ad_days=1, start=4)
-SETTINGS = Settings("dnn", 2, (3,), 2, 3, "adam", 0.01, 64, 6, 2)
+SETTINGS = Settings(
+    backbone="dnn",
+    embedding_dim=2,
+    hidden_units=(3,),
+    tpm_dim=2,
+    tpm_units=3,
+    optimizer="adam",
+    learning_rate=0.01,
+    batch_size=64,
+    tpm_window=6,
+    ad_window=2,
+)
 
 
 def tiny(*_):
