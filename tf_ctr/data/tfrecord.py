@@ -4,6 +4,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tf_ctr.data.batching import batches, check_arguments
+from tf_ctr.data.examples import example_specs
 from tf_ctr.data.files import resolve
 from tf_ctr.data.packing import Packing
 from tf_ctr.data.shuffling import in_parts
@@ -86,7 +87,7 @@ def from_tfrecord(
             )
         )
     packing = Packing(schema, labelled)
-    spec = {field.name: _feature(field) for field in schema.fields}
+    spec = example_specs(schema.fields)
     if labelled:
         spec[schema.label] = tf.io.FixedLenFeature([], label_dtypes.pop())
 
@@ -108,13 +109,6 @@ def _records(files, shuffle, seed):
         return tf.data.TFRecordDataset(names[part]).batch(BLOCK_RECORDS)
 
     return in_parts(len(files), read, shuffle, seed)
-
-
-def _feature(field):
-    if field.multivalent:
-        return tf.io.RaggedFeature(field.dtype)
-    missing = float("nan") if field.dtype == "float32" else field.padding
-    return tf.io.FixedLenFeature([], field.dtype, missing)
 
 
 def _checked_label(label, name):

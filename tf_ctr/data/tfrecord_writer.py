@@ -1,8 +1,9 @@
 """A frame written as a TFRecord file."""
 
-import numpy as np
 import tensorflow as tf
 
+from tf_ctr.data.examples import to_examples
+from tf_ctr.features import Numeric
 from tf_ctr.features.columns import check_frame, check_rows, chunks
 from tf_ctr.features.files import replacing
 
@@ -38,33 +39,9 @@ def to_tfrecord(frame, schema, path, labelled: bool = True):
     check_rows(len(frame))
     with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         for rows in chunks(frame):
-            for example in _examples(rows, schema, labelled):
+            columns, fields = schema.raw_columns(rows), list(schema.fields)
+            if labelled:
+                columns[schema.label] = schema.labels(rows)
+                fields.append(Numeric(schema.label))
+            for example in to_examples(columns, fields):
                 writer.write(example.SerializeToString())
-
-
-def _examples(frame, schema, labelled):
-    raw = schema.raw_columns(frame)
-    dtypes = {field.name: field.dtype for field in schema.fields}
-    columns = {field.name: _lists(raw[field.name], field) for field in schema.fields}
-    if labelled:
-        dtypes[schema.label] = "float32"
-        columns[schema.label] = schema.labels(frame)[:, np.newaxis]
-    for row in zip(*columns.values(), strict=True):
-        values = zip(columns, row, strict=True)
-        feature = {name: _feature(value, dtypes[name]) for name, value in values}
-        yield tf.train.Example(features=tf.train.Features(feature=feature))
-
-
-def _lists(array, field):
-    if not field.multivalent:
-        return array[:, np.newaxis]
-    return [row[row != field.padding] for row in array]
-
-
-def _feature(values, dtype):
-    if dtype == "string":
-        encoded = tf.train.BytesList(value=[value.encode() for value in values])
-        return tf.train.Feature(bytes_list=encoded)
-    if dtype == "int64":
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-    return tf.train.Feature(float_list=tf.train.FloatList(value=values))

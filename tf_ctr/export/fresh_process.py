@@ -17,9 +17,8 @@ if __name__ == "__main__":
 import tensorflow as tf
 
 
-def saved_model_scores(path, columns):
-    """Returns the scores `[N]` by the `serving_default` signature at `path`."""
-    loaded = tf.saved_model.load(path)  # Owns the weights: keep it to the end.
+def saved_model_scores(loaded, columns):
+    """Returns the scores `[N]` by the `serving_default` signature of a SavedModel."""
     serve = loaded.signatures["serving_default"]
     return scores_in_batches(lambda raw: serve(**raw)["click"], columns)
 
@@ -40,7 +39,8 @@ def main(saved_model, columns_file, scores_file):
     with np.load(columns_file, allow_pickle=False) as arrays:
         names = arrays["names"].tolist()
         columns = {name: arrays[f"column_{i}"] for i, name in enumerate(names)}
-    np.save(scores_file, saved_model_scores(saved_model, columns))
+    loaded = tf.saved_model.load(saved_model)  # Owns the weights: keep it to the end.
+    np.save(scores_file, saved_model_scores(loaded, columns))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """The ways by which a version is loaded and run; each gives the same scores."""
 
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import tensorflow as tf
 
-from tf_ctr.errors import explain
 from tf_ctr.export import run_signatures
 from tf_ctr.export.cpp_loader import cpp_loader
+from tf_ctr.export.programs import run_program
 from tf_ctr.export.run_signatures import read_tensors, write_tensors
 from tf_ctr.export.session_loader import SessionLoader
 
@@ -34,7 +32,7 @@ def in_fresh_process(version, feeds):
     """As `in_this_process`, in one that can import neither Keras nor tf_ctr."""
     # -P keeps the script's neighbours from shadowing installed modules.
     command = [sys.executable, "-P", run_signatures.__file__]
-    return _run_program(command, version, feeds)
+    return _by_program(command, version, feeds)
 
 
 def in_session(version, feeds):
@@ -49,10 +47,10 @@ def in_cpp(version, feeds, program=None):
     Raises:
         RuntimeError: If there is no compiler, or the program fails.
     """
-    return _run_program([cpp_loader() if program is None else program], version, feeds)
+    return _by_program([cpp_loader() if program is None else program], version, feeds)
 
 
-def _run_program(command, version, feeds):
+def _by_program(command, version, feeds):
     with tempfile.TemporaryDirectory() as root:
         folders = {}
         for number, (name, tensors) in enumerate(feeds.items()):
@@ -60,23 +58,8 @@ def _run_program(command, version, feeds):
             folders[name].mkdir()
             write_tensors(folders[name], tensors, ".in")
         pairs = [str(each) for pair in folders.items() for each in pair]
-        process = subprocess.run(
-            [*map(str, command), str(version), *pairs],
-            env={
-                **os.environ,
-                "CUDA_VISIBLE_DEVICES": "-1",
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
+        run_program(
+            [*command, version, *pairs],
+            f"{version} to load and run in {pathlib.Path(command[-1]).name}",
         )
-        if process.returncode:
-            raise RuntimeError(
-                explain(
-                    f"{version} to load and run in {pathlib.Path(command[-1]).name}",
-                    process.stderr.strip()[-2000:] or f"exit {process.returncode}",
-                    "make the model of TensorFlow operations only",
-                )
-            )
         return {name: read_tensors(f, ".out") for name, f in folders.items()}

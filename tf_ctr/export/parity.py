@@ -1,7 +1,5 @@
 """The exported scores against the training model's, on rows as users have them."""
 
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -10,6 +8,7 @@ import tensorflow as tf
 from tf_ctr.errors import explain
 from tf_ctr.export import fresh_process
 from tf_ctr.export.fresh_process import saved_model_scores, scores_in_batches
+from tf_ctr.export.programs import run_program
 from tf_ctr.export.requests import click_of, rows_of, signature_inputs
 from tf_ctr.export.signatures import DEFAULT
 
@@ -60,13 +59,14 @@ def training_scores(model, schema, columns):
     return training_scorer(model, schema)(columns)
 
 
-def score_differences(score, columns, saved_model, workspace, fresh=True):
+def score_differences(score, columns, loaded, saved_model, workspace, fresh=True):
     """Returns the largest difference of each way to score from the model's.
 
     Args:
         score: The model's scores, by `training_scorer`.
         columns: `{field: array [N, ...]}`, as `raw_columns` gives.
-        saved_model: Directory of the SavedModel.
+        loaded: The SavedModel, by `tf.saved_model.load`.
+        saved_model: Its directory.
         workspace: A directory for the files that the fresh process reads and writes.
         fresh: Whether to score in a fresh process too.
 
@@ -80,7 +80,7 @@ def score_differences(score, columns, saved_model, workspace, fresh=True):
     expected = score(columns)
     _check_probabilities(expected)
     with tf.device("/CPU:0"):
-        scores = {"reloaded": saved_model_scores(str(saved_model), columns)}
+        scores = {"reloaded": saved_model_scores(loaded, columns)}
     if fresh:
         scores["fresh process"] = _fresh_scores(columns, saved_model, workspace)
     return {way: _difference(way, values, expected) for way, values in scores.items()}
@@ -119,24 +119,12 @@ def _fresh_scores(columns, saved_model, workspace):
     # Numbered: a field may be called as an argument of savez.
     numbered = {f"column_{i}": values for i, values in enumerate(columns.values())}
     np.savez(columns_file, names=list(columns), **numbered)
-    # -P keeps the script's neighbours from shadowing installed modules; the GPU may
-    # be full of this process's memory.
+    # -P keeps the script's neighbours from shadowing installed modules.
     arguments = [fresh_process.__file__, saved_model, columns_file, scores_file]
-    process = subprocess.run(
-        [sys.executable, "-P", *map(str, arguments)],
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
+    run_program(
+        [sys.executable, "-P", *arguments],
+        "the SavedModel to load and score in a fresh process",
     )
-    if process.returncode:
-        raise RuntimeError(
-            explain(
-                "the SavedModel to load and score in a fresh process",
-                process.stderr.strip()[-2000:] or f"exit code {process.returncode}",
-                "make the model of TensorFlow operations only",
-            )
-        )
     return np.load(scores_file, allow_pickle=False)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tf_ctr.export.examples import to_examples
+from tf_ctr.data.examples import to_examples
 from tf_ctr.export.signatures import (
     CANDIDATES,
     CLASSIFY,

@@ -138,10 +138,11 @@ def export(
     with staging(directory) as workspace:
         staged = workspace / "version"
         Servable(folded, schema, items).save(staged)
+        with tf.device("/CPU:0"):
+            loaded = tf.saved_model.load(str(staged))
         record.differences = score_differences(
-            score, columns, staged, workspace, fresh_process
+            score, columns, loaded, staged, workspace, fresh_process
         )
-        loaded = tf.saved_model.load(str(staged))
         record.differences |= signature_differences(
             score, schema, columns, loaded, items
         )

@@ -9,6 +9,7 @@ from tf_ctr.errors import explain, unknown_name
 from tf_ctr.layers import GumbelRouter, Route
 from tf_ctr.transfer.graph import depth_sites
 from tf_ctr.transfer.lookup import instance_vector, look_up
+from tf_ctr.transfer.routes import ROUTE
 from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.transfer.tables import embedding_calls, number_embeddings
 
@@ -122,7 +123,7 @@ def autoft(
         twin = copy_layer(source.get_layer(layer.name), FROZEN, trainable=False)
         frozen = twin(*args, **kwargs)
         decision, output = gates[layer.name]
-        return Route(decision, name=f"{layer.name}_route")(frozen, tuned, output)
+        return Route(decision, name=f"{layer.name}{ROUTE}")(frozen, tuned, output)
 
     model = rebuild(source, inputs, call)
     copy_weights(source, model)
@@ -200,7 +201,7 @@ def _embed(source, inputs, embeddings, router):
     policy = router("embedding", len(embeddings))
     gates = policy(instance_vector(inputs, frozen, suffix=FROZEN))
     return {
-        field: Route(i, name=f"{field}_embedding_route")(
+        field: Route(i, name=f"{field}_embedding{ROUTE}")(
             frozen[field], tuned[field], gates
         )
         for i, field in enumerate(embeddings)

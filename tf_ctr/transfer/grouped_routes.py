@@ -9,6 +9,7 @@ from keras import tree
 
 from tf_ctr.layers import BranchRows, CrossLayer, MergeBranches, RoutedCross
 from tf_ctr.transfer.graph import route_branches
+from tf_ctr.transfer.routes import ROUTE
 from tf_ctr.transfer.static_routes import fix_routes
 from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
 from tf_ctr.transfer.twin_tables import FIELD_ROUTE, twin_tables
@@ -78,7 +79,7 @@ def group_by_route(model):
     crosses = [la for la in target.layers if isinstance(la, RoutedCross)]
     copy_weights(model, target, skip=[glob.escape(la.name) for la in crosses])
     for cross in crosses:
-        twins = (model.get_layer(name) for name in pairs[f"{cross.name}_route"])
+        twins = (model.get_layer(name) for name in pairs[f"{cross.name}{ROUTE}"])
         (kernel, bias), (tuned_kernel, tuned_bias) = (la.get_weights() for la in twins)
         cross.set_weights([kernel, tuned_kernel, np.stack([bias, tuned_bias])])
     return target

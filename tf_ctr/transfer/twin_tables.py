@@ -6,9 +6,10 @@ import numpy as np
 
 from tf_ctr.layers import Embedding, RoutedIds, TwinEmbedding
 from tf_ctr.transfer.graph import route_branches
+from tf_ctr.transfer.routes import ROUTE
 from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
 
-FIELD_ROUTE = "_embedding_route"
+FIELD_ROUTE = f"_embedding{ROUTE}"
 
 
 def twin_tables(model):
