@@ -1,0 +1,190 @@
+"""From training to the server and back: every score of every signature, compared.
+
+    python -m pipelines.round_trip --data-dir ../shared/data
+
+DCN pre-trained on the source domain is fine-tuned, routed by AutoFT, and joined to a
+target tower by CTNet; APG on DCN is trained on the target alone. Each is exported, and
+test rows are scored by every signature and every way to load it; then rows with
+missing, unseen, huge and empty values, and requests that must be refused. What is
+trained, exported and compared is not done again. `pipelines.benchmarks.serving` times
+the exported versions.
+"""
+
+import dataclasses
+import functools
+import pathlib
+
+import pandas as pd
+
+from pipelines import options
+from pipelines.benchmarks.interleave import markdown
+from pipelines.datasets import movielens, synthetic
+from pipelines.odd_requests import odd_rows, refusals
+from pipelines.presets import PAPER
+from pipelines.progress import Progress
+from pipelines.results import ResultLines, provenance
+from pipelines.runs import train
+from tf_ctr import transfer
+from tf_ctr.backbones import dcn
+from tf_ctr.export import export
+from tf_ctr.export.agreement import compare_ways
+from tf_ctr.export.beside import load_served
+from tf_ctr.export.parity import raw_columns
+
+DATASETS = {
+    "movielens": lambda folder: movielens.load(folder, history=True),
+    "synthetic": lambda folder: synthetic.generate(),
+}
+SETTINGS = dataclasses.replace(
+    PAPER,
+    embedding_dim=16,
+    hidden_units=(256, 128, 64),
+    batch_size=4096,
+    epochs=3,
+    patience=1,
+    learning_rates=(2e-3,),
+)
+# The model that is trained, and how it is exported.
+VARIANTS = {
+    "dcn": ("fine_tune", {}),
+    "autoft": ("autoft", {}),
+    "autoft_grouped": ("autoft", {"grouped": True}),
+    "autoft_static": ("autoft", {"static_routes": True}),
+    "apg": ("apg", {}),
+    "ctnet": ("ctnet", {}),
+}
+
+
+def parse(argv=None):
+    """Returns the checked arguments of the command line."""
+    parser = options.program(
+        "pipelines.round_trip",
+        __doc__,
+        "folder that holds ml-1m/",
+        "models, versions and results; default: runs/round_trip",
+    )
+    add, count = parser.add_argument, options.number(int, 1)
+    add("--dataset", choices=DATASETS, default="movielens", help="default: movielens")
+    add(
+        "--rows",
+        type=count,
+        default=256,
+        metavar="N",
+        help="test rows to score by every signature and way; default: 256",
+    )
+    options.add_settings(parser, dict.fromkeys(DATASETS, SETTINGS))
+    arguments = parser.parse_args(argv)
+    arguments.run_dir = arguments.run_dir or pathlib.Path("runs", "round_trip")
+    arguments.settings = options.settings(arguments, SETTINGS)
+    return arguments
+
+
+def main(argv=None):
+    """Trains, exports and compares what is not done yet, and prints the table."""
+    arguments = parse(argv)
+    lines = ResultLines(arguments.run_dir / "results.jsonl")
+    todo = [name for name in VARIANTS if not lines.has(variant=name)]
+    if todo:
+        domains = DATASETS[arguments.dataset](arguments.data_dir)
+        progress = Progress(len(VARIANTS), len(VARIANTS) - len(todo))
+        for name in todo:
+            lines.append(compare(name, domains, arguments))
+            progress.step(name)
+    print("\n" + markdown(table(lines.frame())))
+
+
+def compare(name, domains, arguments):
+    """Exports a variant and returns how far its scores are from the model's."""
+    schema, test = domains.schema, domains.target.test
+    version, model = exported(name, domains, arguments)
+    odd = odd_rows(schema, test.iloc[0])
+    rows = test.head(arguments.rows)
+    tensors = raw_columns(schema, rows.head(4))
+    return {
+        "variant": name,
+        "version": str(version),
+        "parameters": model.count_params(),
+        "rows": _differences(version, rows, model),
+        "odd_rows": _differences(version, odd, model),
+        "odd_count": len(odd),
+        "requests": refusals(version, tensors).to_dict("index"),
+        "settings": dataclasses.asdict(arguments.settings),
+        "dataset": arguments.dataset,
+        **provenance(),
+    }
+
+
+def exported(name, domains, arguments):
+    """Returns the version of a variant and the model that its scores are those of."""
+    method, how = VARIANTS[name]
+    model = trained(method, domains, arguments)
+    how = dict(how)
+    if how.pop("grouped", False):
+        how["served"] = transfer.group_by_route(model)
+    directory = arguments.run_dir / "savedmodels" / name
+    version = directory / "1"
+    if not version.exists():
+        sample = domains.target.validation
+        version = export(
+            model, domains.schema, directory, sample.head(20_000), verbose=False, **how
+        )
+    # Without routes, the scores are those of another model, which lies beside it.
+    return version, load_served(version) if how.get("static_routes") else model
+
+
+def trained(method, domains, arguments):
+    """Returns the trained model of a method, with its source if it has one."""
+    fit = functools.partial(_fit, domains=domains, arguments=arguments)
+    if method == "apg":
+        build = functools.partial(transfer.apg, condition=domains.item)
+        return fit("apg", lambda: build(_dcn(domains, arguments)), domains.target)
+    source = fit("source", lambda: _dcn(domains, arguments), domains.source)
+    build = getattr(transfer, method)
+    return fit(method, lambda: build(source), domains.target)
+
+
+def _fit(name, build, splits, domains, arguments):
+    settings = arguments.settings
+    model, record = train(
+        build,
+        splits,
+        domains.schema,
+        settings,
+        settings.learning_rates[0],
+        0,
+        arguments.run_dir / "models" / name,
+        verbose=0,
+    )
+    print(f"  {name}: validation AUC {record['validation_auc']:.4f}")
+    return model
+
+
+def _dcn(domains, arguments):
+    return dcn(domains.schema, **arguments.settings.model_arguments())
+
+
+def _differences(version, rows, model):
+    """Returns `{way: largest difference over all signatures}`."""
+    found = compare_ways(version, rows, model)
+    if found.skipped:
+        print(f"  skipped: {found.skipped}")
+    return {way: max(of_way.values()) for way, of_way in found.differences.items()}
+
+
+def table(frame):
+    """Returns the largest differences and the refused requests, a row per variant."""
+    rows = {}
+    for record in frame.to_dict("records"):
+        answers = [a for of in record["requests"].values() for a in of.values()]
+        odd = max(record["odd_rows"].values())
+        refused = sum(answer != "scored" for answer in answers)
+        rows[record["variant"]] = {
+            **{way: f"{value:.1e}" for way, value in record["rows"].items()},
+            f"{record['odd_count']} odd rows": f"{odd:.1e}",
+            "wrong requests refused": f"{refused} of {len(answers)}",
+        }
+    return pd.DataFrame(rows).T.fillna("").rename_axis("model")
+
+
+if __name__ == "__main__":
+    main()
