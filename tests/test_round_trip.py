@@ -12,6 +12,7 @@ from pipelines.datasets import synthetic
 from pipelines.odd_requests import odd_rows, refusals, wrong_requests
 from tests.frames import click_frame
 from tf_ctr import Categorical, Numeric, Schema
+from tf_ctr.export import cpp_loader, loaders
 from tf_ctr.export.beside import load_schema
 from tf_ctr.export.parity import raw_columns
 
@@ -67,6 +68,13 @@ def test_wrong_requests_are_refused_and_right_ones_scored(exported_clicks, monke
     assert not (answers == "scored").any(axis=None)
     monkeypatch.setattr("pipelines.odd_requests.wrong_requests", lambda t: {"right": t})
     assert refusals(version, columns, ways).loc["right"].tolist() == ["scored"]
+
+
+@pytest.mark.skipif(cpp_loader.why_not() is not None, reason="no C++ loader here")
+def test_the_cpp_loader_refuses_an_unknown_input(exported_rates):
+    feeds = {"user": np.array([1]), "no_such_input": np.array([1])}
+    with pytest.raises(RuntimeError, match="input size does not match"):
+        loaders.in_cpp(exported_rates / "1", {"serving_default": feeds})
 
 
 def test_what_is_done_is_not_done_again(tmp_path, capsys, monkeypatch):

@@ -25,6 +25,13 @@ Status Run(const tensorflow::SavedModelBundle& model, const std::string& name,
     return tensorflow::errors::NotFound("no signature ", name);
   }
   auto* env = tensorflow::Env::Default();
+  std::vector<std::string> given;
+  TF_RETURN_IF_ERROR(env->GetMatchingPaths(folder + "/*.in", &given));
+  if (given.size() > found->second.inputs().size()) {
+    return tensorflow::errors::InvalidArgument(
+        "input size does not match signature ", name, ": ", given.size(), " for ",
+        found->second.inputs().size());
+  }
   std::vector<std::pair<std::string, tensorflow::Tensor>> feeds;
   for (const auto& [input, info] : found->second.inputs()) {
     tensorflow::TensorProto proto;
@@ -35,6 +42,15 @@ Status Run(const tensorflow::SavedModelBundle& model, const std::string& name,
       return tensorflow::errors::InvalidArgument("no tensor in ", input, ".in");
     }
     feeds.emplace_back(info.name(), tensor);
+  }
+  std::vector<std::string> files;
+  TF_RETURN_IF_ERROR(env->GetChildren(folder, &files));
+  for (const std::string& file : files) {
+    const auto end = file.rfind(".in");
+    if (end != std::string::npos && end + 3 == file.size() &&
+        !found->second.inputs().contains(file.substr(0, end))) {
+      return tensorflow::errors::InvalidArgument("no input ", file.substr(0, end));
+    }
   }
   std::vector<std::string> outputs, fetches;
   for (const auto& [output, info] : found->second.outputs()) {
