@@ -23,6 +23,7 @@ from tf_ctr.backbones import dcn
 from tf_ctr.export import export, saved_model
 from tf_ctr.export.models_config import read_labels, write_labels
 from tf_ctr.export.requests import click_of
+from tf_ctr.export.text_protos import parse_batching_parameters
 
 SIZES = (1, 3, 5)
 SIGNATURES = [
@@ -174,7 +175,12 @@ def test_the_session_configuration_is_a_config_proto(exported):
 
 def test_batching_has_the_batch_sizes_and_no_padding(exported):
     text = (exported[1] / "batching_params.pbtxt").read_text()
-    assert "max_batch_size { value: 5 }" in text
+    parsed = parse_batching_parameters(text)
+    assert parsed.max_execution_batch_size.value == 5
+    # A larger request is cut, and all of it fits in the queue.
+    assert parsed.max_batch_size.value == 8 * 5
+    assert parsed.enable_large_batch_splitting.value
+    assert parsed.max_enqueued_batches.value >= 8
     sizes = [line for line in text.splitlines() if line.startswith("allowed")]
     assert sizes == [f"allowed_batch_sizes: {size}" for size in SIZES]
     assert "pad_variable_length_inputs: false" in text

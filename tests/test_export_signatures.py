@@ -99,13 +99,14 @@ def test_integer_ids_may_be_strings(exported, rows):
 
 def test_text_that_is_no_integer_is_an_unseen_id():
     item = tf_ctr.Categorical("item", vocabulary=[0, 7, 2**63 - 1], padding=1)
-    largest, smallest = str(2**63 - 1), str(-(2**63) + 1)
+    largest, smallest = str(2**63 - 1), str(-(2**63))
     spelled = [largest, smallest, "-5", "007"]
     values = integers(tf.constant([spelled]), item).numpy().tolist()
-    assert values == [[2**63 - 1, -(2**63) + 1, -5, 7]]
+    assert values == [[2**63 - 1, -(2**63), -5, 7]]
     # 2 is the first number that is neither an id nor padding.
-    odd = ["", str(2**63), "9" * 30, "1.0", "nan", " 7", "x", "-", "é"]
-    assert integers(tf.constant(odd), item).numpy().tolist() == [1] + [2] * 8
+    odd = ["", str(2**63), smallest[:-1] + "9", "9" * 30, "1.0", "nan", " 7", "x", "é"]
+    odd += ["-"]
+    assert integers(tf.constant(odd), item).numpy().tolist() == [1] + [2] * 9
     # Around each digit of the largest integer.
     for place in range(19):
         step = 10**place

@@ -81,6 +81,11 @@ SAMPLES = "assets.extra/requests"
             "model.keras is damaged",
         ),
         (
+            lambda v: write(v / "assets.extra" / "served.keras", b"x"),
+            "files",
+            "served.keras is damaged",
+        ),
+        (
             lambda v: write(v / "batching_params.pbtxt", "max_batch: 3"),
             "batching",
             "max_batch",
@@ -412,6 +417,7 @@ def test_json_rows_and_columns_are_the_same_tensors():
         ({"inputs": {"item": [7], "tags": [["a"], ["b", "c"]]}}, "lists of one length"),
         ({"inputs": {"item": [7], "tags": [[{"b64": "%"}]]}}, "'tags' in base64"),
         ({"instances": [], "signature_name": "no"}, "serving_default"),
+        ({"instances": [], "signature_name": ["no"]}, "serving_default"),
         ({"instances": [{}], "signature": "no"}, "no further key"),
     ],
 )

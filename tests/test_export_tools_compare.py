@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+import tf_ctr
 from tests.click_rates import RATES, rate_frame, rate_model
 from tests.frames import click_frame, click_schema
 from tf_ctr.export import (
@@ -81,6 +82,19 @@ def test_a_wrong_dtype_is_an_error_in_every_way(rates):
             loaders.in_cpp(rates / "1", feeds)
 
 
+def test_an_unknown_input_is_an_error_in_every_way(rates):
+    """The server refuses it; a session alone would leave it unread."""
+    feeds = {"serving_default": {"user": np.array([b"ann"]), "usr": np.array([1])}}
+    with pytest.raises(TypeError, match="usr"):
+        loaders.in_this_process(rates / "1", feeds)
+    with pytest.raises(ValueError, match="usr"):
+        loaders.in_session(rates / "1", feeds)
+    if cpp_loader.why_not() is None:
+        with pytest.raises(RuntimeError, match="does not match signature") as caught:
+            loaders.in_cpp(rates / "1", feeds)
+        assert "log messages" not in str(caught.value)
+
+
 def test_every_kind_of_field_keeps_the_rules(exported_clicks):
     [note] = check(exported_clicks[1])
     assert note.severity == "note" and "['history', 'tags']" in note.message
@@ -111,6 +125,11 @@ def test_nan_agrees_with_nothing():
     assert not Agreement(1, {"way": {"signature": float("nan")}}, {}).agrees
 
 
+def test_nothing_that_was_run_agrees_with_nothing():
+    found = Agreement(1, {}, {"C++ loader": "no compiler"})
+    assert not found.agrees and "skipped: no compiler" in str(found)
+
+
 def test_without_a_compiler_the_loader_is_skipped_with_the_reason(rates, monkeypatch):
     monkeypatch.setattr(cpp_loader.shutil, "which", lambda _: None)
     found = compare_ways(rates / "1", ways=["this process", "C++ loader"])
@@ -126,6 +145,17 @@ def test_a_compiler_that_fails_leaves_no_program(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="the C\\+\\+ loader to compile"):
         cpp_loader.cpp_loader(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_installation_of_tensorflow_has_its_own_program(tmp_path, monkeypatch):
+    """A program finds its libraries by their folder, which may be gone elsewhere."""
+    monkeypatch.setattr(cpp_loader, "why_not", lambda: None)
+    monkeypatch.setattr(cpp_loader, "_build", lambda path: path.touch())
+    programs = set()
+    for library in ("/one/tensorflow", "/other/tensorflow"):
+        monkeypatch.setattr(tf.sysconfig, "get_lib", lambda library=library: library)
+        programs.add(cpp_loader.cpp_loader(tmp_path))
+    assert len(programs) == 2
 
 
 def test_a_program_that_fails_is_an_error(rates):
@@ -230,6 +260,47 @@ def test_frames_of_files(tmp_path):
             read_frame(tmp_path / name)
 
 
+SCHEMA = tf_ctr.Schema(
+    [
+        tf_ctr.Categorical("country", vocabulary=["NA", "007"]),
+        tf_ctr.Categorical("item", vocabulary=[2**53 + 1]),
+        tf_ctr.Numeric("timestamp", mean=0.0, std=1.0),
+        tf_ctr.Categorical("tags", vocabulary=["1"], multivalent=True, max_length=1),
+    ]
+)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_values_are_as_they_are_in_the_file(tmp_path, kind):
+    """Not text as numbers, "NA" as missing, times as dates, integers as floats."""
+    file = tmp_path / f"rows.{kind}"
+    frame = pd.DataFrame({"country": ["NA", "007", ""], "timestamp": [10**9, 7, 8]})
+    frame["item"] = pd.array([2**53 + 1, None, 2**53 + 3], "Int64")
+    schema = SCHEMA
+    if kind == "csv":
+        schema = tf_ctr.Schema(SCHEMA.fields[:3])
+        frame.to_csv(file, index=False)
+    else:
+        frame["tags"] = [["1"], [], ["007"]]
+        if kind == "jsonl":
+            frame.to_json(file, orient="records", lines=True)
+        else:
+            frame.to_parquet(file)
+    columns = schema.raw_columns(read_frame(file, schema))
+    assert columns["country"].tolist() == ["NA", "007", ""]
+    assert columns["item"].tolist() == [2**53 + 1, -1, 2**53 + 3]
+    assert columns["timestamp"].tolist() == [10**9, 7, 8]
+    if kind != "csv":
+        assert columns["tags"].tolist() == [["1"], [""], ["007"]]
+
+
+def test_lines_that_are_no_objects_are_refused(tmp_path):
+    for text in ("5\n", '{"a": 1}\n[2]\n', "{"):
+        (tmp_path / "rows.jsonl").write_text(text)
+        with pytest.raises(ValueError, match="Expected rows in"):
+            read_frame(tmp_path / "rows.jsonl")
+
+
 def run(capsys, *arguments):
     status = __main__.main([str(each) for each in arguments])
     return status, capsys.readouterr()
@@ -246,6 +317,25 @@ def test_commands_end_with_their_status(rates, tmp_path, capsys):
     assert status == 2 and printed.err.startswith("Expected a version directory")
     status, printed = run(capsys, "rollback", rates)
     assert status == 2 and "stable before" in printed.err
+
+
+def test_a_damaged_version_is_a_message_and_not_a_crash(rates, capsys):
+    archive = rates / "2" / "assets.extra" / "model.keras"
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    archive.write_bytes(content)
+    status, printed = run(capsys, "parity", rates / "2", "--ways", "this process")
+    assert status == 2 and printed.err.startswith("Expected a Keras model in")
+    weights = rates / "1" / "variables" / "variables.data-00000-of-00001"
+    weights.write_bytes(weights.read_bytes()[:9])
+    for command in (
+        ["parity", rates / "1", "--ways", "this process"],
+        ["parity", rates / "1", "--ways", "v1 session"],
+        ["diff", rates / "2", rates / "1"],
+    ):
+        status, printed = run(capsys, *command)
+        assert status == 2
+        assert printed.err.startswith("Expected a SavedModel that can be loaded")
 
 
 def test_promote_and_rollback_by_command(rates, tmp_path, capsys):

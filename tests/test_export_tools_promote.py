@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.click_rates import RATES, export_rates, rate_frame
-from tf_ctr.export import gate, promotion
+from tf_ctr.export import gate, label_moves, promotion
 from tf_ctr.export.differences import Differences, Latency
 from tf_ctr.export.gate import Limits, measure
 from tf_ctr.export.models_config import read_labels, write_labels
@@ -212,7 +212,7 @@ def test_a_failing_write_leaves_labels_and_history(directory, open_gate, monkeyp
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(promotion, "write_labels", fail)
+    monkeypatch.setattr(label_moves, "write_labels", fail)
     with pytest.raises(OSError, match="disk full"):
         promoted(directory, 5)
     assert content(directory) == before
@@ -223,7 +223,7 @@ def test_a_process_killed_between_the_two_files_does_no_harm(
 ):
     promoted(directory, 2)
     with monkeypatch.context() as killed:
-        killed.setattr(promotion, "write_labels", lambda *_: None)
+        killed.setattr(label_moves, "write_labels", lambda *_: None)
         promoted(directory, 5)  # Recorded, but the label did not move.
     assert read_labels(directory)["stable"] == 2
     assert rollback(directory).after == 1

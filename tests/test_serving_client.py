@@ -1,5 +1,6 @@
 """The clients against the stand-in server, which is none of TF Serving's code."""
 
+import io
 import json
 import urllib.error
 import urllib.request
@@ -141,6 +142,16 @@ def test_no_server_is_a_connection_error():
             client.predict(ROWS)
 
 
+def test_another_service_than_rest_is_a_connection_error(rates, monkeypatch):
+    with pytest.raises(ConnectionError, match="8500 is the port of gRPC"):
+        RestClient("rates", f"http://{rates.address}").status()
+    answers = [b"{}", b"[]", b"5", b"<html>"]
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_: io.BytesIO(answers.pop()))
+    while answers:
+        with pytest.raises(ConnectionError, match="TF Serving to answer at"):
+            RestClient("rates", rates.url).predict(ROWS)
+
+
 def test_a_refused_request_is_a_value_error_and_forgets_the_signatures(kind, rates):
     client = client_of(kind, rates)
     inputs = client.signatures()["serving_default"].inputs
@@ -215,6 +226,15 @@ def test_the_context_is_shared_by_the_rows(kind, clicks):
     shared = client.regress(rows, context)
     np.testing.assert_allclose(shared, client.predict(crossed), rtol=0, atol=1e-6)
     assert client.classify(rows, context)[0]["click"] == pytest.approx(shared[0])
+    # A schema fills what rows and context lack, as it does without a context.
+    filled = client_of(kind, server, schema=click_schema())
+    lists = [[], *([t for t in tags if t] for tags in columns["tags"].tolist()[1:])]
+    rows["age"] = [None, *rows["age"][1:].tolist()]
+    given = filled.regress({**rows, "tags": lists}, {**context, "history": []})
+    crossed["history"] = np.full((3, 4), -1)
+    crossed["tags"][0] = ""
+    crossed["age"] = np.array([np.nan, *crossed["age"][1:]], "float32")
+    np.testing.assert_allclose(given, client.predict(crossed), rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match="'usr'(.|\n)*use one of: age, device"):
         client.regress(rows, {"usr": "ann"})
 

@@ -46,6 +46,9 @@ The newest version is the `canary`. The first one is `stable` too, and stays it 
 someone moves the label. `python -m tf_ctr.export --help` has the commands: `check`,
 `parity`, `diff`, `promote`, `rollback`. A promotion writes `promotions.json` beside the
 versions, and labels the version that it takes the place of `previous`.
+
+Several processes may export to a directory and promote in it at the same time: each
+change of its labels waits for the lock `.lock`, which is there for that moment only.
 """
 
 from tf_ctr.export.placement import ops_placement, placement_report

@@ -16,13 +16,23 @@ import sys
 import tensorflow as tf
 
 from tf_ctr.export.agreement import WAYS, compare_ways
+from tf_ctr.export.beside import load_schema
 from tf_ctr.export.conformance import check
 from tf_ctr.export.differences import diff
 from tf_ctr.export.frames import read_frame
 from tf_ctr.export.gate import Limits
 from tf_ctr.export.models_config import STABLE
-from tf_ctr.export.promotion import promote, rollback
+from tf_ctr.export.promotion import chosen_version, promote, rollback
 from tf_ctr.export.rules.findings import errors
+
+REFUSALS = (
+    ValueError,
+    TypeError,
+    ImportError,
+    RuntimeError,
+    OSError,
+    tf.errors.OpError,
+)
 
 
 def parse(argv=None):
@@ -47,7 +57,7 @@ def main(argv=None) -> int:
     tf.get_logger().setLevel("ERROR")
     try:
         result, well = arguments.run(arguments)
-    except (ValueError, TypeError, ImportError, RuntimeError, OSError) as error:
+    except REFUSALS as error:
         print(error, file=sys.stderr)
         return 2
     print(result)
@@ -75,7 +85,8 @@ def _add_parity(commands):
     )
 
     def run(arguments):
-        found = compare_ways(arguments.version, _rows(arguments), ways=arguments.ways)
+        frame = _rows(arguments, arguments.version)
+        found = compare_ways(arguments.version, frame, ways=arguments.ways)
         return found, found.agrees
 
     each.set_defaults(run=run)
@@ -88,7 +99,8 @@ def _add_diff(commands):
     _add_rows(each, "default: 256 rows drawn from the schema of the first")
 
     def run(arguments):
-        return diff(arguments.first, arguments.second, _rows(arguments)), True
+        frame = _rows(arguments, arguments.first)
+        return diff(arguments.first, arguments.second, frame), True
 
     each.set_defaults(run=run)
 
@@ -110,11 +122,12 @@ def _add_promote(commands):
         )
 
     def run(arguments):
+        version = chosen_version(arguments.directory, arguments.version)
         limits = {name: getattr(arguments, f"max_{name}") for name in Limits._fields}
         result = promote(
             arguments.directory,
-            _rows(arguments),
-            arguments.version,
+            _rows(arguments, version),
+            version.name,
             arguments.label,
             Limits(**limits),
             arguments.keep,
@@ -144,8 +157,10 @@ def _add_rows(each, text, required=False):
     )
 
 
-def _rows(arguments):
-    return None if arguments.rows is None else read_frame(arguments.rows)
+def _rows(arguments, version):
+    if arguments.rows is None:
+        return None
+    return read_frame(arguments.rows, load_schema(version))
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ class Agreement(NamedTuple):
 
     @property
     def largest(self) -> float:
-        """The largest difference of all; NaN if any is."""
+        """The largest difference of all; NaN if any is, or nothing was run."""
         values = [v for each in self.differences.values() for v in each.values()]
-        return float(np.max(values))
+        return float(np.max(values)) if values else float("nan")
 
     @property
     def agrees(self) -> bool:

@@ -1,5 +1,8 @@
 """What lies beside a version for its owner: the Keras model and the schema."""
 
+import zipfile
+import zlib
+
 import keras
 
 from tf_ctr.errors import explain
@@ -7,6 +10,16 @@ from tf_ctr.export.meta_graph import check_version_directory
 from tf_ctr.features import Schema
 
 EXTRA = "assets.extra"
+# What Keras raises for archives that are damaged, and for unknown layers.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+)
 
 
 def load_schema(version) -> Schema:
@@ -26,7 +39,18 @@ def load_served(version) -> keras.Model:
     """
     extra = check_version_directory(version) / EXTRA
     name = "served.keras" if (extra / "served.keras").exists() else "model.keras"
-    return keras.saving.load_model(_file(version, name), compile=False)
+    file = _file(version, name)
+    try:
+        return keras.saving.load_model(file, compile=False)
+    except UNREADABLE as error:
+        raise ValueError(
+            explain(
+                f"a Keras model in {file}",
+                str(error)[:500].rstrip("."),
+                "copy or export the version again; layers of your own must be "
+                "registered and imported before",
+            )
+        ) from error
 
 
 def _file(version, name):

@@ -72,7 +72,7 @@ def require_conformant(version, published=True) -> list:
         raise ValueError(
             explain(
                 f"{version} by the rules of TF Serving",
-                "; ".join(f"{each.rule}: {each.message}" for each in wrong),
+                "; ".join(f"{each.rule}: {each.message.rstrip('.')}" for each in wrong),
                 "export the version again",
             )
         )

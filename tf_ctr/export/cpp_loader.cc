@@ -43,15 +43,6 @@ Status Run(const tensorflow::SavedModelBundle& model, const std::string& name,
     }
     feeds.emplace_back(info.name(), tensor);
   }
-  std::vector<std::string> files;
-  TF_RETURN_IF_ERROR(env->GetChildren(folder, &files));
-  for (const std::string& file : files) {
-    const auto end = file.rfind(".in");
-    if (end != std::string::npos && end + 3 == file.size() &&
-        !found->second.inputs().contains(file.substr(0, end))) {
-      return tensorflow::errors::InvalidArgument("no input ", file.substr(0, end));
-    }
-  }
   std::vector<std::string> outputs, fetches;
   for (const auto& [output, info] : found->second.outputs()) {
     outputs.push_back(output);

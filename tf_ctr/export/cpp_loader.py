@@ -35,7 +35,7 @@ def why_not():
 def cpp_loader(folder=None):
     """Returns the path of the program, built from the TensorFlow package.
 
-    It is built once for a version of TensorFlow, in about 20 seconds of a CPU.
+    It is built once for an installation of TensorFlow, in about 20 seconds of a CPU.
 
     Args:
         folder: Where it is kept. Defaults to `tf_ctr` in `$XDG_CACHE_HOME`, by default
@@ -53,7 +53,9 @@ def cpp_loader(folder=None):
     if folder is None:
         cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
         folder = pathlib.Path(cache, "tf_ctr")
-    content = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:12]
+    # The program names the folder of the libraries, which other environments have not.
+    made_of = SOURCE.read_bytes() + tf.sysconfig.get_lib().encode()
+    content = hashlib.sha256(made_of).hexdigest()[:12]
     program = pathlib.Path(folder, f"cpp_loader-{tf.__version__}-{content}")
     if not program.exists():
         with replacing(program) as temporary:

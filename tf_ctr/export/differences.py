@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_ctr.export.beside import EXTRA, load_schema
 from tf_ctr.export.fresh_process import scores_in_batches
 from tf_ctr.export.latency import ROUNDS, call_of, interleaved
+from tf_ctr.export.loading import load_saved_model
 from tf_ctr.export.meta_graph import check_version_directory
 from tf_ctr.export.parity import raw_columns
 from tf_ctr.export.requests import click_of
@@ -111,8 +112,8 @@ def diff(first, second, frame=None, batch_sizes=BATCH_SIZES, rounds=ROUNDS):
     if frame is None:
         frame = schemas[0].example_rows(NUM_ROWS)
     columns = [raw_columns(schema, frame) for schema in schemas]
+    loaded = [load_saved_model(version) for version in (first, second)]
     with tf.device("/CPU:0"):
-        loaded = [tf.saved_model.load(str(version)) for version in (first, second)]
         served = [each.signatures["serving_default"] for each in loaded]
         scores = [_scores(*each) for each in zip(served, columns, strict=True)]
         latency = {n: _latency(served, columns, n, rounds) for n in batch_sizes}

@@ -38,7 +38,7 @@ def predict_feeds(body, signatures):
     if unknown := set(body) - {"instances", "inputs", "signature_name"}:
         refuse("no further key", sorted(unknown), "remove it")
     name = body.get("signature_name", "serving_default")
-    if name not in signatures:
+    if not isinstance(name, str) or name not in signatures:
         raise ValueError(unknown_name("signature", name, signatures))
     inputs = signatures[name].inputs
     if "inputs" in body:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_ctr.export import run_signatures
 from tf_ctr.export.cpp_loader import cpp_loader
+from tf_ctr.export.loading import load_saved_model
 from tf_ctr.export.programs import run_program
 from tf_ctr.export.run_signatures import read_tensors, write_tensors
 from tf_ctr.export.session_loader import SessionLoader
@@ -23,9 +24,9 @@ def in_this_process(version, feeds):
     Returns:
         `{signature: {output: array}}`.
     """
-    # On the CPU: products of a GPU are of reduced precision.
+    loaded = load_saved_model(version)
     with tf.device("/CPU:0"):
-        return run_signatures.run_signatures(version, feeds)
+        return run_signatures.run_signatures(loaded, feeds)
 
 
 def in_fresh_process(version, feeds):
@@ -61,5 +62,7 @@ def _by_program(command, version, feeds):
         run_program(
             [*command, version, *pairs],
             f"{version} to load and run in {pathlib.Path(command[-1]).name}",
+            "give what its signatures take; python -m tf_ctr.export check has their "
+            "rules, and finds damage",
         )
         return {name: read_tensors(f, ".out") for name, f in folders.items()}

@@ -1,15 +1,19 @@
 """Which versions a server serves, and the labels that clients ask for them by."""
 
 import pathlib
+import re
 
 from google.protobuf import text_format
 
 from tf_ctr.errors import explain
+from tf_ctr.export.versions import next_version
 from tf_ctr.features.files import replacing
 from tf_ctr.serving import protos
 
 FILE = "models.config"
 STABLE, CANARY = "stable", "canary"
+# The version that was stable before; `promotion` keeps it.
+PREVIOUS = "previous"
 
 
 def read_labels(directory) -> dict:
@@ -19,11 +23,24 @@ def read_labels(directory) -> dict:
         directory: The directory of the versions, e.g. `savedmodels/dcn`.
 
     Raises:
-        ValueError: If the file is none of TF Serving's.
+        ValueError: If the file is none of TF Serving's, or of other models.
         ImportError: If `tensorflow-serving-api` is not installed.
     """
     directory = pathlib.Path(directory)
     return dict(_entry(_read(directory), directory).version_labels)
+
+
+def check_label(label):
+    """Raises unless `label` can be moved, and asked for in a URL."""
+    if label == PREVIOUS or not re.fullmatch("[A-Za-z0-9_.-]+", label):
+        raise ValueError(
+            explain(
+                "a label of letters, digits, '_', '.' and '-', other than "
+                f"{PREVIOUS!r}, which follows {STABLE!r}",
+                repr(label),
+                f"pass {STABLE!r}, {CANARY!r} or a name of your own",
+            )
+        )
 
 
 def write_labels(directory, labels):
@@ -36,7 +53,7 @@ def write_labels(directory, labels):
         labels: `{label: version}`.
 
     Raises:
-        ValueError: If the file is none of TF Serving's.
+        ValueError: If the file is none of TF Serving's, or of other models.
         ImportError: If `tensorflow-serving-api` is not installed.
     """
     directory = pathlib.Path(directory)
@@ -52,7 +69,7 @@ def write_labels(directory, labels):
 
 def label_newest(directory):
     """Makes the newest version the canary, and the first one ever `stable` too."""
-    newest = max(int(p.name) for p in directory.iterdir() if p.name.isdecimal())
+    newest = next_version(directory) - 1
     write_labels(directory, {STABLE: newest, **read_labels(directory), CANARY: newest})
 
 
@@ -76,9 +93,18 @@ def _read(directory):
 def _entry(config, directory):
     """The model's part of the configuration, added if it is missing."""
     name = directory.resolve().name
-    for entry in config.model_config_list.config:
-        if entry.name == name:
-            return entry
+    entries = {entry.name: entry for entry in config.model_config_list.config}
+    if name in entries:
+        return entries[name]
+    if entries:  # A new entry would forget which version is stable.
+        raise ValueError(
+            explain(
+                f"{directory / FILE} to have the model {name!r}, as the directory",
+                f"the models {sorted(entries)}",
+                "give the directory its name back, rename the model in the file, or "
+                "remove the file to have a new one",
+            )
+        )
     return config.model_config_list.config.add(
         name=name, base_path=f"/models/{name}", model_platform="tensorflow"
     )

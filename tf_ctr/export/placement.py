@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from tf_ctr.errors import explain
+from tf_ctr.export.loading import load_saved_model
 
 PARTS = ("encode", "predict_encoded")
 # Kernels of "DEFAULT" are for all devices.
@@ -36,7 +37,7 @@ def ops_placement(version) -> pd.DataFrame:
         there is a kernel for a GPU, of the dtypes in use; and `count`.
 
     Raises:
-        ValueError: If the version is none of `export`'s.
+        ValueError: If the version is damaged, or none of `export`'s.
         RuntimeError: If this TensorFlow was built without GPU kernels.
     """
     if not _has_gpu("MatMul"):
@@ -47,7 +48,7 @@ def ops_placement(version) -> pd.DataFrame:
                 "pip install tensorflow, not tensorflow-cpu, on Linux",
             )
         )
-    loaded = tf.saved_model.load(str(version))
+    loaded = load_saved_model(version)
     rows = []
     for part in PARTS:
         for node in _nodes(_graph(loaded, part, version)):

@@ -1,12 +1,16 @@
 """Other programs that load a version: a fresh Python, a C++ program."""
 
 import os
+import re
 import subprocess
 
 from tf_ctr.errors import explain
 
+# What TensorFlow writes on its start, before the reason of a failure.
+LOG = re.compile(r"^(WARNING: All log messages|[IW]\d{4} ).*\n?", re.MULTILINE)
 
-def run_program(command, expected):
+
+def run_program(command, expected, fix="make the model of TensorFlow operations only"):
     """Runs a program that scores a SavedModel, and waits for it.
 
     It sees no GPU, whose memory may be full of this process's.
@@ -14,6 +18,7 @@ def run_program(command, expected):
     Args:
         command: The program and its arguments.
         expected: What it should have done, for the message.
+        fix: What mends it, for the message.
 
     Raises:
         RuntimeError: If it fails, with what it wrote last.
@@ -26,10 +31,6 @@ def run_program(command, expected):
         check=False,
     )
     if process.returncode:
-        raise RuntimeError(
-            explain(
-                expected,
-                process.stderr.strip()[-2000:] or f"exit code {process.returncode}",
-                "make the model of TensorFlow operations only",
-            )
-        )
+        wrote = LOG.sub("", process.stderr).strip()[-2000:].rstrip(".")
+        received = wrote or f"exit code {process.returncode}"
+        raise RuntimeError(explain(expected, received, fix))

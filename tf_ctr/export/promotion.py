@@ -6,18 +6,13 @@ from typing import NamedTuple
 from tf_ctr.errors import explain
 from tf_ctr.export.conformance import require_conformant
 from tf_ctr.export.gate import measure
-from tf_ctr.export.models_config import STABLE, read_labels, write_labels
+from tf_ctr.export.label_moves import move
+from tf_ctr.export.models_config import STABLE, check_label, read_labels
 from tf_ctr.export.promotion_history import FILE as HISTORY_FILE
-from tf_ctr.export.promotion_history import (
-    read_history,
-    record,
-    version_before,
-    write_history,
-)
+from tf_ctr.export.promotion_history import read_history, record, version_before
 from tf_ctr.export.retention import remove_old
+from tf_ctr.export.store_lock import locked
 from tf_ctr.export.versions import check_directory, next_version
-
-PREVIOUS = "previous"
 
 
 class Promotion(NamedTuple):
@@ -62,7 +57,8 @@ def promote(directory, frame, version=None, label=STABLE, limits=None, keep=None
 
     `models.config` is replaced in one step; if anything raises, or the gate fails, all
     files stay as they were. `promotions.json` beside it keeps what was decided, on
-    which measures.
+    which measures. Others may export and promote at the same time: a label that moved
+    while the gate was measured is an error. Old versions are removed last of all.
 
     Args:
         directory: The directory of the versions, e.g. `"savedmodels/dcn"`.
@@ -78,7 +74,10 @@ def promote(directory, frame, version=None, label=STABLE, limits=None, keep=None
 
     Raises:
         ValueError: If there is no such version, it is damaged or breaks a rule, has the
-            label already, or the rows do not fit it; or for a `keep` below 1.
+            label already, or the rows do not fit it; for a `keep` below 1; or for
+            a label that no request can name, or that is `"previous"`.
+        RuntimeError: If the label, or `stable`, moved in the meantime.
+        TimeoutError: If another process is changing the directory all the time.
 
     Example:
 
@@ -88,9 +87,10 @@ def promote(directory, frame, version=None, label=STABLE, limits=None, keep=None
     ValueError: Expected a directory with versions of a model...
     """
     directory = _directory(directory)
+    check_label(label)
     if keep is not None and keep < 1:
         raise ValueError(explain("keep of at least 1", keep, "pass keep=3"))
-    version = next_version(directory) - 1 if version is None else int(version)
+    version = int(chosen_version(directory, version).name)
     require_conformant(directory / str(version))
     labels = read_labels(directory)
     before, stable = labels.get(label), labels.get(STABLE)
@@ -107,8 +107,9 @@ def promote(directory, frame, version=None, label=STABLE, limits=None, keep=None
     if not all(each.passed for each in measures):
         return Promotion(label, before, version, measures, False, [])
     gate = {each.name: each.value for each in measures}
-    _move(directory, labels, label, version, record(label, before, version, gate))
-    removed = [] if keep is None else remove_old(directory, keep)
+    with locked(directory):
+        move(directory, labels, label, version, record(label, before, version, gate))
+        removed = [] if keep is None else remove_old(directory, keep)
     return Promotion(label, before, version, measures, True, removed)
 
 
@@ -127,6 +128,8 @@ def rollback(directory, label=STABLE):
     Raises:
         ValueError: If the label was never promoted, or the version before is gone or
             damaged.
+        RuntimeError: If the label moved in the meantime, by a promotion.
+        TimeoutError: If another process is changing the directory all the time.
 
     Example:
 
@@ -147,8 +150,20 @@ def rollback(directory, label=STABLE):
             )
         )
     require_conformant(directory / str(before))
-    _move(directory, labels, label, before, record(label, now, before, None))
+    with locked(directory):
+        move(directory, labels, label, before, record(label, now, before, None))
     return Promotion(label, now, before, [], True, [])
+
+
+def chosen_version(directory, version=None):
+    """Returns the path of a version of a model; of the newest one for `None`.
+
+    Raises:
+        ValueError: If the directory has no versions.
+    """
+    directory = _directory(directory)
+    number = next_version(directory) - 1 if version is None else int(version)
+    return directory / str(number)
 
 
 def _directory(directory):
@@ -163,25 +178,3 @@ def _directory(directory):
             )
         )
     return directory
-
-
-def _move(directory, labels, label, version, record_of_it):
-    """Writes the history, then the labels, or neither.
-
-    Killed in between, the history has a record more, which `version_before` passes
-    over.
-    """
-    history = read_history(directory)
-    changed = [*history, record_of_it]
-    labels = {**labels, label: version}
-    if label == STABLE:
-        labels.pop(PREVIOUS, None)
-        previous = version_before(changed, STABLE, version)
-        if previous is not None and (directory / str(previous)).is_dir():
-            labels[PREVIOUS] = previous
-    write_history(directory, changed)
-    try:
-        write_labels(directory, labels)
-    except BaseException:
-        write_history(directory, history)
-        raise

@@ -25,6 +25,8 @@ def remove_old(directory, keep) -> list:
     names = [path.name for path in directory.iterdir()]
     versions = {int(name) for name in names if name.isascii() and name.isdecimal()}
     removed = sorted(each for each in versions - kept if each < newest)
+    for gone in directory.glob(".removed-*"):  # Left by a process that was killed.
+        shutil.rmtree(gone)
     for each in removed:
         # Under a name that no server reads, before the files go one by one.
         gone = directory / f".removed-{each}"

@@ -37,9 +37,8 @@ def read_tensors(folder, suffix):
     }
 
 
-def run_signatures(saved_model, feeds):
+def run_signatures(loaded, feeds):
     """Returns `{signature: {output: array}}` for `{signature: {input: array}}`."""
-    loaded = tf.saved_model.load(str(saved_model))  # Owns the weights: keep it.
     results = {}
     for name, arrays in feeds.items():
         tensors = {key: tf.constant(values) for key, values in arrays.items()}
@@ -52,7 +51,8 @@ def main(saved_model, *pairs):
     """Runs each signature on the tensors of its folder."""
     folders = dict(zip(pairs[::2], pairs[1::2], strict=True))
     feeds = {name: read_tensors(folder, ".in") for name, folder in folders.items()}
-    for name, outputs in run_signatures(saved_model, feeds).items():
+    loaded = tf.saved_model.load(saved_model)  # Owns the weights: keep it to the end.
+    for name, outputs in run_signatures(loaded, feeds).items():
         write_tensors(folders[name], outputs, ".out")
 
 

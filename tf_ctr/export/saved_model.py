@@ -24,7 +24,7 @@ from tf_ctr.export.server_files import (
     batching_text,
     check_batch_sizes,
     check_name,
-    write_server_files,
+    publish_labelled,
 )
 from tf_ctr.export.versions import check_directory, publish, staging
 from tf_ctr.export.warmup import FILE, write_warmup
@@ -62,7 +62,7 @@ def export(
     and in a fresh process that can import neither tf_ctr nor Keras, are compared
     with the model's to 1e-6, those of all signatures too, and the rules of TF Serving
     are checked: every warm-up request and sample is run. If that or anything else
-    fails, `directory` stays as it was.
+    fails, `directory` has its versions and labels as before.
 
     Args:
         model: A trained functional `keras.Model` whose inputs are the fields of
@@ -79,7 +79,8 @@ def export(
         item_fields: Names of the fields that each candidate has values of its own
             of, for the signature `candidates`. Defaults to all but the schema's group
             and its sequences, which are the user's.
-        batch_sizes: The sizes that the server fills batches up to, increasing.
+        batch_sizes: The sizes that the server fills batches up to, increasing; it
+            cuts larger requests.
         static_routes: Whether to serve a model of `autoft` without routes, with the
             branch at each site that most rows of `sample` take. Its scores are other
             ones: the AUC that it loses on the labels of `sample` is printed.
@@ -98,6 +99,7 @@ def export(
         ImportError: If `tensorflow-serving-api` is missing with `server_files`.
         NotADirectoryError: If `directory` is a file.
         RuntimeError: If exported scores differ from the model's.
+        TimeoutError: If another process is changing `directory` all the time.
 
     Example:
 
@@ -157,9 +159,7 @@ def export(
             (staged / "batching_params.pbtxt").write_text(batching_text(batch_sizes))
         record.save(extra / "export.json")
         require_conformant(staged, published=False)
-        version = publish(staged, directory)
-    if server_files:
-        write_server_files(directory)
+        version = (publish_labelled if server_files else publish)(staged, directory)
     if verbose:
         print(record.report(version))
     return version

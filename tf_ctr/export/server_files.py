@@ -4,14 +4,21 @@ import re
 
 from tf_ctr.errors import explain
 from tf_ctr.export.models_config import label_newest
+from tf_ctr.export.store_lock import locked
+from tf_ctr.export.versions import publish
 from tf_ctr.features.files import replacing
 
+BATCHES_PER_REQUEST = 8
 BATCHING = """\
 # Of this version alone; start the server with
 #   --enable_batching --enable_per_model_batching_parameters
-max_batch_size {{ value: {largest} }}
+# Rows of the largest request, and of the largest batch that it is cut into.
+max_batch_size {{ value: {request} }}
+max_execution_batch_size {{ value: {largest} }}
+enable_large_batch_splitting {{ value: true }}
 batch_timeout_micros {{ value: 1000 }}
-max_enqueued_batches {{ value: 8 }}
+# Twice what the largest request is cut into: it waits whole, or is refused.
+max_enqueued_batches {{ value: 16 }}
 num_batch_threads {{ value: 8 }}
 {allowed}
 # It would pad with a request's own first id, and move scores.
@@ -56,11 +63,37 @@ curl -d @1/assets.extra/requests/serving_default_row.json \\
 `:predict`), `.pbtxt` messages for gRPC on port 8500. Metrics:
 `http://localhost:8501/monitoring/prometheus/metrics`.
 
+- Under `--enable_batching` a request has at most `max_batch_size` rows, of the
+  version's `batching_params.pbtxt`; the server cuts it into batches.
 - Write numbers of `float32` fields with a decimal point in `:classify` and `:regress`.
 - Under `--enable_batching` lists of a request are padded by the client to one length
   (`""`, -1), the same in all requests; `predict_examples` takes any.
 - `candidates` under `--enable_batching`: as many candidates in all requests.
 """
+
+
+def publish_labelled(staged, directory):
+    """Publishes a version, with the configuration beside it and the label `canary`.
+
+    Args:
+        staged: A directory, as for `versions.publish`.
+        directory: `pathlib.Path` of the directory of the versions.
+
+    Returns:
+        The path of the version. If anything raises, there is none.
+
+    Raises:
+        TimeoutError: If another process is changing the directory all the time.
+    """
+    directory.mkdir(exist_ok=True)
+    with locked(directory):
+        version = publish(staged, directory)
+        try:
+            write_server_files(directory)
+        except BaseException:
+            version.rename(staged)
+            raise
+    return version
 
 
 def write_server_files(directory):
@@ -88,7 +121,9 @@ def write_server_files(directory):
 def batching_text(batch_sizes) -> str:
     """Returns the text of `batching_params.pbtxt` for increasing batch sizes."""
     allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in batch_sizes)
-    return BATCHING.format(largest=batch_sizes[-1], allowed=allowed)
+    largest = batch_sizes[-1]
+    request = BATCHES_PER_REQUEST * largest
+    return BATCHING.format(request=request, largest=largest, allowed=allowed)
 
 
 def check_batch_sizes(batch_sizes) -> tuple:

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_ctr.errors import explain
+from tf_ctr.export.loading import DAMAGE, damaged
 from tf_ctr.export.meta_graph import check_version_directory, signature
 
 
@@ -31,15 +32,9 @@ class SessionLoader:
                 self.meta_graph = tf.compat.v1.saved_model.load(
                     self._session, ["serve"], version
                 )
-        except (tf.errors.OpError, OSError, RuntimeError, ValueError) as error:
+        except DAMAGE as error:
             self._session.close()
-            raise ValueError(
-                explain(
-                    "a SavedModel that a session can load",
-                    f"{version}: {str(error)[:500]}",
-                    "export or copy the version again",
-                )
-            ) from error
+            raise damaged(version, error) from error
 
     def __enter__(self):
         return self

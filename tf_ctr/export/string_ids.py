@@ -9,13 +9,14 @@ import tensorflow as tf
 
 LARGEST = str(2**63 - 1)
 # `[0-9]{1,18}`, or the digits of LARGEST up to a place where there is a smaller one.
-INTEGER = "-?0*([0-9]{{1,18}}|{}|{})".format(
+INTEGER = "-?0*([0-9]{{1,18}}|{}|{})|-0*{}".format(
     "|".join(
         f"{LARGEST[:place]}[0-{int(digit) - 1}][0-9]{{{18 - place}}}"
         for place, digit in enumerate(LARGEST)
         if digit != "0"
     ),
     LARGEST,
+    2**63,
 )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from tf_ctr.errors import unknown_name
 from tf_ctr.serving.examples import to_examples
 from tf_ctr.serving.failures import check_choice
-from tf_ctr.serving.inputs import only, to_inputs
+from tf_ctr.serving.inputs import check_names, to_inputs, with_context
 
 DEFAULT = "serving_default"
 
@@ -104,12 +104,10 @@ class Client(abc.ABC):
         signature = self._signature(DEFAULT, choice)
         if not context:
             return to_examples(to_inputs(rows, signature, self.schema)), None
-        shared = to_inputs(
-            {name: [value] for name, value in context.items()},
-            only(signature, set(context)),
-        )
-        own = only(signature, set(signature.inputs) - set(context))
-        return to_examples(to_inputs(rows, own)), to_examples(shared)[0]
+        check_names(context, signature)
+        inputs = to_inputs(with_context(rows, context), signature, self.schema)
+        shared = {name: inputs.pop(name)[:1] for name in context}
+        return to_examples(inputs), to_examples(shared)[0]
 
     def _forget(self):
         """After a refusal: a label may have moved to a version of other inputs."""

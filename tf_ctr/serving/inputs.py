@@ -48,18 +48,22 @@ def to_inputs(rows, signature, schema=None) -> dict:
     return arrays
 
 
-def only(signature, names):
-    """Returns a signature with those inputs only that `names` has.
-
-    Raises:
-        ValueError: If a name is no input, with the names there are.
-    """
+def check_names(names, signature):
+    """Raises if a name is no input of a signature, with the names there are."""
     for name in sorted(set(names) - set(signature.inputs)):
         raise ValueError(unknown_name("field", name, signature.inputs))
-    kept = type(signature)()
-    for name in names:
-        kept.inputs[name].CopyFrom(signature.inputs[name])
-    return kept
+
+
+def with_context(rows, context) -> dict:
+    """Returns rows as columns, with the values that all of them share.
+
+    Args:
+        rows: As for `to_inputs`.
+        context: `{field: value}`.
+    """
+    columns = _columns(rows)
+    size = max(map(len, columns.values()), default=1)
+    return {**columns, **{name: [value] * size for name, value in context.items()}}
 
 
 def _columns(rows):

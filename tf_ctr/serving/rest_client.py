@@ -1,5 +1,6 @@
 """A client of TF Serving by REST, for where only HTTP gets through."""
 
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -14,6 +15,16 @@ from tf_ctr.serving import protos
 from tf_ctr.serving.client import Client
 from tf_ctr.serving.failures import HTTP, failure
 from tf_ctr.serving.json_values import json_example, json_values
+
+# No server, one that speaks no HTTP, such as the port of gRPC, or another service.
+NO_ANSWER = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+)
 
 
 class RestClient(Client):
@@ -50,7 +61,7 @@ class RestClient(Client):
     def _predict(self, inputs, signature, choice):
         columns = {name: json_values(values) for name, values in inputs.items()}
         body = {"signature_name": signature, "inputs": columns}
-        answer = self._call(":predict", choice, body)["outputs"]
+        answer = self._call(":predict", choice, "outputs", body)
         found = self.signatures(*choice)[signature].outputs
         # The server leaves out the name of a single output.
         outputs = answer if len(found) > 1 else {next(iter(found)): answer}
@@ -58,24 +69,24 @@ class RestClient(Client):
 
     def _classify(self, examples, context, choice):
         body = _examples_body("classify", examples, context)
-        answer = self._call(":classify", choice, body)["results"]
+        answer = self._call(":classify", choice, "results", body)
         return [dict(map(tuple, row)) for row in answer]
 
     def _regress(self, examples, context, choice):
         body = _examples_body("regress", examples, context)
-        return self._call(":regress", choice, body)["results"]
+        return self._call(":regress", choice, "results", body)
 
     def _status(self, choice):
-        answer = self._call("", choice)["model_version_status"]
+        answer = self._call("", choice, "model_version_status")
         return {int(each["version"]): each["state"] for each in answer}
 
     def _metadata(self, choice):
-        answer = self._call("/metadata", choice)["metadata"]["signature_def"]
+        answer = self._call("/metadata", choice, "metadata")["signature_def"]
         found = self._messages.SignatureDefMap()
         json_format.ParseDict(answer, found, ignore_unknown_fields=True)
         return dict(found.signature_def)
 
-    def _call(self, what, choice, body=None):
+    def _call(self, what, choice, key, body=None):
         version, label, timeout = choice
         timeout = self.timeout if timeout is None else timeout
         url = f"{self.url}/v1/models/{_quoted(self.model)}"
@@ -86,14 +97,14 @@ class RestClient(Client):
         data = None if body is None else json.dumps(body).encode()
         try:
             with urllib.request.urlopen(url + what, data, timeout) as answer:
-                return json.load(answer)
+                return json.load(answer)[key]
         except urllib.error.HTTPError as error:
             self._forget()
             code = HTTP.get(error.code, f"HTTP {error.code}")
             details = _message(error)
         except TimeoutError as error:
             code, details = "DEADLINE_EXCEEDED", error
-        except (urllib.error.URLError, OSError, ValueError) as error:
+        except NO_ANSWER as error:
             reason = getattr(error, "reason", error)
             late = isinstance(reason, TimeoutError)
             code, details = "DEADLINE_EXCEEDED" if late else "UNAVAILABLE", reason

@@ -39,8 +39,7 @@ def check_files(version, meta_graph):
     for asset in meta_graph.asset_file_def:
         if not (version / "assets" / asset.filename).is_file():
             yield error(RULE, f"assets/{asset.filename} is missing")
-    archive = version / "assets.extra" / "model.keras"
-    if archive.exists():
+    for archive in sorted((version / "assets.extra").glob("*.keras")):
         yield from _check_archive(archive)
 
 

@@ -1,0 +1,164 @@
+"""A model's directory that several processes change at the same time."""
+
+import concurrent.futures
+import json
+
+import pytest
+
+from tf_ctr.export import promotion, server_files, store_lock
+from tf_ctr.export.models_config import label_newest, read_labels, write_labels
+from tf_ctr.export.promotion import promote, rollback
+from tf_ctr.export.server_files import publish_labelled
+from tf_ctr.export.store_lock import locked
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """Versions 1 to 3 without files, and a gate that all of them pass."""
+    for version in "123":
+        (tmp_path / "rates" / version).mkdir(parents=True)
+    write_labels(tmp_path / "rates", {"stable": 1, "canary": 3})
+    monkeypatch.setattr(promotion, "require_conformant", lambda _: [])
+    monkeypatch.setattr(promotion, "measure", lambda *_: [])
+    return tmp_path / "rates"
+
+
+def content(directory):
+    return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+def staged(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "saved_model.pb").touch()
+    return tmp_path / name
+
+
+def during_the_gate(monkeypatch, act):
+    """Has something done by another process while the gate is measured."""
+
+    def measure(*_):
+        monkeypatch.setattr(promotion, "measure", lambda *_: [])
+        act()
+        return []
+
+    monkeypatch.setattr(promotion, "measure", measure)
+
+
+def test_an_export_during_the_gate_keeps_its_label(store, monkeypatch):
+    def export():
+        (store / "4").mkdir()
+        label_newest(store)
+
+    during_the_gate(monkeypatch, export)
+    assert promote(store, None, 2).moved
+    assert read_labels(store) == {"stable": 2, "canary": 4, "previous": 1}
+
+
+def test_a_promotion_during_the_gate_is_not_undone(store, monkeypatch):
+    during_the_gate(monkeypatch, lambda: promote(store, None, 3))
+    with pytest.raises(RuntimeError, match="stable to stay at version 1(.|\n)*at 3"):
+        promote(store, None, 2)
+    assert read_labels(store) == {"stable": 3, "canary": 3, "previous": 1}
+    assert [each["to"] for each in json.loads(history(store))] == [3]
+
+
+def test_a_promotion_during_a_rollback_is_not_undone(store, monkeypatch):
+    promote(store, None, 2)
+
+    def check(_):
+        monkeypatch.setattr(promotion, "require_conformant", lambda _: [])
+        promote(store, None, 3)
+
+    monkeypatch.setattr(promotion, "require_conformant", check)
+    with pytest.raises(RuntimeError, match="stable to stay at version 2"):
+        rollback(store)
+    assert read_labels(store)["stable"] == 3
+
+
+def history(store):
+    return (store / "promotions.json").read_text()
+
+
+def test_promotions_at_once_are_all_kept(store):
+    labels = [f"group-{i}" for i in range(12)]
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda label: promote(store, None, 2, label), labels))
+    assert read_labels(store) == {"stable": 1, "canary": 3, **dict.fromkeys(labels, 2)}
+    assert sorted(each["label"] for each in json.loads(history(store))) == sorted(
+        labels
+    )
+
+
+def test_exports_at_once_end_with_the_newest_as_canary(tmp_path):
+    folders = [staged(tmp_path, f"staged-{i}") for i in range(12)]
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda f: publish_labelled(f, tmp_path / "m"), folders))
+    assert sorted(int(version.name) for version in made) == list(range(1, 13))
+    assert read_labels(tmp_path / "m") == {"stable": 1, "canary": 12}
+    assert not (tmp_path / "m" / ".lock").exists()
+
+
+def test_a_lock_that_stays_is_an_error_that_says_how_to_clear_it(
+    store, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(store_lock, "PATIENCE", 0.05)
+    (store / ".lock").write_text("process 7 on host")
+    before = content(store)
+    for change in (
+        lambda: promote(store, None, 2),
+        lambda: publish_labelled(staged(tmp_path, "new"), store),
+    ):
+        with pytest.raises(TimeoutError, match="process 7 on host(.|\n)*remove the fi"):
+            change()
+    assert content(store) == before and not (store / "4").exists()
+
+
+def test_the_lock_is_given_back_after_an_error(tmp_path):
+    with pytest.raises(KeyError), locked(tmp_path):
+        assert str((tmp_path / ".lock").read_text()).startswith("process ")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_labels_there_is_no_version(store, tmp_path, monkeypatch):
+    def fail(_):
+        raise OSError("disk full")
+
+    before = content(store)
+    monkeypatch.setattr(server_files, "label_newest", fail)
+    for directory in (store, tmp_path / "new"):
+        folder = staged(tmp_path, f"of-{directory.name}")
+        with pytest.raises(OSError, match="disk full"):
+            publish_labelled(folder, directory)
+        assert (folder / "saved_model.pb").exists()
+        assert not (directory / ("4" if directory == store else "1")).exists()
+    assert read_labels(store) == {"stable": 1, "canary": 3}
+    assert before.items() <= content(store).items()
+
+
+def test_a_renamed_directory_does_not_lose_its_stable_version(store):
+    renamed = store.rename(store.with_name("other"))
+    before = content(renamed)
+    for call in (
+        lambda: promote(renamed, None, 2),
+        lambda: rollback(renamed),
+        lambda: label_newest(renamed),
+    ):
+        with pytest.raises(ValueError, match="the model 'other'(.|\n)*\\['rates'\\]"):
+            call()
+    assert content(renamed) == before
+
+
+@pytest.mark.parametrize("label", ["", "a/b", "a b", "a:b", "previous"])
+def test_a_label_that_no_request_can_name_is_refused(store, label):
+    before = content(store)
+    with pytest.raises(ValueError, match="a label of letters"):
+        promote(store, None, 2, label)
+    assert content(store) == before
+
+
+def test_what_a_killed_removal_left_is_removed(store):
+    (store / ".removed-1" / "variables").mkdir(parents=True)
+    promote(store, None, 2)
+    assert promote(store, None, 3, keep=1).removed == [1]
+    assert not list(store.glob(".removed-*"))
