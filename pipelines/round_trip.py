@@ -7,7 +7,7 @@ target tower by CTNet; APG on DCN is trained on the target alone. Each is export
 test rows are scored by every signature and every way to load it; then rows with
 missing, unseen, huge and empty values, and requests that must be refused. What is
 trained, exported and compared is not done again. `pipelines.benchmarks.serving` times
-the exported versions.
+the exported versions, on the rows that are left in `rows.parquet`.
 """
 
 import dataclasses
@@ -30,6 +30,7 @@ from tf_ctr.export import export
 from tf_ctr.export.agreement import compare_ways
 from tf_ctr.export.beside import load_served
 from tf_ctr.export.parity import raw_columns
+from tf_ctr.features.files import replacing
 
 DATASETS = {
     "movielens": lambda folder: movielens.load(folder, history=True),
@@ -44,6 +45,7 @@ SETTINGS = dataclasses.replace(
     patience=1,
     learning_rates=(2e-3,),
 )
+NUM_SERVED_ROWS = 1024
 # The model that is trained, and how it is exported.
 VARIANTS = {
     "dcn": ("fine_tune", {}),
@@ -86,11 +88,18 @@ def main(argv=None):
     todo = [name for name in VARIANTS if not lines.has(variant=name)]
     if todo:
         domains = DATASETS[arguments.dataset](arguments.data_dir)
+        _write_rows(domains, arguments.run_dir)
         progress = Progress(len(VARIANTS), len(VARIANTS) - len(todo))
         for name in todo:
             lines.append(compare(name, domains, arguments))
             progress.step(name)
     print("\n" + markdown(table(lines.frame())))
+
+
+def _write_rows(domains, run_dir):
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with replacing(run_dir / "rows.parquet") as partial:
+        domains.target.test.head(NUM_SERVED_ROWS).to_parquet(partial)
 
 
 def compare(name, domains, arguments):

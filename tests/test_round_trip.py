@@ -4,6 +4,7 @@ import functools
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipelines import round_trip
@@ -98,6 +99,7 @@ def test_what_is_done_is_not_done_again(tmp_path, capsys, monkeypatch):
     (line,) = (tmp_path / "results.jsonl").read_text().splitlines()
     record = json.loads(line)
     assert record["variant"] == "apg" and record["odd_count"] > 10
+    assert len(pd.read_parquet(tmp_path / "rows.parquet")) > 5
     assert set(record["rows"]) == {"reloaded .keras", "this process"}
     assert max([*record["rows"].values(), *record["odd_rows"].values()]) <= 1e-6
     monkeypatch.setattr(round_trip, "compare", None)
@@ -115,7 +117,7 @@ def test_the_table_counts_what_was_refused():
             "text as float64": {"C++ loader": "RuntimeError", "v1 session": "scored"}
         },
     }
-    row = round_trip.table(round_trip.pd.DataFrame([record])).loc["dcn"]
+    row = round_trip.table(pd.DataFrame([record])).loc["dcn"]
     assert row.to_dict() == {
         "C++ loader": "1.0e-07",
         "9 odd rows": "2.0e-07",
@@ -129,7 +131,7 @@ def test_versions_are_timed_beside_the_first(exported_rates, capsys, tmp_path):
     sizes = ["--batch-sizes", "1", "3", "--rounds", "2", "--csv", str(path)]
     serving.main([*versions, *sizes])
     printed = capsys.readouterr().out
-    table = serving.pd.read_csv(path, index_col="version")
+    table = pd.read_csv(path, index_col="version")
     names = [f"{exported_rates.name}/{number}" for number in (1, 2)]
     assert list(table.index) == [*names, f"{names[0]} again"]
     assert table.loc[names[0], ["ratio at 1", "ratio at 3"]].tolist() == [1, 1]

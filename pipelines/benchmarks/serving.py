@@ -46,7 +46,7 @@ def main(argv=None):
     args = parse(argv)
     print(f"{description()}, {args.rounds} rounds\n")
     frame = costs(args)
-    print(markdown(frame))
+    print(markdown(frame.astype(object).where(frame.notna(), "")))
     if args.csv:
         frame.to_csv(args.csv)
 
