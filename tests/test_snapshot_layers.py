@@ -53,6 +53,27 @@ def test_an_id_that_no_snapshot_has_is_zero_with_times_too(mode):
     assert np.any(layer(SNAPSHOTS)[2])
 
 
+@pytest.mark.parametrize("mode", AGGREGATIONS)
+def test_half_precision_rounds_and_loses_nothing(mode):
+    layer = SnapshotAggregation(mode)
+    exact = np.array(layer(SNAPSHOTS))
+    half = SnapshotAggregation(mode, dtype="mixed_float16")
+    half.build(SNAPSHOTS.shape)
+    half.set_weights(layer.get_weights())
+    np.testing.assert_allclose(half(SNAPSHOTS), exact, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("mode", AGGREGATIONS)
+def test_a_single_snapshot_is_joined_without_a_warning(mode):
+    one = SNAPSHOTS[:, :1]
+    layer = SnapshotAggregation(mode)
+    found = np.array(layer(one))
+    expected = one[:, 0, :-1]
+    if mode == "self_attention":
+        expected = expected @ layer.get_weights()[2]
+    np.testing.assert_allclose(found, expected * one[:, 0, -1:], atol=1e-6)
+
+
 def test_the_time_embedding_is_added_to_its_own_snapshot():
     layer = SnapshotAggregation("mean", time_embedding=True)
     np.testing.assert_allclose(layer(SNAPSHOTS), SnapshotAggregation("mean")(SNAPSHOTS))

@@ -94,14 +94,37 @@ def half_a_manifest(folder):
     (folder / "snapshot.json").write_text('{"date": 1')
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [truncated, one_bit_wrong, without_a_file, without_manifest, half_a_manifest],
-)
+def no_checksums(folder):
+    (folder / "snapshot.json").write_text('{"date": 10}')
+
+
+DAMAGES = [
+    truncated,
+    one_bit_wrong,
+    without_a_file,
+    without_manifest,
+    half_a_manifest,
+    no_checksums,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_snapshot_that_is_not_whole_is_skipped_with_a_message(store, damage):
     damage(store.directory / "10")
     with pytest.warns(UserWarning, match=r"snapshots/10 is skipped: .*(missing|read)"):
         assert store.table(ITEM, 2)[0] == (1, 2)
+
+
+def test_a_copy_under_another_name_is_skipped_with_a_message(store):
+    shutil.copytree(store.directory / "10", store.directory / "10-backup")
+    with pytest.warns(UserWarning, match=r"10-backup is skipped: it is of the date 10"):
+        assert store.dates() == [1, 2, 10]
+
+
+def test_numbers_and_text_are_no_dates_of_one_clock(store):
+    with pytest.raises(TypeError, match="a date like 1"):
+        store.add("2022-04-25", {"item": ([7], values(1))})
+    assert store.dates() == [1, 2, 10]
 
 
 class KilledError(BaseException):

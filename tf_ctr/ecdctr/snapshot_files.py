@@ -52,22 +52,30 @@ def write_snapshot(folder, date, tables):
 
 def snapshot_date(folder):
     """Returns the date of a snapshot; `None`, with a warning, if it cannot be read."""
-    try:
-        return json.loads((folder / MANIFEST).read_text())["date"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        _skip(folder, f"{MANIFEST} cannot be read: {type(error).__name__}: {error}")
-        return None
+    manifest = _manifest(folder)
+    return None if manifest is None else manifest["date"]
 
 
 def is_whole(folder) -> bool:
     """Whether every file is as it was written; warns if one is not."""
-    sums = json.loads((folder / MANIFEST).read_text())["checksums"]
-    for field, known in sums.items():
+    manifest = _manifest(folder)
+    if manifest is None:
+        return False
+    for field, known in manifest["checksums"].items():
         path = folder / _file(field)
         if not path.exists() or _checksum(path) != known:
-            _skip(folder, f"{path.name} is missing, or not as it was written")
+            skip(folder, f"{path.name} is missing, or not as it was written")
             return False
     return True
+
+
+def _manifest(folder):
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        return {"date": manifest["date"], "checksums": dict(manifest["checksums"])}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        skip(folder, f"{MANIFEST} cannot be read: {type(error).__name__}: {error}")
+        return None
 
 
 def read_embeddings(folder, field):
@@ -115,5 +123,6 @@ def _checksum(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _skip(folder, why):
+def skip(folder, why):
+    """Warns that a snapshot is not read."""
     warnings.warn(f"The snapshot {folder} is skipped: {why}.", stacklevel=4)

@@ -9,6 +9,7 @@ import pandas as pd
 from tf_ctr.ecdctr.snapshot_files import (
     is_whole,
     read_embeddings,
+    skip,
     snapshot_date,
     write_snapshot,
 )
@@ -54,7 +55,10 @@ class SnapshotStore:
 
         Raises:
             ValueError: If ids and embeddings do not fit, or one is not finite.
+            TypeError: If the dates so far are numbers and this one is text, or the
+                other way round.
         """
+        self._check_kind(date)
         write_snapshot(self._folder(date), date, tables)
 
     def dates(self, until=None, newest=None) -> list:
@@ -64,18 +68,23 @@ class SnapshotStore:
             until: Leave out those of later dates.
             newest: At most so many.
         """
-        claimed = [
-            date
-            for folder in self.directory.glob("*")
-            if folder.is_dir() and not folder.name.startswith(".")
-            if (date := snapshot_date(folder)) is not None
-            if until is None or date <= until
-        ]
+        claimed = [date for date in self._claimed() if until is None or date <= until]
         found = []
         for date in sorted(claimed, reverse=True):
             if len(found) != newest and is_whole(self._folder(date)):
                 found.append(date)
         return found[::-1]
+
+    def _claimed(self):
+        """Yields the dates that folders say they are of."""
+        for folder in sorted(self.directory.glob("*")):
+            if not folder.is_dir() or folder.name.startswith("."):
+                continue
+            date = snapshot_date(folder)
+            if date is not None and folder.name != self._folder(date).name:
+                skip(folder, f"it is of the date {date!r}; give it the name of that")
+            elif date is not None:
+                yield date
 
     def table(self, field, num_snapshots=3, until=None, dates=None):
         """Returns the newest snapshots of a field as one table for its vocabulary.
@@ -122,6 +131,17 @@ class SnapshotStore:
             known[first + own, place] = True
             embeddings[first + own, place] = values[at[own]]
         return tuple(dates), embeddings, known
+
+    def _check_kind(self, date):
+        for other in self._claimed():
+            if isinstance(other, str) != isinstance(date, str):
+                raise TypeError(
+                    explain(
+                        f"a date like {other!r}, which is in {self.directory}",
+                        repr(date),
+                        "give snapshots on another clock another folder",
+                    )
+                )
 
     def _width(self, field, parts):
         widths = sorted({values.shape[1] for _, values in parts.values()})

@@ -5,9 +5,9 @@ from keras import ops
 
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.layers.condition_attention import add_attention
+from tf_ctr.layers.histories import masked_softmax
 
 AGGREGATIONS = ("self_attention", "mean", "concatenation", "attention_pooling")
-FAR_BELOW = -1e9
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -94,7 +94,8 @@ class SnapshotAggregation(keras.layers.Layer):
             return ops.reshape(h, (-1, h.shape[1] * h.shape[2]))
         if self.mode == "attention_pooling":
             scores = ops.matmul(ops.tanh(ops.matmul(h, self._kernel)), self._pooling)
-            return ops.sum(self._softmax(scores, known, axis=1) * h, axis=1)
+            weights = masked_softmax(scores[..., 0], known[..., 0] > 0)
+            return ops.sum(weights[..., None] * h, axis=1)
         if self.mode == "self_attention":
             h = self._attend(h, known) * known
         return ops.sum(h, axis=1) / ops.maximum(ops.sum(known, axis=1), 1)
@@ -104,14 +105,8 @@ class SnapshotAggregation(keras.layers.Layer):
             ops.matmul(h, kernel) for kernel in (self._query, self._key, self._value)
         )
         scores = ops.matmul(query, ops.transpose(key, (0, 2, 1))) / h.shape[2] ** 0.5
-        known = ops.transpose(known, (0, 2, 1))
-        return ops.matmul(self._softmax(scores, known, axis=2), value)
-
-    @staticmethod
-    def _softmax(scores, known, axis):
-        """Softmax over what is known; nothing if all is unknown."""
-        hidden = (1 - known) * ops.cast(FAR_BELOW, scores.dtype)
-        return ops.softmax(scores + hidden, axis=axis) * known
+        weights = masked_softmax(scores, ops.transpose(known, (0, 2, 1)) > 0)
+        return ops.matmul(weights, value)
 
     def compute_output_shape(self, snapshots_shape):
         """Drops K, or joins it with D."""
