@@ -73,7 +73,8 @@ def version_rows(hidden_units=(32, 16, 8)):
     v1 and v2 generate all their kernels, and from a layer's own input the largest;
     so all versions have the user as the condition.
     """
-    narrow, user = {"hidden_units": hidden_units}, {"condition": ("user_id",)}
+    narrow = {"hidden_units": hidden_units}
+    user = {"condition": ("user_id",), "rank": (4, min(hidden_units))}
     rows = [_base("WDL narrow", "wide_deep", narrow)]
     for version in ("v1", "v2", "v4", "v5"):
         name = f"WDL narrow + {version}"
@@ -114,7 +115,7 @@ def _base(name, backbone, settings=None, schema="plain"):
 
 def _adaptive(name, backbone, settings=None, schema="plain", space=None, **options):
     build = functools.partial(_apg, backbone, **options)
-    space = {**TRAINING, **(space or CONDITIONS), **RANKS}
+    space = {**TRAINING, **CONDITIONS, **RANKS, **(space or {})}
     return Row(name, build, space, schema, settings or {})
 
 

@@ -89,6 +89,13 @@ def test_matched_widths_have_as_many_parameters_as_apg(data):
     assert apg._hidden_parameters(matched) == pytest.approx(wanted, rel=0.02)
 
 
+def test_every_rank_fits_the_layers_of_the_experiment():
+    for rows in apg.TABLES.values():
+        for row in rows():
+            units = row.settings.get("hidden_units", apg.SETTINGS.hidden_units)
+            assert max(row.space.get("rank", [0])) <= min(units), row.name
+
+
 def test_version_rows_differ_in_nothing_but_the_version(data):
     for version in ("v1", "v2", "v4", "v5"):
         layer = build(f"WDL narrow + {version}", data[1], rank=2).get_layer("deep_0")

@@ -255,6 +255,31 @@ def test_strict_lets_pass_what_is_expected_or_skipped(source):
     assert set(report.skipped) == {"logit", "prediction"}
 
 
+def numbers(**fields):
+    return Schema([Numeric(name, mean=m, std=s) for name, (m, s) in fields.items()])
+
+
+def linear(schema):
+    inputs = schema.inputs()
+    joined = keras.layers.Concatenate(name="numbers")(list(inputs.values()))
+    return keras.Model(inputs, keras.layers.Dense(1, name="logit")(joined))
+
+
+def test_numbers_on_another_scale_are_told_and_refused_by_strict():
+    old = numbers(age=(30.0, 2.0), price=(0.0, 1.0))
+    new = numbers(age=(30.0 + 1e-9, 2.0), price=(0.0, 4.0))
+    report = warm_start(linear(old), linear(new), old, new)
+    (told,) = report.scales
+    assert told == "'price': mean 0, std 1 in the source, mean 0, std 4 in the target"
+    assert str(report).endswith(f"other scale: {told}")
+    assert json.loads(json.dumps(report.to_dict()))["scales"] == [told]
+    refuse(
+        linear(old), linear(new), "on one scale.*\\n.*'price'", old, new, strict=True
+    )
+    same = warm_start(linear(old), linear(old), old, old, strict=True)
+    assert same.scales == () and "scale" not in str(same)
+
+
 def test_wrong_arguments_copy_nothing(source):
     other = model_of(schema(NEW))
     refuse(source, other, "pass source_schema= and target_schema=, or skip")

@@ -92,6 +92,6 @@ def check_shapes(layer, x_shape, z_shape):
             explain(
                 f"a rank of at most {limit}, the smaller width of '{layer.name}'",
                 layer.rank,
-                f"pass a rank below {limit}: a low rank is what saves work",
+                f"pass rank={limit} or less: a low rank is what saves work",
             )
         )

@@ -4,6 +4,7 @@ import dataclasses
 
 from tf_ctr.errors import explain
 from tf_ctr.transfer.layer_names import chosen_part, select
+from tf_ctr.transfer.scales import other_scales, refuse_other_scales
 from tf_ctr.transfer.slots import plan_slots
 from tf_ctr.transfer.table_rows import check_new_rows, fields_by_table, match_rows
 from tf_ctr.transfer.tables import is_table
@@ -37,7 +38,8 @@ def warm_start(
         skip: Patterns (`fnmatch`) of layers to leave alone, of parts of a
             `Sequential` (`"deep_*/norm"`), or of weights
             (`"deep_*/norm/moving_*"`).
-        strict: Whether to raise if a layer is new, unused or resized.
+        strict: Whether to raise if a layer is new, unused or resized, or a number is
+            standardised differently. Otherwise the report says so.
         expected: Patterns of layers that may be so nevertheless, e.g.
             `("*_embedding",)` while vocabularies grow.
         optimizer: Whether the optimizer's slots and step count go along. They do if
@@ -74,19 +76,21 @@ def warm_start(
     """
     check_new_rows(new_rows)
     match = _matcher(source, target, source_schema, target_schema, new_rows)
+    scales = () if source_schema is None else other_scales(source_schema, target_schema)
     plan = plan_weights(source, target, skip=skip, match=match)
     if source_schema is None:
         _refuse_resized_tables(plan, target)
     expected = select(expected, source, target)
     if strict:
         _refuse_unexpected(plan, expected)
+        refuse_other_scales(scales)
     slots, message = [], "not asked for"
     if optimizer:
         slots, message = plan_slots(source, target, plan.copies)
     report = plan.run()
     for copy in slots:
         copy.run(start_new=False)
-    return dataclasses.replace(report, optimizer=message)
+    return dataclasses.replace(report, optimizer=message, scales=scales)
 
 
 def _matcher(source, target, source_schema, target_schema, new_rows):

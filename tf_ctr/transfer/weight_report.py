@@ -44,6 +44,8 @@ class WeightReport:
         layers: A `LayerReport` per layer of the target, then those of the source
             that have no counterpart.
         optimizer: What happened to the optimizer's slots.
+        scales: A sentence per number that the two schemas standardise differently:
+            the weights behind it were trained on another scale.
 
     Example:
 
@@ -59,13 +61,15 @@ class WeightReport:
 
     layers: tuple
     optimizer: str = "not asked for"
+    scales: tuple = ()
 
     def __str__(self):
         counts = collections.Counter(each.action for each in self.layers)
         table = self.to_frame().astype(object).fillna("").to_string(index=False)
         lines = [line.rstrip() for line in table.splitlines()]
         lines.append(", ".join(f"{counts[action]} {action}" for action in ACTIONS))
-        return "\n".join([*lines, f"optimizer: {self.optimizer}"])
+        lines.append(f"optimizer: {self.optimizer}")
+        return "\n".join([*lines, *(f"other scale: {each}" for each in self.scales)])
 
     @property
     def copied(self) -> tuple:
