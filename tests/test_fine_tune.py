@@ -203,13 +203,28 @@ def test_an_optimizer_without_multipliers_has_none_in_its_config(source):
     assert source.optimizer.get_config()["learning_rate_multipliers"] is None
 
 
-def test_the_multipliers_of_another_model_are_refused(source):
+def test_the_multipliers_of_another_model_are_not_used_and_that_is_said(source):
     model = fine_tune(source, learning_rate_multipliers={"logit": 0.1})
     step(model, SparseAdam(0.1))
     copy = SparseAdam.from_config(model.optimizer.get_config())
     assert copy.get_config() == model.optimizer.get_config()
-    with pytest.raises(ValueError, match="another model's optimizer"):
-        step(small_dcn(), copy)
+    other = small_dcn()
+    with pytest.warns(UserWarning, match="another model's. None is used"):
+        step(other, copy)
+    assert set(summary(other)["learning_rate_multiplier"]) == {1.0}
+
+
+def test_a_layer_frozen_after_compiling_keeps_no_model_from_loading(source, tmp_path):
+    multipliers = {"deep_0": 0.1, "logit": 3.0}
+    model = step(fine_tune(source, learning_rate_multipliers=multipliers), SparseAdam())
+    model.get_layer("deep_0").trainable = False
+    model.save(tmp_path / "model.keras")
+    # Keras's own: the optimizer has slots for fewer variables now.
+    with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):
+        reloaded = keras.saving.load_model(tmp_path / "model.keras")
+    factors = summary(reloaded)["learning_rate_multiplier"]
+    assert factors["logit"] == 3.0
+    assert reloaded.get_layer("cross_0").weights[0].learning_rate_multiplier == 1.0
 
 
 # Another schema

@@ -50,14 +50,14 @@ class SparseAdam(SparseUpdates, keras.optimizers.Adam):
         *args: The arguments of `keras.optimizers.Adam`, by position.
         update: `"lazy"` or `"dense"`, see above.
         learning_rate_multipliers: One factor per trainable variable, in their order;
-            for the configuration of a saved model. `None` leaves the variables' own.
+            for the configuration of a saved model. `None` leaves the variables' own;
+            so does, with a warning, a list of another length.
         **kwargs: The arguments of `keras.optimizers.Adam`, by keyword.
 
     Raises:
         ValueError: If `update` is neither; at the first step, if an option that
             works on whole tables meets a sparse gradient with `update="lazy"`, or
-            under the dtype policy `mixed_float16` without `loss_scale_factor`, or if
-            the multipliers are those of another model.
+            under the dtype policy `mixed_float16` without `loss_scale_factor`.
 
     Reference:
         Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980

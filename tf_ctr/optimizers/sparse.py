@@ -1,5 +1,7 @@
 """What the sparse optimizers share: sums of repeated ids, and row-wise updates."""
 
+import warnings
+
 import keras
 import tensorflow as tf
 
@@ -124,15 +126,19 @@ class SparseUpdates:
     def _mark(self, variables):
         factors = self.learning_rate_multipliers
         if len(factors) != len(variables):
-            raise ValueError(
+            # An error here would keep a trained model from being loaded.
+            warnings.warn(
                 explain(
                     f"a learning rate multiplier for each of the {len(variables)} "
                     "trainable variables",
-                    f"{len(factors)}, the configuration of another model's optimizer",
-                    "leave learning_rate_multipliers out, and name layers with "
-                    "tf_ctr.transfer.set_learning_rate_multipliers",
-                )
+                    f"{len(factors)}; a layer was freed since the model was compiled, "
+                    "or they are another model's. None is used",
+                    "name the layers again with "
+                    "tf_ctr.transfer.set_learning_rate_multipliers, and compile",
+                ),
+                stacklevel=2,
             )
+            return
         for variable, factor in zip(variables, factors, strict=True):
             variable.learning_rate_multiplier = factor
 
@@ -172,7 +178,9 @@ class SparseUpdates:
         given = self.learning_rate_multipliers
         if not self.built:
             return None if given is None else list(given)
-        factors = [multiplier(variable) for variable in self._trainable_variables]
+        # A loaded model has only what is trainable now, frozen since or not.
+        trained = [v for v in self._trainable_variables if v.trainable]
+        factors = [multiplier(variable) for variable in trained]
         return None if set(factors) <= {1.0} else factors
 
     def _backend_apply_gradients(self, grads, trainable_variables):
