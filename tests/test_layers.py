@@ -278,6 +278,15 @@ def test_mixed_precision_keeps_float32_weights(case):
     assert all(v.dtype == "float32" for v in mixed.weights)
 
 
+def test_half_precision_rounds_the_output_and_no_more(case):
+    layer, arguments = case
+    exact = np.array(layer(*arguments))
+    half = type(layer).from_config({**layer.get_config(), "dtype": "mixed_float16"})
+    half(*arguments)  # Builds it.
+    half.set_weights(layer.get_weights())
+    np.testing.assert_allclose(half(*arguments), exact, rtol=2e-2, atol=2e-2)
+
+
 @pytest.mark.parametrize(
     ("layer", "arguments", "message"),
     [
