@@ -121,6 +121,12 @@ def test_a_copy_under_another_name_is_skipped_with_a_message(store):
         assert store.dates() == [1, 2, 10]
 
 
+def test_writing_beside_a_broken_one_or_another_folder_warns_of_nothing(store):
+    half_a_manifest(store.directory / "2")
+    (store.directory / "models").mkdir()
+    store.add(11, {"item": ([7], values(1))})
+
+
 def test_numbers_and_text_are_no_dates_of_one_clock(store):
     with pytest.raises(TypeError, match="a date like 1"):
         store.add("2022-04-25", {"item": ([7], values(1))})

@@ -2,6 +2,7 @@
 
 import pathlib
 import urllib.parse
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -133,7 +134,9 @@ class SnapshotStore:
         return tuple(dates), embeddings, known
 
     def _check_kind(self, date):
-        for other in self._claimed():
+        with warnings.catch_warnings(action="ignore"):  # Nothing is read here.
+            claimed = list(self._claimed())
+        for other in claimed:
             if isinstance(other, str) != isinstance(date, str):
                 raise TypeError(
                     explain(
