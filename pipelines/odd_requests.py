@@ -55,7 +55,7 @@ def wrong_requests(tensors):
     """
     found = {}
     for name, values in tensors.items():
-        found.setdefault(f"{_kind(values)} as float64", {name: _floats(values)})
+        found.setdefault(f"{_kind(values)} as float64", {name: np.ones(values.shape)})
         if values.dtype.kind not in "SO":
             text = np.full(values.shape, b"1", object)
             found.setdefault(f"{_kind(values)} as text", {name: text})
@@ -95,7 +95,3 @@ def _answer(way, version, request):
 
 def _kind(values):
     return {"i": "integers", "f": "numbers"}.get(values.dtype.kind, "text")
-
-
-def _floats(values):
-    return np.ones(values.shape, "float64")

@@ -16,11 +16,9 @@ import pathlib
 
 import pandas as pd
 
-from pipelines import options
+from pipelines import options, presets
 from pipelines.benchmarks.interleave import markdown
-from pipelines.datasets import movielens, synthetic
 from pipelines.odd_requests import odd_rows, refusals
-from pipelines.presets import PAPER
 from pipelines.progress import Progress
 from pipelines.results import ResultLines, provenance
 from pipelines.runs import train
@@ -33,11 +31,11 @@ from tf_ctr.export.parity import raw_columns
 from tf_ctr.features.files import replacing
 
 DATASETS = {
-    "movielens": lambda folder: movielens.load(folder, history=True),
-    "synthetic": lambda folder: synthetic.generate(),
+    "movielens": presets.DATASETS["movielens_history"].load,
+    "synthetic": presets.DATASETS["synthetic"].load,
 }
 SETTINGS = dataclasses.replace(
-    PAPER,
+    presets.PAPER,
     embedding_dim=16,
     hidden_units=(256, 128, 64),
     batch_size=4096,

@@ -11,14 +11,15 @@ import argparse
 import pathlib
 
 import pandas as pd
-import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description
 from pipelines.benchmarks.interleave import interleave, markdown, ratios
 from pipelines.options import number
 from tf_ctr.export.beside import load_schema
 from tf_ctr.export.differences import served_bytes
+from tf_ctr.export.frames import read_frame
 from tf_ctr.export.latency import call_of
+from tf_ctr.export.loading import load_saved_model
 from tf_ctr.export.parity import raw_columns
 
 NUM_ROWS = 1024
@@ -38,7 +39,11 @@ def parse(argv=None):
     add("--rounds", type=count, default=200, help="timed rounds; default: 200")
     add("--seed", type=int, default=0, help="seed of the orders; default: 0")
     add("--csv", metavar="PATH", help="also write the table here")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    names = [_name(path) for path in args.versions]
+    if len(set(names)) < len(names):
+        parser.error(f"versions of different names are needed, not {names}")
+    return args
 
 
 def main(argv=None):
@@ -54,14 +59,13 @@ def main(argv=None):
 def costs(args):
     """Returns a frame with a row per version: size, and for each batch the latency."""
     signatures, columns = {}, {}
+    given = read_frame(args.rows) if args.rows else None
     for path in args.versions:
         name = _name(path)
         schema = load_schema(path)
-        rows = (
-            pd.read_parquet(args.rows) if args.rows else schema.example_rows(NUM_ROWS)
-        )
+        rows = schema.example_rows(NUM_ROWS) if given is None else given
         columns[name] = raw_columns(schema, rows)
-        signatures[name] = tf.saved_model.load(path).signatures["serving_default"]
+        signatures[name] = load_saved_model(path).signatures["serving_default"]
     table = pd.DataFrame(
         {"MB": {_name(p): served_bytes(p) / 1e6 for p in args.versions}}
     )
