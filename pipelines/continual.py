@@ -13,13 +13,10 @@ shapes of the paper's results.
 import functools
 import pathlib
 
-import tensorflow as tf
-
 from pipelines import continual_data, options, period_rows
 from pipelines.continual_experiment import Experiment, Settings
 from pipelines.continual_report import figures, report
 from pipelines.continual_rows import ROWS, TABLES
-from pipelines.results import ResultLines
 from tf_ctr.errors import explain
 
 # Name: default, least, description.
@@ -140,12 +137,7 @@ def show(lines, arguments):
 
 def main(argv=None):
     """Runs what is not done yet, and prints the tables."""
-    arguments = parse(argv)
-    tf.get_logger().setLevel("ERROR")  # A model per period is traced anew, as it must.
-    lines = ResultLines(arguments.run_dir / "results.jsonl")
-    if not arguments.report:
-        run(arguments, lines)
-    show(lines, arguments)
+    period_rows.carry_out(parse(argv), run, show)
 
 
 if __name__ == "__main__":

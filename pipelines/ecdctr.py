@@ -13,15 +13,12 @@ import dataclasses
 import functools
 import pathlib
 
-import tensorflow as tf
-
 from pipelines import ecdctr_data, options, period_rows
 from pipelines.ecdctr_experiment import Experiment, Settings
 from pipelines.ecdctr_report import report
 from pipelines.ecdctr_rows import ROWS, TABLES
 from pipelines.ecdctr_scores import metrics, scores
 from pipelines.ecdctr_sources import DATASETS
-from pipelines.results import ResultLines
 
 PAIRS = ("ads", "1_6", "1_4")
 # Name: default, description.
@@ -122,12 +119,7 @@ def show(lines, arguments):
 
 def main(argv=None):
     """Runs what is not done yet, and prints the tables."""
-    arguments = parse(argv)
-    tf.get_logger().setLevel("ERROR")  # A model per period is traced anew, as it must.
-    lines = ResultLines(arguments.run_dir / "results.jsonl")
-    if not arguments.report:
-        run(arguments, lines)
-    show(lines, arguments)
+    period_rows.carry_out(parse(argv), run, show)
 
 
 if __name__ == "__main__":

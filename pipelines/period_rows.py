@@ -3,9 +3,11 @@
 import dataclasses
 import time
 
+import tensorflow as tf
+
 from pipelines import options
 from pipelines.progress import Progress
-from pipelines.results import provenance
+from pipelines.results import ResultLines, provenance
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.features.files import replacing
 from tf_ctr.optimizers import SparseAdagrad, SparseAdam
@@ -87,6 +89,21 @@ def as_json(settings):
         **dataclasses.asdict(settings),
         "hidden_units": list(settings.hidden_units),
     }
+
+
+def carry_out(arguments, run, show):
+    """Runs what is not done yet, unless only a report is asked for, and shows it.
+
+    Args:
+        arguments: The command line's arguments.
+        run: A function of the arguments and the `ResultLines`.
+        show: A function of the `ResultLines` and the arguments.
+    """
+    tf.get_logger().setLevel("ERROR")  # A model per period is traced anew, as it must.
+    lines = ResultLines(arguments.run_dir / "results.jsonl")
+    if not arguments.report:
+        run(arguments, lines)
+    show(lines, arguments)
 
 
 def run_rows(names, rows, arguments, shared, lines, start):
