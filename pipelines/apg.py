@@ -120,6 +120,8 @@ class Data:
 
 def run(rows, data, lines, arguments):
     """Trains every row with every seed, but for what `lines` has already."""
+    for row in rows:
+        lines.require({"row": row.name}, **_made_with(row, arguments))
     todo = [(row, seed) for row in rows for seed in range(arguments.seeds)]
     done = [pair for pair in todo if lines.has(row=pair[0].name, seed=pair[1])]
     progress = Progress(len(todo), len(done))
@@ -136,8 +138,7 @@ def run(rows, data, lines, arguments):
 def run_one(row, seed, data, lines, arguments):
     """Trains one row with one seed, tests it, and returns its record."""
     splits, schema = data.get(row.schema)
-    settings = dataclasses.replace(arguments.settings, **row.settings)
-    trials = candidates(settings, row.space, arguments.budget)
+    trials = candidates(_settings(row, arguments), row.space, arguments.budget)
     if seed:
         trials = [trials[_chosen(lines, row)]]
 
@@ -152,11 +153,19 @@ def run_one(row, seed, data, lines, arguments):
         **record,
         "served_parameters": served.count_params(),
         "hidden_parameters": _hidden_parameters(served),
-        "budget": arguments.budget,
-        "settings": dataclasses.asdict(settings),
+        **_made_with(row, arguments),
         **test(model, splits, schema),
         **provenance(),
     }
+
+
+def _settings(row, arguments):
+    return dataclasses.replace(arguments.settings, **row.settings)
+
+
+def _made_with(row, arguments):
+    settings = dataclasses.asdict(_settings(row, arguments))
+    return {"budget": arguments.budget, "settings": settings}
 
 
 def _chosen(lines, row):

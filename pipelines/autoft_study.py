@@ -7,6 +7,7 @@ seeds; only the option that its name says differs from the defaults. No test row
 read. Killed at any moment, the same command goes on; `--report` only prints.
 """
 
+import dataclasses
 import pathlib
 
 import pandas as pd
@@ -83,6 +84,12 @@ def main(argv=None):
 
 def run(domains, lines, arguments):
     """Trains every variation with every seed, but for what `lines` has already."""
+    made_with = {
+        "dataset": arguments.dataset,
+        "backbone": arguments.backbone,
+        "settings": dataclasses.asdict(arguments.settings),
+    }
+    lines.require({}, **made_with)
     training = RowTraining(arguments.backbone, domains, arguments.run_dir)
     todo = [(name, seed) for seed in range(arguments.seeds) for name in VARIATIONS]
     left = [
@@ -91,7 +98,7 @@ def run(domains, lines, arguments):
     progress = Progress(len(todo), len(todo) - len(left))
     for name, seed in left:
         record = run_one(name, seed, training, domains, arguments.settings)
-        lines.append({"dataset": arguments.dataset, **record, **provenance()})
+        lines.append({**made_with, **record, **provenance()})
         progress.step(f"{name}, seed {seed}: {record['validation_auc']:.4f}")
 
 

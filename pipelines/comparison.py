@@ -9,7 +9,6 @@ from pipelines.progress import Progress
 from pipelines.results import provenance
 from pipelines.row_training import RowTraining
 from pipelines.rows import BASELINE, PRETRAINED, Row, trials
-from tf_ctr.errors import explain
 
 KEPT = ("validation_auc", "epochs_run", "seconds", "parameters", "train_rows")
 
@@ -69,7 +68,7 @@ class Comparison:
             row: trials(row, plan.settings, plan.budget) for row in plan.rows
         }
         self.chosen = {}
-        self._check_configuration()
+        lines.require({"backbone": plan.backbone}, configuration=plan.configuration())
         self.training.check(self.trials, plan.settings)
 
     def run(self):
@@ -83,20 +82,6 @@ class Comparison:
                     self._test(row, seed)
         for row in self.plan.rows:
             self._compare(row)
-
-    def _check_configuration(self):
-        for record in self.lines.records:
-            if record["backbone"] != self.plan.backbone:
-                continue
-            if record["configuration"] != self.plan.configuration():
-                raise ValueError(
-                    explain(
-                        f"what {self.lines.path} was made with, "
-                        f"{record['configuration']}",
-                        self.plan.configuration(),
-                        "give the same options, another --run-dir, or --fresh",
-                    )
-                )
 
     def _start_progress(self):
         """Counts trainings: those of the choices, and one per further seed."""

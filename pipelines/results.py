@@ -36,6 +36,28 @@ class ResultLines:
             for record in self.records
         )
 
+    def require(self, where, **made_with):
+        """Refuses records that were made in another way than the run at hand.
+
+        Args:
+            where: `{name: value}` of the records that are meant; empty for all.
+            **made_with: What each of them must say of itself.
+
+        Raises:
+            ValueError: If one of them says something else.
+        """
+        wanted = json.loads(json.dumps(made_with))
+        for record in self.records:
+            found = {name: record.get(name) for name in wanted}
+            if where.items() <= record.items() and found != wanted:
+                raise ValueError(
+                    explain(
+                        f"what {self.path} was made with, {found}",
+                        wanted,
+                        "give the same options, or another --run-dir",
+                    )
+                )
+
     def append(self, record):
         """Adds a record, and writes all: the file is whole at any moment."""
         self.records.append(json.loads(json.dumps(record)))

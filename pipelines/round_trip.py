@@ -83,15 +83,23 @@ def main(argv=None):
     """Trains, exports and compares what is not done yet, and prints the table."""
     arguments = parse(argv)
     lines = ResultLines(arguments.run_dir / "results.jsonl")
+    made_with = _made_with(arguments)
+    lines.require({}, **made_with)
     todo = [name for name in VARIANTS if not lines.has(variant=name)]
     if todo:
         domains = DATASETS[arguments.dataset](arguments.data_dir)
         _write_rows(domains, arguments.run_dir)
         progress = Progress(len(VARIANTS), len(VARIANTS) - len(todo))
         for name in todo:
-            lines.append(compare(name, domains, arguments))
+            record = compare(name, domains, arguments)
+            lines.append({**record, **made_with, **provenance()})
             progress.step(name)
     print("\n" + markdown(table(lines.frame())))
+
+
+def _made_with(arguments):
+    settings = dataclasses.asdict(arguments.settings)
+    return {"settings": settings, "dataset": arguments.dataset}
 
 
 def _write_rows(domains, run_dir):
@@ -115,9 +123,6 @@ def compare(name, domains, arguments):
         "odd_rows": _differences(version, odd, model),
         "odd_count": len(odd),
         "requests": refusals(version, tensors).to_dict("index"),
-        "settings": dataclasses.asdict(arguments.settings),
-        "dataset": arguments.dataset,
-        **provenance(),
     }
 
 

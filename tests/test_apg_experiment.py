@@ -129,6 +129,8 @@ def test_experiment_tunes_with_the_first_seed_and_goes_on(run, capsys, monkeypat
     assert {"auc", "gauc", "log_loss", "versions", "commit"} <= set(first)
     assert sum(first["user_groups"]["rows"]) == 60
     assert json.loads(json.dumps(first)) == first
+    with pytest.raises(ValueError, match="'budget': 3"):
+        run(*rows, "--seeds", "3", "--budget", "3")
     monkeypatch.setattr(apg, "run", lambda *_: pytest.fail("trained again"))
     capsys.readouterr()
     run(*rows, "--report")

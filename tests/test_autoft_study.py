@@ -74,6 +74,8 @@ def test_runs_once_and_reports_without_test_rows(arguments, tmp_path, capsys):
     assert again and again in first and "[" not in again
     autoft_study.main([*arguments, "--report"])
     assert capsys.readouterr().out.strip() == again
+    with pytest.raises(ValueError, match="'batch_size': 7"):
+        autoft_study.main([*arguments, "--batch-size", "7"])
 
 
 def test_table_has_gains_seed_by_seed_best_first():

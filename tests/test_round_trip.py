@@ -105,6 +105,8 @@ def test_what_is_done_is_not_done_again(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(round_trip, "compare", None)
     round_trip.main(command)
     assert capsys.readouterr().out.strip() == first[first.index("| model") :].strip()
+    with pytest.raises(ValueError, match="or another --run-dir"):
+        round_trip.main([*command, "--embedding-dim", "3"])
 
 
 def test_the_table_counts_what_was_refused():
