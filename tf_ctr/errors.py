@@ -42,3 +42,22 @@ def unknown_name(kind: str, name: str, valid) -> str:
     """
     names = ", ".join(sorted(valid)) or "(there is none)"
     return explain(f"the name of a {kind}", repr(name), f"use one of: {names}")
+
+
+def check_name(kind: str, name: str, valid) -> None:
+    """Raises, listing the valid names, unless `name` is one of them.
+
+    Args:
+        kind: What the name should name, e.g. `"field"`.
+        name: The name that came.
+        valid: The valid names, a collection.
+
+    Raises:
+        ValueError: If it is none of them.
+
+    Example:
+
+    >>> check_name("field", "item", ["item", "user"])
+    """
+    if name not in valid:
+        raise ValueError(unknown_name(kind, name, valid))

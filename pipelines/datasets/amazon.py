@@ -11,7 +11,7 @@ from pipelines.datasets.checks import check_pair
 from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
 from pipelines.datasets.negatives import draw_negatives
 from pipelines.datasets.tfds_rows import prepared
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 from tf_ctr.features import Categorical, Schema, Sequence
 from tf_ctr.features.checks import check_count
 
@@ -67,8 +67,7 @@ def load(
     check_pair("domain", source, target, DOMAINS)
     check_count("ratio", ratio, 1)
     check_count("seed", seed, 0)
-    if negatives not in NEGATIVES:
-        raise ValueError(unknown_name("kind of negatives", negatives, NEGATIVES))
+    check_name("kind of negatives", negatives, NEGATIVES)
     rows = _positives(data_dir)
     # One stream per domain, whichever is the source.
     of_ties, *of_negatives = np.random.default_rng(seed).spawn(1 + len(DOMAINS))

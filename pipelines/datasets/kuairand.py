@@ -5,7 +5,7 @@ from pipelines.datasets.checks import check_pair
 from pipelines.datasets.domains import Splits, TwoDomains
 from pipelines.datasets.kuairand_rows import NUM_DAYS
 from pipelines.datasets.periods import Periods, daily
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.features.checks import check_count
 
 TABS = tuple(range(15))
@@ -126,8 +126,7 @@ def load_periods(
 
 
 def _check(split, test_days, seed):
-    if split not in SPLITS:
-        raise ValueError(unknown_name("split", split, SPLITS))
+    check_name("split", split, SPLITS)
     check_count("test_days", test_days, 1, (NUM_DAYS - 1) // 2)
     check_count("seed", seed, 0)
 

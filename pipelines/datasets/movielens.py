@@ -9,7 +9,7 @@ from pipelines.datasets.checks import check_pair
 from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
 from pipelines.datasets.movielens_files import from_folder
 from pipelines.datasets.movielens_tfds import fetch, from_tfds
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema, Sequence
 
 # Recovered from the paper's table: the two domains add up to these numbers.
@@ -58,8 +58,7 @@ def load(
         FileNotFoundError: If `data_dir` lacks a file.
         RuntimeError: If there is no folder and TFDS cannot provide the data.
     """
-    if by not in VALUES:
-        raise ValueError(unknown_name("column", by, VALUES))
+    check_name("column", by, VALUES)
     defaults = DEFAULTS[by]
     source = defaults[0] if source is None else source
     target = defaults[1] if target is None else target

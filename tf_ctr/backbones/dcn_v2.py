@@ -10,7 +10,7 @@ from tf_ctr.backbones.pieces import (
     mlp,
     penalty,
 )
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 from tf_ctr.layers import CrossLayerV2
 
 STRUCTURES = ("stacked", "parallel")
@@ -59,8 +59,7 @@ def dcn_v2(
     >>> dcn_v2(schema, rank=4).get_layer("cross_0").rank
     4
     """
-    if structure not in STRUCTURES:
-        raise ValueError(unknown_name("structure", structure, STRUCTURES))
+    check_name("structure", structure, STRUCTURES)
     check_parts(
         "a cross or a deep part",
         hidden_units=hidden_units,

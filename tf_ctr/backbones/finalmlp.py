@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from tf_ctr.backbones.pieces import click_of, concatenate, embed, mlp, penalty
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 from tf_ctr.layers import Bias, BilinearFusion
 
 
@@ -90,8 +90,7 @@ def _gated(x, vectors, fields, units, l2, name):
     if fields is None:
         return x
     for field in fields:
-        if field not in vectors:
-            raise ValueError(unknown_name("field", field, vectors))
+        check_name("field", field, vectors)
     if fields:
         context = concatenate([vectors[f] for f in fields], name=f"{name}_context")
         gate = _gate_network(context, (*units, x.shape[1]), l2, name)

@@ -2,8 +2,8 @@
 
 import re
 
-from tf_ctr.backbones.pieces import check_names, look_up, pool
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.backbones.pieces import check_no_layer_names, look_up, pool
+from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Sequence
 
 # The suffixes of the layers of a history.
@@ -36,8 +36,8 @@ def attended(schema, histories=None):
     if histories is None:
         histories = {name: field.of for name, field in sequences.items()}
     for history, candidate in histories.items():
-        check_field("sequence field", history, sequences)
-        check_field("categorical field", candidate, _of_kind(schema, Categorical))
+        check_name("sequence field", history, sequences)
+        check_name("categorical field", candidate, _of_kind(schema, Categorical))
     if not histories:
         raise ValueError(
             explain(
@@ -47,14 +47,8 @@ def attended(schema, histories=None):
             )
         )
     prefixes = "|".join(map(re.escape, histories))
-    check_names(schema, re.compile(f"({prefixes})_({LAYERS})"))
+    check_no_layer_names(schema, re.compile(f"({prefixes})_({LAYERS})"))
     return dict(histories)
-
-
-def check_field(kind, name, fields):
-    """Raises, listing the valid names, unless `name` is in `fields`."""
-    if name not in fields:
-        raise ValueError(unknown_name(kind, name, fields))
 
 
 def _of_kind(schema, kind):

@@ -59,7 +59,7 @@ def look_up(schema, inputs, embedding_dim, l2=0.0):
     Raises:
         ValueError: See `embed`.
     """
-    check_names(schema, LAYER_NAMES)
+    check_no_layer_names(schema, LAYER_NAMES)
     tables, vectors = {}, {}
     for field in schema.fields:
         ids = inputs[field.name]
@@ -77,7 +77,7 @@ def look_up(schema, inputs, embedding_dim, l2=0.0):
     return vectors
 
 
-def check_names(schema, layer_names):
+def check_no_layer_names(schema, layer_names):
     """Raises if a field is called as a layer.
 
     Args:

@@ -8,7 +8,7 @@ from tf_ctr.backbones.factorization import (
     outer_product,
 )
 from tf_ctr.backbones.pieces import click_probability, concatenate, mlp
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 
 PRODUCTS = {
     "inner": (inner_products,),
@@ -57,8 +57,7 @@ def pnn(
     >>> pnn(schema, embedding_dim=4, product="both").get_layer("signals").output.shape
     (None, 25)
     """
-    if product not in PRODUCTS:
-        raise ValueError(unknown_name("product", product, PRODUCTS))
+    check_name("product", product, PRODUCTS)
     inputs = schema.inputs()
     flat, x = embed_alike(schema, inputs, embedding_dim, embedding_l2)
     quadratic = [multiply(x) for multiply in PRODUCTS[product]]

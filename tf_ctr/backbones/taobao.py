@@ -4,9 +4,9 @@ import functools
 
 import keras
 
-from tf_ctr.backbones.histories import attended, check_field, embed_histories
+from tf_ctr.backbones.histories import attended, embed_histories
 from tf_ctr.backbones.pieces import click_probability, concatenate, mlp, penalty
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Sequence
 from tf_ctr.layers import (
     ETAAttention,
@@ -127,7 +127,7 @@ def _newest(rows, ids, length, history):
 def _checked(schema, histories, categories):
     """Returns `categories`, each aligned with its history."""
     for history, (past, category) in categories.items():
-        check_field("history that is attended to", history, histories)
+        check_name("history that is attended to", history, histories)
         field, length = schema.field(past), schema.field(history).max_length
         of = isinstance(field, Sequence) and field.of
         if of != category or field.max_length != length:

@@ -8,7 +8,7 @@ from tf_ctr.continual.steps import REFRESHES, Plan, step
 from tf_ctr.continual.store import Store
 from tf_ctr.continual.tensorboard import Scalars
 from tf_ctr.continual.training import Training
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 
 
 def run(
@@ -119,8 +119,7 @@ def run(
     0       1              0     4
     """
     periods = ordered(periods)
-    if refresh not in REFRESHES:
-        raise ValueError(unknown_name("refresh", refresh, REFRESHES))
+    check_name("refresh", refresh, REFRESHES)
     if window is not None and window < 1:
         raise ValueError(
             explain("a window of 1 or more periods", window, "pass None for all")

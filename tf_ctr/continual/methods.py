@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.transfer import METHODS, warm_start
 from tf_ctr.transfer.autoft import FROZEN
 from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
@@ -21,8 +21,8 @@ def check_method(method, source, target):
         source: Where source models come from, or `None`.
         target: Likewise the target model.
     """
-    if not callable(method) and method not in (*METHODS, TARGET_ONLY):
-        raise ValueError(unknown_name("method", method, (*METHODS, TARGET_ONLY)))
+    if not callable(method):
+        check_name("method", method, (*METHODS, TARGET_ONLY))
     wrong = None
     if method == TARGET_ONLY and source is not None:
         wrong = "no source model, as target_only transfers nothing"

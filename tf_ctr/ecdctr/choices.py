@@ -3,7 +3,7 @@
 import functools
 
 from tf_ctr.ecdctr.snapshots import SnapshotStore
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 
 # How a level starts its next period.
 STARTS = {"warm": "frozen", "scratch": "restart"}
@@ -17,8 +17,7 @@ def chosen(kind, name, choices):
     Raises:
         ValueError: If the name is unknown, with those there are.
     """
-    if name not in choices:
-        raise ValueError(unknown_name(kind, name, choices))
+    check_name(kind, name, choices)
     return choices[name]
 
 

@@ -6,7 +6,7 @@ from tf_ctr.continual import Level, run
 from tf_ctr.ecdctr.choices import STARTS, chosen, preparing
 from tf_ctr.ecdctr.exchange import export_snapshot, take_newest
 from tf_ctr.ecdctr.snapshots import SnapshotStore
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.transfer.tables import embedding_calls
 
 
@@ -54,8 +54,7 @@ def tpm_level(
     """
     tables = embedding_calls(model)
     for name in fields:
-        if name not in tables:
-            raise ValueError(unknown_name("field with an embedding", name, tables))
+        check_name("field with an embedding", name, tables)
         if getattr(schema.field(name), "vocabulary", None) is None:
             raise ValueError(
                 explain(

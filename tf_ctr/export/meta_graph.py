@@ -5,7 +5,7 @@ import pathlib
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 
 INIT_OP = "__saved_model_init_op"
 
@@ -84,8 +84,7 @@ def signature(meta_graph, name):
         ValueError: If there is none, with the names there are.
     """
     found = signatures(meta_graph)
-    if name not in found:
-        raise ValueError(unknown_name("signature", name, found))
+    check_name("signature", name, found)
     return found[name]
 
 

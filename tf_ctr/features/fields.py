@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.features.categorical import Categorical
 from tf_ctr.features.numeric import Numeric
 from tf_ctr.features.sequence import Sequence
@@ -33,8 +33,8 @@ def check_fields(fields, label, group):
         )
     owners = [field.name for field in fields if isinstance(field, Categorical)]
     for field in fields:
-        if isinstance(field, Sequence) and field.of not in owners:
-            raise ValueError(unknown_name("categorical field", field.of, owners))
+        if isinstance(field, Sequence):
+            check_name("categorical field", field.of, owners)
 
 
 def check_fitted(fields):

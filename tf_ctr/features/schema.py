@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 from tf_ctr.features import columns, reports, serialization
 from tf_ctr.features.encoder import Encoder
 from tf_ctr.features.examples import example_column
@@ -73,8 +73,7 @@ class Schema:
             ValueError: If there is none, with the names there are.
         """
         fields = {field.name: field for field in self.fields}
-        if name not in fields:
-            raise ValueError(unknown_name("field", name, fields))
+        check_name("field", name, fields)
         return fields[name]
 
     def fit(self, data) -> "Schema":

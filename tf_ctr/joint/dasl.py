@@ -3,7 +3,7 @@
 import keras
 
 from tf_ctr.backbones.pieces import check_parts, click_of, concatenate, penalty
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical
 from tf_ctr.joint.pieces import domain_logit, tower_network
 from tf_ctr.joint.two_domains import (
@@ -154,8 +154,7 @@ def _user_and_item(schema, user, *histories):
         and not field.multivalent
         and field.name not in items
     ]
-    if user not in users:
-        raise ValueError(unknown_name("user field", user, users))
+    check_name("user field", user, users)
     if len(items) > 1:
         raise ValueError(
             explain(

@@ -10,7 +10,7 @@ from tf_ctr.backbones.pieces import (
     mlp,
     penalty,
 )
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 from tf_ctr.joint.pieces import num_domains
 from tf_ctr.layers import DomainDense, DomainNorm
 
@@ -110,8 +110,7 @@ def star(
 
 
 def _normalised(x, domains, count, norm):
-    if norm not in NORMS:
-        raise ValueError(unknown_name("norm", norm, NORMS))
+    check_name("norm", norm, NORMS)
     if norm == "none":
         return x
     if norm == "batch":
@@ -121,8 +120,7 @@ def _normalised(x, domains, count, norm):
 
 def _select(vectors, fields):
     for field in fields:
-        if field not in vectors:
-            raise ValueError(unknown_name("field", field, vectors))
+        check_name("field", field, vectors)
     return concatenate([vectors[field] for field in fields], name="auxiliary_input")
 
 

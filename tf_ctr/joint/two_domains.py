@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from tf_ctr.backbones.pieces import LAYER_NAMES, check_names, pool
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.backbones.pieces import LAYER_NAMES, check_no_layer_names, pool
+from tf_ctr.errors import check_name, explain, unknown_name
 from tf_ctr.features import Categorical, Sequence
 from tf_ctr.layers import Embedding
 
@@ -68,7 +68,7 @@ class Tables:
     """
 
     def __init__(self, schema, inputs, is_source, embedding_dim, l2=0.0):
-        check_names(schema, LAYER_NAMES)
+        check_no_layer_names(schema, LAYER_NAMES)
         self._schema = schema
         self._inputs = inputs
         self._is_source = is_source
@@ -123,8 +123,7 @@ class Tables:
 def check_vectors(names, vectors):
     """Raises, listing the valid names, unless all `names` are those of vectors."""
     for name in names:
-        if name not in vectors:
-            raise ValueError(unknown_name("field", name, vectors))
+        check_name("field", name, vectors)
     if not names:
         raise ValueError(
             explain("at least one field of the user", "none", "name the user's id")
@@ -160,5 +159,4 @@ def check_histories(schema, *names):
     """Raises, listing the valid names, unless all `names` are `Sequence` fields."""
     histories = [f.name for f in schema.fields if isinstance(f, Sequence)]
     for name in names:
-        if name not in histories:
-            raise ValueError(unknown_name("sequence field", name, histories))
+        check_name("sequence field", name, histories)

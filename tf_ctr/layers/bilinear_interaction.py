@@ -5,7 +5,7 @@ import itertools
 import keras
 from keras import ops
 
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 from tf_ctr.layers.interaction_checks import check_fields
 
 MODES = ("all", "each", "interaction")
@@ -42,8 +42,7 @@ class BilinearInteraction(keras.layers.Layer):
 
     def __init__(self, mode="interaction", kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
-        if mode not in MODES:
-            raise ValueError(unknown_name("bilinear mode", mode, MODES))
+        check_name("bilinear mode", mode, MODES)
         self.mode = mode
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 

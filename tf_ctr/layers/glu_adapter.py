@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 
 STARTS = ("exact", "small")
 
@@ -113,8 +113,7 @@ def check_adapter(units, start, rank):
                 "pass the width of the target's layer, and rank=None for full rank",
             )
         )
-    if start not in STARTS:
-        raise ValueError(unknown_name("start", start, STARTS))
+    check_name("start", start, STARTS)
 
 
 def _product(a, kernels):

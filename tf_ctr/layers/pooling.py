@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 
 MODES = ("mean", "sum")
 
@@ -42,8 +42,7 @@ class MaskedPooling(keras.layers.Layer):
 
     def __init__(self, mode="mean", **kwargs):
         super().__init__(**kwargs)
-        if mode not in MODES:
-            raise ValueError(unknown_name("pooling mode", mode, MODES))
+        check_name("pooling mode", mode, MODES)
         self.mode = mode
         self.supports_masking = True
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.layers.condition_attention import add_attention
 from tf_ctr.layers.histories import masked_softmax
 
@@ -53,8 +53,7 @@ class SnapshotAggregation(keras.layers.Layer):
 
     def __init__(self, mode="self_attention", time_embedding=False, **kwargs):
         super().__init__(**kwargs)
-        if mode not in AGGREGATIONS:
-            raise ValueError(unknown_name("aggregation", mode, AGGREGATIONS))
+        check_name("aggregation", mode, AGGREGATIONS)
         self.mode = mode
         self.time_embedding = time_embedding
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 
 STARTS = ("exact", "random")
 
@@ -52,8 +52,7 @@ class TransferUnit(keras.layers.Layer):
 
     def __init__(self, gated=True, activation="linear", start="exact", **kwargs):
         super().__init__(**kwargs)
-        if start not in STARTS:
-            raise ValueError(unknown_name("start", start, STARTS))
+        check_name("start", start, STARTS)
         self.gated = gated
         self.activation = keras.activations.get(activation)
         self.start = start

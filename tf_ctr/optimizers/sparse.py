@@ -5,7 +5,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 
 UPDATES = ("lazy", "dense")
 
@@ -97,8 +97,7 @@ class SparseUpdates:
     """
 
     def __init__(self, *args, update="lazy", learning_rate_multipliers=None, **kwargs):
-        if update not in UPDATES:
-            raise ValueError(unknown_name("update", update, UPDATES))
+        check_name("update", update, UPDATES)
         super().__init__(*args, **kwargs)
         self.update = update
         self.learning_rate_multipliers = learning_rate_multipliers

@@ -4,7 +4,7 @@ import abc
 
 import numpy as np
 
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 from tf_ctr.serving.examples import to_examples
 from tf_ctr.serving.failures import check_choice
 from tf_ctr.serving.inputs import check_names, to_inputs, with_context
@@ -95,8 +95,7 @@ class Client(abc.ABC):
 
     def _signature(self, name, choice):
         found = self.signatures(*choice)
-        if name not in found:
-            raise ValueError(unknown_name("signature", name, found))
+        check_name("signature", name, found)
         return found[name]
 
     def _examples(self, rows, context, choice):

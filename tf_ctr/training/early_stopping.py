@@ -7,7 +7,7 @@ import pathlib
 import keras
 import numpy as np
 
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
@@ -57,8 +57,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares, and writes the state down."""
-        if self.monitor not in logs:
-            raise ValueError(unknown_name("metric", self.monitor, logs))
+        check_name("metric", self.monitor, logs)
         if epoch <= self._seen_epoch or self.model.stop_training:
             return  # An epoch that a kill made run twice, or one too many.
         best_weights = self.best_weights

@@ -4,7 +4,7 @@ import glob
 
 import keras
 
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 from tf_ctr.transfer.historical import freeze_aggregation
 from tf_ctr.transfer.layer_names import layers_by_path
 from tf_ctr.transfer.surgery import inputs_like, rebuild
@@ -48,8 +48,7 @@ def a_ctr(source, batch_norm="reset"):
     >>> a_ctr(source).get_layer("norm").moving_mean.numpy()
     array([0.], dtype=float32)
     """
-    if batch_norm not in FRESH:
-        raise ValueError(unknown_name("start of BatchNorm", batch_norm, FRESH))
+    check_name("start of BatchNorm", batch_norm, FRESH)
     norms = [
         glob.escape(path)
         for path, layer in layers_by_path(source).items()

@@ -5,7 +5,7 @@ import glob
 import keras
 from keras import layers
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.layers import APGDense
 from tf_ctr.transfer.conditions import (
     AGGREGATIONS,
@@ -82,8 +82,7 @@ def apg(
     >>> apg(model, condition="self").get_layer("deep_0").rank
     4
     """
-    if aggregation not in AGGREGATIONS:
-        raise ValueError(unknown_name("aggregation", aggregation, AGGREGATIONS))
+    check_name("aggregation", aggregation, AGGREGATIONS)
     conditions = condition_by_layer(condition, _hidden_dense(model))
     ranks = _ranks(rank, conditions)
     inputs, tables = inputs_like(model), embedding_calls(model)

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain, unknown_name
 from tf_ctr.layers import ConditionAttention
 from tf_ctr.transfer.lookup import field_vector
 
@@ -33,8 +33,7 @@ def condition_by_layer(condition, sites):
     if not isinstance(condition, dict):
         condition = {name: condition for name in sites if name.startswith("deep")}
     for name in condition:
-        if name not in sites:
-            raise ValueError(unknown_name("hidden Dense layer", name, sites))
+        check_name("hidden Dense layer", name, sites)
     if not condition:
         raise ValueError(
             explain(

@@ -4,7 +4,7 @@ from fnmatch import fnmatch
 
 from keras import layers
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.layers import GLUAdapter
 from tf_ctr.transfer.joining import add_before_activation
 from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
@@ -134,8 +134,7 @@ def _check_options(**received):
         "where": ("before_activation", "after_activation"),
     }
     for option, value in received.items():
-        if value not in valid[option]:
-            raise ValueError(unknown_name(option, value, valid[option]))
+        check_name(option, value, valid[option])
 
 
 def _shared_outputs(patterns, tower, target):

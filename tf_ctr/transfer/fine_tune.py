@@ -2,7 +2,7 @@
 
 import glob
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain, unknown_name
 from tf_ctr.transfer.layer_options import freeze_layers, set_learning_rate_multipliers
 from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
 from tf_ctr.transfer.tables import embedding_calls
@@ -99,8 +99,7 @@ def _left_out(source, which):
         raise ValueError(unknown_name("part of a model", which, PARTS))
     fields = tables if which == "embeddings" else which
     for field in fields:
-        if field not in tables:
-            raise ValueError(unknown_name("field with an embedding", field, tables))
+        check_name("field with an embedding", field, tables)
     if not fields:
         raise ValueError(
             explain("an embedding table to start from", f"which={which!r}", "name some")

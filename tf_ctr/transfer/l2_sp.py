@@ -1,6 +1,6 @@
 """L2-SP: fine-tuning with a pull to the starting point."""
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.transfer.fine_tune import fine_tune
 from tf_ctr.transfer.l2_sp_model import L2SPModel
 
@@ -77,8 +77,7 @@ def _new_layers(source, target, new):
     ours = [layer.name for layer in target.layers if layer.weights]
     theirs = {layer.name for layer in source.layers if layer.weights}
     for name in new:
-        if name not in ours:
-            raise ValueError(unknown_name("layer with weights", name, ours))
+        check_name("layer with weights", name, ours)
     found = [name for name in ours if name not in theirs or name in new]
     if found == ours:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import keras
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.layers import DomainGate, HistoryAttention
 from tf_ctr.transfer.autoft import FROZEN
 from tf_ctr.transfer.lookup import look_up
@@ -95,8 +95,7 @@ def natr(source, item, history, attention_units=None):
 
 def _check_fields(tables, item, history):
     for field in (item, history):
-        if field not in tables:
-            raise ValueError(unknown_name("field with an embedding", field, tables))
+        check_name("field with an embedding", field, tables)
     if tables[item] != tables[history] or item == history:
         raise ValueError(
             explain(

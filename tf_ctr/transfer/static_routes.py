@@ -2,7 +2,7 @@
 
 from keras import tree
 
-from tf_ctr.errors import unknown_name
+from tf_ctr.errors import check_name
 from tf_ctr.layers import Route
 from tf_ctr.transfer.graph import route_branches
 from tf_ctr.transfer.routes import ROUTE, route_shares, routes
@@ -77,8 +77,7 @@ def fix_routes(model, frozen=None):
     frozen = dict(frozen or {})
     sites = routes(model)
     for site in frozen:
-        if site not in sites:
-            raise ValueError(unknown_name("routed site", site, sites))
+        check_name("routed site", site, sites)
     branches = route_branches(model)
     merged = _merged(model, branches, frozen)
     single = {name: merged.get(name, name) for pair in merged.items() for name in pair}

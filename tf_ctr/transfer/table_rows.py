@@ -6,7 +6,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Numeric
 from tf_ctr.features.encoder import bucket
 from tf_ctr.transfer.tables import table_inputs
@@ -58,8 +58,7 @@ class RowMatch:
 
 def check_new_rows(new_rows):
     """Raises unless `new_rows` is one of `NEW_ROWS`."""
-    if new_rows not in NEW_ROWS:
-        raise ValueError(unknown_name("start of new rows", new_rows, NEW_ROWS))
+    check_name("start of new rows", new_rows, NEW_ROWS)
 
 
 def fields_by_table(model, schema):
