@@ -3,12 +3,14 @@
 import dataclasses
 import json
 
+import numpy as np
+
 from pipelines import scoring
 from pipelines.intervals import interval
 from pipelines.progress import Progress
 from pipelines.results import provenance
 from pipelines.row_training import RowTraining
-from pipelines.rows import BASELINE, PRETRAINED, Row, trials
+from pipelines.rows import PRETRAINED, Row, trials
 
 KEPT = ("validation_auc", "epochs_run", "seconds", "parameters", "train_rows")
 
@@ -81,7 +83,9 @@ class Comparison:
                 if not self._tested(row, seed):
                     self._test(row, seed)
         for row in self.plan.rows:
-            self._compare(row)
+            for baseline in row.baselines:
+                if baseline in self.plan.rows:
+                    self._compare(row, baseline)
 
     def _start_progress(self):
         """Counts trainings: those of the choices, and one per further seed."""
@@ -170,22 +174,20 @@ class Comparison:
             **provenance(),
         }
 
-    def _compare(self, row):
-        """Adds the interval of the difference to Fine-Tune of the same group."""
-        baseline = Row(row.group, BASELINE)
-        if row == baseline or baseline not in self.plan.rows:
-            return
+    def _compare(self, row, baseline):
+        """Adds the interval of the difference of two rows."""
         seeds = range(self.plan.seeds)
         pair = (row, baseline)
         aucs = [[self._auc(one, seed) for seed in seeds] for one in pair]
-        key = {**self._key("interval", row), "aucs": aucs}
+        key = {**self._key("interval", row), "baseline": baseline.name, "aucs": aucs}
         if self.lines.has(**key):
             return
         paths = [[self._scores_path(one, seed) for seed in seeds] for one in pair]
         labels = self.domains.schema.labels(self.domains.target.test)
         found = interval(labels, *paths)
-        if found is None:
-            print(f"{row.title}: no interval, its test scores are not in the run dir.")
+        difference = np.subtract(*np.mean(aucs, axis=1))
+        if found is None or not np.isclose(found["difference"], difference, atol=1e-6):
+            print(f"{row.title}: no interval, the run dir has not its test scores.")
         else:
             self.lines.append({**key, **found, **self._origin(row)})
 

@@ -3,11 +3,12 @@
 import pandas as pd
 
 from pipelines.methods import METHODS
-from pipelines.rows import BASELINE, PRETRAINED, TARGET_ONLY
+from pipelines.rows import BASELINE, PRETRAINED, RIVAL, TARGET_ONLY
 from pipelines.statistics import paired_tests
 
 GROUPS = {"target": "Target-only", "source": "Source-based", "all": "All-based"}
 METHOD_ORDER = (TARGET_ONLY, PRETRAINED, *METHODS)
+TESTS = ("95 % interval (test rows)", "p (t-test)", "p (Wilcoxon)")
 HEADER = (
     "",
     "AUC",
@@ -15,9 +16,7 @@ HEADER = (
     "GAUC",
     "seeds",
     "AUC over Fine-Tune",
-    "95 % interval (test rows)",
-    "p (t-test)",
-    "p (Wilcoxon)",
+    *TESTS,
     "parameters",
     "seconds",
     "chosen",
@@ -72,13 +71,14 @@ def report(records):
     parts = []
     for backbone, of_backbone in runs.groupby("backbone", sort=False):
         parts.append(f"### {backbone}\n\n{_table(of_backbone, records)}")
+        parts += _against_rival(of_backbone, records)
     if runs["backbone"].nunique() > 1:
         parts.append(f"### AUC / LogLoss by backbone\n\n{_by_backbone(runs)}")
     return "\n\n".join(parts)
 
 
 def _table(runs, records):
-    lines = [_line(HEADER), "|" + "---|" * len(HEADER)]
+    lines = _header(HEADER)
     for group, of_group in runs.groupby("group", sort=False):
         lines.append(_line([f"**{GROUPS[group]}**", *[""] * (len(HEADER) - 1)]))
         baseline = of_group[of_group["row"] == f"{group}-{BASELINE}"]
@@ -90,13 +90,31 @@ def _table(runs, records):
     return "\n".join(lines)
 
 
+def _against_rival(runs, records):
+    """A list of one table, AutoFT against SpotTune; of none without the two."""
+    rivals = runs[runs["row"] == runs["group"] + f"-{RIVAL}"]
+    routed = runs[runs["row"].str.contains("-autoft")]
+    routed = routed[routed["group"].isin(rivals["group"])]
+    if routed.empty:
+        return []
+    lines = _header(("", "AUC over SpotTune", *TESTS))
+    for (group, title), of_row in routed.groupby(["group", "title"], sort=False):
+        rival = rivals[rivals["group"] == group]
+        lines.append(_line([title, *_compared(of_row, rival, records)]))
+    return ["\n".join(lines)]
+
+
+def _header(names):
+    return [_line(names), "|" + "---|" * len(names)]
+
+
 def _line(cells):
     return f"| {' | '.join(cells)} |"
 
 
 def _cells(runs, compared):
     first = runs.iloc[0]
-    chosen = ", ".join(f"{k} {v}" for k, v in first["chosen"].items() if v)
+    told = {k: v for k, v in first["chosen"].items() if v or v is False}
     return [
         first["title"],
         *(_mean(runs[metric], 4) for metric in ("auc", "log_loss", "gauc")),
@@ -104,7 +122,7 @@ def _cells(runs, compared):
         *compared,
         f"{first['parameters']:,}",
         _mean(runs["seconds"], 0),
-        chosen,
+        ", ".join(f"{name} {value}" for name, value in told.items()),
     ]
 
 
@@ -147,7 +165,7 @@ def _mean(values, digits):
 def _by_backbone(runs):
     """Rows and metrics against backbones: the paper's table 5."""
     backbones = runs["backbone"].unique()
-    lines = [_line(["", *backbones]), "|" + "---|" * (len(backbones) + 1)]
+    lines = _header(["", *backbones])
     for _, of_row in runs.groupby("row", sort=False):
         cells = []
         for backbone in backbones:

@@ -16,9 +16,8 @@ from tf_ctr.transfer.surgery import copy_weights
 class RowTraining:
     """The trainings of one backbone on one dataset.
 
-    A pre-trained row learns from the training rows of its domain, or of both, and is
-    stopped and chosen by the validation rows of the same; every other row learns and
-    is chosen on the target.
+    A row that is pre-trained on the source learns, is stopped and is chosen on the
+    source; one that is pre-trained on both learns from both. All else is of the target.
 
     Args:
         backbone: Name of the backbone.
@@ -111,10 +110,10 @@ class RowTraining:
 
 
 def _together(domains):
-    """The rows of both domains, for pre-training; its test rows are not used."""
+    """The training rows of both domains."""
     source, target = domains.source, domains.target
     return Splits(
         pd.concat([source.train, target.train], ignore_index=True),
-        pd.concat([source.validation, target.validation], ignore_index=True),
+        target.validation,
         target.test,
     )

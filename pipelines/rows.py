@@ -8,6 +8,7 @@ from pipelines.trials import Trial, candidates
 from tf_ctr.errors import explain
 
 BASELINE = "fine_tune"
+RIVAL = "spottune"  # What AutoFT is compared with, too.
 PRETRAINED = "pretrained"
 TARGET_ONLY = "target_only"
 
@@ -37,6 +38,12 @@ class Row:
     def transfers(self):
         """Whether it starts from a pre-trained model and trains on the target."""
         return self.method in METHODS
+
+    @property
+    def baselines(self):
+        """The rows that it is compared with: those of its group, but for itself."""
+        methods = [BASELINE, RIVAL] if "autoft" in self.method else [BASELINE]
+        return [Row(self.group, name) for name in methods if name != self.method]
 
     @property
     def which(self):

@@ -66,7 +66,9 @@ def routes(model, domains, batch_size):
 
 def curve(run_dir):
     """Returns the validation AUC after every epoch, from a run's TensorBoard logs."""
-    events = EventAccumulator(str(run_dir / "validation"))
+    # Zero keeps all: by default it thins out what has more than ten epochs.
+    size = {"tensors": 0}
+    events = EventAccumulator(str(run_dir / "validation"), size_guidance=size)
     events.Reload()
     # A resumed run has logged an epoch twice; the later one counts.
     epochs = {

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from pipelines.results import ResultLines
 from pipelines.row_training import RowTraining
 from pipelines.rows import Row, rows, trials
 from tf_ctr.evaluation import predict
+from tf_ctr.metrics import exact_auc
 
 TINY = dataclasses.replace(
     SMALL, embedding_dim=2, hidden_units=(4, 2), num_cross_layers=1, epochs=1
@@ -76,7 +78,7 @@ class Fakes:
         noise = np.random.default_rng([seed, *row.encode()]).normal(size=len(labels))
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, labels + noise)
-        auc = 0.7 + (row == AUTOFT.name) / 10 + seed / 100
+        auc = exact_auc(labels, labels + noise)
         groups = {"rows": [1], "least": [0], "most": [1], "auc": [auc]}
         metrics = {"auc": auc, "log_loss": 0.5, "gauc": 0.6, "calibration": 1.0}
         return {**metrics, "user_groups": groups, "item_groups": groups}
@@ -220,6 +222,22 @@ def test_results_of_another_configuration_are_not_mixed(run, fakes):
         run(budget=2, settings=dataclasses.replace(TINY, epochs=2))
 
 
+def test_interval_of_scores_of_another_run_is_left_out_and_said(
+    run, fakes, tmp_path, capsys
+):
+    run(seeds=1)
+    (path,) = (tmp_path / "run").rglob(f"{AUTOFT.name}/seed_0/test_scores.npy")
+    np.save(path, np.load(path)[::-1])
+    lines = ResultLines(tmp_path / "run" / "results.jsonl")
+    kept = [r for r in lines.records if r["kind"] != "interval"]
+    lines.path.write_text("".join(json.dumps(record) + "\n" for record in kept))
+    records = run(seeds=1)
+    assert "Source-AutoFT: no interval" in capsys.readouterr().out
+    assert [r["row"] for r in records if r["kind"] == "interval"] == [
+        "source-pretrained"
+    ]
+
+
 def test_interval_without_scores_is_left_out_and_said(run, fakes, tmp_path, capsys):
     run(seeds=1)
     lines = ResultLines(tmp_path / "run" / "results.jsonl")
@@ -269,11 +287,9 @@ def test_rows_start_from_their_source_with_the_dropout_of_the_trial(
 
 def test_pretraining_on_all_has_the_rows_of_both_and_never_the_test(domains, tmp_path):
     splits = RowTraining("dcn", domains, tmp_path)._splits["all"]
-    for name in ("train", "validation"):
-        both = pd.concat([getattr(domains.source, name), getattr(domains.target, name)])
-        pd.testing.assert_frame_equal(
-            getattr(splits, name), both.reset_index(drop=True)
-        )
+    both = pd.concat([domains.source.train, domains.target.train])
+    pd.testing.assert_frame_equal(splits.train, both.reset_index(drop=True))
+    assert splits.validation is domains.target.validation
 
 
 @pytest.fixture
@@ -368,3 +384,13 @@ def test_fresh_forgets_runs_and_nothing_else(tmp_path):
     (tmp_path / "thesis.txt").write_text("keep")
     compare.forget(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_curve_has_every_epoch(tmp_path):
+    writer = tf.summary.create_file_writer(str(tmp_path / "validation"))
+    with writer.as_default():
+        for epoch in range(25):
+            tf.summary.scalar("epoch_auc", epoch / 100, step=epoch)
+    writer.close()
+    found = scoring.curve(tmp_path)
+    np.testing.assert_allclose(found, np.arange(25) / 100, atol=1e-6)

@@ -11,6 +11,8 @@ TITLES = {
     "target-target_only": "Target-only",
     "source-pretrained": "Source-only",
     "source-fine_tune": "Source-Fine-Tune",
+    "source-ptu": "Source-PTU",
+    "source-spottune": "Source-SpotTune",
     "source-autoft": "Source-AutoFT",
     "source-autoft-cross": "Source-AutoFT (cross)",
     "all-pretrained": "All",
@@ -123,6 +125,30 @@ def test_an_interval_of_other_seeds_is_not_shown():
         "high": 0.02,
     }
     assert cells(report([*records(), interval]), "Source-AutoFT")[6] == ""
+
+
+def test_autoft_is_compared_with_spottune_too():
+    spottune = [choice("source-spottune"), run("source-spottune", 0, 0.81)]
+    interval = {
+        "kind": "interval",
+        "backbone": "dcn",
+        "row": "source-autoft",
+        "aucs": [[0.82], [0.81]],
+        "low": 0.004,
+        "high": 0.016,
+    }
+    assert "over SpotTune" not in report(records())
+    text = report([*records(), *spottune, interval])
+    against = text[text.index("|  | AUC over SpotTune") :]
+    shown = ["Source-AutoFT", "+0.0100", "+0.0040 to +0.0160", "", ""]
+    assert cells(against, "Source-AutoFT") == shown
+    assert "Fine-Tune" not in against
+
+
+def test_what_is_chosen_is_told_switches_that_are_off_too():
+    chosen = {"learning_rate": 0.1, "gated": False, "l2": 0.0}
+    text = report([choice("source-ptu", chosen), run("source-ptu", 0, 0.7, chosen)])
+    assert cells(text, "Source-PTU")[-1] == "learning_rate 0.1, gated False"
 
 
 def test_runs_of_an_older_choice_are_left_out():
