@@ -5,9 +5,10 @@
 
 The days are cut into periods. Every row is trained period by period and tested on the
 next one, always before it is trained on it; all rows of a table are tested on the same
-periods, those after the first transfer. Killed at any moment, the same command goes
-on; `--report` only prints what is done. With the tables comes a verdict on the four
-shapes of the paper's results.
+periods, those after the first transfer; on the ones before, Base chooses the learning
+rate of all rows. Killed at any moment, the same command goes on; `--report` only prints
+what is done. Two processes need two run dirs. With the tables comes a verdict on the
+four shapes of the paper's results.
 """
 
 import functools
@@ -73,17 +74,23 @@ def configuration(arguments):
 def run(arguments, lines):
     """Runs every row with every seed, but for what `lines` has already."""
 
-    def start():
-        data = continual_data.load(
+    @functools.lru_cache(maxsize=1)
+    def data(seed):
+        return continual_data.load(
             arguments.dataset,
             arguments.data_dir,
             arguments.source_tab,
             arguments.target_tab,
             arguments.period_days,
+            seed,
         )
-        check_start(arguments.start, len(data.target))
-        print(describe(data))
-        build = functools.partial(Experiment, data, arguments.settings)
+
+    def build(settings, folder, seed):
+        return Experiment(data(seed), settings, folder, seed)
+
+    def start():
+        check_start(arguments.start, len(data(0).target))
+        print(describe(data(0)))
         return build, lambda found: {"periods": tested(found, arguments.start)}
 
     names = period_rows.wanted(arguments, ROWS, TABLES)

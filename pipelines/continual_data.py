@@ -27,7 +27,7 @@ class PeriodData:
             strictly earlier in either domain.
         schemas: Fitted on the first period of both domains: `"plain"`, the dataset's
             own; `"joint"`, with `domain`; `"histories"`, with `domain` and the two
-            histories in place of the dataset's one.
+            histories beside the dataset's one.
         user: The field of the user's id.
         item: The field of the item's id.
         user_fields: The fields that describe the user.
@@ -45,14 +45,6 @@ class PeriodData:
     history: str
     ids: tuple
 
-    def ratio(self):
-        """Rows of the source per row of the target, so that an epoch has both once."""
-        rows = [
-            sum(len(period.read()) for period in periods)
-            for periods in (self.source, self.target)
-        ]
-        return rows[0] / rows[1]
-
     def joint(self):
         """The target's periods, each with the source's rows."""
         return [
@@ -66,8 +58,8 @@ class Dataset:
     """Where the periods of a dataset come from.
 
     Attributes:
-        load: `load(data_dir, source_tab, target_tab)` returns its `TwoDomains`, whose
-            frames have a `day`.
+        load: `load(data_dir, source_tab, target_tab, seed)` returns its `TwoDomains`,
+            whose frames have a `day`. Real data is the same for every seed.
         time: The column that says when.
         user_fields: As of `PeriodData`.
         ids: Likewise.
@@ -79,19 +71,25 @@ class Dataset:
     ids: tuple
 
 
-def _synthetic(data_dir, source_tab, target_tab):
-    """The synthetic world with drift, which needs no folder."""
+def _kuairand(data_dir, source_tab, target_tab, seed):
+    """The log, which no seed changes."""
+    return kuairand.load(data_dir, source_tab, target_tab)
+
+
+def _synthetic(data_dir, source_tab, target_tab, seed):
+    """A synthetic world with drift for every seed, which needs no folder."""
     return synthetic.generate(
         source_rows=140_000,
         target_rows=28_000,
         num_days=14,
         drift=0.3,
+        seed=seed,
     )
 
 
 DATASETS = {
     "kuairand": Dataset(
-        kuairand.load,
+        _kuairand,
         "time_ms",
         ("user_id", "user_active_degree"),
         ("user_id", "video_id", "author_id", "music_id"),
@@ -105,7 +103,7 @@ DATASETS = {
 }
 
 
-def load(name, data_dir, source_tab, target_tab, period_days) -> PeriodData:
+def load(name, data_dir, source_tab, target_tab, period_days, seed=0) -> PeriodData:
     """Loads a dataset as periods.
 
     Args:
@@ -115,12 +113,13 @@ def load(name, data_dir, source_tab, target_tab, period_days) -> PeriodData:
         target_tab: Of `kuairand`.
         period_days: Days of a period; days that are left over at the end are too few
             for one, and dropped.
+        seed: Of a world that is drawn.
 
     Raises:
         ValueError: If there are not at least three periods.
     """
     dataset = DATASETS[name]
-    data = dataset.load(data_dir, source_tab, target_tab)
+    data = dataset.load(data_dir, source_tab, target_tab, seed)
     rows = pd.concat(
         [
             frame.assign(**{DOMAIN: domain})
@@ -198,13 +197,12 @@ def schemas(schema, history, frame):
         Sequence(name, of=history.of, max_length=history.max_length)
         for name in HISTORIES
     ]
-    kept = [field for field in joint if field.name != history.name]
     return {
         name: Schema(fields, schema.label, schema.group).fit(frame)
         for name, fields in (
             ("plain", plain),
             ("joint", joint),
-            ("histories", [*kept, *split]),
+            ("histories", [*joint, *split]),
         )
     }
 

@@ -7,7 +7,9 @@ import shutil
 import keras
 
 from pipelines.continual_data import DOMAIN, HISTORIES, SOURCE, PeriodData
+from pipelines.continual_verdict import mean
 from pipelines.period_rows import ModelSettings
+from tf_ctr import transfer
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.continual import Report, Training, run, train_source
 from tf_ctr.continual.measuring import measure
@@ -53,6 +55,13 @@ class Experiment:
         """The target's own model, over all periods."""
         return self._alone("base", self.settings.backbone)
 
+    def validation_auc(self):
+        """Base's mean AUC on the periods up to the start, which no table has."""
+        until = self.data.target[: self.settings.start + 1]
+        data = dataclasses.replace(self.data, target=until)
+        report = dataclasses.replace(self, data=data).base()
+        return mean([r["test"] for r in report.records if r["test"]], "auc")
+
     def sources(self):
         """Trains the source models, and returns their folder."""
         schema = self.data.schemas["plain"]
@@ -94,7 +103,7 @@ class Experiment:
             schema=schema,
             method="target_only",
             slices=self._slices(),
-            **self._options(ratio=self.data.ratio()),
+            **self._options(),
         )
 
     def transferred(self, name, method, arguments=None, **options) -> Report:
@@ -112,16 +121,35 @@ class Experiment:
             **self._options(),
         )
 
-    def fine_tuned_on(self, name, window) -> Report:
-        """All parameters of the newest source model, fine-tuned on some periods."""
+    def fine_tuned(self, name, which="all", window=None) -> Report:
+        """The newest source model, fine-tuned on the target's newest periods.
+
+        Each model passes over its periods once, as Base and CTNet do.
+        """
+        return self._anew(name, "fine_tune", {"which": which}, window=window)
+
+    def dual_embedding(self) -> Report:
+        """Tables of the newest source model beside those of a new target model."""
+        schema = self.data.schemas["plain"]
+        return self._anew(
+            "dual_embedding",
+            transfer.dual_embedding,
+            {"fields": self.data.ids},
+            target=self._build(BACKBONES, self.settings.backbone, schema),
+            schema=schema,
+            window=None,
+        )
+
+    def _anew(self, name, method, arguments, **options):
         return run(
             self.data.target,
             self.folder / name,
             source=self.sources(),
-            method="fine_tune",
+            method=method,
+            arguments=arguments,
             refresh="restart",
-            window=window,
             slices=self._slices(),
+            **options,
             **self._options(),
         )
 
@@ -146,10 +174,15 @@ class Experiment:
     def _slices(self):
         return (self.data.user, self.data.item)
 
-    def _options(self, ratio=1.0):
+    def _options(self):
         settings = self.settings
         training = Training(
-            settings.compile, settings.batch_size, settings.epochs, ratio
+            settings.compile,
+            settings.batch_size,
+            settings.epochs,
+            ratio=None,
+            # A few hundred steps do not bring momentum to where it belongs.
+            measure_batch_norm=True,
         )
         return {"training": training, "seed": self.seed, "verbose": self.verbose}
 

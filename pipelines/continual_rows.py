@@ -4,7 +4,6 @@ import dataclasses
 import functools
 
 from pipelines.continual_experiment import Experiment
-from tf_ctr import transfer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,27 +19,12 @@ class Row:
     run: callable
 
 
-def _fine_tuned(name, which):
+def _fine_tuned(name, which="all", window=None):
     def run(experiment):
-        return experiment.transferred(
-            name,
-            "fine_tune",
-            {"which": experiment.data.ids if which == "ids" else which},
-            refresh="restart",
-            window=None,
-        )
+        fields = experiment.data.ids if which == "ids" else which
+        return experiment.fine_tuned(name, fields, window)
 
     return run
-
-
-def _dual(experiment):
-    return experiment.transferred(
-        "dual_embedding",
-        transfer.dual_embedding,
-        {"fields": experiment.data.ids},
-        refresh="restart",
-        window=None,
-    )
 
 
 def _ctnet(name, adapter="glu", refresh="frozen"):
@@ -49,10 +33,6 @@ def _ctnet(name, adapter="glu", refresh="frozen"):
         return experiment.transferred(name, "ctnet", arguments, refresh=refresh)
 
     return run
-
-
-def _window(name, window):
-    return lambda experiment: experiment.fine_tuned_on(name, window)
 
 
 JOINT_TITLES = {
@@ -73,8 +53,8 @@ ROWS = {
     "ft_embeddings": Row(
         "Fine-tune (all embeddings)", _fine_tuned("ft_embeddings", "embeddings")
     ),
-    "ft_all": Row("Fine-tune (all parameters)", _fine_tuned("ft_all", "all")),
-    "dual_embedding": Row("Dual embedding", _dual),
+    "ft_all": Row("Fine-tune (all parameters)", _fine_tuned("ft_all")),
+    "dual_embedding": Row("Dual embedding", Experiment.dual_embedding),
     **{
         name: Row(title, functools.partial(Experiment.joint, name=name))
         for name, title in JOINT_TITLES.items()
@@ -82,15 +62,18 @@ ROWS = {
     "ctnet_linear": Row("CTNet without GLU", _ctnet("ctnet_linear", "linear")),
     "ctnet": Row("CTNet", _ctnet("ctnet")),
     "ctnet_once": Row("CTNet (transfer once)", _ctnet("ctnet_once", refresh="once")),
-    "ft_last_1": Row("Fine-tune (newest period)", _window("ft_last_1", 1)),
-    "ft_last_2": Row("Fine-tune (newest 2 periods)", _window("ft_last_2", 2)),
-    "ft_last_4": Row("Fine-tune (newest 4 periods)", _window("ft_last_4", 4)),
-    "ft_every": Row("Fine-tune (all periods)", _window("ft_every", None)),
+    "ft_last_1": Row("Fine-tune (newest period)", _fine_tuned("ft_last_1", window=1)),
+    "ft_last_2": Row(
+        "Fine-tune (newest 2 periods)", _fine_tuned("ft_last_2", window=2)
+    ),
+    "ft_last_4": Row(
+        "Fine-tune (newest 4 periods)", _fine_tuned("ft_last_4", window=4)
+    ),
 }
-FINE_TUNING = ("ft_last_1", "ft_last_2", "ft_last_4", "ft_every")
+NEWEST = ("ft_last_1", "ft_last_2", "ft_last_4")
 TABLES = {
-    "2": tuple(name for name in ROWS if name not in ("ctnet_once", *FINE_TUNING)),
+    "2": tuple(name for name in ROWS if name not in ("ctnet_once", *NEWEST)),
     "3": ("base", "ctnet_once", "ctnet"),
-    "4": ("base", *FINE_TUNING, "ctnet"),
+    "4": ("base", *NEWEST, "ft_all", "ctnet"),
     "5": ("base", "ctnet"),
 }

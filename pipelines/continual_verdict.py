@@ -36,9 +36,12 @@ def verdicts(by_row, metric="auc"):
 
 
 def _verdict(values):
+    seeds = f"{(values > 0).sum()} of {len(values)}"
     if (values > 0).all():
-        return "holds"
-    return "does not hold" if (values <= 0).all() else "open: seeds disagree"
+        return f"holds ({seeds})"
+    if (values <= 0).all():
+        return f"does not hold ({seeds})"
+    return f"open: seeds disagree ({seeds})"
 
 
 def _differences(by_row, metric):
@@ -50,10 +53,11 @@ def _differences(by_row, metric):
     yield "base over fine-tuning", _less(means, "base", "ft_last_1")
     yield "ctnet over base", _less(means, "ctnet", "base")
     once, ctnet = (gains(by_row, row, metric) for row in ("ctnet_once", "ctnet"))
-    both = once.keys() & ctnet.keys()
-    yield "once decays", {s: once[s][0] - once[s][-1] for s in sorted(both)}
-    yield "continual over once", {s: ctnet[s][-1] - once[s][-1] for s in sorted(both)}
-    kept = {s: g[-1] - g[0] / 2 for s, g in ctnet.items() if g[0] > 0}
+    both = sorted(once.keys() & ctnet.keys())
+    # What is no gain at first can neither decay nor be kept.
+    yield "once decays", {s: min(once[s][0] - once[s][-1], once[s][0]) for s in both}
+    yield "continual over once", {s: ctnet[s][-1] - once[s][-1] for s in both}
+    kept = {s: min(g[-1] - g[0] / 2, g[0]) for s, g in ctnet.items()}
     yield "continual holds", kept
     yield "glu over linear", _less(means, "ctnet", "ctnet_linear")
     for position, name in enumerate(("new users", "new items")):

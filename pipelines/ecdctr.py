@@ -5,8 +5,9 @@
 
 Natural data and advertisements lie on one line of event time, in days; the months,
 weeks and days of the paper are compressed. All rows are tested on the same
-advertisements, each by the newest model trained before it. Killed at any moment, the
-same command goes on; `--report` only prints what is done.
+advertisements, each by the newest model trained before it; on those before the start
+the model of ads alone chooses the learning rate of all. Killed at any moment, the same
+command goes on; `--report` only prints what is done. Two processes need two run dirs.
 """
 
 import dataclasses
@@ -104,7 +105,7 @@ def run(arguments, lines):
             values = metrics(scores(found, data), data.month_days)
             return {"sizes": data.sizes(), "metrics": values}
 
-        return functools.partial(Experiment, data, arguments.settings), measure
+        return functools.partial(Experiment, data), measure
 
     names = period_rows.wanted(arguments, ROWS, TABLES)
     shared = {"configuration": configuration(arguments)}

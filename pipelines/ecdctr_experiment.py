@@ -11,7 +11,8 @@ from pipelines.continual_data import DOMAIN
 from pipelines.ecdctr_data import LevelData
 from pipelines.period_rows import ModelSettings
 from tf_ctr.backbones import BACKBONES, dnn
-from tf_ctr.continual import Level, Training, run, run_levels
+from tf_ctr.continual import Level, Period, Training, run, run_levels
+from tf_ctr.continual.store import Store
 from tf_ctr.ecdctr import a_ctr_level, cpm_level, tpm_level
 from tf_ctr.joint import JOINT
 from tf_ctr.transfer import add_historical
@@ -55,6 +56,19 @@ class Experiment:
     def ad_only(self):
         """The model of advertisements alone."""
         return self._run(self._alone("ad_only", self._plain()))
+
+    def validation_auc(self):
+        """Of the model of ads alone, on the newest ads before the start, a quarter."""
+        first = self.data.days[0]
+        cut = first.end - max(first.end // 4, 1)
+        rows = first.read()
+        days = [
+            Period(0, rows[rows["day"] < cut], end=cut),
+            Period(1, rows[rows["day"] >= cut], end=first.end),
+        ]
+        data = dataclasses.replace(self.data, days=days)
+        folder = dataclasses.replace(self, data=data).ad_only()
+        return Store(folder).records()[1]["test"]["auc"]
 
     def tpm_only(self):
         """The model of advertisements alone, with historical embeddings."""
@@ -128,7 +142,7 @@ class Experiment:
             target=model,
             schema=schema,
             method="target_only",
-            **self._options(ratio=self.data.ratio()),
+            **self._options(),
         )
         return self._run(Level(name, self.data.joint, self.folder / name, level))
 
@@ -221,7 +235,7 @@ class Experiment:
             batch_norm=True,
         )
 
-    def _options(self, ratio=1.0):
+    def _options(self):
         settings = self.settings
-        training = Training(settings.compile, settings.batch_size, ratio=ratio)
+        training = Training(settings.compile, settings.batch_size, ratio=None)
         return {"training": training, "seed": self.seed, "verbose": 0}

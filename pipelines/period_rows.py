@@ -1,7 +1,9 @@
 """What experiments over periods share: settings, options, the loop, the report."""
 
 import dataclasses
+import json
 import time
+import zlib
 
 import tensorflow as tf
 
@@ -13,6 +15,8 @@ from tf_ctr.features.files import replacing
 from tf_ctr.optimizers import SparseAdagrad, SparseAdam
 
 OPTIMIZERS = {"adagrad": SparseAdagrad, "adam": SparseAdam}
+# The default candidates. CTNet (arXiv 2208.05728), section 4.2, has AdaGrad at 0.01.
+RATES = {"adagrad": (0.01, 0.03, 0.1), "adam": (1e-3, 3e-3, 1e-2)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,7 @@ class ModelSettings:
         embedding_dim: Embedding dim D.
         hidden_units: Widths of the hidden layers.
         optimizer: Of `OPTIMIZERS`.
-        learning_rate: Its learning rate.
+        learning_rates: Candidates of its learning rate; one, once it is chosen.
         batch_size: Examples per step.
     """
 
@@ -32,12 +36,13 @@ class ModelSettings:
     embedding_dim: int
     hidden_units: tuple
     optimizer: str
-    learning_rate: float
+    learning_rates: tuple
     batch_size: int
 
     def compile(self, model):
         """Compiles a model."""
-        optimizer = OPTIMIZERS[self.optimizer](self.learning_rate)
+        (learning_rate,) = self.learning_rates
+        optimizer = OPTIMIZERS[self.optimizer](learning_rate)
         model.compile(optimizer, "binary_crossentropy")
 
 
@@ -56,11 +61,17 @@ def add_options(add, rows, tables):
     add("--rows", nargs="+", choices=rows, metavar="ROW", help=names)
     add("--report", action="store_true", help="print the tables of what is done")
     add("--backbone", choices=BACKBONES, default="dnn", help="default: dnn")
-    add("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
+    add("--optimizer", choices=OPTIMIZERS, default="adagrad", help="default: adagrad")
     widths = "widths of the hidden layers; default: 128 64"
     units = {"type": positive, "nargs": "+", "default": [128, 64], "metavar": "N"}
     add("--hidden-units", help=widths, **units)
-    add("--learning-rate", type=rate, default=1e-3, metavar="N", help="default: 0.001")
+    add("--learning-rates", type=rate, nargs="+", metavar="N", help=RATES_HELP)
+
+
+RATES_HELP = (
+    "candidates; the first seed chooses for all rows, before the tested periods; "
+    "default: " + ", ".join(f"{name} {values}" for name, values in RATES.items())
+)
 
 
 def add_count(add, name, least, default, text):
@@ -73,7 +84,9 @@ def settings(kind, arguments):
     """Returns the settings of a class, from the command line's arguments."""
     names = [field.name for field in dataclasses.fields(kind)]
     given = {name: getattr(arguments, name) for name in names}
-    return kind(**{**given, "hidden_units": tuple(given["hidden_units"])})
+    given["learning_rates"] = given["learning_rates"] or RATES[arguments.optimizer]
+    lists = {name: tuple(given[name]) for name in ("hidden_units", "learning_rates")}
+    return kind(**{**given, **lists})
 
 
 def wanted(arguments, rows, tables):
@@ -85,10 +98,7 @@ def wanted(arguments, rows, tables):
 
 def as_json(settings):
     """Returns settings as JSON has them."""
-    return {
-        **dataclasses.asdict(settings),
-        "hidden_units": list(settings.hidden_units),
-    }
+    return json.loads(json.dumps(dataclasses.asdict(settings)))
 
 
 def carry_out(arguments, run, show):
@@ -116,26 +126,54 @@ def run_rows(names, rows, arguments, shared, lines, start):
         shared: What all results of these arguments have in common.
         lines: The `ResultLines`.
         start: A function without arguments, called if anything is left to do, that
-            returns two: one from a folder and a seed to an experiment, one from what
-            a row returns to its results.
+            returns two: one from settings, a folder and a seed to an experiment, one
+            from what a row returns to its results.
+
+    Raises:
+        SystemExit: If the data is not there or not as it should be.
     """
     todo = [(seed, name) for seed in range(arguments.seeds) for name in names]
     done = [(s, name) for s, name in todo if lines.has(seed=s, row=name, **shared)]
     if len(done) == len(todo):
         return
-    build, measure = start()
+    try:
+        build, measure = start()
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(str(error)) from error
+    # Other settings never go on with the models of these.
+    folder = arguments.run_dir / f"{zlib.crc32(json.dumps(shared).encode()):08x}"
+    settings = choose_rate(arguments.settings, folder / "learning_rates", build)
     progress = Progress(len(todo), len(done))
     for seed, name in todo:
         if (seed, name) in done:
             continue
-        experiment = build(arguments.run_dir / f"seed_{seed}", seed)
+        experiment = build(settings, folder / f"seed_{seed}", seed)
         began = time.perf_counter()
         results = measure(rows[name].run(experiment))
         seconds = time.perf_counter() - began
         record = {"row": name, "seed": seed, **shared, "seconds": seconds}
+        record["learning_rate"] = settings.learning_rates[0]
         lines.append({**record, **results, **provenance()})
         experiment.slim(name)
         progress.step(f"{rows[name].title}, seed {seed}")
+
+
+def choose_rate(settings, folder, build):
+    """Returns the settings with the one learning rate that is best on validation rows.
+
+    Args:
+        settings: The `ModelSettings`.
+        folder: Where the candidates are trained.
+        build: As of `run_rows`; an experiment has a `validation_auc()`.
+    """
+    if len(settings.learning_rates) == 1:
+        return settings
+    aucs = {}
+    for rate in settings.learning_rates:
+        one = dataclasses.replace(settings, learning_rates=(rate,))
+        aucs[rate] = build(one, folder / f"{rate:g}", seed=0).validation_auc()
+        print(f"learning rate {rate:g}: validation AUC {aucs[rate]:.4f}", flush=True)
+    return dataclasses.replace(settings, learning_rates=(max(aucs, key=aucs.get),))
 
 
 def write_report(report, records, rows, tables, arguments):

@@ -20,12 +20,13 @@ from tests.continual_world import (
     same,
     weights,
 )
-from tf_ctr.continual import Period, Report, Training, run, train_source
+from tf_ctr.continual import Period, Report, Training, methods, run, train_source
 from tf_ctr.continual.steps import choose_window
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import evaluate
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.joint import share_bottom
+from tf_ctr.optimizers import SparseAdagrad, SparseAdam
 
 SLICES = ("user", "item")
 OPTIONS = {"training": TRAINING, "verbose": 0}
@@ -97,6 +98,38 @@ def test_the_slots_of_the_target_go_along(world):
     assert report.records[1]["optimizer"] == "goes on"
     steps = [int(left_by(root / "ctnet", n).model.optimizer.iterations) for n in (1, 2)]
     assert steps == [6, 9]  # Three of 24 rows each, after three of the base.
+
+
+def test_new_weights_do_not_meet_the_step_number_of_an_adam():
+    model, added = (network(fitted(), seed) for seed in (1, 2))
+    for optimizer, carried in ((SparseAdagrad, 3), (SparseAdam, 0)):
+
+        def compile(built, optimizer=optimizer):
+            built.compile(optimizer(0.01), "binary_crossentropy", run_eagerly=True)
+
+        compile(model)
+        TRAINING.fit(model, fitted(), periods(0), seed=0, verbose=0)
+        joined, went = methods.start("ctnet", added, model, {}, compile)
+        assert int(joined.optimizer.iterations) == carried
+        assert ("slots of" in went) == bool(carried)
+        alone, went = methods.start("target_only", None, model, {}, compile)
+        assert int(alone.optimizer.iterations) == 3 and "slots of" in went
+
+
+def test_a_source_with_a_field_that_the_target_lacks_is_told(tmp_path):
+    small = Schema([Categorical("item")]).fit(frame())
+    train_source(periods(0), tmp_path / "s", network(fitted()), fitted(), **OPTIONS)
+    train_source(periods(0), tmp_path / "t", network(small), small, **OPTIONS)
+    with pytest.raises(
+        ValueError, match=r"(?s)fields \['user'\].*Fix: give the target"
+    ):
+        run(
+            periods(1),
+            tmp_path / "ctnet",
+            target=tmp_path / "t",
+            source=tmp_path / "s",
+            **OPTIONS,
+        )
 
 
 def test_the_model_knows_the_ids_of_source_and_target(world):
@@ -276,7 +309,11 @@ def test_one_class_is_undefined_and_no_row_is_skipped(tmp_path, capsys):
     assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 4
 
 
-def test_a_joint_model_trains_on_both_domains_and_is_tested_on_the_target(tmp_path):
+# With as many rows of both, the ratio that takes each once is 1.
+@pytest.mark.parametrize("ratio, target_rows", [(3.0, 2), (None, 4)])
+def test_a_joint_model_trains_on_both_domains_and_is_tested_on_the_target(
+    tmp_path, ratio, target_rows
+):
     def rows(tab, **arguments):
         return frame(**arguments).assign(tab=tab)
 
@@ -293,13 +330,13 @@ def test_a_joint_model_trains_on_both_domains_and_is_tested_on_the_target(tmp_pa
         target=model,
         schema=schema,
         method="target_only",
-        training=Training(batch_size=8, ratio=3.0),
+        training=Training(batch_size=8, ratio=ratio),
         verbose=0,
     )
     finished = left_by(tmp_path, 1)
     assert 9 in finished.schema.field("item").vocabulary
-    # Of 8 rows of a batch 2 are the target's: 12 steps a period.
-    assert int(finished.model.optimizer.iterations) == 24
+    # Of 8 rows of a batch `target_rows` are the target's, of 24 a period.
+    assert int(finished.model.optimizer.iterations) == 2 * 24 / target_rows
     assert report.frame["rows"].tolist() == [24]
 
 

@@ -49,7 +49,6 @@ def test_periods_have_all_rows_in_order(data):
         assert sum(len(period.read()) for period in periods) == rows
         for period in periods:
             assert set(period.read()["day"] // 2) == {period.number}
-    assert data.ratio() == 2.5
     joint = data.joint()[1]
     assert joint.read_source() is data.source[1].read()
 
@@ -70,7 +69,10 @@ def test_schemas_know_the_first_period_alone_and_may_grow(data):
     names = [field.name for field in plain.fields]
     assert [field.name for field in joint.fields] == [*names, "domain"]
     assert set(HISTORIES) < {field.name for field in split.fields}
-    assert data.history not in {field.name for field in split.fields}
+    assert [field.name for field in split.fields][: len(names) + 1] == [
+        *names,
+        "domain",
+    ]
     row = data.source[0].read().head(1).assign(item_id=10_000)
     assert plain.extend(row).field("item_id").vocabulary[-1] == 10_000
 
@@ -108,7 +110,7 @@ SETTINGS = Settings(
     hidden_units=(4, 3),
     attention_units=8,
     optimizer="adam",
-    learning_rate=0.01,
+    learning_rates=(0.01,),
     batch_size=32,
     epochs=1,
     start=1,
@@ -155,10 +157,15 @@ def test_ctnet_starts_late_from_base_and_sources(experiment, calls, name):
 @pytest.mark.parametrize(
     "name", ["ft_ids", "ft_embeddings", "ft_all", "dual_embedding"]
 )
-def test_fine_tuning_restarts_and_takes_all_increments(experiment, calls, name):
+def test_fine_tuning_restarts_and_passes_once_over_all_increments(
+    experiment, calls, name
+):
     ROWS[name].run(experiment)
     assert (calls[-1]["refresh"], calls[-1]["window"]) == ("restart", None)
-    assert calls[-1]["first"].number == 1
+    assert calls[-1]["first"].number == 0
+    # Never the model of Base, which has passed over them before.
+    assert ("target" in calls[-1]) == (name == "dual_embedding")
+    assert [call["name"] for call in calls] == ["sources", name]
     if name == "ft_ids":
         assert calls[-1]["arguments"] == {"which": experiment.data.ids}
 
@@ -177,9 +184,10 @@ def test_joint_models_are_built_and_take_both_domains(experiment, calls, name):
     ROWS[name].run(experiment)
     (call,) = calls
     assert call["first"].number == 0 and call["first"].source is not None
-    assert call["training"].ratio == 2.5
+    assert call["training"].ratio is None  # All rows of both, once.
     histories = {f.name for f in call["schema"].fields if isinstance(f, Sequence)}
-    assert histories == (set(HISTORIES) if name in ("minet", "dasl") else {"history"})
+    split = set(HISTORIES) if name in ("minet", "dasl") else set()
+    assert histories == {"history", *split}
     assert "domain" in call["target"].input
 
 
@@ -232,7 +240,7 @@ def test_a_killed_experiment_goes_on_and_tests_the_same_periods(
     fakes, tmp_path, capsys
 ):
     done, dies = fakes
-    command = f"--table 5 --seeds 2 --run-dir {tmp_path} --start 1".split()
+    command = f"--table 5 --seeds 2 --run-dir {tmp_path} --learning-rates 1".split()
     dies["at"] = 3
     with pytest.raises(KilledError):
         continual.main(command)
@@ -248,16 +256,76 @@ def test_a_killed_experiment_goes_on_and_tests_the_same_periods(
     assert (tmp_path / "figures" / "auc_by_period.png").exists()
 
 
-def test_other_settings_are_other_results(fakes, tmp_path):
-    done, _ = fakes
-    command = ["--rows", "base", "--seeds", "1", "--run-dir", str(tmp_path)]
-    continual.main(command)
-    continual.main([*command, "--learning-rate", "0.1"])
-    assert done == [(0, "base")] * 2
+SMALL = "--rows base --seeds 1 --embedding-dim 2 --hidden-units 3 --batch-size 64"
+
+
+def test_other_settings_are_other_models(tmp_path):
+    command = [*SMALL.split(), "--run-dir", str(tmp_path), "--learning-rates"]
+    for rate in ("0.01", "10", "0.01"):
+        continual.main([*command, rate])
+    first, second = ResultLines(tmp_path / "results.jsonl").records
+    assert (first["learning_rate"], second["learning_rate"]) == (0.01, 10)
+    one, other = ([p["log_loss"] for p in r["periods"]] for r in (first, second))
+    assert len(one) == len(other) == 2 and not np.isclose(one, other).any()
+
+
+def test_the_first_seed_chooses_the_learning_rate_before_the_tested_periods(
+    fakes, tmp_path, monkeypatch, capsys
+):
+    aucs = {0.01: 0.6, 0.03: 0.7, 0.1: 0.5}
+    asked = []
+
+    def validation_auc(experiment):
+        (rate,) = experiment.settings.learning_rates
+        asked.append((experiment.seed, rate))
+        return aucs[rate]
+
+    monkeypatch.setattr(Experiment, "validation_auc", validation_auc)
+    continual.main(["--rows", "base", "--seeds", "2", "--run-dir", str(tmp_path)])
+    assert asked == [(0, rate) for rate in aucs]
+    records = ResultLines(tmp_path / "results.jsonl").records
+    assert [record["learning_rate"] for record in records] == [0.03, 0.03]
+    assert "learning rate 0.03: validation AUC 0.7000" in capsys.readouterr().out
+
+
+def test_validation_has_no_period_after_the_start(experiment, monkeypatch):
+    asked = []
+
+    def note(periods, *_, **__):
+        asked.extend(period.number for period in periods)
+        return Report([{"test": None}, {"test": {"auc": 0.75}}])
+
+    monkeypatch.setattr(continual_experiment, "run", note)
+    assert experiment.validation_auc() == 0.75
+    assert asked == [0, 1]
+
+
+def test_every_seed_has_a_world_of_its_own(tmp_path, monkeypatch):
+    seeds = []
+    known = continual_data.DATASETS["synthetic"]
+
+    def world(data_dir, source_tab, target_tab, seed):
+        seeds.append(seed)
+        return tiny()
+
+    monkeypatch.setitem(
+        continual_data.DATASETS, "synthetic", dataclasses.replace(known, load=world)
+    )
+    command = [*SMALL.split(), "--run-dir", str(tmp_path), "--learning-rates", "0.1"]
+    continual.main([*command, "--seeds", "2"])
+    assert sorted(set(seeds)) == [0, 1]
+
+
+def test_data_that_is_not_there_is_told_without_a_traceback(tmp_path):
+    folder = ["--data-dir", str(tmp_path), "--run-dir", str(tmp_path / "run")]
+    with pytest.raises(SystemExit, match="Fix: "):
+        continual.main(["--dataset", "kuairand", *folder])
+    with pytest.raises(SystemExit, match="two different values of tab"):
+        continual.main(["--dataset", "kuairand", "--target-tab", "1", *folder])
 
 
 @pytest.mark.parametrize(
-    "wrong", ["--rows nothing", "--table 6", "--seeds 0", "--learning-rate x"]
+    "wrong", ["--rows nothing", "--table 6", "--seeds 0", "--learning-rates x"]
 )
 def test_a_wrong_command_is_told_before_any_work(wrong, capsys):
     with pytest.raises(SystemExit):
@@ -273,4 +341,6 @@ def test_a_start_without_a_test_after_it_is_told(tmp_path):
 def test_the_tabs_are_in_the_folder_of_kuairand():
     arguments = continual.parse(["--dataset", "kuairand", "--target-tab", "4"])
     assert arguments.run_dir.name == "kuairand_1_to_4"
-    assert np.isclose(arguments.settings.learning_rate, 1e-3)
+    assert arguments.settings.learning_rates == (0.01, 0.03, 0.1)
+    arguments = continual.parse(["--optimizer", "adam"])
+    assert arguments.settings.learning_rates == (1e-3, 3e-3, 1e-2)

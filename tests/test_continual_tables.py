@@ -70,8 +70,8 @@ def test_shapes_hold_if_they_do_with_every_seed(records):
     found = verdicts(by_row(records))
     assert set(found) == set(SHAPES)
     kinds = {name: verdict for name, (_, verdict) in found.items()}
-    assert kinds.pop("glu over linear") == "open: seeds disagree"
-    assert set(kinds.values()) == {"holds"}
+    assert kinds.pop("glu over linear") == "open: seeds disagree (1 of 2)"
+    assert set(kinds.values()) == {"holds (2 of 2)"}
     assert found["once decays"][0] == pytest.approx([0.03, 0.03])
     assert found["continual over once"][0] == pytest.approx([0.03, 0.03])
     assert found["new users"][0] == pytest.approx([0.02, 0.02])
@@ -82,8 +82,18 @@ def test_a_shape_does_not_hold_without_a_seed_for_it(records):
     swapped = {"base": "ctnet", "ctnet": "base"}
     rows = [{**r, "row": swapped.get(r["row"], r["row"])} for r in records]
     found = verdicts(by_row(rows))
-    assert found["ctnet over base"][1] == "does not hold"
-    assert "continual holds" not in found  # There is no first gain to keep.
+    assert found["ctnet over base"][1] == "does not hold (0 of 2)"
+    # There is no first gain, neither to keep nor to lose.
+    assert found["continual holds"][1] == "does not hold (0 of 2)"
+    assert found["once decays"][1] == "does not hold (0 of 2)"
+
+
+def test_a_seed_without_a_first_gain_counts(records):
+    for record in records:
+        if (record["row"], record["seed"]) == ("ctnet", 1):
+            record["periods"] = periods([0.70, 0.74, 0.74])
+    found = verdicts(by_row(records))
+    assert found["continual holds"][1] == "open: seeds disagree (1 of 2)"
 
 
 def test_only_what_was_run_is_judged(records):
@@ -122,7 +132,7 @@ def test_the_tables_have_means_gains_and_spreads(records):
     )
     new = next(li for li in text.splitlines() if li.startswith("| New users"))
     assert new.startswith("| New users | 90 | +0.0600")
-    assert "| holds |" in text.split("### The four shapes")[1]
+    assert "| holds (2 of 2) |" in text.split("### The four shapes")[1]
 
 
 def test_a_single_seed_has_no_spread_and_nothing_is_no_table(records):

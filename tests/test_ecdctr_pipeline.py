@@ -1,6 +1,7 @@
 """The data, the rows and the tables of the E-CDCTR experiment, and how it goes on."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ SETTINGS = Settings(
     tpm_dim=2,
     tpm_units=3,
     optimizer="adam",
-    learning_rate=0.01,
+    learning_rates=(0.01,),
     batch_size=64,
     tpm_window=6,
     ad_window=2,
@@ -225,7 +226,24 @@ def test_joint_models_take_both_kinds_of_data(experiment, runs, name):
     assert name in JOINT
     ROWS[name].run(experiment)
     assert runs[0].periods == experiment.data.joint
-    assert runs[0].run.keywords["training"].ratio == 20
+    assert runs[0].run.keywords["training"].ratio is None
+
+
+def test_validation_has_ads_before_the_start_alone(experiment, monkeypatch):
+    asked = []
+
+    def note(self, level):
+        asked.extend(
+            (p.number, p.end, sorted(set(p.data["day"]))) for p in level.periods
+        )
+        return level.directory
+
+    records = [{"test": None}, {"test": {"auc": 0.75}}]
+    monkeypatch.setattr(Experiment, "_run", note)
+    store = types.SimpleNamespace(records=lambda: records)
+    monkeypatch.setattr(ecdctr_experiment, "Store", lambda folder: store)
+    assert experiment.validation_auc() == 0.75
+    assert asked == [(0, 3, [0, 1, 2]), (1, 4, [3])]
 
 
 # Metrics and tables
@@ -311,6 +329,7 @@ def test_a_killed_experiment_goes_on(tmp_path, monkeypatch, capsys):
         ecdctr, "scores", lambda *_: lines_of([1, 5], [0, 1], [0.2, 0.7])
     )
     command = f"--rows ad_only ecdctr --seeds 2 --run-dir {tmp_path}".split()
+    command += ["--learning-rates", "0.01"]
     with pytest.raises(KilledError):
         ecdctr.main(command)
     ecdctr.main(command)

@@ -1,5 +1,6 @@
 """Models and schemas of different periods, brought to one vocabulary."""
 
+from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.transfer.grow import grow
 
@@ -26,7 +27,11 @@ def grown_model(finished, schema):
     Args:
         finished: A `tf_ctr.continual.store.Finished`.
         schema: A schema with all its fields and all its ids, in any order.
+
+    Raises:
+        ValueError: If the schema lacks one of its fields.
     """
+    _check_has_fields(finished.schema, schema)
     own = Schema(
         [schema.field(field.name) for field in finished.schema.fields],
         schema.label,
@@ -35,3 +40,17 @@ def grown_model(finished, schema):
     if own.fields == finished.schema.fields:
         return finished.model
     return grow(finished.model, finished.schema, own)
+
+
+def _check_has_fields(own, schema):
+    names = [field.name for field in schema.fields]
+    lacking = [field.name for field in own.fields if field.name not in names]
+    if lacking:
+        raise ValueError(
+            explain(
+                f"the fields {lacking} of the other model's schema in this one",
+                f"fields {names}",
+                "give the target model a schema with them; its rows may have missing "
+                "values there",
+            )
+        )

@@ -47,7 +47,8 @@ def run(
     a seed of its own. This sets Keras's global seed.
 
     Source: CTNet (arXiv 2208.05728), Algorithm 1. It does not say how often an
-    increment is passed, nor whether the slots go along; here once, and they do.
+    increment is passed, nor whether the slots go along; here once, and they do, but
+    for those of an Adam where the method adds trainable weights: it starts afresh.
 
     Args:
         periods: `tf_ctr.continual.Period`s in order. The first one is the start
@@ -59,7 +60,8 @@ def run(
             of `train_source`, which gives the newest that ends no later than the
             period.
         schema: The schema of models that are given as such. Source and target have one
-            name for one field, described alike; `target`'s rows hold all fields.
+            name for one field, described alike; a target model that is given knows
+            all fields of the source, and `target`'s rows hold them.
         method: Of `tf_ctr.transfer.METHODS`, `"target_only"`, or a function
             `(source, target) -> uncompiled model`. `l2_sp` holds weights beside its
             layers, and takes new ids by `refresh="restart"` only.

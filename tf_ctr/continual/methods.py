@@ -73,6 +73,13 @@ def _carry_slots(target, model):
         return "fresh"
     ours = {layer.name: layer for layer in model.layers if layer.weights}
     pairs = [(la, ours[la.name]) for la in target.layers if la.name in ours]
+    known = {old.name for old, _ in pairs}
+    added = [n for n, la in ours.items() if la.trainable_variables and n not in known]
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if added and hasattr(optimizer, "beta_1"):
+        # Adam corrects all moments by one number of steps: with that of the target,
+        # the new weights' first steps would be more than twice as long.
+        return "fresh"
     for old, new in pairs:
         weights = zip(old.get_weights(), new.get_weights(), strict=False)
         if not all(np.array_equal(*pair) for pair in weights):

@@ -28,7 +28,7 @@ class Training:
         batch_size: Examples per step; 512 as in CTNet (arXiv 2208.05728).
         epochs: Passes over a period; one, as is usual for increments.
         ratio: Of periods with rows of the source, these per row of the target; see
-            `tf_ctr.joint.mix`.
+            `tf_ctr.joint.mix`. `None` for as many as there are: each row once.
         source_weight: Likewise, their weight in the loss.
         measure_batch_norm: Whether, after the training, the moving statistics of
             BatchNorm are those of the rows of the periods, by the trained weights,
@@ -43,7 +43,7 @@ class Training:
     compile: object = compile_adagrad
     batch_size: int = 512
     epochs: int = 1
-    ratio: float = 1.0
+    ratio: float | None = 1.0
     source_weight: float | None = None
     measure_batch_norm: bool = False
 
@@ -65,9 +65,8 @@ class Training:
         source = _together([period.read_source() for period in periods])
         if source is not None:
             rows = from_frame(source, schema, self.batch_size, shuffle=True, seed=seed)
-            batches = mix(
-                rows, batches, self.ratio, self.batch_size, self.source_weight
-            )
+            ratio = len(source) / len(target) if self.ratio is None else self.ratio
+            batches = mix(rows, batches, ratio, self.batch_size, self.source_weight)
         history = model.fit(batches, epochs=self.epochs, verbose=verbose, shuffle=False)
         if self.measure_batch_norm:
             measure_batch_norm(model, batches)
