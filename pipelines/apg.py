@@ -35,6 +35,8 @@ SETTINGS = Settings(
     embedding_l2=0.0,
     learning_rates=(4e-3,),
 )
+# Starts of the names of hidden layers: of the backbones, of STAR, of MMoE.
+HIDDEN = ("deep_", "star_", "expert_", "gate", "tower_")
 TABLES = {
     "backbones": apg_rows.backbone_rows,
     "controls": apg_rows.control_rows,
@@ -175,7 +177,7 @@ def _chosen(lines, row):
 
 
 def _hidden_parameters(model):
-    hidden = (la for la in model.layers if la.name.startswith("deep_"))
+    hidden = (la for la in model.layers if la.name.startswith(HIDDEN))
     return sum(layer.count_params() for layer in hidden)
 
 

@@ -105,6 +105,21 @@ def test_version_rows_differ_in_nothing_but_the_version(data):
         assert dense.version == version
 
 
+def test_hidden_parameters_of_models_with_weights_per_domain(data):
+    schema = data[1]
+    domains = schema.field("genre_string").table_size
+    width = 4 * len(schema.fields)
+    star = build("STAR, per genre_string", schema)
+    shapes = zip((width, 256, 128), (256, 128, 64), strict=True)
+    # Per domain, and the shared ones.
+    wanted = (domains + 1) * sum((m + 1) * n for m, n in shapes)
+    assert apg._hidden_parameters(star) == wanted
+    mmoe = build("MMoE, per genre_string", schema)
+    experts = 4 * ((width + 1) * 256 + 257 * 128)
+    wanted = experts + domains * ((width + 1) * 4 + 129 * 64)
+    assert apg._hidden_parameters(mmoe) == wanted
+
+
 @pytest.fixture
 def run(data, tmp_path, monkeypatch):
     monkeypatch.setattr(apg.movielens_whole, "load", lambda *_: data)
