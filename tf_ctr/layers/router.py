@@ -34,7 +34,9 @@ class GumbelRouter(keras.layers.Layer):
             paper's equations do not.
         learning_rate_multiplier: Factor on the learning rate of the policy's
             weights, applied by `tf_ctr.optimizers`; Keras's own optimizers ignore
-            it. 0.1 is the ratio in SpotTune's code.
+            it. The default is ours, for Adam: with 0.1, which SpotTune's code has for
+            SGD, a policy stays near an even chance for hundreds of steps, and what
+            is routed at random learns badly (see `pipelines.autoft_study`).
         seed: Seed of the noise.
         initial_frozen_probability: In (0, 1), the probability of the frozen branch
             in every decision before training; the last kernel then starts at zero.
@@ -75,7 +77,7 @@ class GumbelRouter(keras.layers.Layer):
         sample_at_eval=False,
         literal_relu=False,
         stop_gradient=False,
-        learning_rate_multiplier=0.1,
+        learning_rate_multiplier=10.0,
         seed=None,
         initial_frozen_probability=None,
         entropy_weight=0.0,
@@ -93,7 +95,7 @@ class GumbelRouter(keras.layers.Layer):
                 explain(
                     "a positive temperature and learning_rate_multiplier",
                     f"{temperature} and {learning_rate_multiplier}",
-                    "use the defaults 5.0 and 0.1",
+                    "use the defaults 5.0 and 10.0",
                 )
             )
         self.num_decisions = num_decisions

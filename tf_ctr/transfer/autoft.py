@@ -21,7 +21,7 @@ def autoft(
     which=None,
     policy_units=(64,),
     temperature=5.0,
-    policy_learning_rate_multiplier=0.1,
+    policy_learning_rate_multiplier=10.0,
     stop_policy_gradient=False,
     sample_at_eval=False,
     literal_relu=False,
@@ -53,7 +53,8 @@ def autoft(
             the paper's Table 4.
         policy_units: Hidden widths of a policy network; see `GumbelRouter`.
         temperature: Initial temperature of the Gumbel-softmax.
-        policy_learning_rate_multiplier: Factor on the policies' learning rate.
+        policy_learning_rate_multiplier: Factor on the policies' learning rate; see
+            `GumbelRouter`, also for why it is not below 1.
         stop_policy_gradient: Cut the gradient from the policies into their input.
         sample_at_eval: Sample the route at inference too; such a model is random and
             cannot be exported.
