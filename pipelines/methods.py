@@ -6,10 +6,11 @@ from tf_ctr import transfer
 from tf_ctr.errors import explain
 from tf_ctr.features import Sequence
 
-# Temperatures: SpotTune's 5, which is also the default of `tf_ctr.transfer.autoft`.
+# The defaults of `tf_ctr.transfer.autoft` first. What `pipelines.autoft_study` found to
+# matter on validation rows is how soon the policies decide.
 ROUTING = {
-    "temperature": (5.0, 1.0),
-    "policy_learning_rate_multiplier": (0.1, 1.0),
+    "temperature": (5.0, 0.5),
+    "policy_learning_rate_multiplier": (10.0, 1.0),
 }
 
 
