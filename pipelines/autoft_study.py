@@ -28,6 +28,10 @@ VARIATIONS = {
     "Fine-Tune": (BASELINE, {}),
     "AutoFT, defaults": ("autoft", {}),
     "policies x 0.1": ("autoft", {"policy_learning_rate_multiplier": 0.1}),
+    "policies x 0.1, frozen with 0.01 at first": (
+        "autoft",
+        {"policy_learning_rate_multiplier": 0.1, "initial_frozen_probability": 0.01},
+    ),
     "policies x 1": ("autoft", {"policy_learning_rate_multiplier": 1.0}),
     "frozen with 0.01 at first": ("autoft", {"initial_frozen_probability": 0.01}),
     "frozen with 0.1 at first": ("autoft", {"initial_frozen_probability": 0.1}),

@@ -91,7 +91,7 @@ def run(arguments, lines):
     def start():
         check_start(arguments.start, len(data(0).target))
         print(describe(data(0)))
-        return build, lambda found: {"periods": tested(found, arguments.start)}
+        return build, lambda found, _: {"periods": tested(found, arguments.start)}
 
     names = period_rows.wanted(arguments, ROWS, TABLES)
     shared = {"configuration": configuration(arguments)}

@@ -95,17 +95,27 @@ def configuration(arguments):
 def run(arguments, lines):
     """Runs every row with every seed, but for what `lines` has already."""
 
-    def start():
-        data = ecdctr_data.load(
-            arguments.dataset, arguments.data_dir, arguments.pair, arguments.clocks
+    @functools.lru_cache(maxsize=1)
+    def data(seed):
+        return ecdctr_data.load(
+            arguments.dataset,
+            arguments.data_dir,
+            arguments.pair,
+            arguments.clocks,
+            seed,
         )
-        print(data.sizes())
 
-        def measure(found):
-            values = metrics(scores(found, data), data.month_days)
-            return {"sizes": data.sizes(), "metrics": values}
+    def build(settings, folder, seed):
+        return Experiment(data(seed), settings, folder, seed)
 
-        return functools.partial(Experiment, data), measure
+    def measure(found, experiment):
+        own = experiment.data
+        values = metrics(scores(found, own), own.month_days + own.week_days)
+        return {"sizes": own.sizes(), "metrics": values}
+
+    def start():
+        print(data(0).sizes())
+        return build, measure
 
     names = period_rows.wanted(arguments, ROWS, TABLES)
     shared = {"configuration": configuration(arguments)}

@@ -11,6 +11,8 @@ from tf_ctr.continual import Period
 from tf_ctr.features import Categorical, Schema
 
 ABSENT = "absent_days"
+# CTNet starts with the period before: all rows are tested on the same ones.
+FIRST_TESTED = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,7 @@ class LevelData:
             `domain`. Fitted on the first period of each.
         historical: The fields with historical embeddings.
         month_days: As of `Clocks`.
+        week_days: Likewise.
     """
 
     name: str
@@ -39,6 +42,7 @@ class LevelData:
     schemas: dict
     historical: tuple
     month_days: int
+    week_days: int
 
     def ratio(self):
         """Natural rows per advertisement, of the periods of `joint`."""
@@ -47,7 +51,7 @@ class LevelData:
 
     def sizes(self):
         """Returns in a sentence what the numbers of a table rest on."""
-        tested = self.days[1:]
+        tested = self.days[FIRST_TESTED:]
         return (
             f"{self.name}: natural : ad = {self.ratio():.0f} : 1; "
             f"{_rows(self.months)} natural rows in {len(self.months)} months of TPM, "
@@ -61,7 +65,7 @@ def _rows(periods):
     return f"{sum(len(period.data) for period in periods):,}"
 
 
-def load(name, data_dir, pair, clocks) -> LevelData:
+def load(name, data_dir, pair, clocks, seed=0) -> LevelData:
     """Loads a dataset as the periods of three levels.
 
     Args:
@@ -70,9 +74,10 @@ def load(name, data_dir, pair, clocks) -> LevelData:
         pair: Of `kuairand`: `"ads"`, or `"1_6"` for natural data of tab 1 and tab 6 in
             place of advertisements.
         clocks: The `Clocks`.
+        seed: Of a world that is drawn.
     """
     dataset = DATASETS[name]
-    data = dataset.load(data_dir, pair)
+    data = dataset.load(data_dir, pair, seed)
     schema = data.schema
     natural, ads = (
         pd.concat([frame for _, frame in domain.items()], ignore_index=True)
@@ -80,8 +85,12 @@ def load(name, data_dir, pair, clocks) -> LevelData:
     )
     num_days = 1 + int(max(natural["day"].max(), ads["day"].max()))
     clocks.check(num_days)
-    ads[ABSENT] = days_absent(ads, natural, schema.group)
     earlier = dataset.earlier(data_dir)
+    before = [
+        frame[[schema.group]].assign(day=i - len(earlier))
+        for i, frame in enumerate(earlier)
+    ]
+    ads[ABSENT] = days_absent(ads, pd.concat([natural, *before]), schema.group)
     months = cut(natural, 0, num_days, clocks.month_days, first=len(earlier))
     past = [
         Period(i, frame, end=i + 1 - len(earlier), name=f"before the log, part {i + 1}")
@@ -117,9 +126,16 @@ def load(name, data_dir, pair, clocks) -> LevelData:
             dataclasses.replace(ad, source=natural.data)
             for ad, natural in zip(own, other, strict=True)
         ],
-        schemas(schema, dataset.basic, months[0].data, weeks[0].data, days[0].data),
+        schemas(
+            schema,
+            dataset.basic,
+            [month.data for month in months if month.end <= clocks.start],
+            weeks[0].data,
+            days[0].data,
+        ),
         dataset.historical,
         clocks.month_days,
+        clocks.week_days,
     )
 
 
@@ -166,18 +182,34 @@ def days_absent(ads, natural, user) -> np.ndarray:
     return (found["day"] - found["before"]).fillna(np.inf).to_numpy()
 
 
-def schemas(schema, basic, month, week, ads) -> dict:
-    """Returns the three schemas of `LevelData`, fitted on the first periods."""
+def schemas(schema, basic, months, week, ads) -> dict:
+    """Returns the three schemas of `LevelData`.
+
+    They are fitted on the first period of each level. Whom TPM knows by the start, the
+    others know too, or their historical embeddings would be those of the unseen.
+
+    Args:
+        schema: Of the dataset.
+        basic: Names of the fields of TPM.
+        months: The frames of TPM by the start.
+        week: The first one of CPM.
+        ads: The first one of A-CTR.
+    """
     plain = [open_field(field) for field in schema.fields]
     few = [field for field in plain if field.name in basic]
     domain = Categorical(DOMAIN, vocabulary=[SOURCE, TARGET])
     both = pd.concat([week, ads], ignore_index=True)
     labelled = both.assign(**{DOMAIN: SOURCE})
-    return {
+    found = {
         name: Schema(fields, schema.label, schema.group).fit(frame)
         for name, fields, frame in (
-            ("basic", few, month),
+            ("basic", few, months[0]),
             ("plain", plain, both),
             ("joint", [*plain, domain], labelled),
         )
+    }
+    known = found["basic"].extend(iter(months))
+    return {
+        name: own if name == "basic" else own.union(known)
+        for name, own in found.items()
     }

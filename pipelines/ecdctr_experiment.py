@@ -26,7 +26,7 @@ class Settings(ModelSettings):
         tpm_dim: Embedding dim of TPM.
         tpm_units: Width of its one hidden layer.
         tpm_window: Months that TPM is trained on.
-        ad_window: Periods of ads that A-CTR and the model of ads alone are trained on.
+        ad_window: Periods of ads that A-CTR is trained on, where it starts again.
     """
 
     tpm_dim: int
@@ -68,7 +68,8 @@ class Experiment:
         ]
         data = dataclasses.replace(self.data, days=days)
         folder = dataclasses.replace(self, data=data).ad_only()
-        return Store(folder).records()[1]["test"]["auc"]
+        tests = [r["test"]["auc"] for r in Store(folder).records() if r["test"]]
+        return tests[0] if tests else None
 
     def tpm_only(self):
         """The model of advertisements alone, with historical embeddings."""
@@ -173,16 +174,14 @@ class Experiment:
         )
 
     def _cpm(self, name="cpm", model=None, snapshots=None, tpm=None):
-        weeks = self.data.weeks
-        days = weeks[1].end - weeks[0].end
         return cpm_level(
-            weeks,
+            self.data.weeks,
             self.folder / name,
             self._plain() if model is None else model,
             self.data.schemas["plain"],
             snapshots,
             tpm,
-            window=self.data.month_days // days,
+            window=self.data.month_days // self.data.week_days,
             **self._options(),
         )
 
@@ -192,8 +191,7 @@ class Experiment:
             self.folder / name,
             cpm,
             snapshots,
-            window=self.settings.ad_window,
-            **options,
+            **{"window": self.settings.ad_window, **options},
             **self._options(),
         )
 
@@ -205,7 +203,7 @@ class Experiment:
             self.data.schemas["plain"],
             snapshots,
             tpm,
-            window=self.settings.ad_window,
+            window=1,  # It never starts again: each ad once, as for CTNet and joint.
             **self._options(),
         )
         return dataclasses.replace(level, name=name)
@@ -237,5 +235,11 @@ class Experiment:
 
     def _options(self):
         settings = self.settings
-        training = Training(settings.compile, settings.batch_size, ratio=None)
+        training = Training(
+            settings.compile,
+            settings.batch_size,
+            ratio=None,
+            # A few dozen steps do not bring momentum to where it belongs.
+            measure_batch_norm=True,
+        )
         return {"training": training, "seed": self.seed, "verbose": 0}

@@ -12,7 +12,7 @@ HEADINGS = {
     "aggregation": "How they are joined",
     "restart": "When the advertisement model starts again from CPM",
     "others": "Against other ways to use natural data",
-    "forgetting": "Users who were absent for a month or longer",
+    "forgetting": "Users who were absent for longer than a month and a week",
 }
 # What pays if the first row is better than the second.
 PARTS = {
@@ -71,22 +71,28 @@ def overall(by_row, titles):
 
 
 def forgetting(by_row, titles):
-    """Returns a table of GAUC by how long the user was absent, and over time."""
+    """Returns tables of AUC and GAUC by how long the user was absent, and over time."""
+    return "\n\n".join(_forgetting(by_row, titles, m) for m in ("auc", "gauc"))
+
+
+def _forgetting(by_row, titles, metric):
     first = next(iter(next(iter(by_row.values())).values()))
     months = range(len(first["absent_by_month"]))
-    head = ["GAUC of", "recent users", "absent users", "new users"]
+    head = [f"{metric.upper()} of", "recent users", "absent users", "new users"]
     head += [f"absent, month {month + 1}" for month in months]
-    rows = [first[part]["rows"] for part in ("recent", "absent", "new")]
-    rows += [first["absent_by_month"][month]["rows"] for month in months]
+    parts = [first[part] for part in ("recent", "absent", "new")]
+    parts += first["absent_by_month"]
+    count = "rows" if metric == "auc" else "gauc_rows"
+    title = "rows" if metric == "auc" else "rows of users with both labels"
     lines = [line(head), "|" + "---|" * len(head)]
-    lines.append(line(["rows", *(f"{count:,}" for count in rows)]))
+    lines.append(line([title, *(f"{part[count]:,}" for part in parts)]))
     for name, seeds in by_row.items():
         cells = [
-            spread(_values(seeds, lambda m, part=part: m[part].get("gauc")))
+            spread(_values(seeds, lambda m, part=part: m[part].get(metric)))
             for part in ("recent", "absent", "new")
         ]
         cells += [
-            spread(_values(seeds, lambda m, i=i: m["absent_by_month"][i].get("gauc")))
+            spread(_values(seeds, lambda m, i=i: m["absent_by_month"][i].get(metric)))
             for i in months
         ]
         lines.append(line([titles[name], *cells]))
@@ -95,7 +101,7 @@ def forgetting(by_row, titles):
 
 def what_pays(by_row):
     """Returns the differences of the rows that differ in one part."""
-    head = ["part", "AUC", "GAUC", "GAUC of absent users", "p (GAUC)", "verdict"]
+    head = ["part", "AUC", "GAUC", "AUC of absent users", "p (AUC)", "verdict"]
     lines = [line(head), "|" + "---|" * len(head)]
     for part, (own, other) in PARTS.items():
         common = sorted(by_row.get(own, {}).keys() & by_row.get(other, {}).keys())
@@ -104,9 +110,10 @@ def what_pays(by_row):
         pairs = [(by_row[own][seed], by_row[other][seed]) for seed in common]
         cells = [
             spread([_less(*pair, *path) for pair in pairs], "+.4f")
-            for path in (("auc",), ("gauc",), ("absent", "gauc"))
+            for path in (("auc",), ("gauc",), ("absent", "auc"))
         ]
-        found = [_less(*pair, "gauc") for pair in pairs]
+        # Few users have both labels: GAUC rests on a part of the rows.
+        found = [_less(*pair, "auc") for pair in pairs]
         lines.append(line([part, *cells, _p(pairs), _verdict(found)]))
     return "\n".join(lines)
 
@@ -118,7 +125,7 @@ def _less(own, other, *path):
 
 
 def _p(pairs):
-    values = [[each["gauc"] for each in pair] for pair in pairs]
+    values = [[each["auc"] for each in pair] for pair in pairs]
     if len(pairs) < 2 or any(None in pair for pair in values):
         return ""
     return f"{paired_tests(*np.transpose(values)).t_test:.3f}"

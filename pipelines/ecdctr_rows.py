@@ -23,7 +23,9 @@ ROWS = {
     "bn_statistics": _ecdctr(
         "bn_statistics", "gamma and beta of CPM", batch_norm="reset_statistics"
     ),
-    "bn_kept": _ecdctr("bn_kept", "BatchNorm of CPM", batch_norm="keep"),
+    "bn_kept": _ecdctr(
+        "bn_kept", "BatchNorm of CPM, its statistics by momentum", batch_norm="keep"
+    ),
     "snapshots_1": _ecdctr("snapshots_1", "1 snapshot", num_snapshots=1),
     "snapshots_2": _ecdctr("snapshots_2", "2 snapshots", num_snapshots=2),
     "mean": _ecdctr("mean", "mean", aggregation="mean"),
@@ -34,7 +36,8 @@ ROWS = {
         "attention_pooling", "attention pooling", aggregation="attention_pooling"
     ),
     "times": _ecdctr("times", "with time embedding", time_embedding=True),
-    "never": _ecdctr("never", "never again from CPM", reinitialise="never"),
+    # It goes on for good: each ad once.
+    "never": _ecdctr("never", "never again from CPM", reinitialise="never", window=1),
     "always": _ecdctr("always", "every day from CPM", reinitialise="always"),
     "ctnet": Row("CTNet", Experiment.ctnet),
     "share_bottom": _joint("share_bottom", "Share-bottom"),

@@ -5,12 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 
-from pipelines.ecdctr_data import ABSENT
+from pipelines.ecdctr_data import ABSENT, FIRST_TESTED
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import predict, score_metrics
 
-# CTNet starts with the period before: all rows are tested on the same ones.
-FIRST_TESTED = 2
 METRICS = ("auc", "gauc", "log_loss")
 
 
@@ -46,25 +44,26 @@ def scores(folder, data) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def metrics(lines, month_days) -> dict:
+def metrics(lines, least_days) -> dict:
     """Returns the metrics of all lines, and of users by how long they were absent.
 
     Args:
         lines: What `scores` returns.
-        month_days: From so many days on a user is long absent: CPM, which is trained
-            on the last month, has not seen him.
+        least_days: From so many days on a user is long absent: with a month and a
+            week he is in none of the rows that the newest CPM was last trained on.
 
     Returns:
-        JSON-like: `auc`, `gauc`, `log_loss` and `rows` of all; the same of the parts
+        JSON-like: `auc`, `gauc`, `log_loss`, `rows`, and `gauc_rows`, those of users
+        with both labels, of all; the same of the parts
         `absent`, `recent` and `new`; and `absent_by_month`, a list of them.
     """
     days = lines[ABSENT]
-    absent = (days >= month_days) & np.isfinite(days)
+    absent = (days >= least_days) & np.isfinite(days)
     months = range(int(lines["month"].max()) + 1)
     return {
         **_of(lines),
         "absent": _of(lines[absent]),
-        "recent": _of(lines[days < month_days]),
+        "recent": _of(lines[days < least_days]),
         "new": _of(lines[np.isinf(days)]),
         "absent_by_month": [_of(lines[absent & (lines["month"] == m)]) for m in months],
     }
@@ -72,11 +71,12 @@ def metrics(lines, month_days) -> dict:
 
 def _of(lines):
     if not len(lines):
-        return {"rows": 0}
+        return {"rows": 0, "gauc_rows": 0}
     groups = pd.factorize(lines["user"])[0]
     found = score_metrics(lines["label"], lines["score"], groups)
     shown = {name: found[name] for name in METRICS}
-    return {"rows": len(lines)} | {
+    kinds = lines.groupby("user")["label"].transform("nunique")
+    return {"rows": len(lines), "gauc_rows": int((kinds > 1).sum())} | {
         name: None if math.isnan(value) else float(value)
         for name, value in shown.items()
     }

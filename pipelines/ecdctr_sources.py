@@ -49,7 +49,8 @@ class Dataset:
     """Where the rows of a dataset come from.
 
     Attributes:
-        load: From `(data_dir, pair)` to its `TwoDomains`.
+        load: From `(data_dir, pair, seed)` to its `TwoDomains`; no seed changes real
+            data.
         earlier: From `data_dir` to frames of natural data before day 0, oldest first,
             with the basic columns.
         basic: The fields of TPM.
@@ -64,7 +65,7 @@ class Dataset:
     clocks: Clocks
 
 
-def _synthetic(data_dir, pair):
+def _synthetic(data_dir, pair, seed):
     """A world with drift and many users, who come and go; 20 to 1."""
     return synthetic.generate(
         source_rows=480_000,
@@ -73,10 +74,11 @@ def _synthetic(data_dir, pair):
         num_items=2_000,
         num_days=48,
         drift=0.1,
+        seed=seed,
     )
 
 
-def _kuairand(data_dir, pair):
+def _kuairand(data_dir, pair, seed):
     if pair == "ads":
         return kuairand.load_ads(data_dir)
     source, target = map(int, pair.split("_"))

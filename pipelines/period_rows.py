@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import time
 import zlib
 
@@ -11,6 +12,7 @@ from pipelines import options
 from pipelines.progress import Progress
 from pipelines.results import ResultLines, provenance
 from tf_ctr.backbones import BACKBONES
+from tf_ctr.errors import explain
 from tf_ctr.features.files import replacing
 from tf_ctr.optimizers import SparseAdagrad, SparseAdam
 
@@ -127,7 +129,7 @@ def run_rows(names, rows, arguments, shared, lines, start):
         lines: The `ResultLines`.
         start: A function without arguments, called if anything is left to do, that
             returns two: one from settings, a folder and a seed to an experiment, one
-            from what a row returns to its results.
+            from what a row returns, and its experiment, to its results.
 
     Raises:
         SystemExit: If the data is not there or not as it should be.
@@ -149,7 +151,7 @@ def run_rows(names, rows, arguments, shared, lines, start):
             continue
         experiment = build(settings, folder / f"seed_{seed}", seed)
         began = time.perf_counter()
-        results = measure(rows[name].run(experiment))
+        results = measure(rows[name].run(experiment), experiment)
         seconds = time.perf_counter() - began
         record = {"row": name, "seed": seed, **shared, "seconds": seconds}
         record["learning_rate"] = settings.learning_rates[0]
@@ -172,6 +174,14 @@ def choose_rate(settings, folder, build):
     for rate in settings.learning_rates:
         one = dataclasses.replace(settings, learning_rates=(rate,))
         aucs[rate] = build(one, folder / f"{rate:g}", seed=0).validation_auc()
+        if aucs[rate] is None or math.isnan(aucs[rate]):
+            raise SystemExit(
+                explain(
+                    "clicks and others before the start, to choose a learning rate by",
+                    "too few rows there",
+                    "start later, or give one of --learning-rates",
+                )
+            )
         print(f"learning rate {rate:g}: validation AUC {aucs[rate]:.4f}", flush=True)
     return dataclasses.replace(settings, learning_rates=(max(aucs, key=aucs.get),))
 

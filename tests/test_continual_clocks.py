@@ -146,6 +146,12 @@ def test_each_level_may_have_a_process_of_its_own(world):
     )
 
 
+def test_the_periods_may_come_from_an_iterator(world):
+    periods = [Period(n, None, end=n) for n in (0, 1)]
+    level = Level("ads", iter(periods), "folder", print)
+    assert level.periods == periods
+
+
 def test_a_wrong_delay_is_told(world):
     with pytest.raises(ValueError, match="a delay of 0 or more"):
         world.level("week", [1], delay=-1)

@@ -73,18 +73,25 @@ def test_the_three_clocks_are_on_one_line(data):
     assert data.ratio() == 20
     assert data.sizes() == (
         "synthetic: natural : ad = 20 : 1; 960 natural rows in 4 months of TPM, 720 in "
-        "6 weeks of CPM; 24 ads before the start, 24 in 4 tested periods"
+        "6 weeks of CPM; 24 ads before the start, 18 in 3 tested periods"
     )
 
 
-def test_schemas_know_their_first_period_alone(data):
+def test_schemas_know_their_first_period_and_all_that_tpm_knows_by_the_start(data):
     names = [field.name for field in data.schemas["basic"].fields]
     assert names == ["user_id", "city", "item_id", "category"]
     users = data.schemas["basic"].field("user_id").vocabulary
     assert set(users) == set(data.months[0].data["user_id"])
     first = pd.concat([data.weeks[0].data, data.days[0].data])
     users = data.schemas["plain"].field("user_id").vocabulary
-    assert set(users) == set(first["user_id"])
+    months = pd.concat([month.data for month in data.months if month.end <= 4])
+    assert set(users) == set(first["user_id"]) | set(months["user_id"])
+    early = data.months[0].data.assign(user_id="early")
+    parts = (data.weeks[0].data, data.days[0].data)
+    made = ecdctr_data.schemas(data.schemas["plain"], ("user_id",), [early], *parts)
+    assert all("early" in own.field("user_id").vocabulary for own in made.values())
+    brands = data.schemas["plain"].field("brand").vocabulary  # TPM has none.
+    assert set(brands) == set(first["brand"])
     grown = data.schemas["joint"].extend(first.assign(user_id="x", domain="target"))
     assert grown.field("user_id").vocabulary[-1] == "x"
     assert grown.field("domain").vocabulary == ("source", "target")
@@ -120,6 +127,8 @@ def test_kuairand_has_a_past_before_its_log(tmp_path):
         assert watched == list(users[user])  # Oldest first, through the parts.
         assert not set(own[own["is_click"] == 0]["video_id"]) & set(watched)
     assert 0 not in set(past["user_id"])  # His past reaches into the log.
+    ads = pd.concat([period.data for period in data.days])
+    assert ads[ads["user_id"].isin(past["user_id"])]["absent_days"].max() < np.inf
     assert past["is_click"].mean() == 0.5
     names = [field.name for field in data.schemas["basic"].fields]
     assert names == ["user_id", "video_id"]
@@ -192,6 +201,11 @@ def test_rows_are_made_of_levels(experiment, runs, name, levels):
     assert folder == runs[-1].directory and folder.name == name
     keywords = runs[-1].run.keywords
     assert keywords["training"].batch_size == 64 and keywords["seed"] == 0
+    # All rows alike, but for BatchNorm that is kept on purpose.
+    assert all(run.run.keywords["training"].measure_batch_norm for run in runs)
+    # Each ad once, but where the model starts again.
+    window = 2 if levels[-1] == "A-CTR" else 1
+    assert keywords.get("window", 1) == window
 
 
 @pytest.mark.parametrize(
@@ -216,6 +230,7 @@ def test_variants_of_a_ctr_share_a_cpm(experiment, runs):
     assert kept.reads[0].directory == never.reads[0].directory
     assert kept.run.keywords["arguments"] == {"batch_norm": "keep"}
     assert kept.run.keywords["refresh"] == "arrival"
+    assert (kept.run.keywords["window"], never.run.keywords["window"]) == (2, 1)
     assert not kept.run.keywords["training"].measure_batch_norm
     assert never.run.keywords["refresh"] == "once"
     assert never.run.keywords["training"].measure_batch_norm
@@ -262,22 +277,24 @@ def test_metrics_of_users_by_absence():
             lines_of([np.inf], [1], [0.5]),
         ]
     )
-    found = metrics(lines, month_days=4)
+    found = metrics(lines, least_days=4)
     assert (found["recent"]["auc"], found["absent"]["auc"]) == (1, 0)
     assert found["new"] | {"log_loss": None} == {
         "rows": 1,
+        "gauc_rows": 0,
         "auc": None,
         "gauc": None,
         "log_loss": None,
     }
     assert [month["rows"] for month in found["absent_by_month"]] == [0, 2]
     assert (found["rows"], found["auc"]) == (5, pytest.approx(3 / 6))
+    assert (found["gauc_rows"], found["absent"]["gauc_rows"]) == (5, 2)
 
 
 def record(row, seed, gauc):
-    part = {"rows": 7, "auc": gauc, "gauc": gauc, "log_loss": 0.5}
+    part = {"rows": 7, "auc": gauc, "gauc": gauc, "log_loss": 0.5, "gauc_rows": 3}
     found = {name: part for name in ("absent", "recent", "new")}
-    found |= {**part, "absent_by_month": [part, {"rows": 0}]}
+    found |= {**part, "absent_by_month": [part, {"rows": 0, "gauc_rows": 0}]}
     return {
         "row": row,
         "seed": seed,
@@ -300,6 +317,8 @@ def test_tables_have_sizes_and_say_what_pays():
     assert text.count("natural : ad = 20 : 1.") == text.count("###") == 8
     assert "| TPM | +0.1000 ± 0.0000 | +0.1000 ± 0.0000 | +0.1000" in text
     assert "does not pay" in text.split("self-attention, not mean")[1]
+    assert "| rows | 7 | 7 | 7 | 7 | 0 |" in text
+    assert "| rows of users with both labels | 3 | 3 | 3 | 3 | 0 |" in text
     assert report([], TABLES, titles) == "No row is finished."
 
 
@@ -354,3 +373,15 @@ def test_defaults_depend_on_the_dataset():
     )
     assert arguments.clocks == Clocks(6, 2, 1, 12)
     assert arguments.run_dir.name == "kuairand_1_4"
+
+
+def test_without_clicks_before_the_start_a_rate_must_be_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(Experiment, "validation_auc", lambda self: None)
+    with pytest.raises(SystemExit, match="give one of --learning-rates"):
+        ecdctr.main(["--rows", "ad_only", "--run-dir", str(tmp_path)])
+
+
+def test_a_single_week_is_enough(experiment, data, runs):
+    single = dataclasses.replace(data, weeks=data.weeks[:1])
+    dataclasses.replace(experiment, data=single).cpm_only()
+    assert runs[0].run.keywords["window"] == 2

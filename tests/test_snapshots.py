@@ -176,6 +176,12 @@ def test_other_errors_guide(store):
         store.table(ITEM)
 
 
+def test_ids_of_another_kind_match_nothing_and_that_is_told(store):
+    store.add(11, {"item": (["7"], values(1))})
+    with pytest.raises(TypeError, match="(?s)ids of 'item' of one kind.*'7'"):
+        store.table(ITEM)
+
+
 def test_the_manifest_has_date_and_checksums(store):
     record = json.loads((store.directory / "2" / "snapshot.json").read_text())
     assert record["date"] == 2 and list(record["checksums"]) == ["item"]

@@ -41,6 +41,7 @@ class Level:
 
     def __post_init__(self):
         periods = ordered(self.periods)
+        object.__setattr__(self, "periods", periods)  # An iterator ends but once.
         if self.delay < 0:
             raise ValueError(
                 explain("a delay of 0 or more", self.delay, "train after the period")

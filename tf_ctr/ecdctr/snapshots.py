@@ -127,6 +127,7 @@ class SnapshotStore:
         known = np.zeros((rows, count), bool)
         first = rows - len(field.vocabulary)
         for place, (ids, values) in parts.items():
+            _check_ids(field, ids)
             at = pd.Index(ids).get_indexer(list(field.vocabulary))
             own = np.flatnonzero(at >= 0)
             known[first + own, place] = True
@@ -160,3 +161,18 @@ class SnapshotStore:
 
     def _folder(self, date):
         return self.directory / urllib.parse.quote(str(date), safe="")
+
+
+def _check_ids(field, ids):
+    """Raises for text on one side and numbers on the other: they match nowhere."""
+    if not len(ids) or not field.vocabulary:
+        return
+    own, other = field.vocabulary[0], list(ids)[0]
+    if isinstance(own, str) != isinstance(other, str):
+        raise TypeError(
+            explain(
+                f"ids of '{field.name}' of one kind in the snapshot and in the schema",
+                f"{other!r} in the snapshot, {own!r} in the schema",
+                "give both models the column with one dtype",
+            )
+        )

@@ -13,8 +13,8 @@ def measure_batch_norm(model, batches):
 
     Args:
         model: A `keras.Model`. Its frozen BatchNorm layers stay as they are.
-        batches: A `tf.data.Dataset` of features, or of features and labels; of equal
-            batches the statistics are exact.
+        batches: A `tf.data.Dataset` of features, or of features and labels. Each
+            counts by its rows; the variance is the mean of that within the batches.
 
     Example:
 
@@ -36,10 +36,14 @@ def measure_batch_norm(model, batches):
         return
     momenta = [norm.momentum for norm in norms]
     try:
-        for i, batch in enumerate(batches):
+        seen = 0
+        for batch in batches:
+            features = batch[0] if isinstance(batch, tuple) else batch
+            rows = len(keras.tree.flatten(features)[0])
             for norm in norms:
-                norm.momentum = i / (i + 1)  # The mean of all batches so far.
-            model(batch[0] if isinstance(batch, tuple) else batch, training=True)
+                norm.momentum = seen / (seen + rows)  # The mean of all rows so far.
+            model(features, training=True)
+            seen += rows
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
