@@ -52,7 +52,8 @@ def _field_name(site):
 
 def _draw_shares(shares, kind, path):
     frozen, spread = shares.mean(), shares.std(ddof=0)
-    with _drawing(path, width=2 + 0.8 * len(frozen)) as axes:
+    bar = max(0.8, 0.12 * max(map(len, frozen.index)))  # As wide as the names.
+    with _drawing(path, width=2 + bar * len(frozen)) as axes:
         axes.bar(
             frozen.index,
             frozen,
