@@ -196,7 +196,7 @@ def test_patterns_outdo_the_layer_and_that_survives_too(tmp_path):
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
     lines = summary(reloaded)["learning_rate_multiplier"]
     assert lines["deep_router"] == 0.7
-    assert lines["cross_router"] == 0.1
+    assert lines["cross_router"] == 10
 
 
 def test_an_optimizer_without_multipliers_has_none_in_its_config(source):

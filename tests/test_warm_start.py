@@ -447,7 +447,7 @@ def test_growing_keeps_what_is_frozen_and_the_multipliers(grown_schema, tmp_path
         la.name for la in model.layers if la.name.endswith("_frozen") and la.weights
     ]
     router = grown.get_layer("embedding_router")
-    assert router.trainable_weights[0].learning_rate_multiplier == 0.1
+    assert router.trainable_weights[0].learning_rate_multiplier == 10
     np.testing.assert_array_equal(grown(data(new)[0]), model(data(old)[0]))
     assert float(grown.optimizer.learning_rate) == pytest.approx(0.1)
     grown.train_on_batch(*data(new, "dab"))
@@ -506,7 +506,7 @@ def test_summary_without_a_report_knows_frozen_from_tuned():
     lines = summary(model)
     assert lines.loc["deep_0_frozen", "state"] == "frozen"
     assert lines.loc["deep_0", "state"] == "tuned"
-    assert lines.loc["deep_router", "learning_rate_multiplier"] == 0.1
+    assert lines.loc["deep_router", "learning_rate_multiplier"] == 10
     assert lines["parameters"].sum() == model.count_params()
     trained = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert lines["trained"].sum() == trained
