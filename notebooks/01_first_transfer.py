@@ -139,8 +139,8 @@ for name in ("Target-only", "Fine-Tune", "AutoFT"):
     histories[name], callbacks[name] = fit(models[name], domains.target, name)
 
 # %% [markdown]
-# Fine-Tune and AutoFT start from what the source knows. AutoFT takes longer: it samples
-# its routes in training, and each copy sees only the instances that are sent to it.
+# Fine-Tune and AutoFT start from what the source knows. AutoFT samples its routes in
+# training until its policies have decided, which takes them an epoch or two.
 
 # %%
 figure, axis = plt.subplots(figsize=(6, 3))
