@@ -123,7 +123,7 @@ class Data:
 def run(rows, data, lines, arguments):
     """Trains every row with every seed, but for what `lines` has already."""
     for row in rows:
-        lines.require({"row": row.name}, **_made_with(row, arguments))
+        lines.require({"row": row.name}, _made_with(row, arguments))
     todo = [(row, seed) for row in rows for seed in range(arguments.seeds)]
     done = [pair for pair in todo if lines.has(row=pair[0].name, seed=pair[1])]
     progress = Progress(len(todo), len(done))

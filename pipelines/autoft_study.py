@@ -104,7 +104,7 @@ def run(domains, lines, arguments):
         "pretrain": arguments.pretrain,
         "settings": dataclasses.asdict(arguments.settings),
     }
-    lines.require({}, **made_with)
+    lines.require({}, made_with)
     training = RowTraining(arguments.backbone, domains, arguments.run_dir)
     todo = [(name, seed) for seed in range(arguments.seeds) for name in VARIATIONS]
     left = [

@@ -70,7 +70,11 @@ class Comparison:
             row: trials(row, plan.settings, plan.budget) for row in plan.rows
         }
         self.chosen = {}
-        lines.require({"backbone": plan.backbone}, configuration=plan.configuration())
+        lines.require(
+            {"backbone": plan.backbone},
+            {"configuration": plan.configuration()},
+            fix="give the same options, another --run-dir, or --fresh",
+        )
         self.training.check(self.trials, plan.settings)
 
     def run(self):

@@ -14,7 +14,7 @@ four shapes of the paper's results.
 import functools
 import pathlib
 
-from pipelines import continual_data, options, period_rows
+from pipelines import continual_data, options, period_rows, period_settings
 from pipelines.continual_experiment import Experiment, Settings
 from pipelines.continual_report import figures, report
 from pipelines.continual_rows import ROWS, TABLES
@@ -45,11 +45,13 @@ def parse(argv=None):
     add = parser.add_argument
     datasets = continual_data.DATASETS
     add("--dataset", choices=datasets, default="synthetic", help="default: synthetic")
-    period_rows.add_options(add, ROWS, TABLES)
+    period_settings.add_options(add, ROWS, TABLES)
     for name, (default, least, text) in COUNTS.items():
-        period_rows.add_count(add, name, least, default, f"{text}; default: {default}")
+        period_settings.add_count(
+            add, name, least, default, f"{text}; default: {default}"
+        )
     arguments = parser.parse_args(argv)
-    arguments.settings = period_rows.settings(Settings, arguments)
+    arguments.settings = period_settings.settings(Settings, arguments)
     name = arguments.dataset
     if name == "kuairand":
         name += f"_{arguments.source_tab}_to_{arguments.target_tab}"
@@ -67,26 +69,22 @@ def configuration(arguments):
         "dataset": arguments.dataset,
         "tabs": [arguments.source_tab, arguments.target_tab],
         "period_days": arguments.period_days,
-        **period_rows.as_json(arguments.settings),
+        **period_settings.as_json(arguments.settings),
     }
 
 
 def run(arguments, lines):
     """Runs every row with every seed, but for what `lines` has already."""
 
-    @functools.lru_cache(maxsize=1)
-    def data(seed):
-        return continual_data.load(
-            arguments.dataset,
-            arguments.data_dir,
-            arguments.source_tab,
-            arguments.target_tab,
-            arguments.period_days,
-            seed,
-        )
-
-    def build(settings, folder, seed):
-        return Experiment(data(seed), settings, folder, seed)
+    load = functools.partial(
+        continual_data.load,
+        arguments.dataset,
+        arguments.data_dir,
+        arguments.source_tab,
+        arguments.target_tab,
+        arguments.period_days,
+    )
+    data, build = period_rows.by_seed(load, Experiment)
 
     def start():
         check_start(arguments.start, len(data(0).target))

@@ -8,10 +8,10 @@ import keras
 
 from pipelines.continual_data import DOMAIN, HISTORIES, SOURCE, PeriodData
 from pipelines.continual_verdict import mean
-from pipelines.period_rows import ModelSettings
+from pipelines.period_settings import ModelSettings
 from tf_ctr import transfer
 from tf_ctr.backbones import BACKBONES
-from tf_ctr.continual import Report, Training, run, train_source
+from tf_ctr.continual import Report, run, train_source
 from tf_ctr.continual.measuring import measure
 from tf_ctr.continual.store import Store
 from tf_ctr.joint import JOINT
@@ -175,15 +175,7 @@ class Experiment:
         return (self.data.user, self.data.item)
 
     def _options(self):
-        settings = self.settings
-        training = Training(
-            settings.compile,
-            settings.batch_size,
-            settings.epochs,
-            ratio=None,
-            # A few hundred steps do not bring momentum to where it belongs.
-            measure_batch_norm=True,
-        )
+        training = self.settings.training(self.settings.epochs)
         return {"training": training, "seed": self.seed, "verbose": self.verbose}
 
     def _build(self, builders, name, schema, **arguments):

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import pathlib
 
-from pipelines import ecdctr_data, options, period_rows
+from pipelines import ecdctr_data, options, period_rows, period_settings
 from pipelines.ecdctr_experiment import Experiment, Settings
 from pipelines.ecdctr_report import report
 from pipelines.ecdctr_rows import ROWS, TABLES
@@ -52,19 +52,19 @@ def parse(argv=None):
     names = DATASETS
     add("--dataset", choices=names, default="synthetic", help="default: synthetic")
     add("--pair", choices=PAIRS, default="ads", help=PAIR_HELP)
-    period_rows.add_options(add, ROWS, TABLES)
+    period_settings.add_options(add, ROWS, TABLES)
     for name, (default, text) in COUNTS.items():
-        period_rows.add_count(add, name, 1, default, f"{text}; default: {default}")
+        period_settings.add_count(add, name, 1, default, f"{text}; default: {default}")
     for name, text in CLOCKS.items():
         defaults = {each: getattr(names[each].clocks, name) for each in names}
         shown = ", ".join(f"{each} {value}" for each, value in defaults.items())
-        period_rows.add_count(add, name, 1, None, f"{text} ({shown})")
+        period_settings.add_count(add, name, 1, None, f"{text} ({shown})")
     arguments = parser.parse_args(argv)
     return _completed(arguments)
 
 
 def _completed(arguments):
-    arguments.settings = period_rows.settings(Settings, arguments)
+    arguments.settings = period_settings.settings(Settings, arguments)
     clocks = {name: getattr(arguments, name) for name in CLOCKS}
     clocks = {name: value for name, value in clocks.items() if value is not None}
     known = DATASETS[arguments.dataset].clocks
@@ -88,25 +88,21 @@ def configuration(arguments):
         "dataset": arguments.dataset,
         "pair": arguments.pair if arguments.dataset == "kuairand" else None,
         **dataclasses.asdict(arguments.clocks),
-        **period_rows.as_json(arguments.settings),
+        **period_settings.as_json(arguments.settings),
     }
 
 
 def run(arguments, lines):
     """Runs every row with every seed, but for what `lines` has already."""
 
-    @functools.lru_cache(maxsize=1)
-    def data(seed):
-        return ecdctr_data.load(
-            arguments.dataset,
-            arguments.data_dir,
-            arguments.pair,
-            arguments.clocks,
-            seed,
-        )
-
-    def build(settings, folder, seed):
-        return Experiment(data(seed), settings, folder, seed)
+    load = functools.partial(
+        ecdctr_data.load,
+        arguments.dataset,
+        arguments.data_dir,
+        arguments.pair,
+        arguments.clocks,
+    )
+    data, build = period_rows.by_seed(load, Experiment)
 
     def measure(found, experiment):
         own = experiment.data

@@ -49,6 +49,17 @@ class LevelData:
         natural = sum(len(period.source) for period in self.joint)
         return natural / sum(len(period.data) for period in self.joint)
 
+    def before_start(self):
+        """The same, of the ads those before the start alone; the newest quarter of
+        their days is the second period.
+        """
+        first = self.days[0]
+        start = first.end - max(first.end // 4, 1)
+        rows = first.read()
+        older, newer = rows[rows["day"] < start], rows[rows["day"] >= start]
+        days = [Period(0, older, end=start), Period(1, newer, end=first.end)]
+        return dataclasses.replace(self, days=days)
+
     def sizes(self):
         """Returns in a sentence what the numbers of a table rest on."""
         tested = self.days[FIRST_TESTED:]

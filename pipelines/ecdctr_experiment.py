@@ -9,9 +9,9 @@ import keras
 
 from pipelines.continual_data import DOMAIN
 from pipelines.ecdctr_data import LevelData
-from pipelines.period_rows import ModelSettings
+from pipelines.period_settings import ModelSettings
 from tf_ctr.backbones import BACKBONES, dnn
-from tf_ctr.continual import Level, Period, Training, run, run_levels
+from tf_ctr.continual import Level, run, run_levels
 from tf_ctr.continual.store import Store
 from tf_ctr.ecdctr import a_ctr_level, cpm_level, tpm_level
 from tf_ctr.joint import JOINT
@@ -58,16 +58,8 @@ class Experiment:
         return self._run(self._alone("ad_only", self._plain()))
 
     def validation_auc(self):
-        """Of the model of ads alone, on the newest ads before the start, a quarter."""
-        first = self.data.days[0]
-        cut = first.end - max(first.end // 4, 1)
-        rows = first.read()
-        days = [
-            Period(0, rows[rows["day"] < cut], end=cut),
-            Period(1, rows[rows["day"] >= cut], end=first.end),
-        ]
-        data = dataclasses.replace(self.data, days=days)
-        folder = dataclasses.replace(self, data=data).ad_only()
+        """Of the model of ads alone, on the newest ads before the start."""
+        folder = dataclasses.replace(self, data=self.data.before_start()).ad_only()
         tests = [r["test"]["auc"] for r in Store(folder).records() if r["test"]]
         return tests[0] if tests else None
 
@@ -234,12 +226,8 @@ class Experiment:
         )
 
     def _options(self):
-        settings = self.settings
-        training = Training(
-            settings.compile,
-            settings.batch_size,
-            ratio=None,
-            # A few dozen steps do not bring momentum to where it belongs.
-            measure_batch_norm=True,
-        )
-        return {"training": training, "seed": self.seed, "verbose": 0}
+        return {
+            "training": self.settings.training(),
+            "seed": self.seed,
+            "verbose": 0,
+        }

@@ -12,6 +12,7 @@ import pandas as pd
 from tf_ctr.errors import explain
 from tf_ctr.features.files import replacing
 
+OTHER_FOLDER = "give the same options, or another --run-dir"
 PACKAGES = ("tf_ctr", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 
 
@@ -36,12 +37,13 @@ class ResultLines:
             for record in self.records
         )
 
-    def require(self, where, **made_with):
+    def require(self, where, made_with, fix=OTHER_FOLDER):
         """Refuses records that were made in another way than the run at hand.
 
         Args:
             where: `{name: value}` of the records that are meant; empty for all.
-            **made_with: What each of them must say of itself.
+            made_with: `{name: value}` that each of them must say of itself.
+            fix: What to do otherwise, for the message.
 
         Raises:
             ValueError: If one of them says something else.
@@ -54,7 +56,7 @@ class ResultLines:
                     explain(
                         f"what {self.path} was made with, {found}",
                         wanted,
-                        "give the same options, or another --run-dir",
+                        fix,
                     )
                 )
 

@@ -84,7 +84,7 @@ def main(argv=None):
     arguments = parse(argv)
     lines = ResultLines(arguments.run_dir / "results.jsonl")
     made_with = _made_with(arguments)
-    lines.require({}, **made_with)
+    lines.require({}, made_with)
     todo = [name for name in VARIANTS if not lines.has(variant=name)]
     if todo:
         domains = DATASETS[arguments.dataset](arguments.data_dir)

@@ -216,9 +216,9 @@ def test_a_source_that_is_tuned_anew_makes_its_rows_anew(run, fakes, monkeypatch
 
 def test_results_of_another_configuration_are_not_mixed(run, fakes):
     run(budget=2)
-    with pytest.raises(ValueError, match="or another --run-dir"):
+    with pytest.raises(ValueError, match="another --run-dir, or --fresh"):
         run(budget=3)
-    with pytest.raises(ValueError, match="or another --run-dir"):
+    with pytest.raises(ValueError, match="another --run-dir, or --fresh"):
         run(budget=2, settings=dataclasses.replace(TINY, epochs=2))
 
 

@@ -49,6 +49,17 @@ def run(row, seed, auc, chosen=CHOSEN, start=None, backbone="dcn"):
     }
 
 
+def interval_of_autoft(aucs, low, high):
+    return {
+        "kind": "interval",
+        "backbone": "dcn",
+        "row": "source-autoft",
+        "aucs": aucs,
+        "low": low,
+        "high": high,
+    }
+
+
 def records():
     aucs = {
         "source-autoft": [0.82, 0.83, 0.84],
@@ -68,14 +79,9 @@ def cells(text, title):
 
 
 def test_table_by_hand():
-    interval = {
-        "kind": "interval",
-        "backbone": "dcn",
-        "row": "source-autoft",
-        "aucs": [[0.82, 0.83, 0.84], [0.80, 0.82, 0.83]],
-        "low": 0.01,
-        "high": 0.0171,
-    }
+    interval = interval_of_autoft(
+        [[0.82, 0.83, 0.84], [0.80, 0.82, 0.83]], 0.01, 0.0171
+    )
     text = report([*records(), interval])
     p = stats.ttest_rel([0.82, 0.83, 0.84], [0.80, 0.82, 0.83]).pvalue
     assert cells(text, "Source-AutoFT") == [
@@ -116,27 +122,13 @@ def test_tests_take_the_seeds_that_both_have():
 
 
 def test_an_interval_of_other_seeds_is_not_shown():
-    interval = {
-        "kind": "interval",
-        "backbone": "dcn",
-        "row": "source-autoft",
-        "aucs": [[0.82], [0.80]],
-        "low": 0.01,
-        "high": 0.02,
-    }
+    interval = interval_of_autoft([[0.82], [0.80]], 0.01, 0.02)
     assert cells(report([*records(), interval]), "Source-AutoFT")[6] == ""
 
 
 def test_autoft_is_compared_with_spottune_too():
     spottune = [choice("source-spottune"), run("source-spottune", 0, 0.81)]
-    interval = {
-        "kind": "interval",
-        "backbone": "dcn",
-        "row": "source-autoft",
-        "aucs": [[0.82], [0.81]],
-        "low": 0.004,
-        "high": 0.016,
-    }
+    interval = interval_of_autoft([[0.82], [0.81]], 0.004, 0.016)
     assert "over SpotTune" not in report(records())
     text = report([*records(), *spottune, interval])
     against = text[text.index("|  | AUC over SpotTune") :]

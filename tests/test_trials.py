@@ -131,12 +131,12 @@ def test_results_that_were_made_in_another_way_are_refused(tmp_path):
     lines = ResultLines(tmp_path / "results.jsonl")
     lines.append({"row": "a", "settings": {"units": (4, 2)}})
     lines.append({"row": "b", "settings": None})
-    lines.require({"row": "a"}, settings={"units": (4, 2)})
-    lines.require({"row": "c"}, settings={"units": (8,)})
+    lines.require({"row": "a"}, {"settings": {"units": (4, 2)}})
+    lines.require({"row": "c"}, {"settings": {"units": (8,)}})
     with pytest.raises(ValueError, match="or another --run-dir"):
-        lines.require({"row": "a"}, settings={"units": (8,)})
+        lines.require({"row": "a"}, {"settings": {"units": (8,)}})
     with pytest.raises(ValueError, match="None"):
-        lines.require({}, settings={"units": (4, 2)})
+        lines.require({}, {"settings": {"units": (4, 2)}})
 
 
 def test_line_that_is_no_json_is_named(tmp_path):

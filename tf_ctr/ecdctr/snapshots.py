@@ -167,7 +167,7 @@ def _check_ids(field, ids):
     """Raises for text on one side and numbers on the other: they match nowhere."""
     if not len(ids) or not field.vocabulary:
         return
-    own, other = field.vocabulary[0], list(ids)[0]
+    own, other = field.vocabulary[0], next(iter(ids))
     if isinstance(own, str) != isinstance(other, str):
         raise TypeError(
             explain(
