@@ -211,6 +211,24 @@ def test_frozen_layers_stay_and_tuned_layers_move(source, method):
         assert moved != name.endswith(FROZEN), name
 
 
+def test_frozen_copy_has_no_noise_while_the_model_is_trained(tmp_path):
+    inputs = {"price": keras.Input((1,), name="price")}
+    parts = [keras.layers.Dense(8, name="dense"), keras.layers.Dropout(0.5)]
+    hidden = keras.Sequential(parts, name="deep_0")
+    click = keras.layers.Dense(1, "sigmoid", name="click")
+    source = keras.Model(inputs, click(hidden(inputs["price"])))
+    model = autoft(source)
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        varies = {}
+        for name in ("deep_0_frozen", "deep_0"):
+            branch = keras.Model(each.input, each.get_layer(name).output)
+            outputs = [branch({"price": np.ones((9, 1))}, training=t) for t in (0, 1)]
+            varies[name] = not np.array_equal(*outputs)
+        assert varies == {"deep_0_frozen": False, "deep_0": True}
+    assert hidden.layers[-1].rate == 0.5
+
+
 def test_saved_model_scores_and_freezes_alike(source, method, tmp_path):
     features, labels = batch()
     model = method(source)

@@ -12,6 +12,7 @@ from tf_ctr.transfer.lookup import instance_vector, look_up
 from tf_ctr.transfer.routes import ROUTE
 from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.transfer.tables import embedding_calls, number_embeddings
+from tf_ctr.transfer.towers import silence
 
 FROZEN = "_frozen"
 
@@ -39,8 +40,8 @@ def autoft(
     by layer for the rest, which copy is used. The prediction layer is there once
     and trained. Before training the scores are those of the source.
 
-    A frozen copy does not learn, but keeps its dropout in training; its BatchNorm
-    runs in inference mode.
+    A frozen copy gives in training what it gives at inference: it does not learn,
+    its BatchNorm runs in inference mode, and there is neither dropout nor noise.
 
     Source: AutoFT (arXiv 2106.04873), section 3.2 (Eqs. 6 to 8) and 3.3.
 
@@ -122,6 +123,7 @@ def autoft(
         if layer.name not in gates:
             return tuned
         twin = copy_layer(source.get_layer(layer.name), FROZEN, trainable=False)
+        silence(twin)
         frozen = twin(*args, **kwargs)
         decision, output = gates[layer.name]
         return Route(decision, name=f"{layer.name}{ROUTE}")(frozen, tuned, output)

@@ -62,7 +62,7 @@ def frozen_tower(source, inputs, suffix=SOURCE):
             layer = _renamed(layer, suffix)
         elif name in sites:
             entered[name] = _hidden_input(layer, *args, **kwargs)
-        _silence(layer)
+        silence(layer)
         output = layer(*args, **kwargs)
         left.setdefault(name, []).append(output)
         return output
@@ -88,7 +88,12 @@ def _renamed(operation, suffix):
     return copy
 
 
-def _silence(layer):
+def silence(layer):
+    """Takes dropout and noise from a frozen layer, in place.
+
+    Args:
+        layer: A layer, or a model of one depth of a tower.
+    """
     parts = layer.layers if isinstance(layer, keras.Model) else [layer]
     for part in parts:
         for kind, amount in NOISE.items():
