@@ -29,7 +29,7 @@ COUNTS = {
     "seeds": (3, 1, "runs of a row"),
     "embedding_dim": (16, 1, "embedding dim"),
     "attention_units": (64, 8, "width of the attentions of taobao"),
-    "batch_size": (256, 1, "examples in a step"),
+    "batch_size": (128, 1, "examples in a step"),
     "epochs": (1, 1, "passes over an increment"),
 }
 

@@ -79,8 +79,10 @@ def _kuairand(data_dir, source_tab, target_tab, seed):
 def _synthetic(data_dir, source_tab, target_tab, seed):
     """A synthetic world with drift for every seed, which needs no folder."""
     return synthetic.generate(
-        source_rows=140_000,
-        target_rows=28_000,
+        source_rows=560_000,
+        target_rows=112_000,
+        num_users=20_000,
+        num_items=5_000,
         num_days=14,
         drift=0.3,
         seed=seed,

@@ -341,6 +341,6 @@ def test_a_start_without_a_test_after_it_is_told(tmp_path):
 def test_the_tabs_are_in_the_folder_of_kuairand():
     arguments = continual.parse(["--dataset", "kuairand", "--target-tab", "4"])
     assert arguments.run_dir.name == "kuairand_1_to_4"
-    assert arguments.settings.learning_rates == (0.01, 0.03, 0.1)
-    arguments = continual.parse(["--optimizer", "adam"])
     assert arguments.settings.learning_rates == (1e-3, 3e-3, 1e-2)
+    arguments = continual.parse(["--optimizer", "adagrad"])
+    assert arguments.settings.learning_rates == (0.01, 0.03, 0.1)
