@@ -76,6 +76,8 @@ class Experiment:
         stores = [Store(self.sources()), Store(self.folder / "base")]
         records = []
         for period in self.data.target[1:]:
+            if not len(period.read()):
+                continue
             model, base = (
                 store.load(store.latest(period.end, True)) for store in stores
             )

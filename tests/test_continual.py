@@ -132,6 +132,21 @@ def test_a_source_with_a_field_that_the_target_lacks_is_told(tmp_path):
         )
 
 
+def test_a_slice_that_the_base_never_had_needs_its_rows(tmp_path):
+    schema = fitted()
+    first, second = frame(seed=1), frame(seed=2)
+    base = {"target": network(schema), "schema": schema, "method": "target_only"}
+    run([Period(0, first)], tmp_path / "base", slices=["user"], **base, **OPTIONS)
+    given = {"target": tmp_path / "base", "source": network(schema), "schema": schema}
+    days = [Period(1, first), Period(2, second)]
+    with pytest.raises(ValueError, match=r"(?s)also \['item'\].*pass known="):
+        run(days, tmp_path / "x", slices=SLICES, **given, **OPTIONS)
+    run(days[:1], tmp_path / "y", slices=SLICES, known=first[:9], **given, **OPTIONS)
+    seen = left_by(tmp_path / "y", 1).seen
+    assert set(seen["user"]) == set(first["user"])
+    assert set(seen["item"]) == set(first["item"])
+
+
 def test_the_model_knows_the_ids_of_source_and_target(world):
     root, _ = world
     finished = left_by(root / "ctnet", 2)
@@ -335,9 +350,21 @@ def test_a_joint_model_trains_on_both_domains_and_is_tested_on_the_target(
     )
     finished = left_by(tmp_path, 1)
     assert 9 in finished.schema.field("item").vocabulary
-    # Of 8 rows of a batch `target_rows` are the target's, of 24 a period.
+    # Of 8 rows in a batch `target_rows` are the target's, of 24 a period.
     assert int(finished.model.optimizer.iterations) == 2 * 24 / target_rows
     assert report.frame["rows"].tolist() == [24]
+
+
+def test_a_batch_has_a_row_of_the_smaller_domain_however_small_it_is():
+    tab = Categorical("tab", [1, 4])
+    few, many = frame(2).assign(tab=4), frame(60).assign(tab=1)
+    schema = Schema([Categorical("user"), tab]).fit(many)
+    for i, (target, source, steps) in enumerate(((few, many, 2), (many, few, 9))):
+        model = share_bottom(schema, "tab", embedding_dim=2, tower_units=(3,))
+        TRAINING.compile(model)
+        training = Training(batch_size=8, ratio=None)
+        training.fit(model, schema, [Period(i, target, source=source)], 0, 0)
+        assert int(model.optimizer.iterations) == steps
 
 
 @pytest.mark.parametrize(

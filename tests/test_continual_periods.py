@@ -97,6 +97,8 @@ def test_the_newest_model_in_time(tmp_path):
     assert store.latest(end=13, before=True)["number"] == 0
     assert store.latest(end=12)["number"] == 0
     assert store.latest(end=5) is None
+    with pytest.raises(TypeError, match="(?s)e.g. 13.*Received: '2026-01-01'"):
+        store.latest(end="2026-01-01")
 
 
 def test_what_a_killed_process_left_is_no_period(tmp_path):

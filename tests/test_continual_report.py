@@ -89,6 +89,14 @@ def test_the_matrix_has_next_periods_and_others(report):
     np.testing.assert_array_equal(matrix, [[0.9, 0.7, 0.6], [0.8, np.nan, 0.65]])
 
 
+def test_an_unknown_metric_of_the_matrix_names_those_there_are(report):
+    with pytest.raises(ValueError, match="(?s)'acu'.*auc, gauc, log_loss"):
+        report.matrix("acu")
+    del report.records[1]["test"]["gauc"]
+    with pytest.raises(ValueError, match="(?s)'gauc'.*one of: auc, log_loss"):
+        report.matrix("gauc")
+
+
 def test_gains_are_by_period(report):
     base = Report(
         [record(0), record(2, 0.6, until=0, gauc=None), record(3, 0.9, until=2)]

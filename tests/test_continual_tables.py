@@ -72,7 +72,7 @@ def test_shapes_hold_if_they_do_with_every_seed(records):
     kinds = {name: verdict for name, (_, verdict) in found.items()}
     assert kinds.pop("glu over linear") == "open: seeds disagree (1 of 2)"
     assert set(kinds.values()) == {"holds (2 of 2)"}
-    assert found["once decays"][0] == pytest.approx([0.03, 0.03])
+    assert found["once decays"][0] == pytest.approx([0.01, 0.01])
     assert found["continual over once"][0] == pytest.approx([0.03, 0.03])
     assert found["new users"][0] == pytest.approx([0.02, 0.02])
     assert found["base over fine-tuning"][0] == pytest.approx([1 / 60, 1 / 60])

@@ -77,7 +77,7 @@ def run(
         slices: Columns, e.g. `("user_id", "item_id")`: metrics of rows with old and
             new values apart, new being never trained on in the target domain.
         known: Frame of target rows that were trained on before, for `slices`. The
-            directory of another run knows its own.
+            directory of another run knows those of its own `slices`.
         matrix: Whether to test every model on all given periods.
         prepare: A function `(model, schema, period)` that may change the model in place
             after it has all ids, before it is trained; what it returns is JSON-like,

@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from tf_ctr.continual.measuring import METRICS
+from tf_ctr.errors import check_name
 from tf_ctr.features.files import replacing
 
 
@@ -51,7 +52,15 @@ class Report:
         """Returns a metric by period trained until (rows) and tested on (columns).
 
         Only what was tested: without `run(matrix=True)` the next periods.
+
+        Args:
+            metric: `"auc"`, `"gauc"` or `"log_loss"`; without a group there is no GAUC.
+
+        Raises:
+            ValueError: For another one.
         """
+        tests = [record["test"] for record in self.records if record["test"]]
+        check_name("metric", metric, [m for m in METRICS if all(m in t for t in tests)])
         cells = {
             (record["test"]["trained_until"], record["number"]): record["test"][metric]
             for record in self.records

@@ -173,9 +173,18 @@ def _newest_source(plan, before, latest, period, restarts):
 
 def _seen(plan, finished):
     seen = {} if finished is None else finished.seen
-    if seen or plan.known is None:
-        return seen
-    return with_seen(seen, plan.known, plan.slices)
+    missing = [column for column in plan.slices if column not in seen]
+    if plan.known is not None:
+        return seen | with_seen({}, plan.known, missing)
+    if missing and finished is not None and finished.number is not None:
+        raise ValueError(
+            explain(
+                f"slices of {sorted(seen)}, whose old values the target's run knows",
+                f"also {missing}, of which it kept none",
+                "pass known=, the rows it was trained on, or leave these slices out",
+            )
+        )
+    return seen
 
 
 def _matrix(finished, periods):

@@ -82,12 +82,30 @@ class Store:
         Args:
             end: Leave out periods that end later.
             before: Leave out those that end at `end`, too.
+
+        Raises:
+            TypeError: If their ends are of another kind than `end`.
         """
         for record in reversed(self.records()):
-            in_time = end is None or record["end"] < end
-            if record["trained"] and (in_time or record["end"] == end and not before):
+            if not record["trained"]:
+                continue
+            if end is None or self._is_less(record["end"], end):
+                return record
+            if record["end"] == end and not before:
                 return record
         return None
+
+    def _is_less(self, own, end):
+        try:
+            return own < end
+        except TypeError as error:
+            raise TypeError(
+                explain(
+                    f"an end as those of {self.directory}, e.g. {own!r}",
+                    repr(end),
+                    "give the periods of both runs ends of one kind, by end=",
+                )
+            ) from error
 
     def load(self, record) -> Finished:
         """Returns what a period left."""

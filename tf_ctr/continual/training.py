@@ -28,7 +28,8 @@ class Training:
         batch_size: Examples per step; 512 as in CTNet (arXiv 2208.05728).
         epochs: Passes over a period; one, as is usual for increments.
         ratio: Of periods with rows of the source, these per row of the target; see
-            `tf_ctr.joint.mix`. `None` for as many as there are: each row once.
+            `tf_ctr.joint.mix`. `None` for as many as there are: each row once, but
+            for rounding, as every batch has rows of both.
         source_weight: Likewise, their weight in the loss.
         measure_batch_norm: Whether, after the training, the moving statistics of
             BatchNorm are those of the rows of the periods, by the trained weights,
@@ -65,12 +66,18 @@ class Training:
         source = _together([period.read_source() for period in periods])
         if source is not None:
             rows = from_frame(source, schema, self.batch_size, shuffle=True, seed=seed)
-            ratio = len(source) / len(target) if self.ratio is None else self.ratio
+            ratio = self._ratio(len(source), len(target))
             batches = mix(rows, batches, ratio, self.batch_size, self.source_weight)
         history = model.fit(batches, epochs=self.epochs, verbose=verbose, shuffle=False)
         if self.measure_batch_norm:
             measure_batch_norm(model, batches)
         return len(target), float(history.history["loss"][-1])
+
+    def _ratio(self, source_rows, target_rows):
+        if self.ratio is not None:
+            return self.ratio
+        most = self.batch_size - 1  # Rows of one domain beside a row of the other.
+        return min(max(source_rows / target_rows, 1 / most), most)
 
     def settings(self):
         """What of it two runs must share to be one."""
