@@ -391,14 +391,23 @@ def test_a_window_needs_the_periods_before(world):
     root, _ = world
     store, three = Store(root / "source"), periods(0, 1, 2)
 
-    def chosen(window, given=three):
-        plan = types.SimpleNamespace(window=window)
+    def chosen(window, given=three, first=None):
+        plan = types.SimpleNamespace(window=window, first=first)
         return [p.number for p in choose_window(plan, store, given[-1], given)]
 
     assert chosen(1) == [2] and chosen(2) == [1, 2]
     assert chosen(None) == chosen(9) == [0, 1, 2]
     with pytest.raises(ValueError, match="(?s)periods 1 to 2.*none before 2"):
         chosen(2, three[2:])
+
+
+def test_a_window_reaches_to_before_the_first_period_that_is_run(tmp_path):
+    schema, four = fitted(), periods(0, 1, 2, 3)
+    given = {"target": network(schema), "schema": schema, "method": "target_only"}
+    report = run(four, tmp_path, window=3, first=2, **given, **OPTIONS)
+    trained = [(r["number"], r["rows_trained"]) for r in report.records]
+    assert trained == [(2, 72), (3, 72)]
+    assert report.frame["number"].tolist() == [3]
 
 
 def test_gains_are_differences_on_common_periods(world):

@@ -36,6 +36,7 @@ class World:
                 seen = [record and record["end"] for record in newest]
                 self.calls.append((name, period.end, *seen))
                 record = {"number": period.number, "end": period.end}
+                record["ready"] = period.ready
                 store.add({**record, "name": str(period.end), "trained": True})
 
         return Level(name, periods, self.root / name, run, tuple(reads), delay)
@@ -144,6 +145,22 @@ def test_each_level_may_have_a_process_of_its_own(world):
     assert sorted(world.calls) == sorted(
         [(n, e, *([e // 2 * 2 or None] if n == "day" else s)) for n, e, *s in IN_ORDER]
     )
+
+
+def test_with_a_delay_it_makes_no_difference_who_runs_first(world, tmp_path):
+    run_levels(world.three(delay=1.5), world.root, verbose=0)
+    alone = World(tmp_path / "alone")
+    for level in alone.three(delay=1.5):
+        run_levels([level], alone.root, verbose=0)
+    assert sorted(alone.calls, key=str) == sorted(world.calls, key=str)
+    # Each of them left its lines in the one file.
+    assert {line["level"] for line in alone.log()} == {"month", "week", "day"}
+
+
+def test_two_levels_of_one_name_are_told(world):
+    week = world.level("week", [1])
+    with pytest.raises(ValueError, match="(?s)different names.*'week', 'week'"):
+        run_levels([week, week], world.root)
 
 
 def test_the_periods_may_come_from_an_iterator(world):

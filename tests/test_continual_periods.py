@@ -5,7 +5,7 @@ import pytest
 
 from tests.continual_world import fitted, frame, network, open_schema
 from tf_ctr.continual import Period
-from tf_ctr.continual.growth import grown_model, grown_schema
+from tf_ctr.continual.growth import grown_model, grown_schema, with_ids
 from tf_ctr.continual.origins import PeriodModels, origin
 from tf_ctr.continual.periods import left, ordered
 from tf_ctr.continual.steps import period_seed
@@ -109,6 +109,42 @@ def test_what_a_killed_process_left_is_no_period(tmp_path):
     store.add(record(0))
     assert [path.name for path in tmp_path.iterdir()] == ["000000"]
     assert [path.name for path in (tmp_path / "000000").iterdir()] == ["record.json"]
+
+
+def test_a_model_is_there_when_it_is_ready(tmp_path):
+    store = Store(tmp_path)
+    store.add({**record(0, 4), "ready": 5.5})
+    assert store.latest(5) is None
+    assert store.latest(5.5)["number"] == 0
+    assert store.latest(5.5, before=True)["number"] == 0
+    assert Period(0, pd.DataFrame(), end=4).ready == 4
+
+
+def test_a_damaged_model_is_passed_over(tmp_path):
+    store = Store(tmp_path)
+    for number in (0, 1):
+        finished = Finished(network(fitted()), fitted(), number=number)
+        store.add({**record(number), "name": f"day {number}"}, finished)
+    models = PeriodModels(tmp_path, "source")
+    assert models.number(9) == models.load(9).number == 1
+    (tmp_path / "000001" / "model.keras").write_bytes(b"half")
+    with pytest.warns(UserWarning, match="source model of period day 1 .* passed over"):
+        assert models.number(9) == 0
+    (tmp_path / "000000" / "schema.json").unlink()
+    with (
+        pytest.warns(UserWarning),
+        pytest.raises(ValueError, match="a finished source"),
+    ):
+        models.load(9)
+
+
+def test_more_ids_come_after_the_known_ones():
+    schema = fitted(items=(7, 5, 6))
+    known = schema.field("item").vocabulary
+    grown = with_ids(schema, {"item": [9, 5], "user": [], "other": ["x"]})
+    assert grown.field("item").vocabulary == (*known, 9)
+    assert grown.field("user") == schema.field("user")
+    assert with_ids(schema, {}) is schema
 
 
 def test_another_configuration_is_refused_with_what_differs(tmp_path):

@@ -112,6 +112,42 @@ def test_cpm_has_the_newest_snapshots_by_id(root):
     assert [r["rows_trained"] for r in records(root, "cpm")] == [24, 48, 48]
 
 
+def test_cpm_knows_whom_tpm_knows(root):
+    rows = timed([4, 6, 8], 200, items=(5, 6, 7))
+    assert not any((period.read()["item"] == 9).any() for period in rows)
+    finished = left_by(root / "cpm", 0)
+    field = finished.schema.field("item")
+    assert 9 in field.vocabulary
+    # Of the two places the newer one is taken, and the id is known there.
+    known = table(finished.model, "item")[2 + field.vocabulary.index(9), :, 2]
+    assert known.tolist() == [0, 1]
+
+
+def test_the_first_ads_are_not_lost_to_the_first_a_ctr(root, tmp_path):
+    shutil.copytree(root / "cpm", tmp_path / "cpm")
+    _, cpm, _ = levels(tmp_path)
+    level = a_ctr_level(
+        timed([2, 3, 4], 300, items=(5, 6)),
+        tmp_path / "a_ctr",
+        cpm,
+        root / "snapshots",
+        **OPTIONS,
+    )
+    level.run(level.periods)
+    found = records(tmp_path, "a_ctr")
+    assert [(r["number"], r["rows_trained"]) for r in found] == [(2, 72)]
+
+
+def test_historical_embeddings_without_snapshots_are_told(root, tmp_path):
+    shutil.copytree(root / "cpm", tmp_path / "cpm")
+    _, cpm, _ = levels(tmp_path)
+    ads = timed([5], 300, items=(5, 6))
+    level = a_ctr_level(ads, tmp_path / "a_ctr", cpm, **OPTIONS)
+    with pytest.warns(UserWarning, match="Pass snapshots="):
+        level.run(level.periods)
+    assert records(tmp_path, "a_ctr")[0]["prepared"] == [4]
+
+
 def test_a_ctr_starts_again_when_a_new_cpm_arrives(root):
     found = records(root, "a_ctr")
     assert [r["source"] for r in found] == [0, 1, 1, 2]
@@ -127,8 +163,7 @@ def test_a_ctr_has_the_snapshots_of_its_cpm_for_its_own_ids_too(root):
     assert [r["prepared"] for r in records(root, "a_ctr")] == [[4], [4], [4], [4, 8]]
     finished = left_by(root / "a_ctr", 2)
     field = finished.schema.field("item")
-    cpm = left_by(root / "cpm", 1)
-    assert 9 in field.vocabulary and 9 not in cpm.schema.field("item").vocabulary
+    assert 9 in field.vocabulary
     expected = SnapshotStore(root / "snapshots").table(field, dates=(None, 4))
     np.testing.assert_array_equal(table(finished.model, "item")[..., :2], expected[1])
     assert expected[2][2 + field.vocabulary.index(9), 1]

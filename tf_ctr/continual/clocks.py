@@ -9,7 +9,6 @@ from tf_ctr.continual.periods import ordered
 from tf_ctr.continual.report import Report
 from tf_ctr.continual.store import Store
 from tf_ctr.errors import explain
-from tf_ctr.features.files import replacing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +40,6 @@ class Level:
 
     def __post_init__(self):
         periods = ordered(self.periods)
-        object.__setattr__(self, "periods", periods)  # An iterator ends but once.
         if self.delay < 0:
             raise ValueError(
                 explain("a delay of 0 or more", self.delay, "train after the period")
@@ -54,20 +52,23 @@ class Level:
                     "pass e.g. hours since the first period, or delay=0",
                 )
             )
+        if self.delay:
+            periods = [
+                dataclasses.replace(period, ready=period.end + self.delay)
+                for period in periods
+            ]
+        object.__setattr__(self, "periods", periods)  # An iterator ends but once.
 
     def finished(self) -> set:
         """Returns the numbers of the periods that it has finished."""
         return {record["number"] for record in Store(self.directory).records()}
 
-    def due(self, period):
-        """Returns when the model of a period is finished."""
-        return period.end + self.delay if self.delay else period.end
-
 
 def run_levels(levels, directory, strict=False, verbose=1):
     """Runs levels period by period, in the order in which their trainings are due.
 
-    Each level reads what the levels below have finished by then, and no level waits.
+    Each level reads what the levels below have finished by the end of its period, and
+    no level waits.
     One that fails leaves the others going on with its last finished model, and tries
     again, from the period that failed, when its next one is due. All that is known of
     the past is what the levels' own folders hold: killed at any moment, the same call
@@ -84,6 +85,9 @@ def run_levels(levels, directory, strict=False, verbose=1):
     Returns:
         `{name: tf_ctr.continual.Report}`.
 
+    Raises:
+        ValueError: If two levels have one name.
+
     Example:
 
     >>> import tempfile, pandas as pd
@@ -95,9 +99,10 @@ def run_levels(levels, directory, strict=False, verbose=1):
     ...     _ = run_levels([level], folder)
     daily, period 0: failed: OSError: no space left
     """
+    _check_names([level.name for level in levels])
     log = _Log(pathlib.Path(directory) / "schedule.jsonl", verbose)
     ticks = [
-        (level.due(period), place, index)
+        (period.ready, place, index)
         for place, level in enumerate(levels)
         for index, period in enumerate(level.periods)
     ]
@@ -121,6 +126,17 @@ def run_levels(levels, directory, strict=False, verbose=1):
     return {level.name: Report(Store(level.directory).records()) for level in levels}
 
 
+def _check_names(names):
+    if len(set(names)) < len(names):
+        raise ValueError(
+            explain(
+                "levels of different names",
+                names,
+                "rename one, by dataclasses.replace(level, name=...)",
+            )
+        )
+
+
 def lateness(level, now) -> str:
     """Returns what a level has not finished by `now`, in words; empty if nothing."""
     finished = level.finished()
@@ -137,17 +153,16 @@ def lateness(level, now) -> str:
 
 
 class _Log:
-    """What happened, a line each; the file has the lines of earlier calls too."""
+    """What happened, a line each; other calls and processes add theirs."""
 
     def __init__(self, path, verbose):
         self._path, self._verbose = path, verbose
-        self._lines = path.read_text().splitlines() if path.exists() else []
+        path.parent.mkdir(parents=True, exist_ok=True)
 
     def add(self, level, period, status, message):
         if self._verbose or status != "finished":
             print(f"{level.name}, period {period.label}: {message}", flush=True)
         record = {"level": level.name, "number": int(period.number)}
         record |= {"end": period.end, "status": status, "message": message}
-        self._lines.append(json.dumps(record))
-        with replacing(self._path) as partial:
-            partial.write_text("\n".join(self._lines) + "\n")
+        with self._path.open("a") as file:
+            file.write(json.dumps(record) + "\n")

@@ -1,7 +1,7 @@
 """Models and schemas of different periods, brought to one vocabulary."""
 
 from tf_ctr.errors import explain
-from tf_ctr.features import Schema
+from tf_ctr.features import Categorical, Schema
 from tf_ctr.transfer.grow import grow
 
 
@@ -16,6 +16,17 @@ def grown_schema(schema, others, frames):
     for other in others:
         schema = schema.union(other)
     return schema.extend(iter(frames))
+
+
+def with_ids(schema, ids):
+    """Returns the schema with more ids.
+
+    Args:
+        schema: The schema; none of its ids changes its row.
+        ids: `{field: ids}`.
+    """
+    fields = [Categorical(name, list(own)) for name, own in ids.items() if len(own)]
+    return schema.union(Schema(fields, schema.label)) if fields else schema
 
 
 def grown_model(finished, schema):

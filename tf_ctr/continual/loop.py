@@ -21,10 +21,12 @@ def run(
     arguments=None,
     refresh="frozen",
     window=1,
+    first=None,
     training=None,
     slices=(),
     known=None,
     matrix=False,
+    ids=None,
     prepare=None,
     publish=None,
     export=None,
@@ -73,12 +75,16 @@ def run(
             `"arrival"`: likewise all, but only in periods for which there is a newer
             source model; in the others the model goes on.
         window: Periods to train on, the newest ones; `None` for all since `t0`.
+        first: Number of the first period to run. Those before are there for the window
+            alone. Defaults to the first one given.
         training: A `tf_ctr.continual.Training`.
         slices: Columns, e.g. `("user_id", "item_id")`: metrics of rows with old and
             new values apart, new being never trained on in the target domain.
         known: Frame of target rows that were trained on before, for `slices`. The
             directory of another run knows those of its own `slices`.
         matrix: Whether to test every model on all given periods.
+        ids: A function of a period that returns `{field: ids}`, which get a row though
+            its data may not have them, e.g. those with historical embeddings.
         prepare: A function `(model, schema, period)` that may change the model in place
             after it has all ids, before it is trained; what it returns is JSON-like,
             and in the record as `prepared`. The historical embeddings of
@@ -133,10 +139,12 @@ def run(
         arguments or {},
         refresh,
         window,
+        first,
         training or Training(),
         tuple(slices),
         known,
         matrix,
+        ids,
         prepare,
         publish,
         export,
@@ -148,7 +156,8 @@ def run(
     store.check_settings(plan.settings())
     done = [record["number"] for record in store.records()]
     scalars = Scalars(store.directory / "tensorboard", store.records())
-    for period in left(periods, max(done, default=None)):
+    last = max(done, default=None if first is None else first - 1)
+    for period in left(periods, last):
         record = step(plan, store, period, periods)
         scalars.add(record)
         report = Report(store.records())
@@ -172,7 +181,7 @@ def train_source(periods, directory, model, schema, **options):
         model: The model to start from: a `keras.Model`, or a directory as in `run`.
         schema: Its schema; `None` for a directory.
         **options: Of `run`: `window`, `training`, `slices`, `known`, `matrix`,
-            `prepare`, `publish`, `export`, `seed` and `verbose`.
+            `first`, `ids`, `prepare`, `publish`, `export`, `seed` and `verbose`.
 
     Returns:
         A `tf_ctr.continual.Report` of the source domain.

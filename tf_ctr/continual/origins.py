@@ -1,6 +1,7 @@
 """Where a run takes models from: a user's model, or what another run leaves."""
 
 import pathlib
+import warnings
 
 import keras
 
@@ -40,11 +41,13 @@ class PeriodModels:
         self._store, self._kind = Store(directory), kind
 
     def number(self, end, before=False):
-        """Returns the period of the newest model that ends at `end` or earlier.
+        """Returns the period of the newest model that is ready at `end` or earlier.
+
+        A model whose files are damaged is passed over, with a warning.
 
         Args:
             end: The end of a period.
-            before: Whether it must be earlier.
+            before: Whether its own period must end earlier.
 
         Raises:
             ValueError: If there is none.
@@ -56,7 +59,7 @@ class PeriodModels:
         return self._store.load(self._record(end, before))
 
     def _record(self, end, before):
-        record = self._store.latest(end, before)
+        record = self._store.latest(end, before, self._is_good)
         if record is None:
             ends = [each["end"] for each in self._store.records() if each["trained"]]
             raise ValueError(
@@ -68,6 +71,17 @@ class PeriodModels:
                 )
             )
         return record
+
+    def _is_good(self, record):
+        whole = self._store.is_whole(record)
+        if not whole:
+            warnings.warn(
+                f"The {self._kind} model of period {record['name']} in "
+                f"{self._store.directory} is passed over: its files are not as they "
+                "were written.",
+                stacklevel=2,
+            )
+        return whole
 
 
 def origin(value, schema, kind):

@@ -20,11 +20,13 @@ class Period:
         data: A pandas frame of the target domain, or a function without arguments
             that returns one, called when the period's turn has come. It may be empty.
         end: When the period ends, a number or an ISO date, on a clock that all runs
-            share: a run takes source models that end no later. Defaults to `number`,
+            share: a run takes source models finished no later. Defaults to `number`,
             for periods of one length and start.
         name: What to call it in reports. Defaults to `end`.
         source: Likewise the source domain's impressions, for a model of
             `tf_ctr.joint`; no other model is trained on them.
+        ready: When the model of this period is finished, on that clock: other runs
+            take it from then on. Defaults to `end`; a `Level` adds its delay.
 
     Raises:
         ValueError: If `number` is not a count.
@@ -41,6 +43,7 @@ class Period:
     end: object = None
     name: str = ""
     source: object = dataclasses.field(default=None, repr=False)
+    ready: object = None
 
     def __post_init__(self):
         known = isinstance(self.number, numbers.Integral)
@@ -62,6 +65,8 @@ class Period:
                     "pass e.g. int(end), or timestamp.isoformat()",
                 )
             )
+        if self.ready is None:
+            object.__setattr__(self, "ready", self.end)
 
     @property
     def label(self) -> str:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tf_ctr.continual import methods
-from tf_ctr.continual.growth import grown_model, grown_schema
+from tf_ctr.continual.growth import grown_model, grown_schema, with_ids
 from tf_ctr.continual.measuring import measure, with_seen
 from tf_ctr.continual.store import Finished
 from tf_ctr.continual.training import Training, name_of
@@ -26,10 +26,12 @@ class Plan:
     arguments: dict
     refresh: str
     window: int | None
+    first: int | None
     training: Training
     slices: tuple
     known: object
     matrix: bool
+    ids: object
     prepare: object
     publish: object
     export: object
@@ -66,6 +68,7 @@ def step(plan, store, period, periods):
         "number": int(period.number),
         "name": period.label,
         "end": period.end,
+        "ready": period.ready,
         "settings": plan.settings(),
         "trained": False,
         "test": None,
@@ -113,6 +116,8 @@ def choose_window(plan, store, period, periods):
     """Returns the periods to train on, the newest last; arguments as of `step`."""
     started = [record["number"] for record in store.records()]
     first = min([*started, period.number])
+    if plan.first is not None:
+        first = min(first, periods[0].number)
     if plan.window is not None:
         first = max(first, period.number - plan.window + 1)
     chosen = [each for each in periods if first <= each.number <= period.number]
@@ -140,6 +145,8 @@ def _prepare(plan, before, latest, period):
     first, *others = [each for each in (before, base, source) if each is not None]
     frames = [f for f in (period.read(), period.read_source()) if f is not None]
     schema = grown_schema(first.schema, [each.schema for each in others], frames)
+    if plan.ids is not None:
+        schema = with_ids(schema, plan.ids(period))
     if restarts:
         model, optimizer = methods.start(
             plan.method,

@@ -11,8 +11,9 @@ import pandas as pd
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
+from tf_ctr.features.files import checksum
 
-PARTIAL = ".partial"
+PARTIAL, CHECKSUMS = ".partial", "checksums.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Store:
     """The folder of a run: `000007/` has what period 7 left.
 
     `record.json` says what was done; `model.keras`, `schema.json` and
-    `seen_{column}.parquet` are there unless the period was skipped. A folder takes its
+    `seen_{column}.parquet`, and their sums in `checksums.json`, are there unless the
+    period was skipped. A folder takes its
     name by one rename when all is in it, so that checkpoint, cursor and metrics are
     never apart.
 
@@ -73,15 +75,18 @@ class Store:
             for column, values in finished.seen.items():
                 frame = pd.DataFrame({column: values})
                 frame.to_parquet(partial / f"seen_{column}.parquet", index=False)
+            sums = {path.name: checksum(path) for path in sorted(partial.iterdir())}
+            (partial / CHECKSUMS).write_text(json.dumps(sums))
         (partial / "record.json").write_text(json.dumps(record, indent=1))
         os.rename(partial, self._folder(record["number"]))
 
-    def latest(self, end=None, before=False):
+    def latest(self, end=None, before=False, good=None):
         """Returns the record of the newest model; `None` if there is none.
 
         Args:
-            end: Leave out periods that end later.
-            before: Leave out those that end at `end`, too.
+            end: Leave out models that are ready later.
+            before: Leave out those of periods that end at `end`, too.
+            good: A function of a record; leave out what it says no to.
 
         Raises:
             TypeError: If their ends are of another kind than `end`.
@@ -89,15 +94,26 @@ class Store:
         for record in reversed(self.records()):
             if not record["trained"]:
                 continue
-            if end is None or self._is_less(record["end"], end):
-                return record
-            if record["end"] == end and not before:
+            if end is not None and not self._in_time(record, end, before):
+                continue
+            if good is None or good(record):
                 return record
         return None
 
-    def _is_less(self, own, end):
+    def is_whole(self, record) -> bool:
+        """Whether the files of a period are as they were written."""
+        folder = self._folder(record["number"])
+        path = folder / CHECKSUMS
+        known = json.loads(path.read_text()) if path.exists() else {}
+        return all(
+            (folder / name).exists() and checksum(folder / name) == value
+            for name, value in known.items()
+        )
+
+    def _in_time(self, record, end, before):
+        own = record.get("ready", record["end"])
         try:
-            return own < end
+            return own <= end and not (before and record["end"] == end)
         except TypeError as error:
             raise TypeError(
                 explain(

@@ -26,8 +26,9 @@ def a_ctr_level(
 ) -> Level:
     """Returns the level of the advertisement model, A-CTR.
 
-    It begins with the first period by whose end there is a CPM, and has the snapshots
-    that its CPM was trained with.
+    It begins with the first period by whose end there is a CPM, which it trains on
+    with those before, as far as the window goes. It has the snapshots that its CPM was
+    trained with.
 
     Source: E-CDCTR (arXiv 2408.16238), abstract: initial parameters from CPM,
     historical embeddings from TPM, daily fine-tuning on advertisements. How many days,
@@ -39,7 +40,8 @@ def a_ctr_level(
         directory: The folder of its run.
         cpm: The `Level` of CPM.
         snapshots: The folder of TPM's snapshots; `None` for a model without.
-        window: Periods to train on, the newest ones.
+        window: Periods to train on, the newest ones: in every period again, so that a
+            model that goes on passes over a row as often as it is in a window.
         reinitialise: When the model starts again from the newest CPM: `"arrival"` of
             a new one, `"never"`, or `"always"`, in every period.
         batch_norm: See `tf_ctr.transfer.a_ctr`. Unless it is `"keep"`, the moving
@@ -77,10 +79,14 @@ def _start(source, target, batch_norm):
 
 
 def _run_from_first(periods, directory, source, **options):
-    """Runs the periods by whose end there is a source model."""
-    ends = [record["end"] for record in Store(source).records() if record["trained"]]
-    periods = [period for period in periods if ends and period.end >= ends[0]]
-    if not periods:
+    """Runs the periods by whose end there is a source model; the window has all."""
+    ready = [
+        record.get("ready", record["end"])
+        for record in Store(source).records()
+        if record["trained"]
+    ]
+    started = [period for period in periods if ready and period.end >= ready[0]]
+    if not started:
         raise ValueError(
             explain(
                 "a finished CPM to start from",
@@ -88,4 +94,4 @@ def _run_from_first(periods, directory, source, **options):
                 "nothing, if it is still to come: A-CTR starts with the first one",
             )
         )
-    return run(periods, directory, source=source, **options)
+    return run(periods, directory, source=source, first=started[0].number, **options)

@@ -2,6 +2,7 @@
 
 import functools
 
+from tf_ctr.ecdctr.exchange import take_nothing
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.errors import check_name
 
@@ -22,7 +23,7 @@ def chosen(kind, name, choices):
 
 
 def preparing(take, snapshots):
-    """Returns `take` with the snapshots of a folder; `None` without a folder."""
+    """Returns `take` with the snapshots of a folder; without one, what warns."""
     if snapshots is None:
-        return None
+        return take_nothing
     return functools.partial(take, SnapshotStore(snapshots))

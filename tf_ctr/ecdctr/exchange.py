@@ -14,7 +14,7 @@ def export_snapshot(snapshots, fields, model, schema, period) -> dict:
         fields: The fields.
         model: The tiny pre-training model.
         schema: Its schema.
-        period: The period; its end is the snapshot's date.
+        period: The period; the snapshot's date is when it is ready.
 
     Returns:
         The number of ids by field.
@@ -25,8 +25,24 @@ def export_snapshot(snapshots, fields, model, schema, period) -> dict:
         first = field.table_size - len(field.vocabulary)
         (rows,) = model.get_layer(calls[name]).get_weights()
         tables[name] = field.vocabulary, rows[first:]
-    snapshots.add(period.end, tables)
+    snapshots.add(period.ready, tables)
     return {name: len(ids) for name, (ids, _) in tables.items()}
+
+
+def snapshot_ids(snapshots, fields, count, period) -> dict:
+    """Returns the ids of the newest snapshots that there are at the end of a period.
+
+    Args:
+        snapshots: A `SnapshotStore`.
+        fields: The fields.
+        count: The number of snapshots.
+        period: The period.
+
+    Returns:
+        `{field: ids}`.
+    """
+    dates = snapshots.dates(period.end, count)
+    return {name: snapshots.ids(name, dates) for name in fields}
 
 
 def take_newest(snapshots, model, schema, period) -> list:
@@ -74,6 +90,21 @@ def take_the_same(snapshots, model, schema, period) -> list:
             stacklevel=2,
         )
     return _dates(tables)
+
+
+def take_nothing(model, schema, period) -> list:
+    """Warns if a model with historical embeddings has no snapshots to read.
+
+    Arguments and return value are those of `take_newest`, without snapshots.
+    """
+    tables = historical_tables(model)
+    if tables:
+        warnings.warn(
+            "The model has historical embeddings, and there is no folder of snapshots: "
+            "ids that are new to it have none. Pass snapshots=.",
+            stacklevel=2,
+        )
+    return _dates(tables) if tables else []
 
 
 def _fill(snapshots, model, schema, dates):

@@ -4,9 +4,10 @@ import functools
 
 from tf_ctr.continual import Level, run
 from tf_ctr.ecdctr.choices import STARTS, chosen, preparing
-from tf_ctr.ecdctr.exchange import export_snapshot, take_newest
+from tf_ctr.ecdctr.exchange import export_snapshot, snapshot_ids, take_newest
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.errors import check_name, explain
+from tf_ctr.transfer.historical import historical_tables
 from tf_ctr.transfer.tables import embedding_calls
 
 
@@ -91,7 +92,9 @@ def cpm_level(
 ) -> Level:
     """Returns the level of the complete pre-training model, CPM.
 
-    Before a period is trained, the model takes the newest snapshots there are.
+    Before a period is trained, the model takes the newest snapshots there are, and
+    gives a row to every id in them: who was absent for longer than the data of the
+    period go back is known by his historical embedding.
 
     Source: E-CDCTR (arXiv 2408.16238), abstract: network structure and features of the
     advertisement model, on short-term natural data. The last month, weekly, is what
@@ -126,8 +129,19 @@ def cpm_level(
         method="target_only",
         refresh=chosen("start", start, STARTS),
         window=window,
+        ids=_ids_for(model, snapshots),
         prepare=preparing(take_newest, snapshots),
         **options,
     )
     reads = () if tpm is None else (tpm,)
     return Level("CPM", periods, directory, level, reads, delay)
+
+
+def _ids_for(model, snapshots):
+    tables = historical_tables(model)
+    if snapshots is None or not tables:
+        return None
+    count = len(next(iter(tables.values())).dates)
+    return functools.partial(
+        snapshot_ids, SnapshotStore(snapshots), tuple(tables), count
+    )

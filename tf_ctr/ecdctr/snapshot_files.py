@@ -1,6 +1,5 @@
 """One snapshot of embedding tables: a folder that appears as a whole."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tf_ctr.errors import explain
+from tf_ctr.features.files import checksum
 
 MANIFEST = "snapshot.json"
 
@@ -40,7 +40,7 @@ def write_snapshot(folder, date, tables):
         rows = pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1])
         path = partial / _file(field)
         pq.write_table(pa.table({"key": keys, "embedding": rows}), path)
-        sums[field] = _checksum(path)
+        sums[field] = checksum(path)
     (partial / MANIFEST).write_text(json.dumps({"date": date, "checksums": sums}))
     replaced = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(replaced, ignore_errors=True)
@@ -63,7 +63,7 @@ def is_whole(folder) -> bool:
         return False
     for field, known in manifest["checksums"].items():
         path = folder / _file(field)
-        if not path.exists() or _checksum(path) != known:
+        if not path.exists() or checksum(path) != known:
             skip(folder, f"{path.name} is missing, or not as it was written")
             return False
     return True
@@ -116,11 +116,6 @@ def _check(field, keys, embeddings):
 
 def _file(field):
     return f"{field}.parquet"
-
-
-def _checksum(path):
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def skip(folder, why):

@@ -134,6 +134,19 @@ class SnapshotStore:
             embeddings[first + own, place] = values[at[own]]
         return tuple(dates), embeddings, known
 
+    def ids(self, field, dates) -> list:
+        """Returns the ids of a field in some snapshots, each once.
+
+        Args:
+            field: The name of the field.
+            dates: The dates of the snapshots.
+
+        Raises:
+            ValueError: If a snapshot lacks the field.
+        """
+        found = [read_embeddings(self._folder(date), field)[0] for date in dates]
+        return [] if not found else pd.concat(found).drop_duplicates().tolist()
+
     def _check_kind(self, date):
         with warnings.catch_warnings(action="ignore"):  # Nothing is read here.
             claimed = list(self._claimed())

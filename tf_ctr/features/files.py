@@ -1,10 +1,17 @@
 """Writing files so that a failure never costs the old content."""
 
 import contextlib
+import hashlib
 import os
 import pathlib
 
 from tf_ctr.errors import explain
+
+
+def checksum(path) -> str:
+    """Returns the SHA-256 of a file's content."""
+    with pathlib.Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
