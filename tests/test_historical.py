@@ -230,6 +230,15 @@ def test_measured_statistics_are_those_of_the_rows():
     np.testing.assert_array_equal(model.get_layer("logit").get_weights()[0], weights[0])
 
 
+@pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16"])
+def test_statistics_are_measured_in_their_own_precision(dtype):
+    inputs = {"x": keras.Input((1,), name="x")}
+    norm = keras.layers.BatchNormalization(name="norm", dtype=dtype)
+    model = keras.Model(inputs, norm(inputs["x"]))
+    measure_batch_norm(model, [{"x": np.array([[1.0], [3.0]], "float32")}])
+    assert norm.moving_mean.numpy() == 2 and norm.moving_variance.numpy() == 1
+
+
 def test_frozen_statistics_stay():
     model = normed()
     norm = model.get_layer("deep_0").layers[1]

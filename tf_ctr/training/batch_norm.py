@@ -1,6 +1,9 @@
 """The moving statistics of BatchNorm, measured anew."""
 
+import contextlib
+
 import keras
+import tensorflow as tf
 
 from tf_ctr.transfer.layer_names import layers_by_path
 
@@ -34,16 +37,29 @@ def measure_batch_norm(model, batches):
     ]
     if not norms:
         return
-    momenta = [norm.momentum for norm in norms]
-    try:
-        seen = 0
-        for batch in batches:
-            features = batch[0] if isinstance(batch, tuple) else batch
-            rows = len(keras.tree.flatten(features)[0])
-            for norm in norms:
-                norm.momentum = seen / (seen + rows)  # The mean of all rows so far.
+
+    def forward(features, momentum):
+        with _momentum(norms, momentum):
             model(features, training=True)
-            seen += rows
+
+    if not model.run_eagerly:  # An eager pass costs many times that of a graph.
+        forward = tf.function(forward, reduce_retracing=True)
+    seen = 0
+    for batch in batches:
+        features = batch[0] if isinstance(batch, tuple) else batch
+        rows = len(keras.tree.flatten(features)[0])
+        # The mean of all rows so far.
+        forward(features, tf.constant(seen / (seen + rows)))
+        seen += rows
+
+
+@contextlib.contextmanager
+def _momentum(norms, momentum):
+    before = [norm.momentum for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum = keras.ops.cast(momentum, norm.moving_mean.dtype)
+        yield
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        for norm, own in zip(norms, before, strict=True):
+            norm.momentum = own
