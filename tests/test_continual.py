@@ -373,6 +373,7 @@ def test_a_batch_has_a_row_of_the_smaller_domain_however_small_it_is():
         ({"method": "ctnett"}, "(?s)name of a method.*autoft, ctnet.*target_only"),
         ({"refresh": "never"}, "name of a refresh"),
         ({"window": 0}, "window of 1 or more"),
+        ({"window_when": "never"}, "use one of: always, restart"),
         ({"method": "ctnet", "source": None}, "source model to transfer from"),
         ({"method": "target_only"}, "no source model"),
         ({"method": "target_only", "source": None, "target": None}, "target model to"),

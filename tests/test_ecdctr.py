@@ -138,6 +138,27 @@ def test_the_first_ads_are_not_lost_to_the_first_a_ctr(root, tmp_path):
     assert [(r["number"], r["rows_trained"]) for r in found] == [(2, 72)]
 
 
+def test_who_goes_on_may_pass_over_each_ad_once(root, tmp_path):
+    shutil.copytree(root / "cpm", tmp_path / "cpm")
+    _, cpm, a_ctr = levels(tmp_path)
+    snapshots = root / "snapshots"
+    level = a_ctr_level(
+        a_ctr.periods,
+        tmp_path / "a_ctr",
+        cpm,
+        snapshots,
+        window=2,
+        window_when="restart",
+        **OPTIONS,
+    )
+    level.run(level.periods)
+    found = records(tmp_path, "a_ctr")
+    assert [r["optimizer"] for r in found] == ["fresh", "fresh", "goes on", "fresh"]
+    assert [r["rows_trained"] for r in found] == [24, 48, 24, 48]
+    assert found[0]["settings"]["window_when"] == "restart"
+    assert "window_when" not in records(root, "a_ctr")[0]["settings"]
+
+
 def test_historical_embeddings_without_snapshots_are_told(root, tmp_path):
     shutil.copytree(root / "cpm", tmp_path / "cpm")
     _, cpm, _ = levels(tmp_path)

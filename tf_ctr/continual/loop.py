@@ -3,8 +3,9 @@
 from tf_ctr.continual.methods import TARGET_ONLY, check_method
 from tf_ctr.continual.origins import origin
 from tf_ctr.continual.periods import left, ordered
+from tf_ctr.continual.plan import REFRESHES, WINDOWS, Plan
 from tf_ctr.continual.report import Report
-from tf_ctr.continual.steps import REFRESHES, Plan, step
+from tf_ctr.continual.steps import step
 from tf_ctr.continual.store import Store
 from tf_ctr.continual.tensorboard import Scalars
 from tf_ctr.continual.training import Training
@@ -21,6 +22,7 @@ def run(
     arguments=None,
     refresh="frozen",
     window=1,
+    window_when="always",
     first=None,
     training=None,
     slices=(),
@@ -75,6 +77,8 @@ def run(
             `"arrival"`: likewise all, but only in periods for which there is a newer
             source model; in the others the model goes on.
         window: Periods to train on, the newest ones; `None` for all since `t0`.
+        window_when: `"always"`, or `"restart"`: a model that goes on is trained on the
+            newest period alone, so that it passes over no row twice.
         first: Number of the first period to run. Those before are there for the window
             alone. Defaults to the first one given.
         training: A `tf_ctr.continual.Training`.
@@ -128,6 +132,7 @@ def run(
     """
     periods = ordered(periods)
     check_name("refresh", refresh, REFRESHES)
+    check_name("time for the window", window_when, WINDOWS)
     if window is not None and window < 1:
         raise ValueError(
             explain("a window of 1 or more periods", window, "pass None for all")
@@ -139,6 +144,7 @@ def run(
         arguments or {},
         refresh,
         window,
+        window_when,
         first,
         training or Training(),
         tuple(slices),
@@ -180,8 +186,9 @@ def train_source(periods, directory, model, schema, **options):
         directory: The folder for the models, one per period.
         model: The model to start from: a `keras.Model`, or a directory as in `run`.
         schema: Its schema; `None` for a directory.
-        **options: Of `run`: `window`, `training`, `slices`, `known`, `matrix`,
-            `first`, `ids`, `prepare`, `publish`, `export`, `seed` and `verbose`.
+        **options: Of `run`: `window`, `window_when`, `first`, `training`, `slices`,
+            `known`, `matrix`, `ids`, `prepare`, `publish`, `export`, `seed` and
+            `verbose`.
 
     Returns:
         A `tf_ctr.continual.Report` of the source domain.

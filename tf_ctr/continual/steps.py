@@ -10,46 +10,7 @@ from tf_ctr.continual import methods
 from tf_ctr.continual.growth import grown_model, grown_schema, with_ids
 from tf_ctr.continual.measuring import measure, with_seen
 from tf_ctr.continual.store import Finished
-from tf_ctr.continual.training import Training, name_of
 from tf_ctr.errors import explain
-
-REFRESHES = ("frozen", "once", "restart", "arrival")
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """The arguments of `tf_ctr.continual.run`, checked."""
-
-    target: object
-    source: object
-    method: object
-    arguments: dict
-    refresh: str
-    window: int | None
-    first: int | None
-    training: Training
-    slices: tuple
-    known: object
-    matrix: bool
-    ids: object
-    prepare: object
-    publish: object
-    export: object
-    seed: int
-    verbose: int
-
-    def settings(self):
-        """What two calls must share to be one run."""
-        method = self.method
-        return {
-            "method": name_of(method) if callable(method) else method,
-            "arguments": repr(sorted(self.arguments.items())),
-            "refresh": self.refresh,
-            "window": self.window,
-            "slices": list(self.slices),
-            "seed": self.seed,
-            **self.training.settings(),
-        }
 
 
 def step(plan, store, period, periods):
@@ -86,8 +47,11 @@ def step(plan, store, period, periods):
         metrics = measure(before.model, frame, before.schema, before.seen, plan.slices)
         record["test"] = {"trained_until": before.number, **metrics}
     began = time.perf_counter()
-    window = choose_window(plan, store, period, periods)
-    model, schema, seen, used = _prepare(plan, before, latest, period)
+    restarts = _restarts(plan, before, latest, period)
+    window = [period]
+    if restarts or plan.window_when == "always":
+        window = choose_window(plan, store, period, periods)
+    model, schema, seen, used = _prepare(plan, before, latest, period, restarts)
     if plan.prepare is not None:
         used["prepared"] = plan.prepare(model, schema, period)
     rows, loss = plan.training.fit(
@@ -132,11 +96,17 @@ def choose_window(plan, store, period, periods):
     return [*chosen[:-1], period]
 
 
-def _prepare(plan, before, latest, period):
+def _restarts(plan, before, latest, period):
+    """Whether the model starts anew, and does not go on from the period before."""
+    if before is None or plan.refresh == "restart":
+        return True
+    if plan.refresh != "arrival" or plan.source is None:
+        return False
+    return plan.source.number(period.end) != latest["source"]
+
+
+def _prepare(plan, before, latest, period, restarts):
     """Returns the model to train, its schema, what it has seen, and what was used."""
-    restarts = before is None or plan.refresh == "restart"
-    if plan.refresh == "arrival" and plan.source is not None and not restarts:
-        restarts = plan.source.number(period.end) != latest["source"]
     source, number = _newest_source(plan, before, latest, period, restarts)
     base = None
     if restarts and plan.target is not None:

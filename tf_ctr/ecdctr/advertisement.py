@@ -41,7 +41,8 @@ def a_ctr_level(
         cpm: The `Level` of CPM.
         snapshots: The folder of TPM's snapshots; `None` for a model without.
         window: Periods to train on, the newest ones: in every period again, so that a
-            model that goes on passes over a row as often as it is in a window.
+            model that goes on passes over a row as often as it is in a window;
+            `window_when="restart"` takes them only where it starts from CPM.
         reinitialise: When the model starts again from the newest CPM: `"arrival"` of
             a new one, `"never"`, or `"always"`, in every period.
         batch_norm: See `tf_ctr.transfer.a_ctr`. Unless it is `"keep"`, the moving
