@@ -6,7 +6,7 @@
 Natural data and advertisements lie on one line of event time, in days; the months,
 weeks and days of the paper are compressed. All rows are tested on the same
 advertisements, each by the newest model trained before it; on those before the start
-the model of ads alone chooses the learning rate of all. Killed at any moment, the same
+CPM chooses the learning rate of all, on natural data. Killed at any moment, the same
 command goes on; `--report` only prints what is done. Two processes need two run dirs.
 """
 
@@ -16,9 +16,9 @@ import pathlib
 
 from pipelines import ecdctr_data, options, period_rows, period_settings
 from pipelines.ecdctr_experiment import Experiment, Settings
-from pipelines.ecdctr_report import report
+from pipelines.ecdctr_report import intervals, report
 from pipelines.ecdctr_rows import ROWS, TABLES
-from pipelines.ecdctr_scores import metrics, scores
+from pipelines.ecdctr_scores import keep, metrics, scores
 from pipelines.ecdctr_sources import DATASETS
 
 PAIRS = ("ads", "1_6", "1_4")
@@ -30,7 +30,7 @@ COUNTS = {
     "tpm_units": (32, "width of its hidden layer"),
     "tpm_window": (6, "months that TPM is trained on"),
     "ad_window": (7, "newest periods of ads that a model is trained on"),
-    "batch_size": (512, "examples in a step"),
+    "batch_size": (128, "examples in a step"),
 }
 CLOCKS = {
     "month_days": "days of a period of TPM",
@@ -106,8 +106,9 @@ def run(arguments, lines):
 
     def measure(found, experiment):
         own = experiment.data
-        values = metrics(scores(found, own), own.month_days + own.week_days)
-        return {"sizes": own.sizes(), "metrics": values}
+        tested = scores(found, own)
+        keep(tested, score_file(arguments, experiment.seed, found.name))
+        return {"sizes": own.sizes(), "metrics": metrics(tested, own.month_days)}
 
     def start():
         print(data(0).sizes())
@@ -118,10 +119,19 @@ def run(arguments, lines):
     period_rows.run_rows(names, ROWS, arguments, shared, lines, start)
 
 
+def score_file(arguments, seed, row):
+    """Returns where the scores of a row are kept."""
+    shared = {"configuration": configuration(arguments)}
+    folder = period_rows.models_folder(arguments.run_dir, shared)
+    return folder / f"seed_{seed}" / "scores" / f"{row}.parquet"
+
+
 def show(lines, arguments):
     """Prints the tables of this configuration, and writes them."""
     records = period_rows.of_configuration(lines, configuration(arguments))
-    period_rows.write_report(report, records, ROWS, TABLES, arguments)
+    files = functools.partial(score_file, arguments)
+    write = functools.partial(report, intervals=intervals(records, files))
+    period_rows.write_report(write, records, ROWS, TABLES, arguments)
 
 
 def main(argv=None):

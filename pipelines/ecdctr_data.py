@@ -24,8 +24,9 @@ class LevelData:
         months: Natural data for TPM.
         weeks: Natural data for CPM, from a month before the start.
         days: Advertisements; the first period has all of them before the start. The
-            column `absent_days` says how long ago, on earlier days, the user was last
-            shown anything; infinite for never.
+            column `absent_days` says how long before the end of the newest CPM the
+            user was last in natural data: beyond a month, CPM was not trained on him.
+            Infinite for never.
         joint: `days`, with the natural data of the same days.
         schemas: `"basic"`, of TPM; `"plain"`, of CPM and A-CTR; `"joint"`, with
             `domain`. Fitted on the first period of each.
@@ -49,16 +50,9 @@ class LevelData:
         natural = sum(len(period.source) for period in self.joint)
         return natural / sum(len(period.data) for period in self.joint)
 
-    def before_start(self):
-        """The same, of the ads those before the start alone; the newest quarter of
-        their days is the second period.
-        """
-        first = self.days[0]
-        start = first.end - max(first.end // 4, 1)
-        rows = first.read()
-        older, newer = rows[rows["day"] < start], rows[rows["day"] >= start]
-        days = [Period(0, older, end=start), Period(1, newer, end=first.end)]
-        return dataclasses.replace(self, days=days)
+    def weeks_before_start(self):
+        """The weeks of CPM that end by the start of the tested ads."""
+        return [week for week in self.weeks if week.end <= self.days[0].end]
 
     def sizes(self):
         """Returns in a sentence what the numbers of a table rest on."""
@@ -101,7 +95,9 @@ def load(name, data_dir, pair, clocks, seed=0) -> LevelData:
         frame[[schema.group]].assign(day=i - len(earlier))
         for i, frame in enumerate(earlier)
     ]
-    ads[ABSENT] = days_absent(ads, pd.concat([natural, *before]), schema.group)
+    cuts = newest_cpm(ads["day"], clocks)
+    natural_days = pd.concat([natural[[schema.group, "day"]], *before])
+    ads[ABSENT] = days_absent(ads[schema.group], cuts, natural_days)
     months = cut(natural, 0, num_days, clocks.month_days, first=len(earlier))
     past = [
         Period(i, frame, end=i + 1 - len(earlier), name=f"before the log, part {i + 1}")
@@ -175,22 +171,37 @@ def _between(rows, begin, end):
     return rows[rows["day"].between(begin, end - 1)].reset_index(drop=True)
 
 
-def days_absent(ads, natural, user) -> np.ndarray:
-    """Returns how many days ago each ad's user was last shown anything of either kind.
+def newest_cpm(days, clocks) -> pd.Series:
+    """Returns when the newest CPM ended that there is at the begin of an ad's period.
 
     Args:
-        ads: Frame with `day` and the user.
-        natural: Likewise.
-        user: The column of the user.
+        days: Day of every ad.
+        clocks: The `Clocks`. The first CPM ends a week after a month before the start.
+    """
+    later = (days - clocks.start).clip(lower=0)
+    begin = clocks.start + later // clocks.ad_days * clocks.ad_days
+    first = clocks.start - clocks.month_days
+    return first + (begin - first) // clocks.week_days * clocks.week_days
+
+
+def days_absent(users, cuts, natural) -> np.ndarray:
+    """Returns how many days before its cut each ad's user was last in natural data.
+
+    Args:
+        users: User of every ad.
+        cuts: Days, likewise.
+        natural: Frame of two columns, the user and `day`.
 
     Returns:
-        Days `[n]`, 1 or more, as only earlier days count; infinite for never.
+        Days `[n]`, 1 or more, as only days before the cut count; infinite for never.
     """
-    seen = pd.concat([ads[[user, "day"]], natural[[user, "day"]]])
-    seen = seen.drop_duplicates().sort_values([user, "day"])
-    seen["before"] = seen.groupby(user)["day"].shift()
-    found = ads[[user, "day"]].merge(seen, on=[user, "day"], how="left")
-    return (found["day"] - found["before"]).fillna(np.inf).to_numpy()
+    found = np.full(len(users), np.inf)
+    for cut in cuts.unique():
+        earlier = natural[natural["day"] < cut]
+        last = earlier.groupby(earlier.columns[0])["day"].max()
+        chosen = (cuts == cut).to_numpy()
+        found[chosen] = cut - users[chosen].map(last)
+    return np.where(np.isnan(found), np.inf, found)
 
 
 def schemas(schema, basic, months, week, ads) -> dict:

@@ -7,15 +7,13 @@ import shutil
 
 import keras
 
-from pipelines.continual_data import DOMAIN
 from pipelines.ecdctr_data import LevelData
+from pipelines.ecdctr_models import backbone, joint_model, with_historical
 from pipelines.period_settings import ModelSettings
-from tf_ctr.backbones import BACKBONES, dnn
+from tf_ctr.backbones import dnn
 from tf_ctr.continual import Level, run, run_levels
 from tf_ctr.continual.store import Store
 from tf_ctr.ecdctr import a_ctr_level, cpm_level, tpm_level
-from tf_ctr.joint import JOINT
-from tf_ctr.transfer import add_historical
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +25,7 @@ class Settings(ModelSettings):
         tpm_units: Width of its one hidden layer.
         tpm_window: Months that TPM is trained on.
         ad_window: Periods of ads that A-CTR is trained on, where it starts again.
+            Where it goes on it passes over each ad once, as all other rows do.
     """
 
     tpm_dim: int
@@ -58,10 +57,13 @@ class Experiment:
         return self._run(self._alone("ad_only", self._plain()))
 
     def validation_auc(self):
-        """Of the model of ads alone, on the newest ads before the start."""
-        folder = dataclasses.replace(self, data=self.data.before_start()).ad_only()
-        tests = [r["test"]["auc"] for r in Store(folder).records() if r["test"]]
-        return tests[0] if tests else None
+        """Of CPM, on its newest week before the start: there are few ads by then."""
+        weeks = self.data.weeks_before_start()
+        data = dataclasses.replace(self.data, weeks=weeks)
+        cpm = dataclasses.replace(self, data=data)._cpm()
+        self._run(cpm)
+        tests = [r["test"]["auc"] for r in Store(cpm.directory).records() if r["test"]]
+        return tests[-1] if tests else None
 
     def tpm_only(self):
         """The model of advertisements alone, with historical embeddings."""
@@ -81,6 +83,8 @@ class Experiment:
         aggregation="self_attention",
         num_snapshots=3,
         time_embedding=False,
+        batch_normalisation=True,
+        cpm_window=None,
         **options,
     ):
         """All three levels.
@@ -90,12 +94,20 @@ class Experiment:
             aggregation: As of `tf_ctr.transfer.add_historical`.
             num_snapshots: Likewise.
             time_embedding: Likewise.
-            **options: `reinitialise` and `batch_norm` of `a_ctr_level`.
+            batch_normalisation: Whether CPM and A-CTR have BatchNorm.
+            cpm_window: Weeks that CPM is trained on; a month by default.
+            **options: `reinitialise`, `batch_norm` and `window_when` of
+                `a_ctr_level`.
         """
         tpm = self._tpm()
-        model = self._with_historical(aggregation, num_snapshots, time_embedding)
-        name_of_cpm = f"cpm_{aggregation}_{num_snapshots}_{time_embedding}"
-        cpm = self._cpm(name_of_cpm, model, self.folder / "snapshots", tpm)
+        model = self._with_historical(
+            aggregation, num_snapshots, time_embedding, batch_normalisation
+        )
+        kind = (aggregation, num_snapshots, time_embedding)
+        kind += () if batch_normalisation else ("no_batch_norm",)
+        kind += () if cpm_window is None else (f"window_{cpm_window}",)
+        name_of_cpm = "_".join(["cpm", *map(str, kind)])
+        cpm = self._cpm(name_of_cpm, model, self.folder / "snapshots", tpm, cpm_window)
         return self._run(
             tpm, cpm, self._a_ctr(name, cpm, self.folder / "snapshots", **options)
         )
@@ -118,17 +130,8 @@ class Experiment:
 
     def joint(self, name):
         """A model of `tf_ctr.joint`, over all periods of both kinds of data."""
-        schema, units = self.data.schemas["joint"], self.settings.hidden_units
-        if name == "share_bottom":
-            widths = {"tower_units": units}
-        elif name == "star":
-            widths = {"hidden_units": units}
-        else:
-            widths = {"expert_units": units[:-1] or units, "tower_units": units[-1:]}
-        keras.utils.set_random_seed(self.seed)
-        model = JOINT[name](
-            schema, DOMAIN, embedding_dim=self.settings.embedding_dim, **widths
-        )
+        schema = self.data.schemas["joint"]
+        model = joint_model(name, schema, self.settings, self.seed)
         level = functools.partial(
             run,
             directory=self.folder / name,
@@ -165,7 +168,7 @@ class Experiment:
             **self._options(),
         )
 
-    def _cpm(self, name="cpm", model=None, snapshots=None, tpm=None):
+    def _cpm(self, name="cpm", model=None, snapshots=None, tpm=None, window=None):
         return cpm_level(
             self.data.weeks,
             self.folder / name,
@@ -173,7 +176,7 @@ class Experiment:
             self.data.schemas["plain"],
             snapshots,
             tpm,
-            window=self.data.month_days // self.data.week_days,
+            window=window or self.data.month_days // self.data.week_days,
             **self._options(),
         )
 
@@ -183,7 +186,11 @@ class Experiment:
             self.folder / name,
             cpm,
             snapshots,
-            **{"window": self.settings.ad_window, **options},
+            **{
+                "window": self.settings.ad_window,
+                "window_when": "restart",
+                **options,
+            },
             **self._options(),
         )
 
@@ -201,29 +208,10 @@ class Experiment:
         return dataclasses.replace(level, name=name)
 
     def _plain(self):
-        keras.utils.set_random_seed(self.seed)
-        return self._build(self.data.schemas["plain"])
+        return backbone(self.data.schemas["plain"], self.settings, self.seed)
 
-    def _with_historical(self, aggregation, num_snapshots, time_embedding):
-        keras.utils.set_random_seed(self.seed)
-        return add_historical(
-            self._build,
-            self.data.schemas["plain"],
-            self.data.historical,
-            self.settings.tpm_dim,
-            num_snapshots,
-            aggregation,
-            time_embedding,
-        )
-
-    def _build(self, schema):
-        settings = self.settings
-        return BACKBONES[settings.backbone](
-            schema,
-            embedding_dim=settings.embedding_dim,
-            hidden_units=settings.hidden_units,
-            batch_norm=True,
-        )
+    def _with_historical(self, *choices):
+        return with_historical(self.data, self.settings, self.seed, *choices)
 
     def _options(self):
         return {

@@ -1,8 +1,10 @@
 """Tables of the E-CDCTR experiment, and which of its parts pay."""
 
 import numpy as np
+import pandas as pd
 
 from pipelines.continual_report import line, spread
+from pipelines.intervals import seeds_interval
 from pipelines.statistics import paired_tests
 
 HEADINGS = {
@@ -12,7 +14,7 @@ HEADINGS = {
     "aggregation": "How they are joined",
     "restart": "When the advertisement model starts again from CPM",
     "others": "Against other ways to use natural data",
-    "forgetting": "Users who were absent for longer than a month and a week",
+    "forgetting": "Users absent for a month: CPM was not trained on them",
 }
 # What pays if the first row is better than the second.
 PARTS = {
@@ -25,17 +27,22 @@ PARTS = {
     "3 snapshots, not 1": ("ecdctr", "snapshots_1"),
     "self-attention, not mean": ("ecdctr", "mean"),
     "starting again with a new CPM": ("ecdctr", "never"),
+    "a month of CPM, not a week": ("ecdctr", "cpm_once"),
+    "BatchNorm": ("ecdctr", "no_batch_norm"),
     "E-CDCTR, not CTNet": ("ecdctr", "ctnet"),
 }
+# Of fewer rows of users with both labels a GAUC says nothing.
+LEAST_ROWS = 300
 
 
-def report(records, tables, titles):
+def report(records, tables, titles, intervals=None):
     """Returns the tables that have a finished row, and what pays.
 
     Args:
         records: The results of one configuration.
         tables: `{table: names of its rows}`.
         titles: `{row: title}`.
+        intervals: What `intervals` returns; none by default.
 
     Returns:
         Markdown; the sizes of the data stand under every table.
@@ -53,8 +60,35 @@ def report(records, tables, titles):
             text = write(chosen, titles)
             parts.append(f"### {HEADINGS[table]}\n\n{text}\n\n{sizes}.")
     if any(own in by_row and other in by_row for own, other in PARTS.values()):
-        parts.append(f"### What pays\n\n{what_pays(by_row)}\n\n{sizes}.")
+        parts.append(
+            f"### What pays\n\n{what_pays(by_row, intervals or {})}\n\n{sizes}."
+        )
     return "\n\n".join(parts)
+
+
+def intervals(records, score_file):
+    """Returns `{part: Interval}` of the AUC, of the parts whose scores are there.
+
+    Args:
+        records: The results of one configuration.
+        score_file: From a seed and a row to the file of its scores.
+    """
+    seeds = {}
+    for record in records:
+        seeds.setdefault(record["row"], set()).add(record["seed"])
+    found = {}
+    for part, pair in PARTS.items():
+        common = sorted(set.intersection(*(seeds.get(row, set()) for row in pair)))
+        files = [[score_file(seed, row) for seed in common] for row in pair]
+        if common and all(path.exists() for paths in files for path in paths):
+            rows = [[_labels_and_scores(path) for path in paths] for paths in files]
+            found[part] = seeds_interval(*rows)
+    return found
+
+
+def _labels_and_scores(path):
+    lines = pd.read_parquet(path)
+    return lines["label"].to_numpy(), lines["score"].to_numpy()
 
 
 def overall(by_row, titles):
@@ -76,45 +110,59 @@ def forgetting(by_row, titles):
 
 
 def _forgetting(by_row, titles, metric):
-    first = next(iter(next(iter(by_row.values())).values()))
-    months = range(len(first["absent_by_month"]))
+    seeds = list(next(iter(by_row.values())).values())
+    months = len(seeds[0]["absent_by_month"])
     head = [f"{metric.upper()} of", "recent users", "absent users", "new users"]
-    head += [f"absent, month {month + 1}" for month in months]
-    parts = [first[part] for part in ("recent", "absent", "new")]
-    parts += first["absent_by_month"]
+    head += [f"absent, month {month + 1}" for month in range(months)]
     count = "rows" if metric == "auc" else "gauc_rows"
     title = "rows" if metric == "auc" else "rows of users with both labels"
     lines = [line(head), "|" + "---|" * len(head)]
-    lines.append(line([title, *(f"{part[count]:,}" for part in parts)]))
+    rows = np.sum([[part[count] for part in _parts(each)] for each in seeds], axis=0)
+    lines.append(line([f"{title}, all seeds", *(f"{n:,}" for n in rows)]))
     for name, seeds in by_row.items():
-        cells = [
-            spread(_values(seeds, lambda m, part=part: m[part].get(metric)))
-            for part in ("recent", "absent", "new")
+        values = [
+            [_shown(part, metric) for part in _parts(each)] for each in seeds.values()
         ]
-        cells += [
-            spread(_values(seeds, lambda m, i=i: m["absent_by_month"][i].get(metric)))
-            for i in months
-        ]
+        cells = [spread(column) for column in np.transpose(values)]
         lines.append(line([titles[name], *cells]))
     return "\n".join(lines)
 
 
-def what_pays(by_row):
-    """Returns the differences of the rows that differ in one part."""
-    head = ["part", "AUC", "GAUC", "AUC of absent users", "p (AUC)", "verdict"]
+def _parts(metrics):
+    named = [metrics[part] for part in ("recent", "absent", "new")]
+    return [*named, *metrics["absent_by_month"]]
+
+
+def _shown(part, metric):
+    value = part.get(metric)
+    few = metric == "gauc" and part["gauc_rows"] < LEAST_ROWS
+    return np.nan if few or value is None else value
+
+
+def what_pays(by_row, intervals):
+    """Returns the differences of the rows that differ in one part.
+
+    A part pays, or costs, if the AUC says so with every seed and the interval over
+    test rows leaves out 0; without scores there is no interval, and no verdict.
+    """
+    head = ["part", "AUC", "95 % interval (test rows)", "p (seeds)", "GAUC"]
+    head += ["AUC of absent users", "verdict"]
     lines = [line(head), "|" + "---|" * len(head)]
     for part, (own, other) in PARTS.items():
         common = sorted(by_row.get(own, {}).keys() & by_row.get(other, {}).keys())
         if not common:
             continue
         pairs = [(by_row[own][seed], by_row[other][seed]) for seed in common]
-        cells = [
+        auc, gauc, absent = (
             spread([_less(*pair, *path) for pair in pairs], "+.4f")
             for path in (("auc",), ("gauc",), ("absent", "auc"))
-        ]
-        # Few users have both labels: GAUC rests on a part of the rows.
-        found = [_less(*pair, "auc") for pair in pairs]
-        lines.append(line([part, *cells, _p(pairs), _verdict(found)]))
+        )
+        interval = intervals.get(part)
+        shown = (
+            "" if interval is None else f"{interval.low:+.4f} to {interval.high:+.4f}"
+        )
+        verdict = _verdict([_less(*pair, "auc") for pair in pairs], interval)
+        lines.append(line([part, auc, shown, _p(pairs), gauc, absent, verdict]))
     return "\n".join(lines)
 
 
@@ -131,15 +179,17 @@ def _p(pairs):
     return f"{paired_tests(*np.transpose(values)).t_test:.3f}"
 
 
-def _verdict(differences):
+def _verdict(differences, interval):
     values = np.array(differences, "float64")
     if np.isnan(values).any():
         return "undefined"
     if len(values) == 1:
         return "open: one seed"
-    if (values > 0).all():
+    if interval is None:
+        return "open: no scores"
+    if (values > 0).all() and interval.low > 0:
         return "pays"
-    return "does not pay" if (values <= 0).all() else "open: seeds disagree"
+    return "costs" if (values < 0).all() and interval.high < 0 else "open"
 
 
 def _values(seeds, get):

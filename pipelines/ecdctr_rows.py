@@ -26,6 +26,9 @@ ROWS = {
     "bn_kept": _ecdctr(
         "bn_kept", "BatchNorm of CPM, its statistics by momentum", batch_norm="keep"
     ),
+    "no_batch_norm": _ecdctr(
+        "no_batch_norm", "without BatchNorm", batch_normalisation=False
+    ),
     "snapshots_1": _ecdctr("snapshots_1", "1 snapshot", num_snapshots=1),
     "snapshots_2": _ecdctr("snapshots_2", "2 snapshots", num_snapshots=2),
     "mean": _ecdctr("mean", "mean", aggregation="mean"),
@@ -36,9 +39,12 @@ ROWS = {
         "attention_pooling", "attention pooling", aggregation="attention_pooling"
     ),
     "times": _ecdctr("times", "with time embedding", time_embedding=True),
-    # It goes on for good: each ad once.
-    "never": _ecdctr("never", "never again from CPM", reinitialise="never", window=1),
+    "never": _ecdctr("never", "never again from CPM", reinitialise="never"),
     "always": _ecdctr("always", "every day from CPM", reinitialise="always"),
+    "every_window": _ecdctr(
+        "every_window", "every day on the last ads again", window_when="always"
+    ),
+    "cpm_once": _ecdctr("cpm_once", "CPM on each week once", cpm_window=1),
     "ctnet": Row("CTNet", Experiment.ctnet),
     "share_bottom": _joint("share_bottom", "Share-bottom"),
     "mmoe": _joint("mmoe", "MMoE"),
@@ -47,10 +53,10 @@ ROWS = {
 }
 TABLES = {
     "levels": ("ad_only", "tpm_only", "cpm_only", "ecdctr"),
-    "batch_norm": ("ecdctr", "bn_statistics", "bn_kept"),
+    "batch_norm": ("ecdctr", "bn_statistics", "bn_kept", "no_batch_norm"),
     "snapshots": ("snapshots_1", "snapshots_2", "ecdctr"),
     "aggregation": ("ecdctr", "mean", "concatenation", "attention_pooling", "times"),
-    "restart": ("ecdctr", "never", "always"),
+    "restart": ("ecdctr", "never", "always", "every_window", "cpm_once"),
     "others": (
         "ad_only",
         "ctnet",
@@ -58,6 +64,7 @@ TABLES = {
         "mmoe",
         "ple",
         "star",
+        "no_batch_norm",
         "ecdctr",
     ),
     "forgetting": ("ad_only", "tpm_only", "cpm_only", "ecdctr"),

@@ -8,6 +8,7 @@ import pandas as pd
 from pipelines.ecdctr_data import ABSENT, FIRST_TESTED
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import predict, score_metrics
+from tf_ctr.features.files import replacing
 
 METRICS = ("auc", "gauc", "log_loss")
 
@@ -44,13 +45,13 @@ def scores(folder, data) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def metrics(lines, least_days) -> dict:
+def metrics(lines, month_days) -> dict:
     """Returns the metrics of all lines, and of users by how long they were absent.
 
     Args:
         lines: What `scores` returns.
-        least_days: From so many days on a user is long absent: with a month and a
-            week he is in none of the rows that the newest CPM was last trained on.
+        month_days: A user who was absent for longer is in none of the rows that the
+            newest CPM was last trained on.
 
     Returns:
         JSON-like: `auc`, `gauc`, `log_loss`, `rows`, and `gauc_rows`, those of users
@@ -58,12 +59,12 @@ def metrics(lines, least_days) -> dict:
         `absent`, `recent` and `new`; and `absent_by_month`, a list of them.
     """
     days = lines[ABSENT]
-    absent = (days >= least_days) & np.isfinite(days)
+    absent = (days > month_days) & np.isfinite(days)
     months = range(int(lines["month"].max()) + 1)
     return {
         **_of(lines),
         "absent": _of(lines[absent]),
-        "recent": _of(lines[days < least_days]),
+        "recent": _of(lines[days <= month_days]),
         "new": _of(lines[np.isinf(days)]),
         "absent_by_month": [_of(lines[absent & (lines["month"] == m)]) for m in months],
     }
@@ -80,3 +81,9 @@ def _of(lines):
         name: None if math.isnan(value) else float(value)
         for name, value in shown.items()
     }
+
+
+def keep(lines, path):
+    """Writes what `scores` returns."""
+    with replacing(path) as partial:
+        lines.to_parquet(partial, index=False)

@@ -66,14 +66,17 @@ class Dataset:
 
 
 def _synthetic(data_dir, pair, seed):
-    """A world with drift and many users, who come and go; 20 to 1."""
+    """A world with drift, and users who are there for 12 days, or are not; 20 to 1."""
     return synthetic.generate(
         source_rows=480_000,
         target_rows=24_000,
-        num_users=20_000,
+        num_users=3_000,
         num_items=2_000,
+        user_overlap=1.0,
         num_days=48,
         drift=0.1,
+        presence=0.4,
+        spell_days=12,
         seed=seed,
     )
 
@@ -116,7 +119,7 @@ DATASETS = {
         lambda data_dir: [],
         ("user_id", "item_id", "city", "category"),
         ("user_id", "item_id"),
-        Clocks(month_days=8, week_days=2, ad_days=1, start=24),
+        Clocks(month_days=8, week_days=4, ad_days=1, start=24),
     ),
     "kuairand": Dataset(
         _kuairand,

@@ -79,8 +79,7 @@ def run_rows(names, rows, arguments, shared, lines, start):
         build, measure = start()
     except (ValueError, FileNotFoundError) as error:
         raise SystemExit(str(error)) from error
-    # Other settings never go on with the models of these.
-    folder = arguments.run_dir / f"{zlib.crc32(json.dumps(shared).encode()):08x}"
+    folder = models_folder(arguments.run_dir, shared)
     settings = choose_rate(arguments.settings, folder / "learning_rates", build)
     progress = Progress(len(todo), len(done))
     for seed, name in todo:
@@ -95,6 +94,11 @@ def run_rows(names, rows, arguments, shared, lines, start):
         lines.append({**record, **results, **provenance()})
         experiment.slim(name)
         progress.step(f"{rows[name].title}, seed {seed}")
+
+
+def models_folder(run_dir, shared):
+    """Returns the folder of a configuration: no other goes on with its models."""
+    return run_dir / f"{zlib.crc32(json.dumps(shared).encode()):08x}"
 
 
 def choose_rate(settings, folder, build):

@@ -162,6 +162,8 @@ def create(generator=None, **changes):
         "tail": 1.0,
         "num_days": 5,
         "drift": 0.2,
+        "presence": 1.0,
+        "spell_days": 10,
     }
     generator = generator or np.random.default_rng(0)
     return synthetic_world.create(generator, **{**arguments, **changes})
@@ -324,6 +326,8 @@ def test_two_domains_fit_on_training_rows_only_and_summarise():
         {"item_overlap": -0.1},
         {"domain_shift": "half"},
         {"tail": -1},
+        {"presence": 0},
+        {"spell_days": 0},
         {"seed": -1},
         {"seed": None},
     ],
@@ -333,6 +337,48 @@ def test_wrong_argument(wrong):
     name = "num_days" if wrong == {"test_days": 7} else name
     with pytest.raises(ValueError, match=f"Expected `{name}`(.|\n)*Received(.|\n)*Fix"):
         synthetic.generate(**wrong)
+
+
+def test_users_come_and_go_in_spells_of_both_domains():
+    data = synthetic.generate(
+        source_rows=60_000,
+        target_rows=60_000,
+        num_users=40,
+        num_days=40,
+        presence=0.5,
+        spell_days=10,
+        tail=0,
+    )
+    days = [
+        pd.concat([frame for _, frame in domain.items()])
+        .groupby("user_id")["day"]
+        .unique()
+        for domain in (data.source, data.target)
+    ]
+    longest = []
+    for user in days[0].index:
+        there = np.isin(np.arange(40), days[0][user])
+        if user in days[1]:  # The same days in both domains.
+            np.testing.assert_array_equal(np.sort(days[1][user]), np.flatnonzero(there))
+        changes = np.flatnonzero(np.diff(there.astype(int)))
+        # Spells are of ten days each, wherever the first one begins.
+        assert len(set(changes % 10)) <= 1
+        longest.append(np.diff(np.sort(days[0][user])).max(initial=0))
+    assert 0.4 < np.mean([len(own) for own in days[0]]) / 40 < 0.65
+    assert max(longest) > 10
+
+
+def test_those_who_stay_have_no_spells():
+    assert create().visits is None
+    spells = [create(presence=0.5, spell_days=days).visits for days in (1, 4)]
+    assert spells[0].shape == (5, len(create().users.ids))
+    assert (spells[0] != spells[1]).any()
+
+
+def test_on_a_day_without_anyone_all_are_there():
+    rare = {"num_users": 2, "presence": 0.01, "num_days": 30, "spell_days": 1}
+    data = synthetic.generate(source_rows=300, target_rows=300, **rare)
+    assert len(data.source.train) == 270
 
 
 def test_extreme_arguments_work():

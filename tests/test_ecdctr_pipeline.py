@@ -3,6 +3,7 @@
 import dataclasses
 import types
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,13 +11,14 @@ import pytest
 from pipelines import ecdctr, ecdctr_data, ecdctr_experiment, ecdctr_rows
 from pipelines.continual_rows import Row
 from pipelines.datasets import kuairand_rows, synthetic
-from pipelines.ecdctr_data import days_absent
+from pipelines.ecdctr_data import days_absent, newest_cpm
 from pipelines.ecdctr_experiment import Experiment, Settings
-from pipelines.ecdctr_report import report
+from pipelines.ecdctr_report import intervals, report
 from pipelines.ecdctr_rows import ROWS, TABLES
-from pipelines.ecdctr_scores import metrics, scores
+from pipelines.ecdctr_scores import keep, metrics, scores
 from pipelines.ecdctr_sources import DATASETS, Clocks
 from pipelines.results import ResultLines
+from pipelines.statistics import Interval
 from tests.continual_world import compile_eagerly
 from tests.dataset_folders import kuairand_tables, real_folder, write_kuairand
 from tf_ctr.joint import JOINT
@@ -97,12 +99,18 @@ def test_schemas_know_their_first_period_and_all_that_tpm_knows_by_the_start(dat
     assert grown.field("domain").vocabulary == ("source", "target")
 
 
-def test_absence_is_counted_in_earlier_days_of_either_kind():
-    ads = pd.DataFrame({"user": list("aabba"), "day": [3, 3, 5, 9, 9]})
-    natural = pd.DataFrame({"user": list("aabc"), "day": [1, 3, 2, 0]})
-    found = days_absent(ads, natural, "user")
-    assert found.tolist() == [2, 2, 3, 4, 6]
-    assert days_absent(ads[:1], natural[3:], "user").tolist() == [np.inf]
+def test_absence_is_counted_before_the_newest_cpm():
+    natural = pd.DataFrame({"user": list("aabc"), "day": [1, 3, 2, -1]})
+    users, cuts = pd.Series(list("aabcd")), pd.Series([3, 4, 4, 3, 4])
+    found = days_absent(users, cuts, natural)
+    assert found.tolist() == [2, 1, 2, 4, np.inf]
+
+
+def test_the_newest_cpm_is_that_of_the_begin_of_the_period():
+    clocks = Clocks(month_days=8, week_days=4, ad_days=2, start=16)
+    days = pd.Series([3, 16, 17, 18, 19, 20, 21, 25])
+    # CPM ends at 12, 16, 20, 24; the periods begin at 16, 18, 20, 22, 24.
+    assert newest_cpm(days, clocks).tolist() == [16, 16, 16, 16, 16, 20, 20, 24]
 
 
 @pytest.mark.parametrize(
@@ -204,8 +212,9 @@ def test_rows_are_made_of_levels(experiment, runs, name, levels):
     # All rows alike, but for BatchNorm that is kept on purpose.
     assert all(run.run.keywords["training"].measure_batch_norm for run in runs)
     # Each ad once, but where the model starts again.
-    window = 2 if levels[-1] == "A-CTR" else 1
-    assert keywords.get("window", 1) == window
+    starts_again = levels[-1] == "A-CTR"
+    assert keywords.get("window", 1) == (2 if starts_again else 1)
+    assert keywords.get("window_when") == ("restart" if starts_again else None)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +239,7 @@ def test_variants_of_a_ctr_share_a_cpm(experiment, runs):
     assert kept.reads[0].directory == never.reads[0].directory
     assert kept.run.keywords["arguments"] == {"batch_norm": "keep"}
     assert kept.run.keywords["refresh"] == "arrival"
-    assert (kept.run.keywords["window"], never.run.keywords["window"]) == (2, 1)
+    assert kept.run.keywords["window"] == never.run.keywords["window"] == 2
     assert not kept.run.keywords["training"].measure_batch_norm
     assert never.run.keywords["refresh"] == "once"
     assert never.run.keywords["training"].measure_batch_norm
@@ -244,7 +253,25 @@ def test_joint_models_take_both_kinds_of_data(experiment, runs, name):
     assert runs[0].run.keywords["training"].ratio is None
 
 
-def test_validation_has_ads_before_the_start_alone(experiment, monkeypatch):
+def test_variants_of_cpm(experiment, runs):
+    for name in ("cpm_once", "no_batch_norm", "every_window"):
+        ROWS[name].run(experiment)
+    once, plain, usual = runs[1], runs[4], runs[7]
+    assert len({level.directory for level in (once, plain, usual)}) == 3
+    assert [each.run.keywords["window"] for each in (once, plain, usual)] == [1, 2, 2]
+    parts = _parts(plain, "deep_0")
+    assert not any(isinstance(p, keras.layers.BatchNormalization) for p in parts)
+    parts = _parts(usual, "deep_0")
+    assert any(isinstance(p, keras.layers.BatchNormalization) for p in parts)
+    assert runs[8].run.keywords["window_when"] == "always"
+
+
+def _parts(level, layer):
+    layer = level.run.keywords["target"].get_layer(layer)
+    return getattr(layer, "layers", [layer])
+
+
+def test_validation_is_of_cpm_before_the_start(experiment, monkeypatch):
     asked = []
 
     def note(self, level):
@@ -258,7 +285,7 @@ def test_validation_has_ads_before_the_start_alone(experiment, monkeypatch):
     store = types.SimpleNamespace(records=lambda: records)
     monkeypatch.setattr(ecdctr_experiment, "Store", lambda folder: store)
     assert experiment.validation_auc() == 0.75
-    assert asked == [(0, 3, [0, 1, 2]), (1, 4, [3])]
+    assert asked == [(0, 3, [2]), (1, 4, [3])]
 
 
 # Metrics and tables
@@ -273,11 +300,11 @@ def test_metrics_of_users_by_absence():
     lines = pd.concat(
         [
             lines_of([1, 3.9], [0, 1], [0.2, 0.7]),
-            lines_of([4, 9], [0, 1], [0.8, 0.3], month=1),
+            lines_of([4.1, 9], [0, 1], [0.8, 0.3], month=1),
             lines_of([np.inf], [1], [0.5]),
         ]
     )
-    found = metrics(lines, least_days=4)
+    found = metrics(lines, month_days=4)
     assert (found["recent"]["auc"], found["absent"]["auc"]) == (1, 0)
     assert found["new"] | {"log_loss": None} == {
         "rows": 1,
@@ -310,16 +337,42 @@ def test_tables_have_sizes_and_say_what_pays():
         for row, gauc in (("ecdctr", 0.7), ("cpm_only", 0.6), ("mean", 0.75))
     ]
     titles = {name: row.title for name, row in ROWS.items()}
-    text = report(records, TABLES, titles)
+    sure = {part: Interval(0.1, 0.05, 0.15) for part in ("TPM",)}
+    sure["self-attention, not mean"] = Interval(-0.05, -0.09, -0.01)
+    text = report(records, TABLES, titles, sure)
     assert (
         "| E-CDCTR | 0.7050 ± 0.0071 | 0.7050 ± 0.0071 | 0.5000 ± 0.0000 | 2 |" in text
     )
     assert text.count("natural : ad = 20 : 1.") == text.count("###") == 8
-    assert "| TPM | +0.1000 ± 0.0000 | +0.1000 ± 0.0000 | +0.1000" in text
-    assert "does not pay" in text.split("self-attention, not mean")[1]
-    assert "| rows | 7 | 7 | 7 | 7 | 0 |" in text
-    assert "| rows of users with both labels | 3 | 3 | 3 | 3 | 0 |" in text
+    assert "| TPM | +0.1000 ± 0.0000 | +0.0500 to +0.1500 | 0.000 | +0.1000" in text
+    pays, costs = (
+        next(line for line in text.splitlines() if line.startswith(f"| {part}"))
+        for part in ("TPM", "self-attention")
+    )
+    assert pays.endswith("pays |") and costs.endswith("costs |")
+    # Of both seeds; a GAUC of so few rows is not shown.
+    assert "| rows, all seeds | 14 | 14 | 14 | 14 | 0 |" in text
+    assert "| rows of users with both labels, all seeds | 6 | 6 | 6 | 6 | 0 |" in text
+    assert "| E-CDCTR |  |  |  |  |  |" in text
+    assert "open: no scores |" in report(records, TABLES, titles)
+    unsure = {"TPM": Interval(0.1, -0.05, 0.25)}
+    assert "open |" in report(records, TABLES, titles, unsure)
     assert report([], TABLES, titles) == "No row is finished."
+
+
+def test_intervals_are_of_the_rows_whose_scores_are_there(tmp_path):
+    records = [record(row, s, 0.7) for row in ("ecdctr", "cpm_only") for s in (0, 1)]
+
+    def file(seed, row):
+        return tmp_path / f"{row}-{seed}.parquet"
+
+    assert intervals(records, file) == {}
+    labels, good, bad = [0, 1] * 50, [0.1, 0.9] * 50, [0.5, 0.5] * 50
+    for seed in (0, 1):
+        keep(lines_of(1, labels, good), file(seed, "ecdctr"))
+        keep(lines_of(1, labels, bad), file(seed, "cpm_only"))
+    found = intervals(records, file)
+    assert found == {"TPM": Interval(0.5, 0.5, 0.5)}
 
 
 # The command

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from pipelines.intervals import interval
+from pipelines.intervals import interval, seeds_interval
 from pipelines.statistics import WeightedAUC, bootstrap_auc_difference, paired_tests
 
 
@@ -134,3 +134,27 @@ def test_interval_reads_the_scores_of_every_seed(tmp_path):
     np.save(paths[1], poor)
     expected = bootstrap_auc_difference(labels, good, poor)._asdict()
     assert interval(labels, paths[:1], paths[1:]) == expected
+
+
+def test_seeds_with_rows_of_their_own_are_independent():
+    rng = np.random.default_rng(0)
+
+    def world(rows):
+        labels = rng.integers(0, 2, rows)
+        noise = rng.normal(size=(2, rows))
+        return (labels, labels + noise[0]), (labels, labels + 2 * noise[1])
+
+    own, other = zip(*(world(400) for _ in range(3)), strict=True)
+    found = seeds_interval(own, other)
+    parts = [
+        bootstrap_auc_difference(a[0], a[1], b[1])
+        for a, b in zip(own, other, strict=True)
+    ]
+    assert found.difference == pytest.approx(np.mean([p.difference for p in parts]))
+    widths = [p.high - p.low for p in parts]
+    # A mean of three independent ones has a variance of a third of theirs.
+    expected = np.sqrt(np.mean(np.square(widths)) / 3)
+    assert found.high - found.low == pytest.approx(expected)
+    alike = seeds_interval(own[:1] * 3, other[:1] * 3)
+    # The same rows thrice are no more than once.
+    assert alike.high - alike.low == pytest.approx(widths[0])

@@ -31,6 +31,8 @@ def generate(
     item_overlap=0.7,
     domain_shift=0.25,
     tail=0.8,
+    presence=1.0,
+    spell_days=10,
     seed=0,
 ) -> TwoDomains:
     """Draws impressions of two domains from one world of users and items.
@@ -59,6 +61,9 @@ def generate(
         domain_shift: Share of the variance of users' and items' factors that is
             specific to the domain; 0 makes clicks alike, 1 makes them unrelated.
         tail: Exponent of Zipf's law of how often users and items occur.
+        presence: Probability that a user is there, in both domains, drawn anew for
+            each of his spells; below 1 users come and go.
+        spell_days: Days of a spell.
         seed: Of everything.
 
     Returns:
@@ -74,7 +79,7 @@ def generate(
     (2500, 200)
     """
     _check_counts(2, num_users=num_users, num_items=num_items)
-    _check_counts(1, test_days=test_days)
+    _check_counts(1, test_days=test_days, spell_days=spell_days)
     _check_counts(0, seed=seed)
     _check_counts(test_days + 2, num_days=num_days)
     _check_counts(num_days, source_rows=source_rows, target_rows=target_rows)
@@ -82,6 +87,7 @@ def generate(
     _check_range(0, 10, tail=tail)
     _check_range(0, 1, user_overlap=user_overlap, item_overlap=item_overlap)
     _check_range(0, 1, domain_shift=domain_shift)
+    _check_range(0.01, 1, presence=presence)
     _check_range(0.001, 0.999, source_click_rate=source_click_rate)
     _check_range(0.001, 0.999, target_click_rate=target_click_rate)
     of_world, of_source, of_target = np.random.default_rng(seed).spawn(3)
@@ -95,6 +101,8 @@ def generate(
         tail=tail,
         num_days=num_days,
         drift=drift,
+        presence=presence,
+        spell_days=spell_days,
     )
     source = _frame(of_source, world, worlds.SOURCE, source_rows, source_click_rate)
     target = _frame(of_target, world, worlds.TARGET, target_rows, target_click_rate)

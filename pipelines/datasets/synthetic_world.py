@@ -57,12 +57,14 @@ class World:
         items: The items.
         trend: Random walk of every item, `[num_days, items]`, from 0 on day 0.
         taste: Appeal of a category on a device, `[devices, categories]`.
+        visits: Whether a user is there, `[num_days, users]`; `None` for always.
     """
 
     users: Population
     items: Population
     trend: np.ndarray
     taste: np.ndarray
+    visits: np.ndarray | None
 
 
 def create(
@@ -75,9 +77,11 @@ def create(
     tail,
     num_days,
     drift,
+    presence,
+    spell_days,
 ) -> World:
     """Draws a world; the arguments are those of `synthetic.generate`."""
-    of_users, of_items, of_trend, of_taste = generator.spawn(4)
+    of_users, of_items, of_trend, of_taste, of_visits = generator.spawn(5)
     users = populate(
         of_users, num_users, user_overlap, domain_shift, tail, _user_traits
     )
@@ -87,7 +91,29 @@ def create(
     steps = drift * of_trend.normal(size=(num_days, len(items.ids)))
     steps[0] = 0
     taste = of_taste.normal(size=(len(DEVICES), len(CATEGORIES)))
-    return World(users, items, steps.cumsum(axis=0), taste)
+    visits = None
+    if presence < 1:
+        visits = draw_visits(of_visits, len(users.ids), num_days, presence, spell_days)
+    return World(users, items, steps.cumsum(axis=0), taste, visits)
+
+
+def draw_visits(generator, num_users, num_days, presence, spell_days) -> np.ndarray:
+    """Draws on which days users are there, whole spells at a time.
+
+    Args:
+        generator: NumPy generator.
+        num_users: Users.
+        num_days: Days.
+        presence: Probability to be there in a spell.
+        spell_days: Days of a spell; each user's begin on a day of his own.
+
+    Returns:
+        `[num_days, users]`.
+    """
+    phase = generator.integers(spell_days, size=num_users)
+    spells = (np.arange(num_days)[:, None] + phase) // spell_days
+    there = generator.random((spells.max() + 1, num_users)) < presence
+    return there[spells, np.arange(num_users)]
 
 
 def populate(generator, count, overlap, shift, tail, describe) -> Population:
@@ -135,17 +161,34 @@ def impressions(generator, world, domain, rows) -> dict:
     """
     users, items, trend = world.users, world.items, world.trend
     day = np.arange(rows) * len(trend) // rows
+    counts = np.bincount(day)
     item = [
         _draw(generator, items.members[domain], items.popularity * np.exp(walk), count)
-        for walk, count in zip(trend, np.bincount(day), strict=True)
+        for walk, count in zip(trend, counts, strict=True)
     ]
+    if world.visits is None:
+        user = _draw(generator, users.members[domain], users.popularity, rows)
+    else:
+        user = np.concatenate(
+            [
+                _draw(generator, own, users.popularity, count)
+                for own, count in _by_day(users.members[domain], world, counts)
+            ]
+        )
     return {
         "day": day,
-        "user": _draw(generator, users.members[domain], users.popularity, rows),
+        "user": user,
         "item": np.concatenate(item),
         "hour": generator.binomial(23, 0.6, size=rows),
         "device": generator.choice(len(DEVICES), size=rows, p=[0.3, 0.6, 0.1]),
     }
+
+
+def _by_day(members, world, counts):
+    """Yields who of a domain is there, and the rows, day by day; if nobody, all."""
+    for there, count in zip(world.visits, counts, strict=True):
+        own = members[there[members]]
+        yield own if len(own) else members, count
 
 
 def logits(world, domain, seen) -> np.ndarray:
