@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipelines.ecdctr_data import ABSENT, FIRST_TESTED
 from tf_ctr.continual.store import Store
-from tf_ctr.evaluation import predict, score_metrics
+from tf_ctr.evaluation import score_metrics
 from tf_ctr.features.files import replacing
 
 METRICS = ("auc", "gauc", "log_loss")
@@ -23,20 +23,19 @@ def scores(folder, data) -> pd.DataFrame:
     Returns:
         `user`, `label`, `score`, `absent_days`, and `month`, counted from the start.
     """
-    store, parts = Store(folder), []
-    frames = {period.number: period for period in data.joint}
+    store, parts, schema = Store(folder), [], data.schemas["plain"]
+    periods = {period.number: period for period in data.days}
     for record in store.records():
         if not record["test"] or record["number"] < FIRST_TESTED:
             continue
-        period = frames[record["number"]]
-        model = store.load({"number": record["test"]["trained_until"]})
+        period = periods[record["number"]]
         frame = period.read()
         parts.append(
             pd.DataFrame(
                 {
-                    "user": frame[model.schema.group],
-                    "label": model.schema.labels(frame),
-                    "score": predict(model.model, frame, model.schema),
+                    "user": frame[schema.group],
+                    "label": schema.labels(frame),
+                    "score": store.scores(record["number"]),
                     ABSENT: frame[ABSENT],
                     "month": (period.end - 1 - data.days[0].end) // data.month_days,
                 }

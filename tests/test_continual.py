@@ -23,9 +23,10 @@ from tests.continual_world import (
 from tf_ctr.continual import Period, Report, Training, methods, run, train_source
 from tf_ctr.continual.steps import choose_window
 from tf_ctr.continual.store import Store
-from tf_ctr.evaluation import evaluate
+from tf_ctr.evaluation import evaluate, predict
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.joint import share_bottom
+from tf_ctr.metrics import exact_auc
 from tf_ctr.optimizers import SparseAdagrad, SparseAdam
 
 SLICES = ("user", "item")
@@ -66,6 +67,14 @@ def test_a_period_is_tested_before_it_is_trained_on(world):
     (line,) = report.frame.to_dict("records")
     assert (line["number"], line["trained_until"]) == (2, 1)
     assert {name: line[name] for name in expected} == pytest.approx(expected, abs=0)
+
+
+def test_the_scores_of_the_test_are_kept(world):
+    root, report = world
+    before, rows = left_by(root / "ctnet", 1), periods(2)[0].read()
+    scores = Store(root / "ctnet").scores(2)
+    np.testing.assert_array_equal(scores, predict(before.model, rows, before.schema))
+    assert report.frame["auc"].tolist() == [exact_auc(rows["click"], scores)]
 
 
 def test_the_source_tower_is_that_of_the_newest_source_model(world):

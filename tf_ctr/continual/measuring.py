@@ -24,7 +24,12 @@ def measure(model, frame, schema, seen, slices=()):
         parts: `slices[column]["new"]`. What is undefined is `None` and named in
         `undefined`; a part without a row has `rows` 0 alone.
     """
-    labels, scores = schema.labels(frame), predict(model, frame, schema)
+    return measure_scores(predict(model, frame, schema), frame, schema, seen, slices)
+
+
+def measure_scores(scores, frame, schema, seen, slices=()):
+    """Returns the metrics of the scores `[N]` of rows; see `measure`."""
+    labels = schema.labels(frame)
     groups = None if schema.group is None else schema.groups(frame)
 
     def metrics(chosen):

@@ -8,9 +8,10 @@ import numpy as np
 
 from tf_ctr.continual import methods
 from tf_ctr.continual.growth import grown_model, grown_schema, with_ids
-from tf_ctr.continual.measuring import measure, with_seen
+from tf_ctr.continual.measuring import measure, measure_scores, with_seen
 from tf_ctr.continual.store import Finished
 from tf_ctr.errors import explain
+from tf_ctr.evaluation import predict
 
 
 def step(plan, store, period, periods):
@@ -42,9 +43,11 @@ def step(plan, store, period, periods):
     seed = period_seed(plan.seed, period.number)
     keras.utils.set_random_seed(seed)
     latest = store.latest()
-    before = None if latest is None else store.load(latest)
-    if before is not None:
-        metrics = measure(before.model, frame, before.schema, before.seen, plan.slices)
+    before = scores = None
+    if latest is not None:
+        before = store.load(latest)
+        scores = predict(before.model, frame, before.schema)
+        metrics = measure_scores(scores, frame, before.schema, before.seen, plan.slices)
         record["test"] = {"trained_until": before.number, **metrics}
     began = time.perf_counter()
     restarts = _restarts(plan, before, latest, period)
@@ -58,7 +61,7 @@ def step(plan, store, period, periods):
         model, schema, window, seed, verbose=int(plan.verbose > 1)
     )
     seen = with_seen(seen, frame, plan.slices)
-    finished = Finished(model, schema, seen, period.number)
+    finished = Finished(model, schema, seen, period.number, scores)
     record |= {"trained": True, "rows_trained": rows, "loss": loss, **used}
     record["seconds"] = time.perf_counter() - began
     if plan.matrix:

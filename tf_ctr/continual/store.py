@@ -7,13 +7,14 @@ import pathlib
 import shutil
 
 import keras
+import numpy as np
 import pandas as pd
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.features.files import checksum
 
-PARTIAL, CHECKSUMS = ".partial", "checksums.json"
+PARTIAL, CHECKSUMS, SCORES = ".partial", "checksums.json", "scores.npy"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Finished:
         schema: Its `Schema`.
         seen: `{column: values that were trained on}`.
         number: The period that it was trained until; `None` for a user's model.
+        scores: Of the rows of that period, by the model before, `[N]`.
     """
 
     model: keras.Model
     schema: Schema
     seen: dict = dataclasses.field(default_factory=dict)
     number: int | None = None
+    scores: object = None
 
 
 class Store:
@@ -38,7 +41,7 @@ class Store:
 
     `record.json` says what was done; `model.keras`, `schema.json` and
     `seen_{column}.parquet`, and their sums in `checksums.json`, are there unless the
-    period was skipped. A folder takes its
+    period was skipped, and `scores.npy` if it was tested. A folder takes its
     name by one rename when all is in it, so that checkpoint, cursor and metrics are
     never apart.
 
@@ -75,10 +78,23 @@ class Store:
             for column, values in finished.seen.items():
                 frame = pd.DataFrame({column: values})
                 frame.to_parquet(partial / f"seen_{column}.parquet", index=False)
+            if finished.scores is not None:
+                np.save(partial / SCORES, finished.scores)
             sums = {path.name: checksum(path) for path in sorted(partial.iterdir())}
             (partial / CHECKSUMS).write_text(json.dumps(sums))
         (partial / "record.json").write_text(json.dumps(record, indent=1))
         os.rename(partial, self._folder(record["number"]))
+
+    def scores(self, number):
+        """Returns the scores that a period's rows had before it was trained on.
+
+        Args:
+            number: Of a period that was tested, whose folder is there.
+
+        Returns:
+            `[N]`, in the order of its rows.
+        """
+        return np.load(self._folder(number) / SCORES)
 
     def latest(self, end=None, before=False, good=None):
         """Returns the record of the newest model; `None` if there is none.
