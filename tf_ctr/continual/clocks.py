@@ -106,13 +106,13 @@ def run_levels(levels, directory, strict=False, verbose=1):
         for place, level in enumerate(levels)
         for index, period in enumerate(level.periods)
     ]
-    for due, place, index in sorted(ticks):
+    for _, place, index in sorted(ticks):
         level = levels[place]
         period = level.periods[index]
         if period.number <= max(level.finished(), default=-1):
             continue
         for lower in level.reads:
-            message = lateness(lower, due)
+            message = lateness(lower, period.end)
             if message:
                 log.add(level, period, "late", message)
         try:
@@ -138,7 +138,7 @@ def _check_names(names):
 
 
 def lateness(level, now) -> str:
-    """Returns what a level has not finished by `now`, in words; empty if nothing."""
+    """Returns which period until `now` a level has not finished, in words, or `""`."""
     finished = level.finished()
     late = [
         period
