@@ -32,6 +32,8 @@ def test_sharing_takes_the_search_of_the_target_away(args):
     shared = names["CTNet, shared SIM and ETA"]
     assert of_source <= shared and not searches & shared
     assert "history_attention" in shared
+    everything = names["CTNet, all attention shared"]
+    assert not (searches | {"history_attention"}) & everything
 
 
 def test_ids_are_rows_of_the_tables_and_padding_is_at_the_end(args):

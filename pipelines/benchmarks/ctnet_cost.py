@@ -27,6 +27,8 @@ from tf_ctr.transfer import ctnet
 
 BATCHES = 4
 LEAST = "Base + source forward"
+# The target attention, too, which the paper leaves to each tower.
+ALL = ("*_attention", "*_sim", "*_eta")
 
 
 def parse(argv=None):
@@ -122,6 +124,7 @@ def models(args):
         "Base": target,
         "CTNet": ctnet(source, target),
         "CTNet, shared SIM and ETA": ctnet(source, target, share_attention=True),
+        "CTNet, all attention shared": ctnet(source, target, share_attention=ALL),
     }
 
 
