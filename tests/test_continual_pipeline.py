@@ -272,7 +272,7 @@ def test_other_settings_are_other_models(tmp_path):
 def test_the_first_seed_chooses_the_learning_rate_before_the_tested_periods(
     fakes, tmp_path, monkeypatch, capsys
 ):
-    aucs = {0.01: 0.6, 0.03: 0.7, 0.1: 0.5}
+    aucs = {0.001: 0.6, 0.003: 0.7, 0.01: 0.5}
     asked = []
 
     def validation_auc(experiment):
@@ -284,8 +284,8 @@ def test_the_first_seed_chooses_the_learning_rate_before_the_tested_periods(
     continual.main(["--rows", "base", "--seeds", "2", "--run-dir", str(tmp_path)])
     assert asked == [(0, rate) for rate in aucs]
     records = ResultLines(tmp_path / "results.jsonl").records
-    assert [record["learning_rate"] for record in records] == [0.03, 0.03]
-    assert "learning rate 0.03: validation AUC 0.7000" in capsys.readouterr().out
+    assert [record["learning_rate"] for record in records] == [0.003, 0.003]
+    assert "learning rate 0.003: validation AUC 0.7000" in capsys.readouterr().out
 
 
 def test_validation_has_no_period_after_the_start(experiment, monkeypatch):
