@@ -23,8 +23,9 @@ class Training:
     """How the model of one period is trained.
 
     Attributes:
-        compile: A function that compiles a model. It is called once: from period to
-            period the optimizer goes along with its slots.
+        compile: A function that compiles a model. It is called where a model starts:
+            from period to period the optimizer goes along with its slots and its
+            learning rate, and another rate takes another directory.
         batch_size: Examples per step; 512 as in CTNet (arXiv 2208.05728).
         epochs: Passes over a period; one, as is usual for increments.
         ratio: Of periods with rows of the source, these per row of the target; see
