@@ -16,7 +16,7 @@ import pathlib
 
 from pipelines import ecdctr_data, options, period_rows, period_settings
 from pipelines.ecdctr_experiment import Experiment, Settings
-from pipelines.ecdctr_report import intervals, report
+from pipelines.ecdctr_report import part_intervals, report
 from pipelines.ecdctr_rows import ROWS, TABLES
 from pipelines.ecdctr_scores import keep, metrics, scores
 from pipelines.ecdctr_sources import DATASETS
@@ -130,7 +130,7 @@ def show(lines, arguments):
     """Prints the tables of this configuration, and writes them."""
     records = period_rows.of_configuration(lines, configuration(arguments))
     files = functools.partial(score_file, arguments)
-    write = functools.partial(report, intervals=intervals(records, files))
+    write = functools.partial(report, intervals=part_intervals(records, files))
     period_rows.write_report(write, records, ROWS, TABLES, arguments)
 
 

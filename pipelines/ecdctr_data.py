@@ -2,15 +2,14 @@
 
 import dataclasses
 
-import numpy as np
 import pandas as pd
 
 from pipelines.continual_data import DOMAIN, SOURCE, TARGET, open_field
+from pipelines.ecdctr_absence import ABSENT, days_absent, newest_cpm
 from pipelines.ecdctr_sources import DATASETS
 from tf_ctr.continual import Period
 from tf_ctr.features import Categorical, Schema
 
-ABSENT = "absent_days"
 # CTNet starts with the period before: all rows are tested on the same ones.
 FIRST_TESTED = 2
 
@@ -169,39 +168,6 @@ def cut(rows, begin, end, length, first=0) -> list:
 
 def _between(rows, begin, end):
     return rows[rows["day"].between(begin, end - 1)].reset_index(drop=True)
-
-
-def newest_cpm(days, clocks) -> pd.Series:
-    """Returns when the newest CPM ended that there is at the begin of an ad's period.
-
-    Args:
-        days: Day of every ad.
-        clocks: The `Clocks`. The first CPM ends a week after a month before the start.
-    """
-    later = (days - clocks.start).clip(lower=0)
-    begin = clocks.start + later // clocks.ad_days * clocks.ad_days
-    first = clocks.start - clocks.month_days
-    return first + (begin - first) // clocks.week_days * clocks.week_days
-
-
-def days_absent(users, cuts, natural) -> np.ndarray:
-    """Returns how many days before its cut each ad's user was last in natural data.
-
-    Args:
-        users: User of every ad.
-        cuts: Days, likewise.
-        natural: Frame of two columns, the user and `day`.
-
-    Returns:
-        Days `[n]`, 1 or more, as only days before the cut count; infinite for never.
-    """
-    found = np.full(len(users), np.inf)
-    for cut in cuts.unique():
-        earlier = natural[natural["day"] < cut]
-        last = earlier.groupby(earlier.columns[0])["day"].max()
-        chosen = (cuts == cut).to_numpy()
-        found[chosen] = cut - users[chosen].map(last)
-    return np.where(np.isnan(found), np.inf, found)
 
 
 def schemas(schema, basic, months, week, ads) -> dict:

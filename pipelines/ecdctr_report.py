@@ -42,7 +42,7 @@ def report(records, tables, titles, intervals=None):
         records: The results of one configuration.
         tables: `{table: names of its rows}`.
         titles: `{row: title}`.
-        intervals: What `intervals` returns; none by default.
+        intervals: What `part_intervals` returns; none by default.
 
     Returns:
         Markdown; the sizes of the data stand under every table.
@@ -66,7 +66,7 @@ def report(records, tables, titles, intervals=None):
     return "\n\n".join(parts)
 
 
-def intervals(records, score_file):
+def part_intervals(records, score_file):
     """Returns `{part: Interval}` of the AUC, of the parts whose scores are there.
 
     Args:

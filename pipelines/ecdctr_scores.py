@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from pipelines.ecdctr_data import ABSENT, FIRST_TESTED
+from pipelines.ecdctr_absence import ABSENT
+from pipelines.ecdctr_data import FIRST_TESTED
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import score_metrics
 from tf_ctr.features.files import replacing

@@ -11,9 +11,9 @@ import pytest
 from pipelines import ecdctr, ecdctr_data, ecdctr_experiment, ecdctr_rows
 from pipelines.continual_rows import Row
 from pipelines.datasets import kuairand_rows, synthetic
-from pipelines.ecdctr_data import days_absent, newest_cpm
+from pipelines.ecdctr_absence import days_absent, newest_cpm
 from pipelines.ecdctr_experiment import Experiment, Settings
-from pipelines.ecdctr_report import intervals, report
+from pipelines.ecdctr_report import part_intervals, report
 from pipelines.ecdctr_rows import ROWS, TABLES
 from pipelines.ecdctr_scores import keep, metrics, scores
 from pipelines.ecdctr_sources import DATASETS, Clocks
@@ -366,12 +366,12 @@ def test_intervals_are_of_the_rows_whose_scores_are_there(tmp_path):
     def file(seed, row):
         return tmp_path / f"{row}-{seed}.parquet"
 
-    assert intervals(records, file) == {}
+    assert part_intervals(records, file) == {}
     labels, good, bad = [0, 1] * 50, [0.1, 0.9] * 50, [0.5, 0.5] * 50
     for seed in (0, 1):
         keep(lines_of(1, labels, good), file(seed, "ecdctr"))
         keep(lines_of(1, labels, bad), file(seed, "cpm_only"))
-    found = intervals(records, file)
+    found = part_intervals(records, file)
     assert found == {"TPM": Interval(0.5, 0.5, 0.5)}
 
 

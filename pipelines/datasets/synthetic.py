@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from pipelines.datasets import synthetic_world as worlds
 from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
+from pipelines.datasets.synthetic_traits import MAX_TAGS
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 from tf_ctr.features.checks import check_count
@@ -138,7 +139,7 @@ def _schema():
         Categorical("item_id"),
         Categorical("category"),
         Categorical("brand"),
-        Categorical("tags", multivalent=True, max_length=worlds.MAX_TAGS),
+        Categorical("tags", multivalent=True, max_length=MAX_TAGS),
         Numeric("price", transform="quantile", num_bins=10),
         Categorical("hour"),
         Categorical("device"),

@@ -14,16 +14,17 @@ import dataclasses
 
 import numpy as np
 
+from pipelines.datasets.synthetic_traits import (
+    AGE_GROUPS,
+    CATEGORIES,
+    item_traits,
+    user_traits,
+)
+
 SOURCE, TARGET = 0, 1
 NUM_FACTORS = 4
 PREFERENCE, USER, ITEM, PRICE, DEVICE, HOUR = 1.5, 0.6, 0.8, 0.4, 0.3, 0.3
 
-CITIES = np.array([f"city_{i:02d}" for i in range(12)])
-AGE_GROUPS = np.arange(1, 7)
-CATEGORIES = np.array("books fashion food games garden music sports tech".split())
-BRANDS_PER_CATEGORY = 5
-TAGS = np.array([f"tag_{i:02d}" for i in range(30)])
-MAX_TAGS = 4
 DEVICES = np.array(["desktop", "mobile", "tablet"])
 
 
@@ -82,12 +83,8 @@ def create(
 ) -> World:
     """Draws a world; the arguments are those of `synthetic.generate`."""
     of_users, of_items, of_trend, of_taste, of_visits = generator.spawn(5)
-    users = populate(
-        of_users, num_users, user_overlap, domain_shift, tail, _user_traits
-    )
-    items = populate(
-        of_items, num_items, item_overlap, domain_shift, tail, _item_traits
-    )
+    users = populate(of_users, num_users, user_overlap, domain_shift, tail, user_traits)
+    items = populate(of_items, num_items, item_overlap, domain_shift, tail, item_traits)
     steps = drift * of_trend.normal(size=(num_days, len(items.ids)))
     steps[0] = 0
     taste = of_taste.normal(size=(len(DEVICES), len(CATEGORIES)))
@@ -159,36 +156,32 @@ def impressions(generator, world, domain, rows) -> dict:
     Returns:
         Arrays `[rows]` by name.
     """
-    users, items, trend = world.users, world.items, world.trend
+    items, trend = world.items, world.trend
     day = np.arange(rows) * len(trend) // rows
     counts = np.bincount(day)
     item = [
         _draw(generator, items.members[domain], items.popularity * np.exp(walk), count)
         for walk, count in zip(trend, counts, strict=True)
     ]
-    if world.visits is None:
-        user = _draw(generator, users.members[domain], users.popularity, rows)
-    else:
-        user = np.concatenate(
-            [
-                _draw(generator, own, users.popularity, count)
-                for own, count in _by_day(users.members[domain], world, counts)
-            ]
-        )
     return {
         "day": day,
-        "user": user,
+        "user": _draw_users(generator, world, domain, counts),
         "item": np.concatenate(item),
         "hour": generator.binomial(23, 0.6, size=rows),
         "device": generator.choice(len(DEVICES), size=rows, p=[0.3, 0.6, 0.1]),
     }
 
 
-def _by_day(members, world, counts):
-    """Yields who of a domain is there, and the rows, day by day; if nobody, all."""
+def _draw_users(generator, world, domain, counts):
+    members, weights = world.users.members[domain], world.users.popularity
+    if world.visits is None:
+        return _draw(generator, members, weights, counts.sum())
+    parts = []
     for there, count in zip(world.visits, counts, strict=True):
         own = members[there[members]]
-        yield own if len(own) else members, count
+        # On a day on which nobody is there, all are.
+        parts.append(_draw(generator, own if len(own) else members, weights, count))
+    return np.concatenate(parts)
 
 
 def logits(world, domain, seen) -> np.ndarray:
@@ -218,40 +211,6 @@ def logits(world, domain, seen) -> np.ndarray:
 
 def _standardised(values):
     return (values - values.mean()) / values.std()
-
-
-def _user_traits(generator, factors):
-    return {
-        "city": CITIES[_cluster(generator, factors, len(CITIES))],
-        "age_group": AGE_GROUPS[_cluster(generator, factors, len(AGE_GROUPS))],
-    }
-
-
-def _item_traits(generator, factors):
-    category = _cluster(generator, factors, len(CATEGORIES))
-    brand = _cluster(generator, factors, BRANDS_PER_CATEGORY)
-    level = 0.7 * generator.normal(size=len(CATEGORIES))[category]
-    return {
-        "category": CATEGORIES[category],
-        "brand": 1 + category * BRANDS_PER_CATEGORY + brand,
-        "tags": _tags(generator, factors),
-        "price": np.exp(2 + level + 0.5 * generator.normal(size=len(factors))).round(2),
-    }
-
-
-def _cluster(generator, factors, count):
-    centres = generator.normal(size=(factors.shape[1], count))
-    noise = 0.5 * generator.gumbel(size=(len(factors), count))
-    return (factors @ centres + noise).argmax(axis=1)
-
-
-def _tags(generator, factors):
-    affinity = factors @ generator.normal(size=(factors.shape[1], len(TAGS)))
-    ranked = (-affinity - generator.gumbel(size=affinity.shape)).argsort(axis=1)
-    counts = generator.integers(MAX_TAGS + 1, size=len(factors))
-    tags = np.empty(len(factors), object)
-    tags[:] = [TAGS[row[:n]] for row, n in zip(ranked, counts, strict=True)]
-    return tags
 
 
 def _draw(generator, members, weights, size):

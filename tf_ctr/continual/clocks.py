@@ -68,11 +68,10 @@ def run_levels(levels, directory, strict=False, verbose=1):
     """Runs levels period by period, in the order in which their trainings are due.
 
     Each level reads what the levels below have finished by the end of its period, and
-    no level waits.
-    One that fails leaves the others going on with its last finished model, and tries
-    again, from the period that failed, when its next one is due. All that is known of
-    the past is what the levels' own folders hold: killed at any moment, the same call
-    goes on.
+    no level waits. One that fails leaves the others going on with its last finished
+    model, and tries again, from the period that failed, when its next one is due. All
+    that is known of the past is what the levels' own folders hold: killed at any
+    moment, the same call goes on.
 
     To run them in processes of their own, call this with one level in each.
 

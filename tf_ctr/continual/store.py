@@ -12,7 +12,7 @@ import pandas as pd
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.features.files import checksum
+from tf_ctr.features.files import checksum, damaged_file
 
 PARTIAL, CHECKSUMS, SCORES = ".partial", "checksums.json", "scores.npy"
 
@@ -34,6 +34,11 @@ class Finished:
     seen: dict = dataclasses.field(default_factory=dict)
     number: int | None = None
     scores: object = None
+
+
+def ready(record):
+    """Returns when a model is there for others; records of old have their end alone."""
+    return record.get("ready", record["end"])
 
 
 class Store:
@@ -121,13 +126,10 @@ class Store:
         folder = self._folder(record["number"])
         path = folder / CHECKSUMS
         known = json.loads(path.read_text()) if path.exists() else {}
-        return all(
-            (folder / name).exists() and checksum(folder / name) == value
-            for name, value in known.items()
-        )
+        return damaged_file(folder, known) is None
 
     def _in_time(self, record, end, before):
-        own = record.get("ready", record["end"])
+        own = ready(record)
         try:
             return own <= end and not (before and record["end"] == end)
         except TypeError as error:

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 
 from tf_ctr.continual import Level, run
-from tf_ctr.continual.store import Store
+from tf_ctr.continual.store import Store, ready
 from tf_ctr.continual.training import Training
 from tf_ctr.ecdctr.choices import REINITIALISE, chosen, preparing
 from tf_ctr.ecdctr.exchange import take_the_same
@@ -81,12 +81,8 @@ def _start(source, target, batch_norm):
 
 def _run_from_first(periods, directory, source, **options):
     """Runs the periods by whose end there is a source model; the window has all."""
-    ready = [
-        record.get("ready", record["end"])
-        for record in Store(source).records()
-        if record["trained"]
-    ]
-    started = [period for period in periods if ready and period.end >= ready[0]]
+    there = [ready(record) for record in Store(source).records() if record["trained"]]
+    started = [period for period in periods if there and period.end >= there[0]]
     if not started:
         raise ValueError(
             explain(

@@ -29,20 +29,19 @@ def export_snapshot(snapshots, fields, model, schema, period) -> dict:
     return {name: len(ids) for name, (ids, _) in tables.items()}
 
 
-def snapshot_ids(snapshots, fields, count, period) -> dict:
-    """Returns the ids of the newest snapshots that there are at the end of a period.
+def snapshot_ids(snapshots, tables, period) -> dict:
+    """Returns the ids of the snapshots that `take_newest` takes.
 
     Args:
         snapshots: A `SnapshotStore`.
-        fields: The fields.
-        count: The number of snapshots.
+        tables: The historical tables of the model, by field.
         period: The period.
 
     Returns:
         `{field: ids}`.
     """
-    dates = snapshots.dates(period.end, count)
-    return {name: snapshots.ids(name, dates) for name in fields}
+    dates = snapshots.dates(period.end, _count(tables)) if tables else []
+    return {name: snapshots.ids(name, dates) for name in tables}
 
 
 def take_newest(snapshots, model, schema, period) -> list:
@@ -60,7 +59,7 @@ def take_newest(snapshots, model, schema, period) -> list:
     tables = historical_tables(model)
     if not tables:
         return []
-    count = len(next(iter(tables.values())).dates)
+    count = _count(tables)
     dates = snapshots.dates(period.end, count)
     if not dates:
         return _dates(tables)  # The model keeps what it has.
@@ -82,7 +81,7 @@ def take_the_same(snapshots, model, schema, period) -> list:
     if not wanted:
         return []
     if snapshots.dates(wanted[-1], len(wanted)) == wanted:
-        _fill(snapshots, model, schema, next(iter(tables.values())).dates)
+        _fill(snapshots, model, schema, _places(tables))
     else:
         warnings.warn(
             f"Of the snapshots {wanted} some cannot be read in {snapshots.directory}: "
@@ -104,7 +103,8 @@ def take_nothing(model, schema, period) -> list:
             "ids that are new to it have none. Pass snapshots=.",
             stacklevel=2,
         )
-    return _dates(tables) if tables else []
+        return _dates(tables)
+    return []
 
 
 def _fill(snapshots, model, schema, dates):
@@ -117,5 +117,14 @@ def _fill(snapshots, model, schema, dates):
     )
 
 
+def _places(tables):
+    """The dates of all tables alike, `None` for an empty place."""
+    return next(iter(tables.values())).dates
+
+
+def _count(tables):
+    return len(_places(tables))
+
+
 def _dates(tables):
-    return [date for date in next(iter(tables.values())).dates if date is not None]
+    return [date for date in _places(tables) if date is not None]

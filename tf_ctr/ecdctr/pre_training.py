@@ -121,6 +121,10 @@ def cpm_level(
     Raises:
         ValueError: If a start is unknown, or by `Level`.
     """
+    ids = None
+    if snapshots is not None:
+        tables = historical_tables(model)
+        ids = functools.partial(snapshot_ids, SnapshotStore(snapshots), tables)
     level = functools.partial(
         run,
         directory=directory,
@@ -129,19 +133,9 @@ def cpm_level(
         method="target_only",
         refresh=chosen("start", start, STARTS),
         window=window,
-        ids=_ids_for(model, snapshots),
+        ids=ids,
         prepare=preparing(take_newest, snapshots),
         **options,
     )
     reads = () if tpm is None else (tpm,)
     return Level("CPM", periods, directory, level, reads, delay)
-
-
-def _ids_for(model, snapshots):
-    tables = historical_tables(model)
-    if snapshots is None or not tables:
-        return None
-    count = len(next(iter(tables.values())).dates)
-    return functools.partial(
-        snapshot_ids, SnapshotStore(snapshots), tuple(tables), count
-    )

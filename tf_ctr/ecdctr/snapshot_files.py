@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tf_ctr.errors import explain
-from tf_ctr.features.files import checksum
+from tf_ctr.features.files import checksum, damaged_file
 
 MANIFEST = "snapshot.json"
 
@@ -61,12 +61,11 @@ def is_whole(folder) -> bool:
     manifest = _manifest(folder)
     if manifest is None:
         return False
-    for field, known in manifest["checksums"].items():
-        path = folder / _file(field)
-        if not path.exists() or checksum(path) != known:
-            skip(folder, f"{path.name} is missing, or not as it was written")
-            return False
-    return True
+    known = {_file(field): value for field, value in manifest["checksums"].items()}
+    damaged = damaged_file(folder, known)
+    if damaged is not None:
+        skip(folder, f"{damaged} is missing, or not as it was written")
+    return damaged is None
 
 
 def _manifest(folder):
@@ -78,12 +77,24 @@ def _manifest(folder):
         return None
 
 
+def read_keys(folder, field):
+    """Returns the keys of a field as a `pandas.Series`; raises as `read_embeddings`."""
+    return pq.read_table(_existing(folder, field), columns=["key"])["key"].to_pandas()
+
+
 def read_embeddings(folder, field):
     """Returns the keys and the embeddings `[n, D]` of a field.
 
     Raises:
         ValueError: If the snapshot has none of this field.
     """
+    table = pq.read_table(_existing(folder, field))
+    rows = table["embedding"].combine_chunks()
+    flat = rows.flatten().to_numpy()
+    return table["key"].to_pandas(), flat.reshape(len(table), rows.type.list_size)
+
+
+def _existing(folder, field):
     path = folder / _file(field)
     if not path.exists():
         raise ValueError(
@@ -93,10 +104,7 @@ def read_embeddings(folder, field):
                 "export it from the pre-training model, into a new folder",
             )
         )
-    table = pq.read_table(path)
-    rows = table["embedding"].combine_chunks()
-    flat = rows.flatten().to_numpy()
-    return table["key"].to_pandas(), flat.reshape(len(table), rows.type.list_size)
+    return path
 
 
 def _check(field, keys, embeddings):

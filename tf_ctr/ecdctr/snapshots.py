@@ -10,6 +10,7 @@ import pandas as pd
 from tf_ctr.ecdctr.snapshot_files import (
     is_whole,
     read_embeddings,
+    read_keys,
     skip,
     snapshot_date,
     write_snapshot,
@@ -144,8 +145,8 @@ class SnapshotStore:
         Raises:
             ValueError: If a snapshot lacks the field.
         """
-        found = [read_embeddings(self._folder(date), field)[0] for date in dates]
-        return [] if not found else pd.concat(found).drop_duplicates().tolist()
+        found = [read_keys(self._folder(date), field) for date in dates]
+        return pd.concat(found).drop_duplicates().tolist() if found else []
 
     def _check_kind(self, date):
         with warnings.catch_warnings(action="ignore"):  # Nothing is read here.

@@ -14,6 +14,19 @@ def checksum(path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def damaged_file(folder, checksums):
+    """Returns the first file that is missing or not as it was; `None` if all are.
+
+    Args:
+        folder: `pathlib.Path`.
+        checksums: `{name: checksum}` of the files as they were written.
+    """
+    for name, known in checksums.items():
+        if not (folder / name).exists() or checksum(folder / name) != known:
+            return name
+    return None
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Yields a temporary sibling of `path`, which takes its place on success.
