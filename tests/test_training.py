@@ -92,6 +92,16 @@ def test_temperature_reaches_every_router_and_skips_models_without():
     fit(training.compile(small_dcn()), 1, [training.TemperatureAnnealing()])
 
 
+def test_temperature_reaches_the_routers_of_a_model_within_a_model(tmp_path):
+    routed = autoft(small_dcn())
+    outer = training.compile(keras.Model(routed.input, 1.0 - routed(routed.input)))
+    logger = training.RouteLogger(dataset(), tmp_path)
+    fit(outer, 2, [training.TemperatureAnnealing(0.5, epochs=2), logger])
+    found = [la for la in routed.layers if isinstance(la, GumbelRouter)]
+    assert {float(router.current_temperature) for router in found} == {0.5}
+    assert logger.history.empty
+
+
 @pytest.mark.parametrize("arguments", [(0.0, 3), (0.5, 0)])
 def test_temperature_refuses_nonsense(arguments):
     with pytest.raises(ValueError, match="final_temperature > 0"):

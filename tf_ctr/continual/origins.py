@@ -39,6 +39,7 @@ class PeriodModels:
 
     def __init__(self, directory, kind):
         self._store, self._kind = Store(directory), kind
+        self._whole = set()  # Records read through: a model is large.
 
     def number(self, end, before=False):
         """Returns the period of the newest model that is ready at `end` or earlier.
@@ -73,15 +74,18 @@ class PeriodModels:
         return record
 
     def _is_good(self, record):
-        whole = self._store.is_whole(record)
-        if not whole:
-            warnings.warn(
-                f"The {self._kind} model of period {record['name']} in "
-                f"{self._store.directory} is passed over: its files are not as they "
-                "were written.",
-                stacklevel=2,
-            )
-        return whole
+        if record["number"] in self._whole:
+            return True
+        if self._store.is_whole(record):
+            self._whole.add(record["number"])
+            return True
+        warnings.warn(
+            f"The {self._kind} model of period {record['name']} in "
+            f"{self._store.directory} is passed over: its files are not as they "
+            "were written.",
+            stacklevel=2,
+        )
+        return False
 
 
 def origin(value, schema, kind):

@@ -6,6 +6,7 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
+from tf_ctr.layers import Route
 from tf_ctr.training.temperature import routers
 from tf_ctr.transfer.routes import gate_model, mean_gates
 
@@ -16,7 +17,7 @@ class RouteLogger(keras.callbacks.Callback):
     After every epoch, for every field and layer that AutoFT routes: the share of
     the data set's instances that take the frozen branch at inference, to the
     TensorBoard run `routes` as `frozen_share/{site}`, beside `temperature`. Does
-    nothing for a model without routes.
+    nothing for a model without routes of its own.
 
     Source: AutoFT (arXiv 2106.04873), Figure 3.
 
@@ -44,7 +45,8 @@ class RouteLogger(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Forgets the run before."""
         self.history = pd.DataFrame()
-        self._gates = gate_model(self.model) if routers(self.model) else None
+        own = any(isinstance(layer, Route) for layer in self.model.layers)
+        self._gates = gate_model(self.model) if own else None
         if self.log_dir is not None and self._gates is not None:
             self._writer = tf.summary.create_file_writer(str(self.log_dir / "routes"))
 

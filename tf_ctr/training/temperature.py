@@ -57,5 +57,11 @@ class TemperatureAnnealing(keras.callbacks.Callback):
 
 
 def routers(model):
-    """Returns the `GumbelRouter` layers of a model."""
-    return [layer for layer in model.layers if isinstance(layer, GumbelRouter)]
+    """Returns the `GumbelRouter` layers of a model, and of the models within it."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, GumbelRouter):
+            found.append(layer)
+        elif isinstance(layer, keras.Model):
+            found += routers(layer)
+    return found
