@@ -1,7 +1,10 @@
 """The order of periods, their folder on disk, and the growth of schemas."""
 
+import logging
+
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from tests.continual_world import fitted, frame, network, open_schema
 from tf_ctr.continual import Period
@@ -10,6 +13,7 @@ from tf_ctr.continual.origins import PeriodModels, origin
 from tf_ctr.continual.periods import left, ordered
 from tf_ctr.continual.steps import period_seed
 from tf_ctr.continual.store import Finished, Store
+from tf_ctr.continual.tracing import expected_tracing
 from tf_ctr.evaluation import predict
 from tf_ctr.features import Categorical, Schema
 
@@ -227,3 +231,24 @@ def test_a_field_may_be_missing_in_the_smaller_schema():
     assert grown_model(Finished(model, own), schema) is model
     with pytest.raises(ValueError, match=r"fields \[.item.\] of the other model"):
         grown_model(finished, own)
+
+
+def test_expected_tracing_silences_that_warning_alone():
+    heard = []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())
+
+    logger = tf.get_logger()
+    logger.addHandler(handler)
+    try:
+        with expected_tracing():
+            for _ in range(9):
+                tf.function(lambda x: x + 1)(tf.constant(1))
+            logger.warning("something else")
+        assert heard == ["something else"]
+        for _ in range(9):  # TensorFlow warns twice of one function.
+            tf.function(lambda x: x + 1)(tf.constant(1))
+        assert len(heard) == 3
+        assert "triggered tf.function retracing" in heard[1]
+    finally:
+        logger.removeHandler(handler)

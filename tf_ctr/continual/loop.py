@@ -8,6 +8,7 @@ from tf_ctr.continual.report import Report
 from tf_ctr.continual.steps import step
 from tf_ctr.continual.store import Store
 from tf_ctr.continual.tensorboard import Scalars
+from tf_ctr.continual.tracing import expected_tracing
 from tf_ctr.continual.training import Training
 from tf_ctr.errors import check_name, explain
 
@@ -164,7 +165,8 @@ def run(
     scalars = Scalars(store.directory / "tensorboard", store.records())
     last = max(done, default=None if first is None else first - 1)
     for period in left(periods, last):
-        record = step(plan, store, period, periods)
+        with expected_tracing():
+            record = step(plan, store, period, periods)
         scalars.add(record)
         report = Report(store.records())
         report.write(store.directory)

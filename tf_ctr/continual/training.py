@@ -6,27 +6,31 @@ import pandas as pd
 
 from tf_ctr.data import from_frame
 from tf_ctr.joint import mix
-from tf_ctr.optimizers import SparseAdagrad
+from tf_ctr.optimizers import SparseAdam
 from tf_ctr.training import measure_batch_norm
 
 
-def compile_adagrad(model):
-    """Compiles with AdaGrad at 0.01.
+def compile_adam(model):
+    """Compiles with Adam at 0.001, as `tf_ctr.training.compile`, without its metrics.
 
-    Source: CTNet (arXiv 2208.05728), section 4.2.
+    What a period's rows are worth as a test is told before they are trained on.
     """
-    model.compile(SparseAdagrad(0.01), "binary_crossentropy")
+    model.compile(SparseAdam(1e-3), "binary_crossentropy")
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
     """How the model of one period is trained.
 
+    The defaults are for a small target domain: a period of 4,000 rows has 32 steps.
+    CTNet (arXiv 2208.05728, section 4.2) has AdaGrad at 0.01 and batches of 512, for
+    millions of rows a day; on 4,000 its model never leaves chance.
+
     Attributes:
         compile: A function that compiles a model. It is called where a model starts:
             from period to period the optimizer goes along with its slots and its
             learning rate, and another rate takes another directory.
-        batch_size: Examples per step; 512 as in CTNet (arXiv 2208.05728).
+        batch_size: Examples per step.
         epochs: Passes over a period; one, as is usual for increments.
         ratio: Of periods with rows of the source, these per row of the target; see
             `tf_ctr.joint.mix`. `None` for as many as there are: each row once, but
@@ -42,8 +46,8 @@ class Training:
     1
     """
 
-    compile: object = compile_adagrad
-    batch_size: int = 512
+    compile: object = compile_adam
+    batch_size: int = 128
     epochs: int = 1
     ratio: float | None = 1.0
     source_weight: float | None = None
