@@ -7,8 +7,6 @@ import math
 import time
 import zlib
 
-import tensorflow as tf
-
 from pipelines.progress import Progress
 from pipelines.results import ResultLines, provenance
 from tf_ctr.errors import explain
@@ -30,7 +28,6 @@ def carry_out(arguments, run, show):
         run: A function of the arguments and the `ResultLines`.
         show: A function of the `ResultLines` and the arguments.
     """
-    tf.get_logger().setLevel("ERROR")  # A model per period is traced anew, as it must.
     lines = ResultLines(arguments.run_dir / "results.jsonl")
     if not arguments.report:
         run(arguments, lines)

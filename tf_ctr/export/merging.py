@@ -6,10 +6,10 @@ from tf_ctr.errors import explain
 from tf_ctr.export.batch_norm import fold_batch_norm
 from tf_ctr.export.equal_layers import merge_equal_layers
 from tf_ctr.export.parity import training_scores
-from tf_ctr.layers import Route
 from tf_ctr.layers.collapse import collapse
 from tf_ctr.metrics import exact_auc
 from tf_ctr.transfer.merge_historical import merge_historical
+from tf_ctr.transfer.routes import has_routes
 from tf_ctr.transfer.static_routes import fix_routes, static_route
 
 
@@ -104,8 +104,3 @@ def most_frequent_route(model, schema, sample):
 
 def _one_class(sample, schema):
     return sample[schema.label].nunique() < 2
-
-
-def has_routes(model) -> bool:
-    """Whether a model chooses between branches, as those of `autoft` do."""
-    return any(isinstance(layer, Route) for layer in model.layers)

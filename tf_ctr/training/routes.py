@@ -6,9 +6,8 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from tf_ctr.layers import Route
 from tf_ctr.training.temperature import routers
-from tf_ctr.transfer.routes import gate_model, mean_gates
+from tf_ctr.transfer.routes import gate_model, has_routes, mean_gates
 
 
 class RouteLogger(keras.callbacks.Callback):
@@ -45,8 +44,7 @@ class RouteLogger(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Forgets the run before."""
         self.history = pd.DataFrame()
-        own = any(isinstance(layer, Route) for layer in self.model.layers)
-        self._gates = gate_model(self.model) if own else None
+        self._gates = gate_model(self.model) if has_routes(self.model) else None
         if self.log_dir is not None and self._gates is not None:
             self._writer = tf.summary.create_file_writer(str(self.log_dir / "routes"))
 

@@ -9,7 +9,7 @@ from tf_ctr.errors import explain, unknown_name
 from tf_ctr.layers import GumbelRouter, Route
 from tf_ctr.transfer.graph import depth_sites
 from tf_ctr.transfer.lookup import instance_vector, look_up
-from tf_ctr.transfer.routes import ROUTE
+from tf_ctr.transfer.routes import ROUTE, has_routes
 from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.transfer.tables import embedding_calls, number_embeddings
 from tf_ctr.transfer.towers import silence
@@ -161,7 +161,7 @@ def layer_components(source):
         ValueError: If `source` is made by `autoft`, or is not a functional model with
             dict inputs.
     """
-    if any(isinstance(layer, Route) for layer in source.layers):
+    if has_routes(source):
         raise ValueError(
             explain(
                 "a source with one copy of each layer",

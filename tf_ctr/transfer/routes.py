@@ -29,6 +29,11 @@ def gate_model(model):
     return keras.Model(model.input, gates)
 
 
+def has_routes(model) -> bool:
+    """Whether a model chooses between branches, as those of `autoft` do."""
+    return any(isinstance(layer, Route) for layer in model.layers)
+
+
 def routes(model):
     """Returns `{site: its Route layer}` of a model made by `tf_ctr.transfer.autoft`.
 
