@@ -376,6 +376,18 @@ def test_a_batch_has_a_row_of_the_smaller_domain_however_small_it_is():
         assert int(model.optimizer.iterations) == steps
 
 
+def test_a_first_step_is_traced_once(monkeypatch):
+    traced, apply = [], SparseAdam.apply
+    monkeypatch.setattr(
+        SparseAdam, "apply", lambda *given: (traced.append(given), apply(*given))
+    )
+    model, schema = network(fitted()), fitted()
+    model.compile(SparseAdam(), "binary_crossentropy")
+    Training(batch_size=8).fit(model, schema, periods(0), 0, 0)
+    assert int(model.optimizer.iterations) == 3
+    assert len(traced) == 1
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

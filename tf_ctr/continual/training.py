@@ -73,6 +73,8 @@ class Training:
             rows = from_frame(source, schema, self.batch_size, shuffle=True, seed=seed)
             ratio = self._ratio(len(source), len(target))
             batches = mix(rows, batches, ratio, self.batch_size, self.source_weight)
+        if not model.optimizer.built:  # Or its slots have the first step traced twice.
+            model.optimizer.build(model.trainable_variables)
         history = model.fit(batches, epochs=self.epochs, verbose=verbose, shuffle=False)
         if self.measure_batch_norm:
             measure_batch_norm(model, batches)
