@@ -130,7 +130,12 @@ def show(lines, arguments):
     """Prints the tables of this configuration, and writes them."""
     records = period_rows.of_configuration(lines, configuration(arguments))
     files = functools.partial(score_file, arguments)
-    write = functools.partial(report, intervals=part_intervals(records, files))
+    month_days = arguments.clocks.month_days
+    write = functools.partial(
+        report,
+        intervals=part_intervals(records, files),
+        of_absent=part_intervals(records, files, absent_for=month_days),
+    )
     period_rows.write_report(write, records, ROWS, TABLES, arguments)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.continual_report import line, spread
+from pipelines.ecdctr_scores import of_absent_users
 from pipelines.intervals import seeds_interval
 from pipelines.statistics import paired_tests
 
@@ -35,7 +36,7 @@ PARTS = {
 LEAST_ROWS = 300
 
 
-def report(records, tables, titles, intervals=None):
+def report(records, tables, titles, intervals=None, of_absent=None):
     """Returns the tables that have a finished row, and what pays.
 
     Args:
@@ -43,6 +44,7 @@ def report(records, tables, titles, intervals=None):
         tables: `{table: names of its rows}`.
         titles: `{row: title}`.
         intervals: What `part_intervals` returns; none by default.
+        of_absent: Likewise, of absent users alone.
 
     Returns:
         Markdown; the sizes of the data stand under every table.
@@ -60,18 +62,19 @@ def report(records, tables, titles, intervals=None):
             text = write(chosen, titles)
             parts.append(f"### {HEADINGS[table]}\n\n{text}\n\n{sizes}.")
     if any(own in by_row and other in by_row for own, other in PARTS.values()):
-        parts.append(
-            f"### What pays\n\n{what_pays(by_row, intervals or {})}\n\n{sizes}."
-        )
+        text = what_pays(by_row, intervals or {}, of_absent or {})
+        parts.append(f"### What pays\n\n{text}\n\n{sizes}.")
     return "\n\n".join(parts)
 
 
-def part_intervals(records, score_file):
+def part_intervals(records, score_file, absent_for=None):
     """Returns `{part: Interval}` of the AUC, of the parts whose scores are there.
 
     Args:
         records: The results of one configuration.
         score_file: From a seed and a row to the file of its scores.
+        absent_for: Take users alone who were absent for more than so many days; a
+            part is left out if one seed has a single class of them.
     """
     seeds = {}
     for record in records:
@@ -81,13 +84,19 @@ def part_intervals(records, score_file):
         common = sorted(set.intersection(*(seeds.get(row, set()) for row in pair)))
         files = [[score_file(seed, row) for seed in common] for row in pair]
         if common and all(path.exists() for paths in files for path in paths):
-            rows = [[_labels_and_scores(path) for path in paths] for paths in files]
-            found[part] = seeds_interval(*rows)
+            rows = [
+                [_labels_and_scores(path, absent_for) for path in paths]
+                for paths in files
+            ]
+            if all(len(np.unique(labels)) == 2 for labels, _ in rows[0]):
+                found[part] = seeds_interval(*rows)
     return found
 
 
-def _labels_and_scores(path):
+def _labels_and_scores(path, absent_for):
     lines = pd.read_parquet(path)
+    if absent_for is not None:
+        lines = lines[of_absent_users(lines, absent_for)]
     return lines["label"].to_numpy(), lines["score"].to_numpy()
 
 
@@ -139,14 +148,14 @@ def _shown(part, metric):
     return np.nan if few or value is None else value
 
 
-def what_pays(by_row, intervals):
+def what_pays(by_row, intervals, of_absent):
     """Returns the differences of the rows that differ in one part.
 
     A part pays, or costs, if the AUC says so with every seed and the interval over
     test rows leaves out 0; without scores there is no interval, and no verdict.
     """
     head = ["part", "AUC", "95 % interval (test rows)", "p (seeds)", "GAUC"]
-    head += ["AUC of absent users", "verdict"]
+    head += ["AUC of absent users", "95 % interval", "verdict"]
     lines = [line(head), "|" + "---|" * len(head)]
     for part, (own, other) in PARTS.items():
         common = sorted(by_row.get(own, {}).keys() & by_row.get(other, {}).keys())
@@ -158,12 +167,15 @@ def what_pays(by_row, intervals):
             for path in (("auc",), ("gauc",), ("absent", "auc"))
         )
         interval = intervals.get(part)
-        shown = (
-            "" if interval is None else f"{interval.low:+.4f} to {interval.high:+.4f}"
-        )
+        ends, of_them = map(_ends, (interval, of_absent.get(part)))
         verdict = _verdict([_less(*pair, "auc") for pair in pairs], interval)
-        lines.append(line([part, auc, shown, _p(pairs), gauc, absent, verdict]))
+        cells = [part, auc, ends, _p(pairs), gauc, absent, of_them, verdict]
+        lines.append(line(cells))
     return "\n".join(lines)
+
+
+def _ends(interval):
+    return "" if interval is None else f"{interval.low:+.4f} to {interval.high:+.4f}"
 
 
 def _less(own, other, *path):

@@ -58,8 +58,7 @@ def metrics(lines, month_days) -> dict:
         with both labels, of all; the same of the parts
         `absent`, `recent` and `new`; and `absent_by_month`, a list of them.
     """
-    days = lines[ABSENT]
-    absent = (days > month_days) & np.isfinite(days)
+    days, absent = lines[ABSENT], of_absent_users(lines, month_days)
     months = range(int(lines["month"].max()) + 1)
     return {
         **_of(lines),
@@ -68,6 +67,14 @@ def metrics(lines, month_days) -> dict:
         "new": _of(lines[np.isinf(days)]),
         "absent_by_month": [_of(lines[absent & (lines["month"] == m)]) for m in months],
     }
+
+
+def of_absent_users(lines, month_days) -> pd.Series:
+    """Whether a line is of a user who was absent for longer than a month; as `metrics`.
+
+    A user who was never there is not.
+    """
+    return (lines[ABSENT] > month_days) & np.isfinite(lines[ABSENT])
 
 
 def _of(lines):

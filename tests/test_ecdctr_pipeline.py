@@ -339,7 +339,7 @@ def test_tables_have_sizes_and_say_what_pays():
     titles = {name: row.title for name, row in ROWS.items()}
     sure = {part: Interval(0.1, 0.05, 0.15) for part in ("TPM",)}
     sure["self-attention, not mean"] = Interval(-0.05, -0.09, -0.01)
-    text = report(records, TABLES, titles, sure)
+    text = report(records, TABLES, titles, sure, {"TPM": Interval(0.1, 0.02, 0.3)})
     assert (
         "| E-CDCTR | 0.7050 ± 0.0071 | 0.7050 ± 0.0071 | 0.5000 ± 0.0000 | 2 |" in text
     )
@@ -349,7 +349,7 @@ def test_tables_have_sizes_and_say_what_pays():
         next(line for line in text.splitlines() if line.startswith(f"| {part}"))
         for part in ("TPM", "self-attention")
     )
-    assert pays.endswith("pays |") and costs.endswith("costs |")
+    assert pays.endswith("| +0.0200 to +0.3000 | pays |") and costs.endswith("costs |")
     # Of both seeds; a GAUC of so few rows is not shown.
     assert "| rows, all seeds | 14 | 14 | 14 | 14 | 0 |" in text
     assert "| rows of users with both labels, all seeds | 6 | 6 | 6 | 6 | 0 |" in text
@@ -373,6 +373,23 @@ def test_intervals_are_of_the_rows_whose_scores_are_there(tmp_path):
         keep(lines_of(1, labels, bad), file(seed, "cpm_only"))
     found = part_intervals(records, file)
     assert found == {"TPM": Interval(0.5, 0.5, 0.5)}
+
+
+def test_intervals_of_absent_users_are_of_their_rows_alone(tmp_path):
+    records = [record(row, 0, 0.7) for row in ("ecdctr", "cpm_only")]
+
+    def file(seed, row):
+        return tmp_path / f"{row}-{seed}.parquet"
+
+    # Recent users are scored alike; of the others only those known from before count.
+    absent, labels = [1, 1, 9, 9, np.inf, np.inf] * 20, [0, 1] * 60
+    scores = {"ecdctr": [0.2, 0.3, 0.1, 0.9, 0.1, 0.1], "cpm_only": [0.2, 0.3] * 3}
+    scores["cpm_only"][2:4] = 0.5, 0.5
+    for row, own in scores.items():
+        keep(lines_of(absent, labels, own * 20), file(0, row))
+    found = part_intervals(records, file, absent_for=4)
+    assert found == {"TPM": Interval(0.5, 0.5, 0.5)}
+    assert part_intervals(records, file, absent_for=10) == {}
 
 
 # The command
