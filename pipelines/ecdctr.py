@@ -16,7 +16,8 @@ import pathlib
 
 from pipelines import ecdctr_data, options, period_rows, period_settings
 from pipelines.ecdctr_experiment import Experiment, Settings
-from pipelines.ecdctr_report import part_intervals, report
+from pipelines.ecdctr_parts import part_intervals
+from pipelines.ecdctr_report import report
 from pipelines.ecdctr_rows import ROWS, TABLES
 from pipelines.ecdctr_scores import keep, metrics, scores
 from pipelines.ecdctr_sources import DATASETS
@@ -130,12 +131,8 @@ def show(lines, arguments):
     """Prints the tables of this configuration, and writes them."""
     records = period_rows.of_configuration(lines, configuration(arguments))
     files = functools.partial(score_file, arguments)
-    month_days = arguments.clocks.month_days
-    write = functools.partial(
-        report,
-        intervals=part_intervals(records, files),
-        of_absent=part_intervals(records, files, absent_for=month_days),
-    )
+    found = part_intervals(records, files, arguments.clocks.month_days)
+    write = functools.partial(report, intervals=found)
     period_rows.write_report(write, records, ROWS, TABLES, arguments)
 
 

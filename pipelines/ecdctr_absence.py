@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-ABSENT = "absent_days"
+ABSENT, IN_CPM = "absent_days", "known_to_cpm"
 
 
 def newest_cpm(days, clocks) -> pd.Series:
@@ -37,3 +37,16 @@ def days_absent(users, cuts, natural) -> np.ndarray:
         chosen = (cuts == cut).to_numpy()
         found[chosen] = cut - users[chosen].map(last)
     return np.where(np.isnan(found), np.inf, found)
+
+
+def known_to_cpm(absent, cuts, clocks):
+    """Returns whether CPM was trained on each ad's user, in any of its weeks so far.
+
+    CPM goes on from week to week, so that it may know whom its last month has not.
+
+    Args:
+        absent: What `days_absent` returns.
+        cuts: Days, likewise.
+        clocks: The `Clocks`. The weeks begin a month before the start.
+    """
+    return absent <= cuts - (clocks.start - clocks.month_days)

@@ -5,7 +5,13 @@ import dataclasses
 import pandas as pd
 
 from pipelines.continual_data import DOMAIN, SOURCE, TARGET, open_field
-from pipelines.ecdctr_absence import ABSENT, days_absent, newest_cpm
+from pipelines.ecdctr_absence import (
+    ABSENT,
+    IN_CPM,
+    days_absent,
+    known_to_cpm,
+    newest_cpm,
+)
 from pipelines.ecdctr_sources import DATASETS
 from tf_ctr.continual import Period
 from tf_ctr.features import Categorical, Schema
@@ -24,8 +30,9 @@ class LevelData:
         weeks: Natural data for CPM, from a month before the start.
         days: Advertisements; the first period has all of them before the start. The
             column `absent_days` says how long before the end of the newest CPM the
-            user was last in natural data: beyond a month, CPM was not trained on him.
-            Infinite for never.
+            user was last in natural data: beyond a month, he is not in the rows that
+            CPM was last trained on. Infinite for never. `known_to_cpm` says whether
+            CPM was trained on him in any week so far.
         joint: `days`, with the natural data of the same days.
         schemas: `"basic"`, of TPM; `"plain"`, of CPM and A-CTR; `"joint"`, with
             `domain`. Fitted on the first period of each.
@@ -97,6 +104,7 @@ def load(name, data_dir, pair, clocks, seed=0) -> LevelData:
     cuts = newest_cpm(ads["day"], clocks)
     natural_days = pd.concat([natural[[schema.group, "day"]], *before])
     ads[ABSENT] = days_absent(ads[schema.group], cuts, natural_days)
+    ads[IN_CPM] = known_to_cpm(ads[ABSENT], cuts, clocks)
     months = cut(natural, 0, num_days, clocks.month_days, first=len(earlier))
     past = [
         Period(i, frame, end=i + 1 - len(earlier), name=f"before the log, part {i + 1}")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from pipelines.ecdctr_absence import ABSENT
+from pipelines.ecdctr_absence import ABSENT, IN_CPM
 from pipelines.ecdctr_data import FIRST_TESTED
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import score_metrics
@@ -22,7 +22,8 @@ def scores(folder, data) -> pd.DataFrame:
         data: The `LevelData`.
 
     Returns:
-        `user`, `label`, `score`, `absent_days`, and `month`, counted from the start.
+        `user`, `label`, `score`, `absent_days`, `known_to_cpm`, and `month`, counted
+        from the start.
     """
     store, parts, schema = Store(folder), [], data.schemas["plain"]
     periods = {period.number: period for period in data.days}
@@ -38,6 +39,7 @@ def scores(folder, data) -> pd.DataFrame:
                     "label": schema.labels(frame),
                     "score": store.scores(record["number"]),
                     ABSENT: frame[ABSENT],
+                    IN_CPM: frame[IN_CPM],
                     "month": (period.end - 1 - data.days[0].end) // data.month_days,
                 }
             )
@@ -50,31 +52,45 @@ def metrics(lines, month_days) -> dict:
 
     Args:
         lines: What `scores` returns.
+        month_days: As of `groups`.
+
+    Returns:
+        JSON-like: `auc`, `gauc`, `log_loss`, `rows`, and `gauc_rows`, those of users
+        with both labels, of all; the same of every one of `groups`; and
+        `absent_by_month`, a list of them.
+    """
+    found = groups(lines, month_days)
+    months = range(int(lines["month"].max()) + 1)
+    by_month = [found["absent"] & (lines["month"] == month) for month in months]
+    return {
+        **_of(lines),
+        **{group: _of(lines[chosen]) for group, chosen in found.items()},
+        "absent_by_month": [_of(lines[chosen]) for chosen in by_month],
+    }
+
+
+def groups(lines, month_days) -> dict:
+    """Returns which lines are of users who have been absent for how long.
+
+    Args:
+        lines: What `scores` returns.
         month_days: A user who was absent for longer is in none of the rows that the
             newest CPM was last trained on.
 
     Returns:
-        JSON-like: `auc`, `gauc`, `log_loss`, `rows`, and `gauc_rows`, those of users
-        with both labels, of all; the same of the parts
-        `absent`, `recent` and `new`; and `absent_by_month`, a list of them.
+        `{group: booleans}`: `recent`; `absent` for longer than a month, and of these
+        `absent_in_cpm`, whom CPM was trained on before, and `absent_not_in_cpm`; and
+        `new`, who were never in natural data.
     """
-    days, absent = lines[ABSENT], of_absent_users(lines, month_days)
-    months = range(int(lines["month"].max()) + 1)
+    days, in_cpm = lines[ABSENT], lines[IN_CPM]
+    absent = (days > month_days) & np.isfinite(days)
     return {
-        **_of(lines),
-        "absent": _of(lines[absent]),
-        "recent": _of(lines[days <= month_days]),
-        "new": _of(lines[np.isinf(days)]),
-        "absent_by_month": [_of(lines[absent & (lines["month"] == m)]) for m in months],
+        "recent": days <= month_days,
+        "absent": absent,
+        "absent_in_cpm": absent & in_cpm,
+        "absent_not_in_cpm": absent & ~in_cpm,
+        "new": np.isinf(days),
     }
-
-
-def of_absent_users(lines, month_days) -> pd.Series:
-    """Whether a line is of a user who was absent for longer than a month; as `metrics`.
-
-    A user who was never there is not.
-    """
-    return (lines[ABSENT] > month_days) & np.isfinite(lines[ABSENT])
 
 
 def _of(lines):

@@ -11,9 +11,10 @@ import pytest
 from pipelines import ecdctr, ecdctr_data, ecdctr_experiment, ecdctr_rows
 from pipelines.continual_rows import Row
 from pipelines.datasets import kuairand_rows, synthetic
-from pipelines.ecdctr_absence import days_absent, newest_cpm
+from pipelines.ecdctr_absence import days_absent, known_to_cpm, newest_cpm
 from pipelines.ecdctr_experiment import Experiment, Settings
-from pipelines.ecdctr_report import part_intervals, report
+from pipelines.ecdctr_parts import part_intervals
+from pipelines.ecdctr_report import report
 from pipelines.ecdctr_rows import ROWS, TABLES
 from pipelines.ecdctr_scores import keep, metrics, scores
 from pipelines.ecdctr_sources import DATASETS, Clocks
@@ -104,6 +105,22 @@ def test_absence_is_counted_before_the_newest_cpm():
     users, cuts = pd.Series(list("aabcd")), pd.Series([3, 4, 4, 3, 4])
     found = days_absent(users, cuts, natural)
     assert found.tolist() == [2, 1, 2, 4, np.inf]
+
+
+def test_cpm_knows_whom_any_of_its_weeks_had():
+    clocks = Clocks(month_days=8, week_days=4, ad_days=2, start=16)
+    # Its weeks begin at day 8; the users were last there on days 8, 7, 19, 8 and never.
+    absent, cuts = np.array([8, 9, 1, 12, np.inf]), pd.Series([16, 16, 20, 20, 20])
+    found = known_to_cpm(absent, cuts, clocks)
+    assert found.tolist() == [True, False, True, True, False]
+
+
+def test_ads_say_whom_cpm_was_trained_on(data):
+    ads = pd.concat([period.data for period in data.days[1:]])
+    trained = {week.end: set(week.data["user_id"]) for week in data.weeks}
+    for cut, rows in ads.groupby(newest_cpm(ads["day"], CLOCKS)):
+        known = set().union(*(users for end, users in trained.items() if end <= cut))
+        assert (rows["known_to_cpm"] == rows["user_id"].isin(known)).all()
 
 
 def test_the_newest_cpm_is_that_of_the_begin_of_the_period():
@@ -291,16 +308,16 @@ def test_validation_is_of_cpm_before_the_start(experiment, monkeypatch):
 # Metrics and tables
 
 
-def lines_of(absent, label, score, user="a", month=0):
+def lines_of(absent, label, score, user="a", month=0, in_cpm=True):
     columns = {"user": user, "label": label, "score": score, "absent_days": absent}
-    return pd.DataFrame(columns | {"month": month})
+    return pd.DataFrame(columns | {"known_to_cpm": in_cpm, "month": month})
 
 
 def test_metrics_of_users_by_absence():
     lines = pd.concat(
         [
             lines_of([1, 3.9], [0, 1], [0.2, 0.7]),
-            lines_of([4.1, 9], [0, 1], [0.8, 0.3], month=1),
+            lines_of([4.1, 9], [0, 1], [0.8, 0.3], month=1, in_cpm=[True, False]),
             lines_of([np.inf], [1], [0.5]),
         ]
     )
@@ -313,6 +330,9 @@ def test_metrics_of_users_by_absence():
         "gauc": None,
         "log_loss": None,
     }
+    parts = [found[f"absent_{part}"] for part in ("in_cpm", "not_in_cpm")]
+    assert [part["rows"] for part in parts] == [1, 1]
+    assert parts[0]["log_loss"] == pytest.approx(-np.log(0.2))
     assert [month["rows"] for month in found["absent_by_month"]] == [0, 2]
     assert (found["rows"], found["auc"]) == (5, pytest.approx(3 / 6))
     assert (found["gauc_rows"], found["absent"]["gauc_rows"]) == (5, 2)
@@ -339,23 +359,27 @@ def test_tables_have_sizes_and_say_what_pays():
     titles = {name: row.title for name, row in ROWS.items()}
     sure = {part: Interval(0.1, 0.05, 0.15) for part in ("TPM",)}
     sure["self-attention, not mean"] = Interval(-0.05, -0.09, -0.01)
-    text = report(records, TABLES, titles, sure, {"TPM": Interval(0.1, 0.02, 0.3)})
+    absent = {"TPM": Interval(0.1, 0.02, 0.3)}
+    text = report(records, TABLES, titles, {"all": sure, "absent": absent})
     assert (
         "| E-CDCTR | 0.7050 ± 0.0071 | 0.7050 ± 0.0071 | 0.5000 ± 0.0000 | 2 |" in text
     )
     assert text.count("natural : ad = 20 : 1.") == text.count("###") == 8
     assert "| TPM | +0.1000 ± 0.0000 | +0.0500 to +0.1500 | 0.000 | +0.1000" in text
     pays, costs = (
-        next(line for line in text.splitlines() if line.startswith(f"| {part}"))
+        next(line for line in reversed(text.splitlines()) if f"| {part}" in line)
         for part in ("TPM", "self-attention")
     )
     assert pays.endswith("| +0.0200 to +0.3000 | pays |") and costs.endswith("costs |")
     # Of both seeds; a GAUC of so few rows is not shown.
-    assert "| rows, all seeds | 14 | 14 | 14 | 14 | 0 |" in text
-    assert "| rows of users with both labels, all seeds | 6 | 6 | 6 | 6 | 0 |" in text
-    assert "| E-CDCTR |  |  |  |  |  |" in text
+    assert "| rows, all seeds | 14 | 14 | 0 | 0 | 14 | 14 | 0 |" in text
+    assert "both labels, all seeds | 6 | 6 | 0 | 0 | 6 | 6 | 0 |" in text
+    assert "| E-CDCTR |  |  |  |  |  |  |  |" in text
+    gain = "+0.1000 ± 0.0000"
+    adds = f"| TPM | {gain} | {gain} (+0.0200 to +0.3000) |  |  | {gain} |"
+    assert adds in text.splitlines()
     assert "open: no scores |" in report(records, TABLES, titles)
-    unsure = {"TPM": Interval(0.1, -0.05, 0.25)}
+    unsure = {"all": {"TPM": Interval(0.1, -0.05, 0.25)}}
     assert "open |" in report(records, TABLES, titles, unsure)
     assert report([], TABLES, titles) == "No row is finished."
 
@@ -366,13 +390,13 @@ def test_intervals_are_of_the_rows_whose_scores_are_there(tmp_path):
     def file(seed, row):
         return tmp_path / f"{row}-{seed}.parquet"
 
-    assert part_intervals(records, file) == {}
+    assert part_intervals(records, file, month_days=4) == {}
     labels, good, bad = [0, 1] * 50, [0.1, 0.9] * 50, [0.5, 0.5] * 50
     for seed in (0, 1):
         keep(lines_of(1, labels, good), file(seed, "ecdctr"))
         keep(lines_of(1, labels, bad), file(seed, "cpm_only"))
-    found = part_intervals(records, file)
-    assert found == {"TPM": Interval(0.5, 0.5, 0.5)}
+    found = part_intervals(records, file, month_days=4)
+    assert found == dict.fromkeys(("all", "recent"), {"TPM": Interval(0.5, 0.5, 0.5)})
 
 
 def test_intervals_of_absent_users_are_of_their_rows_alone(tmp_path):
@@ -387,9 +411,12 @@ def test_intervals_of_absent_users_are_of_their_rows_alone(tmp_path):
     scores["cpm_only"][2:4] = 0.5, 0.5
     for row, own in scores.items():
         keep(lines_of(absent, labels, own * 20), file(0, row))
-    found = part_intervals(records, file, absent_for=4)
-    assert found == {"TPM": Interval(0.5, 0.5, 0.5)}
-    assert part_intervals(records, file, absent_for=10) == {}
+    found = part_intervals(records, file, month_days=4)
+    assert found["absent"] == {"TPM": Interval(0.5, 0.5, 0.5)}
+    assert found["absent_in_cpm"] == found["absent"]
+    assert "absent_not_in_cpm" not in found
+    assert found["recent"] == {"TPM": Interval(0, 0, 0)}
+    assert "absent" not in part_intervals(records, file, month_days=10)
 
 
 # The command
