@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from tf_ctr.continual import Level, Period, run_levels
+from tf_ctr.continual import Level, NotYetError, Period, run_levels
 from tf_ctr.continual.store import Store
 
 NOTHING = pd.DataFrame()
@@ -155,6 +155,60 @@ def test_with_a_delay_it_makes_no_difference_who_runs_first(world, tmp_path):
     assert sorted(alone.calls, key=str) == sorted(world.calls, key=str)
     # Each of them left its lines in the one file.
     assert {line["level"] for line in alone.log()} == {"month", "week", "day"}
+
+
+def test_a_model_that_is_not_ready_yet_is_late(world, capsys):
+    month = world.level("month", [4, 8], delay=1.5)
+    week = world.level("week", [4, 6, 8], [month], delay=2)
+    run_levels([month], world.root, verbose=0)
+    run_levels([week], world.root, verbose=0)
+    assert world.calls[2:] == [("week", 4, None), ("week", 6, 4), ("week", 8, 4)]
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == [
+        "week, period 4: month is late with 4; there is none yet",
+        "week, period 8: month is late with 8; going on with 4",
+    ]
+
+
+def test_a_record_that_cannot_be_read_stops_its_own_level_alone(world):
+    month, week, day = world.three()
+    run_levels([month], world.root, verbose=0)
+    (world.root / "month" / "000001" / "record.json").write_text("")
+    later = [*month.periods, Period(2, NOTHING, end=12)]
+    month = Level("month", later, month.directory, month.run)
+    with (
+        pytest.warns(UserWarning, match="the record of a finished period"),
+        pytest.raises(ValueError, match="(?s)000001/record.json.*Fix: move"),
+    ):
+        run_levels([month, week, day], world.root, verbose=0)
+    weeks = [call for call in world.calls if call[0] == "week"]
+    assert weeks[-1] == ("week", 8, 4)
+    assert world.calls[-1] == ("day", 8, 8)
+    failed = [line for line in world.log() if line["status"] == "failed"]
+    assert [(line["level"], line["end"]) for line in failed] == [("month", 12)]
+
+
+def test_what_cannot_begin_yet_is_no_failure(world, capsys):
+    day = world.level("day", [1, 2])
+
+    def run(given):
+        if len(given) < 2:
+            raise NotYetError("wait for the first model")
+        day.run(given)
+
+    level = Level("ads", day.periods, day.directory, run)
+    run_levels([level], world.root, strict=True, verbose=0)
+    assert [call[1] for call in world.calls] == [1, 2]
+    assert capsys.readouterr().out == (
+        "ads, period 1: not yet: wait for the first model\n"
+    )
+    assert [line["status"] for line in world.log()] == ["not yet", "finished"]
+
+
+def test_ends_of_two_kinds_are_told(world):
+    dates = world.level("dates", ["2022-04-25"])
+    with pytest.raises(TypeError, match="(?s)ends of one kind.*'dates': '2022-04-25'"):
+        run_levels([world.level("week", [1]), dates], world.root)
 
 
 def test_two_levels_of_one_name_are_told(world):

@@ -56,6 +56,13 @@ def test_only_periods_are_taken():
         Period(0, lambda: [1]).read()
 
 
+def test_a_model_is_not_ready_before_its_end():
+    with pytest.raises(ValueError, match="(?s)ready no earlier than its end, 5.*: 2"):
+        Period(0, NO_ROWS, end=5, ready=2)
+    with pytest.raises(TypeError, match="(?s)like its end, 5.*'2022-04-25'"):
+        Period(0, NO_ROWS, end=5, ready="2022-04-25")
+
+
 def test_ends_are_in_order_too():
     with pytest.raises(ValueError, match="end one after another"):
         ordered([Period(0, NO_ROWS, end=7), Period(1, NO_ROWS, end=7)])
@@ -142,6 +149,19 @@ def test_a_damaged_model_is_passed_over(tmp_path):
         pytest.raises(ValueError, match="a finished source"),
     ):
         PeriodModels(tmp_path, "source").load(9)
+
+
+def test_a_record_that_cannot_be_read_is_told_or_passed_over(tmp_path):
+    store = Store(tmp_path)
+    for number in (0, 1):
+        store.add(record(number))
+    (tmp_path / "000001" / "record.json").write_text("")
+    (tmp_path / "000001.old").mkdir()
+    assert store.numbers() == [0, 1]
+    with pytest.raises(ValueError, match="(?s)000001/record.json: JSONDecodeError"):
+        store.records()
+    with pytest.warns(UserWarning, match="000001/record.json"):
+        assert store.latest()["number"] == 0
 
 
 def test_more_ids_come_after_the_known_ones():

@@ -61,7 +61,11 @@ class Level:
 
     def finished(self) -> set:
         """Returns the numbers of the periods that it has finished."""
-        return {record["number"] for record in Store(self.directory).records()}
+        return set(Store(self.directory).numbers())
+
+
+class NotYetError(ValueError):
+    """Raised by a level that has nothing to start from yet, which is no failure."""
 
 
 def run_levels(levels, directory, strict=False, verbose=1):
@@ -78,14 +82,17 @@ def run_levels(levels, directory, strict=False, verbose=1):
     Args:
         levels: `Level`s; of those that are due at one time the first comes first.
         directory: The folder for `schedule.jsonl`, what failed and what was late.
-        strict: Whether to raise what a level raises instead of going on.
+        strict: Whether to raise what a level raises instead of going on; not what
+            says that it cannot begin yet.
         verbose: 0 prints nothing but what failed or is late.
 
     Returns:
         `{name: tf_ctr.continual.Report}`.
 
     Raises:
-        ValueError: If two levels have one name.
+        ValueError: If two levels have one name, or a record cannot be read; the latter
+            at the end, when all others have gone on.
+        TypeError: If some levels' ends are numbers and others' are dates.
 
     Example:
 
@@ -99,6 +106,7 @@ def run_levels(levels, directory, strict=False, verbose=1):
     daily, period 0: failed: OSError: no space left
     """
     _check_names([level.name for level in levels])
+    _check_ends(levels)
     log = _Log(pathlib.Path(directory) / "schedule.jsonl", verbose)
     ticks = [
         (period.ready, place, index)
@@ -110,12 +118,14 @@ def run_levels(levels, directory, strict=False, verbose=1):
         period = level.periods[index]
         if period.number <= max(level.finished(), default=-1):
             continue
-        for lower in level.reads:
-            message = lateness(lower, period.end)
-            if message:
-                log.add(level, period, "late", message)
         try:
+            for lower in level.reads:
+                message = lateness(lower, period.end)
+                if message:
+                    log.add(level, period, "late", message)
             level.run(level.periods[: index + 1])
+        except NotYetError as error:
+            log.add(level, period, "not yet", f"not yet: {error}")
         except Exception as error:
             if strict:
                 raise
@@ -136,17 +146,30 @@ def _check_names(names):
         )
 
 
+def _check_ends(levels):
+    ends = {level.name: level.periods[-1].end for level in levels}
+    if len({isinstance(end, str) for end in ends.values()}) > 1:
+        raise TypeError(
+            explain(
+                "ends of one kind, on a clock that all levels share",
+                ends,
+                "give the periods of all levels numbers by end=, or all ISO dates",
+            )
+        )
+
+
 def lateness(level, now) -> str:
     """Returns which period until `now` a level has not finished, in words, or `""`."""
     finished = level.finished()
     late = [
         period
         for period in level.periods
-        if period.end <= now and period.number not in finished
+        if period.end <= now and not (period.number in finished and period.ready <= now)
     ]
     if not late:
         return ""
-    last = Store(level.directory).latest(now)
+    store = Store(level.directory)
+    last = store.latest(now, good=store.is_whole)
     good = "there is none yet" if last is None else f"going on with {last['name']}"
     return f"{level.name} is late with {late[-1].label}; {good}"
 

@@ -11,7 +11,7 @@ def grown_schema(schema, others, frames):
     Args:
         schema: The schema; none of its ids changes its row.
         others: Schemas.
-        frames: Frames, read one after another.
+        frames: An iterable of frames, read one after another.
     """
     for other in others:
         schema = schema.union(other)

@@ -76,7 +76,8 @@ def run(
             `"once"`: nothing, it is transferred once. `"restart"`: all, the method is
             applied anew in every period, to the newest source and target models.
             `"arrival"`: likewise all, but only in periods for which there is a newer
-            source model; in the others the model goes on.
+            source model; in the others the model goes on. Whatever it changes: a
+            source model whose files are damaged is passed over, with a warning.
         window: Periods to train on, the newest ones; `None` for all since `t0`.
         window_when: `"always"`, or `"restart"`: a model that goes on is trained on the
             newest period alone, so that it passes over no row twice.
@@ -108,7 +109,8 @@ def run(
 
     Raises:
         ValueError: If a period is missing, twice or out of order, a name is unknown,
-            a model is missing, or `directory` was run otherwise.
+            a model is missing, `directory` was run otherwise, or its newest model is
+            not as it was written.
         TypeError: For something that is no period or no model.
 
     Example:

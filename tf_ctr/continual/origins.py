@@ -50,16 +50,18 @@ class PeriodModels:
             end: The end of a period.
             before: Whether its own period must end earlier.
 
+        Returns:
+            Its number, `None` if there is none.
+        """
+        record = self._store.latest(end, before, self._is_good)
+        return None if record is None else record["number"]
+
+    def load(self, end, before=False) -> Finished:
+        """Returns that model.
+
         Raises:
             ValueError: If there is none.
         """
-        return self._record(end, before)["number"]
-
-    def load(self, end, before=False) -> Finished:
-        """Returns that model."""
-        return self._store.load(self._record(end, before))
-
-    def _record(self, end, before):
         record = self._store.latest(end, before, self._is_good)
         if record is None:
             ends = [each["end"] for each in self._store.records() if each["trained"]]
@@ -71,7 +73,7 @@ class PeriodModels:
                     "train it first, or start with a later period",
                 )
             )
-        return record
+        return self._store.load(record)
 
     def _is_good(self, record):
         if record["number"] in self._whole:

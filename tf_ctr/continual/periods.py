@@ -29,8 +29,8 @@ class Period:
             take it from then on. Defaults to `end`; a `Level` adds its delay.
 
     Raises:
-        ValueError: If `number` is not a count.
-        TypeError: If `end` is none of these.
+        ValueError: If `number` is not a count, or `ready` is before `end`.
+        TypeError: If `end` is none of these, or `ready` is of another kind.
 
     Example:
 
@@ -67,6 +67,25 @@ class Period:
             )
         if self.ready is None:
             object.__setattr__(self, "ready", self.end)
+        self._check_ready()
+
+    def _check_ready(self):
+        if isinstance(self.ready, str) != isinstance(self.end, str):
+            raise TypeError(
+                explain(
+                    f"when it is ready like its end, {self.end!r}",
+                    repr(self.ready),
+                    "give both as numbers, or both as ISO dates",
+                )
+            )
+        if self.ready < self.end:
+            raise ValueError(
+                explain(
+                    f"a model that is ready no earlier than its end, {self.end!r}",
+                    repr(self.ready),
+                    "leave ready= out for a training that takes no time",
+                )
+            )
 
     @property
     def label(self) -> str:

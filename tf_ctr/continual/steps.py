@@ -45,6 +45,7 @@ def step(plan, store, period, periods):
     latest = store.latest()
     before = scores = None
     if latest is not None:
+        _check_whole(store, latest)
         before = store.load(latest)
         scores = predict(before.model, frame, before.schema)
         metrics = measure_scores(scores, frame, before.schema, before.seen, plan.slices)
@@ -54,13 +55,16 @@ def step(plan, store, period, periods):
     window = [period]
     if restarts or plan.window_when == "always":
         window = choose_window(plan, store, period, periods)
-    model, schema, seen, used = _prepare(plan, before, latest, period, restarts)
+    # Of its first window no row was ever trained on; later ones have old rows again.
+    new = [period] if before is not None else window
+    model, schema, seen, used = _prepare(plan, before, latest, new, restarts)
     if plan.prepare is not None:
         used["prepared"] = plan.prepare(model, schema, period)
     rows, loss = plan.training.fit(
         model, schema, window, seed, verbose=int(plan.verbose > 1)
     )
-    seen = with_seen(seen, frame, plan.slices)
+    for each in new:
+        seen = with_seen(seen, each.read(), plan.slices)
     finished = Finished(model, schema, seen, period.number, scores)
     record |= {"trained": True, "rows_trained": rows, "loss": loss, **used}
     record["seconds"] = time.perf_counter() - began
@@ -105,18 +109,43 @@ def _restarts(plan, before, latest, period):
         return True
     if plan.refresh != "arrival" or plan.source is None:
         return False
-    return plan.source.number(period.end) != latest["source"]
+    return _is_newer(plan.source.number(period.end), latest["source"])
 
 
-def _prepare(plan, before, latest, period, restarts):
-    """Returns the model to train, its schema, what it has seen, and what was used."""
+def _is_newer(number, used):
+    """Whether a source model is newer than what a run has of it.
+
+    If the one that was used is damaged since, or all are, there is no newer one.
+    """
+    return number is not None and (used is None or number > used)
+
+
+def _check_whole(store, record):
+    """Raises unless the model that a run would go on with is as it was written."""
+    if not store.is_whole(record):
+        raise ValueError(
+            explain(
+                f"the model of period {record['number']} as it was written, to go on",
+                f"damaged files in {store.directory}",
+                "move the folder of that period away: the same call trains it again",
+            )
+        )
+
+
+def _prepare(plan, before, latest, new, restarts):
+    """Returns the model to train, its schema, what it has seen, and what was used.
+
+    `new` are the periods whose rows are trained on for the first time, newest last.
+    """
+    period = new[-1]
     source, number = _newest_source(plan, before, latest, period, restarts)
     base = None
     if restarts and plan.target is not None:
         base = plan.target.load(period.end, before=True)
     seen = _seen(plan, before or base)
     first, *others = [each for each in (before, base, source) if each is not None]
-    frames = [f for f in (period.read(), period.read_source()) if f is not None]
+    frames = (part for each in new for part in (each.read(), each.read_source()))
+    frames = (frame for frame in frames if frame is not None)
     schema = grown_schema(first.schema, [each.schema for each in others], frames)
     if plan.ids is not None:
         schema = with_ids(schema, plan.ids(period))
@@ -145,7 +174,7 @@ def _newest_source(plan, before, latest, period, restarts):
             before.model
         ):
             return None, used
-        if plan.source.number(period.end) == used:
+        if not _is_newer(plan.source.number(period.end), used):
             return None, used
     source = plan.source.load(period.end)
     return source, source.number

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import warnings
 
 import keras
 import numpy as np
@@ -58,14 +59,17 @@ class Store:
         self.directory = pathlib.Path(directory)
 
     def records(self) -> list:
-        """Returns the records of the finished periods, in order."""
-        names = sorted(
-            path.name for path in self.directory.glob("[0-9]*") if path.is_dir()
-        )
-        return [
-            json.loads((self.directory / name / "record.json").read_text())
-            for name in names
-        ]
+        """Returns the records of the finished periods, in order.
+
+        Raises:
+            ValueError: If one cannot be read.
+        """
+        return [self._record(number) for number in self.numbers()]
+
+    def numbers(self) -> list:
+        """Returns the numbers of the finished periods, in order."""
+        folders = (path for path in self.directory.glob("*") if path.is_dir())
+        return sorted(int(path.name) for path in folders if path.name.isdigit())
 
     def add(self, record, finished=None):
         """Writes down that a period is finished.
@@ -109,10 +113,17 @@ class Store:
             before: Leave out those of periods that end at `end`, too.
             good: A function of a record; leave out what it says no to.
 
+        A period whose record cannot be read is left out, with a warning.
+
         Raises:
             TypeError: If their ends are of another kind than `end`.
         """
-        for record in reversed(self.records()):
+        for number in reversed(self.numbers()):
+            try:
+                record = self._record(number)
+            except ValueError as error:
+                warnings.warn(str(error), stacklevel=2)
+                continue
             if not record["trained"]:
                 continue
             if end is not None and not self._in_time(record, end, before):
@@ -125,8 +136,11 @@ class Store:
         """Whether the files of a period are as they were written."""
         folder = self._folder(record["number"])
         path = folder / CHECKSUMS
-        known = json.loads(path.read_text()) if path.exists() else {}
-        return damaged_file(folder, known) is None
+        try:
+            known = json.loads(path.read_text()) if path.exists() else {}
+            return damaged_file(folder, known) is None
+        except (OSError, ValueError):
+            return False
 
     def _in_time(self, record, end, before):
         own = ready(record)
@@ -168,6 +182,20 @@ class Store:
                         "pass the same again, or another directory",
                     )
                 )
+
+    def _record(self, number):
+        path = self._folder(number) / "record.json"
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                explain(
+                    "the record of a finished period, as it was written",
+                    f"{path}: {type(error).__name__}: {error}",
+                    f"move {path.parent} away, and those of later periods of this "
+                    "run: the same call makes them again",
+                )
+            ) from error
 
     def _folder(self, number):
         return self.directory / f"{number:06d}"
