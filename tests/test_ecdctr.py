@@ -290,13 +290,99 @@ def test_without_a_cpm_a_ctr_fails_alone_and_says_so(tmp_path, capsys):
     run_levels([level], tmp_path, verbose=0)
     shown = capsys.readouterr().out
     assert "CPM is late with 4; there is none yet" in shown
-    assert "A-CTR, period 5: failed: ValueError: Expected a finished CPM" in shown
+    assert "A-CTR, period 5: not yet: Expected a finished CPM" in shown
+
+
+def test_ads_before_the_first_cpm_end_nothing(tmp_path, capsys):
+    tpm, cpm, a_ctr = until_6(levels(tmp_path))
+    early = dataclasses.replace(
+        a_ctr, periods=[Period(n, frame(seed=n), end=n + 2) for n in range(5)]
+    )
+    run_levels([tpm, cpm, early], tmp_path, strict=True, verbose=0)
+    assert [r["end"] for r in records(tmp_path, "a_ctr")] == [4, 5, 6]
+    assert capsys.readouterr().out.count("not yet: Expected a finished CPM") == 2
+
+
+def damage(root, level, number, name="model.keras"):
+    (root / level / f"{number:06d}" / name).write_bytes(b"{")
+
+
+@pytest.fixture
+def until_day_6(root, tmp_path):
+    """The folder of the levels as it was after day 6."""
+    for name in ("cpm", "snapshots", "a_ctr"):
+        shutil.copytree(root / name, tmp_path / name)
+    for name, number in (("cpm", 2), ("a_ctr", 2), ("a_ctr", 3)):
+        shutil.rmtree(tmp_path / name / f"{number:06d}")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["model.keras", "checksums.json", "record.json"])
+@pytest.mark.parametrize("damaged", [[1], [0, 1]])
+def test_a_ctr_goes_on_when_the_cpm_it_came_from_is_damaged(until_day_6, name, damaged):
+    for number in damaged:
+        damage(until_day_6, "cpm", number, name)
+    *_, level = levels(until_day_6)
+    with pytest.warns(UserWarning, match="passed over|the record of a finished"):
+        level.run(level.periods[:3])
+    found = records(until_day_6, "a_ctr")
+    assert [r["source"] for r in found] == [0, 1, 1]
+    assert found[-1]["optimizer"] == "goes on"
+
+
+def test_a_ctr_starts_with_the_first_cpm_that_is_whole(until_day_6):
+    shutil.rmtree(until_day_6 / "a_ctr")
+    damage(until_day_6, "cpm", 0)
+    *_, level = levels(until_day_6)
+    run_levels([level], until_day_6, verbose=0)
+    assert [r["end"] for r in records(until_day_6, "a_ctr")] == [6, 7, 8]
+
+
+def test_who_is_late_is_not_said_to_have_what_is_damaged(until_day_6, capsys):
+    damage(until_day_6, "cpm", 1)
+    *_, level = levels(until_day_6)
+    with pytest.warns(UserWarning, match="passed over"):
+        run_levels([level], until_day_6, verbose=0)
+    shown = capsys.readouterr().out
+    assert "A-CTR, period 8: CPM is late with 8; going on with 4" in shown
+
+
+def test_a_damaged_model_of_its_own_is_told(until_day_6):
+    damage(until_day_6, "a_ctr", 1)
+    *_, level = levels(until_day_6)
+    with pytest.raises(ValueError, match="(?s)model of period 1 as it was.*move"):
+        level.run(level.periods[:3])
+
+
+def test_ids_of_the_first_window_have_rows_and_are_known(until_day_6):
+    shutil.rmtree(until_day_6 / "a_ctr")
+    _, cpm, _ = levels(until_day_6)
+    days = timed([2, 3, 4, 5], 300, items=(5, 6))
+    early, late = (frame(seed=n, items=(77,)) for n in (0, 1))
+    days[0], days[3] = Period(0, early, end=2), Period(3, late, end=5)
+    level = a_ctr_level(
+        days,
+        until_day_6 / "a_ctr",
+        cpm,
+        until_day_6 / "snapshots",
+        slices=("item",),
+        **OPTIONS,
+    )
+    level.run(level.periods)
+    first = left_by(until_day_6 / "a_ctr", 2)
+    assert 77 in first.schema.field("item").vocabulary
+    tested = records(until_day_6, "a_ctr")[1]["test"]["slices"]["item"]
+    assert (tested["old"]["rows"], tested["new"]["rows"]) == (24, 0)
 
 
 def test_wrong_choices_are_told(tmp_path):
     with pytest.raises(ValueError, match="use one of: always, arrival, never"):
         levels(tmp_path, reinitialise="daily")
-    tpm = levels(tmp_path)[0]
+    with pytest.raises(ValueError, match="use one of: keep, reset, reset_statistics"):
+        levels(tmp_path, batch_norm="anew")
+    tpm, cpm, a_ctr = levels(tmp_path)
+    with pytest.raises(ValueError, match=r"(?s)option of .*'sead'.*one of: .*seed"):
+        a_ctr_level(a_ctr.periods, tmp_path, cpm, sead=3)
     schema = open_schema().fit(tpm.periods[0].read())
     model = dnn(schema, 2, (3,))
     common = (tpm.periods, tmp_path / "tpm", model, schema, tmp_path)
@@ -304,6 +390,37 @@ def test_wrong_choices_are_told(tmp_path):
         tpm_level(*common, ["city"])
     with pytest.raises(ValueError, match="use one of: scratch, warm"):
         tpm_level(*common, ["user"], start="cold")
+    with pytest.raises(ValueError, match="(?s)option of .*'windows'.*window"):
+        cpm_level(*common[:4], windows=3)
+
+
+@pytest.mark.parametrize("batch_norm", ["keep", "reset"])
+@pytest.mark.parametrize("own", [False, True])
+def test_batch_norm_is_measured_where_asked_for_or_reset(tmp_path, batch_norm, own):
+    _, cpm, a_ctr = levels(tmp_path)
+    training = dataclasses.replace(TRAINING, measure_batch_norm=own)
+    level = a_ctr_level(
+        a_ctr.periods, tmp_path, cpm, batch_norm=batch_norm, training=training
+    )
+    found = level.run.keywords["training"].measure_batch_norm
+    assert found == (own or batch_norm == "reset")
+
+
+def test_cpm_goes_on_from_week_to_week_or_starts_from_scratch(root, tmp_path):
+    assert [r["optimizer"] for r in records(root, "cpm")][1:] == ["goes on"] * 2
+    _, cpm, _ = levels(tmp_path)
+    keywords = cpm.run.keywords
+    scratch = cpm_level(
+        cpm.periods[:2],
+        tmp_path / "cpm",
+        keywords["target"],
+        keywords["schema"],
+        root / "snapshots",
+        start="scratch",
+        **OPTIONS,
+    )
+    scratch.run(scratch.periods)
+    assert [r["optimizer"] for r in records(tmp_path, "cpm")] == ["fresh", "fresh"]
 
 
 def test_tpm_goes_on_from_month_to_month_or_starts_from_scratch(root, tmp_path):

@@ -1,15 +1,16 @@
 """The level of advertisements."""
 
 import dataclasses
-import functools
 
 from tf_ctr.continual import Level, run
-from tf_ctr.continual.store import Store, ready
+from tf_ctr.continual.clocks import NotYetError
+from tf_ctr.continual.store import Store
 from tf_ctr.continual.training import Training
-from tf_ctr.ecdctr.choices import REINITIALISE, chosen, preparing
+from tf_ctr.ecdctr.choices import REINITIALISE, chosen, on_periods, preparing
 from tf_ctr.ecdctr.exchange import take_the_same
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_name, explain
 from tf_ctr.transfer import a_ctr
+from tf_ctr.transfer.advertisement import FRESH
 
 
 def a_ctr_level(
@@ -46,7 +47,8 @@ def a_ctr_level(
         reinitialise: When the model starts again from the newest CPM: `"arrival"` of
             a new one, `"never"`, or `"always"`, in every period.
         batch_norm: See `tf_ctr.transfer.a_ctr`. Unless it is `"keep"`, the moving
-            statistics are measured at the end of every period's training.
+            statistics are measured at the end of every period's training; then,
+            only if `training` says so.
         training: A `tf_ctr.continual.Training`.
         delay: See `tf_ctr.continual.Level`.
         **options: Of `tf_ctr.continual.run`: `slices`, `seed`, `export`, ...
@@ -55,12 +57,13 @@ def a_ctr_level(
         A `tf_ctr.continual.Level` for `tf_ctr.continual.run_levels`.
 
     Raises:
-        ValueError: If a choice is unknown, or by `Level`.
+        ValueError: If a choice or an option is unknown, or by `Level`.
     """
-    training = dataclasses.replace(
-        training or Training(), measure_batch_norm=batch_norm != "keep"
-    )
-    level = functools.partial(
+    check_name("start of BatchNorm", batch_norm, FRESH)
+    training = training or Training()
+    if batch_norm != "keep":
+        training = dataclasses.replace(training, measure_batch_norm=True)
+    level = on_periods(
         _run_from_first,
         directory=directory,
         source=cpm.directory,
@@ -81,14 +84,20 @@ def _start(source, target, batch_norm):
 
 def _run_from_first(periods, directory, source, **options):
     """Runs the periods by whose end there is a source model; the window has all."""
-    there = [ready(record) for record in Store(source).records() if record["trained"]]
-    started = [period for period in periods if there and period.end >= there[0]]
-    if not started:
-        raise ValueError(
-            explain(
-                "a finished CPM to start from",
-                f"none in {source} by then",
-                "nothing, if it is still to come: A-CTR starts with the first one",
-            )
+    first = periods[0].number
+    if not Store(directory).numbers():
+        first = _first_with_source(periods, Store(source))
+    return run(periods, directory, source=source, first=first, **options)
+
+
+def _first_with_source(periods, store):
+    for period in periods:
+        if store.latest(period.end, good=store.is_whole) is not None:
+            return period.number
+    raise NotYetError(
+        explain(
+            "a finished CPM to start from",
+            f"none in {store.directory} by then",
+            "nothing, if it is still to come: A-CTR starts with the first one",
         )
-    return run(periods, directory, source=source, first=started[0].number, **options)
+    )

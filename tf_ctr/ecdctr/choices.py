@@ -1,7 +1,9 @@
 """What the levels of E-CDCTR leave to choose, by name."""
 
 import functools
+import inspect
 
+from tf_ctr.continual import run
 from tf_ctr.ecdctr.exchange import take_nothing
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.errors import check_name
@@ -20,6 +22,22 @@ def chosen(kind, name, choices):
     """
     check_name(kind, name, choices)
     return choices[name]
+
+
+def on_periods(function, **options):
+    """Returns a function of periods: `run`, or one that passes what it gets to it.
+
+    Args:
+        function: The function.
+        **options: Of `tf_ctr.continual.run`.
+
+    Raises:
+        ValueError: If `run` has no such option, with those that it has.
+    """
+    known = inspect.signature(run).parameters
+    for name in options:
+        check_name("option of tf_ctr.continual.run", name, known)
+    return functools.partial(function, **options)
 
 
 def preparing(take, snapshots):

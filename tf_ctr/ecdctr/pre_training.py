@@ -3,7 +3,7 @@
 import functools
 
 from tf_ctr.continual import Level, run
-from tf_ctr.ecdctr.choices import STARTS, chosen, preparing
+from tf_ctr.ecdctr.choices import STARTS, chosen, on_periods, preparing
 from tf_ctr.ecdctr.exchange import export_snapshot, snapshot_ids, take_newest
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.errors import check_name, explain
@@ -51,7 +51,7 @@ def tpm_level(
         A `tf_ctr.continual.Level` for `tf_ctr.continual.run_levels`.
 
     Raises:
-        ValueError: If a field or a start is unknown, or by `Level`.
+        ValueError: If a field, a start or an option is unknown, or by `Level`.
     """
     tables = embedding_calls(model)
     for name in fields:
@@ -64,7 +64,7 @@ def tpm_level(
                     "export users and items; hashed ids have no key to find them by",
                 )
             )
-    level = functools.partial(
+    level = on_periods(
         run,
         directory=directory,
         target=model,
@@ -93,8 +93,9 @@ def cpm_level(
     """Returns the level of the complete pre-training model, CPM.
 
     Before a period is trained, the model takes the newest snapshots there are, and
-    gives a row to every id in them: who was absent for longer than the data of the
-    period go back is known by his historical embedding.
+    gives a row to every id in them, but for fields whose vocabulary was given and is
+    not fitted: who was absent for longer than the data of the period go back is known
+    by his historical embedding.
 
     Source: E-CDCTR (arXiv 2408.16238), abstract: network structure and features of the
     advertisement model, on short-term natural data. The last month, weekly, is what
@@ -119,13 +120,13 @@ def cpm_level(
         A `tf_ctr.continual.Level` for `tf_ctr.continual.run_levels`.
 
     Raises:
-        ValueError: If a start is unknown, or by `Level`.
+        ValueError: If a start or an option is unknown, or by `Level`.
     """
     ids = None
     if snapshots is not None:
         tables = historical_tables(model)
         ids = functools.partial(snapshot_ids, SnapshotStore(snapshots), tables)
-    level = functools.partial(
+    level = on_periods(
         run,
         directory=directory,
         target=model,
