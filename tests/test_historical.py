@@ -141,6 +141,12 @@ def test_other_transfer_methods_take_such_a_model():
         np.testing.assert_allclose(scores(method(model)), scores(model), atol=1e-6)
 
 
+def test_which_of_two_towers_is_filled_is_not_guessed():
+    model = small("dnn")
+    with pytest.raises(ValueError, match="(?s)one table.*_source.*before the transfer"):
+        fill_historical(ctnet(model, target=model), {})
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

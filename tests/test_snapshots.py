@@ -130,7 +130,13 @@ def test_writing_beside_a_broken_one_or_another_folder_warns_of_nothing(store):
 def test_numbers_and_text_are_no_dates_of_one_clock(store):
     with pytest.raises(TypeError, match="a date like 1"):
         store.add("2022-04-25", {"item": ([7], values(1))})
-    assert store.dates() == [1, 2, 10]
+    with pytest.raises(TypeError, match="a date like 1"):
+        store.dates(until="2022-04-25")
+    for date in (np.datetime64("2022-04-25"), None, True):
+        with pytest.raises(TypeError, match="(?s)a number, or an ISO date.*isoformat"):
+            store.add(date, {"item": ([7], values(1))})
+    store.add(np.int64(11), {"item": ([7], values(1))})
+    assert store.dates() == [1, 2, 10, 11]
 
 
 class KilledError(BaseException):
@@ -149,6 +155,33 @@ def test_a_killed_writer_leaves_nothing_that_is_read(store, monkeypatch):
     store.add(11, {"item": ([7], values(1))})
     assert store.dates() == [1, 2, 10, 11]
     assert not [p for p in store.directory.iterdir() if p.name.startswith(".")]
+
+
+def test_killed_between_the_old_one_and_the_new_one_the_old_one_is_read(
+    store, monkeypatch
+):
+    rename, left = os.rename, [2]
+
+    def dies_the_second_time(old, new):
+        left[0] -= 1
+        if not left[0]:
+            raise KilledError
+        rename(old, new)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", dies_the_second_time)
+        with pytest.raises(KilledError):
+            store.add(10, {"item": ([7], values(1))})
+    assert store.dates() == [1, 2, 10]
+    assert store.table(ITEM, 1)[1][3, 0, 0] == 1009
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", lambda *_: pytest.fail("killed once more"))
+        with pytest.raises(BaseException, match="once more"):
+            store.add(10, {"item": ([7], values(1))})
+    assert store.dates() == [1, 2, 10]
+    store.add(10, {"item": ([7], values(1))})
+    assert store.table(ITEM, 1)[1][2, 0, 0] == 1
+    assert sorted(p.name for p in store.directory.iterdir()) == ["1", "10", "2"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from tf_ctr.errors import explain
 from tf_ctr.features.files import checksum, damaged_file
 
-MANIFEST = "snapshot.json"
+MANIFEST, REPLACED = "snapshot.json", ".replaced"
 
 
 def write_snapshot(folder, date, tables):
@@ -42,12 +42,26 @@ def write_snapshot(folder, date, tables):
         pq.write_table(pa.table({"key": keys, "embedding": rows}), path)
         sums[field] = checksum(path)
     (partial / MANIFEST).write_text(json.dumps({"date": date, "checksums": sums}))
-    replaced = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if folder.exists():
+    replaced = folder.with_name(f".{folder.name}{REPLACED}")
+    if folder.exists():  # Or else a killed process left the old one as `replaced`.
+        shutil.rmtree(replaced, ignore_errors=True)
         os.rename(folder, replaced)
     os.rename(partial, folder)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def snapshot_names(directory) -> list:
+    """Returns the names of the snapshots in a folder, sorted."""
+    names = {path.name for path in directory.glob("*") if path.is_dir()}
+    shown = {name for name in names if not name.startswith(".")}
+    hidden = {n[1:].removesuffix(REPLACED) for n in names if n.endswith(REPLACED)}
+    return sorted(shown | hidden)
+
+
+def existing_folder(folder):
+    """Returns a snapshot's folder; that of the old one if it was being replaced."""
+    replaced = folder.with_name(f".{folder.name}{REPLACED}")
+    return replaced if replaced.exists() and not folder.exists() else folder
 
 
 def snapshot_date(folder):

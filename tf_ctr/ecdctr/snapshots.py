@@ -1,5 +1,6 @@
 """Dated snapshots of embedding tables, by the ids of their rows."""
 
+import numbers
 import pathlib
 import urllib.parse
 import warnings
@@ -8,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from tf_ctr.ecdctr.snapshot_files import (
+    existing_folder,
     is_whole,
     read_embeddings,
     read_keys,
     skip,
     snapshot_date,
+    snapshot_names,
     write_snapshot,
 )
 from tf_ctr.errors import explain
@@ -57,11 +60,12 @@ class SnapshotStore:
 
         Raises:
             ValueError: If ids and embeddings do not fit, or one is not finite.
-            TypeError: If the dates so far are numbers and this one is text, or the
-                other way round.
+            TypeError: If the date is neither, or the dates so far are numbers and this
+                one is text, or the other way round.
         """
         self._check_kind(date)
-        write_snapshot(self._folder(date), date, tables)
+        date = date.item() if isinstance(date, np.generic) else date
+        write_snapshot(self.directory / _name(date), date, tables)
 
     def dates(self, until=None, newest=None) -> list:
         """Returns the dates of the snapshots that are whole, oldest first.
@@ -69,7 +73,13 @@ class SnapshotStore:
         Args:
             until: Leave out those of later dates.
             newest: At most so many.
+
+        Raises:
+            TypeError: If the dates are numbers and `until` is text, or the other way
+                round.
         """
+        if until is not None:
+            self._check_kind(until)
         claimed = [date for date in self._claimed() if until is None or date <= until]
         found = []
         for date in sorted(claimed, reverse=True):
@@ -79,11 +89,10 @@ class SnapshotStore:
 
     def _claimed(self):
         """Yields the dates that folders say they are of."""
-        for folder in sorted(self.directory.glob("*")):
-            if not folder.is_dir() or folder.name.startswith("."):
-                continue
+        for name in snapshot_names(self.directory):
+            folder = existing_folder(self.directory / name)
             date = snapshot_date(folder)
-            if date is not None and folder.name != self._folder(date).name:
+            if date is not None and name != _name(date):
                 skip(folder, f"it is of the date {date!r}; give it the name of that")
             elif date is not None:
                 yield date
@@ -149,6 +158,14 @@ class SnapshotStore:
         return pd.concat(found).drop_duplicates().tolist() if found else []
 
     def _check_kind(self, date):
+        if isinstance(date, bool) or not isinstance(date, numbers.Real | str):
+            raise TypeError(
+                explain(
+                    "a date that is a number, or an ISO date as text",
+                    f"{type(date).__name__} {date}",
+                    "pass e.g. timestamp.isoformat()",
+                )
+            )
         with warnings.catch_warnings(action="ignore"):  # Nothing is read here.
             claimed = list(self._claimed())
         for other in claimed:
@@ -174,7 +191,11 @@ class SnapshotStore:
         return widths[0] if widths else 0
 
     def _folder(self, date):
-        return self.directory / urllib.parse.quote(str(date), safe="")
+        return existing_folder(self.directory / _name(date))
+
+
+def _name(date):
+    return urllib.parse.quote(str(date), safe="")
 
 
 def _check_ids(field, ids):

@@ -113,13 +113,23 @@ def fill_historical(model, tables):
 
 
 def historical_tables(model):
-    """Returns `{field: its SnapshotTable}` of a model, in the order of the lookups."""
+    """Returns `{field: its SnapshotTable}` of a model, in the order of the lookups.
+
+    Raises:
+        ValueError: If a field has several, as in a model of several towers.
+    """
     tables = {la.name: la for la in model.layers if isinstance(la, SnapshotTable)}
-    return {
-        parents[0]: tables[name]
-        for name, parents in graph_calls(model)
-        if name in tables
-    }
+    calls = [(name, args[0]) for name, args in graph_calls(model) if name in tables]
+    found = {field: tables[name] for name, field in calls}
+    if len(found) < len(calls):
+        raise ValueError(
+            explain(
+                "a model with one table of historical embeddings per field",
+                f"'{model.name}', which has {sorted(name for name, _ in calls)}",
+                "fill the models that it was made of, before the transfer",
+            )
+        )
+    return found
 
 
 def freeze_aggregation(model):
