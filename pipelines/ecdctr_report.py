@@ -20,7 +20,7 @@ HEADINGS = {
 
 
 def report(records, tables, titles, intervals=None):
-    """Returns the tables that have a finished row, and what pays.
+    """Returns the tables that have rows to compare, and what pays.
 
     Args:
         records: The results of one configuration.
@@ -41,14 +41,14 @@ def report(records, tables, titles, intervals=None):
     by_absence = functools.partial(forgetting, intervals=intervals)
     for table, names in tables.items():
         chosen = {name: by_row[name] for name in names if name in by_row}
-        if chosen:
+        if len(chosen) > 1:
             write = by_absence if table == "forgetting" else overall
             text = write(chosen, titles)
             parts.append(f"### {HEADINGS[table]}\n\n{text}\n\n{sizes}.")
     if any(own in by_row and other in by_row for own, other in PARTS.values()):
         text = what_pays(by_row, intervals)
         parts.append(f"### What pays\n\n{text}\n\n{sizes}.")
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) or f"{overall(by_row, titles)}\n\n{sizes}."
 
 
 def overall(by_row, titles):
