@@ -14,8 +14,8 @@ GROUPS = {
     "new": "new users",
 }
 NO_ROW = {"rows": 0, "gauc_rows": 0}
-# Of fewer rows of users with both labels a GAUC says nothing.
-LEAST_ROWS = 300
+# Of fewer rows of users with both labels, with a seed, a GAUC says nothing.
+LEAST_ROWS = 100
 
 
 def forgetting(by_row, titles, intervals):
