@@ -181,6 +181,9 @@ class Experiment:
         )
 
     def _a_ctr(self, name, cpm, snapshots=None, **options):
+        training = self.settings.training()
+        if options.get("batch_norm") == "keep":  # Its statistics follow by momentum.
+            training = dataclasses.replace(training, measure_batch_norm=False)
         return a_ctr_level(
             self.data.days,
             self.folder / name,
@@ -189,9 +192,10 @@ class Experiment:
             **{
                 "window": self.settings.ad_window,
                 "window_when": "restart",
+                **self._options(),
+                "training": training,
                 **options,
             },
-            **self._options(),
         )
 
     def _alone(self, name, model, snapshots=None, tpm=None):
