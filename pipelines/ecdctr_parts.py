@@ -1,5 +1,7 @@
 """Which parts of E-CDCTR pay: differences of rows that differ in one part."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -38,13 +40,14 @@ def part_intervals(records, score_file, month_days):
         part is left out of a group that has a single class with one of the seeds.
     """
     seeds, found = {}, {}
+    read = functools.cache(functools.partial(_by_group, month_days=month_days))
     for record in records:
         seeds.setdefault(record["row"], set()).add(record["seed"])
     for part, pair in PARTS.items():
         common = sorted(set.intersection(*(seeds.get(row, set()) for row in pair)))
         files = [[score_file(seed, row) for seed in common] for row in pair]
         if common and all(path.exists() for paths in files for path in paths):
-            rows = [[_by_group(path, month_days) for path in paths] for paths in files]
+            rows = [[read(path) for path in paths] for paths in files]
             for group in rows[0][0]:
                 own, other = ([seed[group] for seed in row] for row in rows)
                 if all(len(np.unique(labels)) == 2 for labels, _ in own):
