@@ -110,7 +110,9 @@ def cpm_level(
         schema: The fitted `tf_ctr.Schema` of the advertisement model.
         snapshots: The folder of TPM's snapshots; `None` for a model without.
         tpm: TPM's level, to say when it is late.
-        window: Periods to train on, the newest ones.
+        window: Periods to train on, the newest ones. A model that goes on passes over
+            a row as often as it is in a window: 1 passes over each row once, which was
+            better on real data (`pipelines/README.md`), though a month is the paper's.
         start: `"warm"`: from the model of the period before. `"scratch"`: from `model`.
             The paper is not known to say which.
         delay: See `tf_ctr.continual.Level`.
