@@ -64,7 +64,7 @@ def means(by_row, titles):
         "GAUC over Base",
         "p (AUC)",
     ]
-    lines = [line(head), "|" + "---|" * len(head)]
+    lines = heading(head)
     for name, seeds in by_row.items():
         cells = [spread([mean(p, m) for p in seeds.values()]) for m in METRICS]
         lines.append(
@@ -95,7 +95,7 @@ def by_period(by_row, titles):
         {p["number"] for seeds in by_row.values() for ps in seeds.values() for p in ps}
     )
     head = ["", "metric", *map(str, numbers)]
-    lines = [line(head), "|" + "---|" * len(head)]
+    lines = heading(head)
     for name in by_row:
         for metric in ("auc", "gauc"):
             of_base = name == "base"
@@ -124,7 +124,7 @@ def _by_number(by_row, name, metric, absolute):
 def by_slice(by_row, titles):
     """Returns the gains over Base on new and old users and items."""
     head = ["", "rows", "AUC over Base", "GAUC over Base"]
-    lines = [line(head), "|" + "---|" * len(head)]
+    lines = heading(head)
     for title, position, part in PARTS:
         cells = [
             spread(
@@ -148,7 +148,7 @@ def _slice_rows(by_row, position, part):
 def shapes(by_row):
     """Returns which of the paper's shapes hold, by AUC and by GAUC."""
     head = ["shape", "AUC difference", "", "GAUC difference", ""]
-    lines = [line(head), "|" + "---|" * len(head)]
+    lines = heading(head)
     found = {metric: verdicts(by_row, metric) for metric in ("auc", "gauc")}
     for shape, title in SHAPES.items():
         cells = [title]
@@ -183,6 +183,11 @@ def figures(records, titles, folder):
 def line(cells):
     """Returns a line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
+
+
+def heading(cells):
+    """Returns the first two lines of a Markdown table."""
+    return [line(cells), "|" + "---|" * len(cells)]
 
 
 def spread(values, form=".4f"):

@@ -181,9 +181,11 @@ class Experiment:
         )
 
     def _a_ctr(self, name, cpm, snapshots=None, **options):
-        training = self.settings.training()
+        shared = self._options()
         if options.get("batch_norm") == "keep":  # Its statistics follow by momentum.
-            training = dataclasses.replace(training, measure_batch_norm=False)
+            shared["training"] = dataclasses.replace(
+                shared["training"], measure_batch_norm=False
+            )
         return a_ctr_level(
             self.data.days,
             self.folder / name,
@@ -192,10 +194,9 @@ class Experiment:
             **{
                 "window": self.settings.ad_window,
                 "window_when": "restart",
-                **self._options(),
-                "training": training,
                 **options,
             },
+            **shared,
         )
 
     def _alone(self, name, model, snapshots=None, tpm=None):

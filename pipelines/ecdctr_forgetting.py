@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.continual_report import line, spread
+from pipelines.continual_report import heading, line, spread
 from pipelines.ecdctr_parts import PARTS, differences, ends
 
 # The column's name, by the group's.
@@ -37,7 +37,7 @@ def _by_absence(by_row, titles, metric):
     head += [f"absent, month {month + 1}" for month in range(months)]
     count = "rows" if metric == "auc" else "gauc_rows"
     title = "rows" if metric == "auc" else "rows of users with both labels"
-    lines = [line(head), "|" + "---|" * len(head)]
+    lines = heading(head)
     rows = np.sum([[part[count] for part in _parts(each)] for each in seeds], axis=0)
     lines.append(line([f"{title}, all seeds", *(f"{n:,}" for n in rows)]))
     for name, seeds in by_row.items():
@@ -68,7 +68,7 @@ def _gains(by_row, intervals):
     if not shown:
         return ""
     head = ["AUC of", *GROUPS.values()]
-    lines = [line(head), "|" + "---|" * len(head)]
+    lines = heading(head)
     for part, (own, other) in shown.items():
         cells = []
         for group in GROUPS:

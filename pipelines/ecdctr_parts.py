@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from pipelines.continual_report import line, spread
+from pipelines.continual_report import heading, line, spread
 from pipelines.ecdctr_scores import groups
 from pipelines.intervals import seeds_interval
 from pipelines.statistics import paired_tests
@@ -75,7 +75,7 @@ def what_pays(by_row, intervals):
     own_of, of_absent = (intervals.get(group, {}) for group in ("all", "absent"))
     head = ["part", "AUC", "95 % interval (test rows)", "p (seeds)", "GAUC"]
     head += ["AUC of absent users", "95 % interval", "verdict"]
-    lines = [line(head), "|" + "---|" * len(head)]
+    lines = heading(head)
     for part, pair in PARTS.items():
         own, other = (by_row.get(row, {}) for row in pair)
         if not own.keys() & other.keys():

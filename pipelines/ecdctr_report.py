@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from pipelines.continual_report import line, spread
+from pipelines.continual_report import heading, line, spread
 from pipelines.ecdctr_forgetting import forgetting
 from pipelines.ecdctr_parts import PARTS, what_pays
 
@@ -54,7 +54,7 @@ def report(records, tables, titles, intervals=None):
 def overall(by_row, titles):
     """Returns a table of AUC and GAUC, all tested rows together."""
     head = ["", "AUC", "GAUC", "LogLoss", "seeds"]
-    lines = [line(head), "|" + "---|" * len(head)]
+    lines = heading(head)
     for name, seeds in by_row.items():
         cells = [
             spread(_values(seeds, lambda m, metric=metric: m[metric]))

@@ -163,7 +163,7 @@ def run(
     check_method(method, plan.source, plan.target)
     store = Store(directory)
     store.check_settings(plan.settings())
-    done = [record["number"] for record in store.records()]
+    done = store.numbers()
     scalars = Scalars(store.directory / "tensorboard", store.records())
     last = max(done, default=None if first is None else first - 1)
     for period in left(periods, last):

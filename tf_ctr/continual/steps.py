@@ -85,8 +85,7 @@ def period_seed(seed, number):
 
 def choose_window(plan, store, period, periods):
     """Returns the periods to train on, the newest last; arguments as of `step`."""
-    started = [record["number"] for record in store.records()]
-    first = min([*started, period.number])
+    first = min([*store.numbers(), period.number])
     if plan.first is not None:
         first = min(first, periods[0].number)
     if plan.window is not None:

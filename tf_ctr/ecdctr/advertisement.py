@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from tf_ctr.continual import Level, run
-from tf_ctr.continual.clocks import NotYetError
+from tf_ctr.continual import Level, NotYetError, run
 from tf_ctr.continual.store import Store
 from tf_ctr.continual.training import Training
 from tf_ctr.ecdctr.choices import REINITIALISE, chosen, on_periods, preparing

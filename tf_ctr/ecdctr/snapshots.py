@@ -63,7 +63,9 @@ class SnapshotStore:
             TypeError: If the date is neither, or the dates so far are numbers and this
                 one is text, or the other way round.
         """
-        self._check_kind(date)
+        with warnings.catch_warnings(action="ignore"):  # Nothing is read here.
+            claimed = list(self._claimed())
+        self._check_kind(date, claimed)
         date = date.item() if isinstance(date, np.generic) else date
         write_snapshot(self.directory / _name(date), date, tables)
 
@@ -78,9 +80,10 @@ class SnapshotStore:
             TypeError: If the dates are numbers and `until` is text, or the other way
                 round.
         """
+        claimed = list(self._claimed())
         if until is not None:
-            self._check_kind(until)
-        claimed = [date for date in self._claimed() if until is None or date <= until]
+            self._check_kind(until, claimed)
+            claimed = [date for date in claimed if date <= until]
         found = []
         for date in sorted(claimed, reverse=True):
             if len(found) != newest and is_whole(self._folder(date)):
@@ -157,7 +160,7 @@ class SnapshotStore:
         found = [read_keys(self._folder(date), field) for date in dates]
         return pd.concat(found).drop_duplicates().tolist() if found else []
 
-    def _check_kind(self, date):
+    def _check_kind(self, date, claimed):
         if isinstance(date, bool) or not isinstance(date, numbers.Real | str):
             raise TypeError(
                 explain(
@@ -166,8 +169,6 @@ class SnapshotStore:
                     "pass e.g. timestamp.isoformat()",
                 )
             )
-        with warnings.catch_warnings(action="ignore"):  # Nothing is read here.
-            claimed = list(self._claimed())
         for other in claimed:
             if isinstance(other, str) != isinstance(date, str):
                 raise TypeError(
