@@ -23,7 +23,7 @@ from pipelines.datasets import movielens_whole
 from pipelines.runs import train
 from tf_ctr import backbones, data, transfer
 from tf_ctr.errors import explain
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 from tf_ctr.layers import APGDense
 
 FIELDS = ("genres", "occupation", "gender")

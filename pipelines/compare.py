@@ -23,7 +23,7 @@ from pipelines.report import current_runs, report
 from pipelines.results import ResultLines
 from pipelines.rows import TARGET_ONLY, rows
 from tf_ctr.backbones import BACKBONES
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 COMPONENTS = ("embedding", "cross", "deep", "cross+deep")
 

@@ -9,7 +9,7 @@ from pipelines.ecdctr_absence import ABSENT, IN_CPM
 from pipelines.ecdctr_data import FIRST_TESTED
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import score_metrics
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 METRICS = ("auc", "gauc", "log_loss")
 

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tf_ctr.errors import explain
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 FROZEN, TUNED = "#4c72b0", "#dd8452"
 EMBEDDING = "_embedding"

@@ -10,7 +10,7 @@ import zlib
 from pipelines.progress import Progress
 from pipelines.results import ResultLines, provenance
 from tf_ctr.errors import explain
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 
 def wanted(arguments, rows, tables):

@@ -6,7 +6,7 @@ import time
 
 import keras
 
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 
 class RunRecord:

@@ -10,7 +10,7 @@ import subprocess
 import pandas as pd
 
 from tf_ctr.errors import explain
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 OTHER_FOLDER = "give the same options, or another --run-dir"
 PACKAGES = ("tf_ctr", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")

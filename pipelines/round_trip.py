@@ -24,11 +24,11 @@ from pipelines.results import ResultLines, provenance
 from pipelines.runs import train
 from tf_ctr import transfer
 from tf_ctr.backbones import dcn
+from tf_ctr.evaluation import raw_columns
 from tf_ctr.export import export
 from tf_ctr.export.agreement import compare_ways
 from tf_ctr.export.beside import load_served
-from tf_ctr.export.parity import raw_columns
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 DATASETS = {
     "movielens": presets.DATASETS["movielens_history"].load,

@@ -6,7 +6,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pipelines.groups import auc_by_frequency
 from tf_ctr import data, evaluation, transfer
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 from tf_ctr.layers import Route
 from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
 

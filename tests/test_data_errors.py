@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_ctr import data
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 FRAME = pd.DataFrame(
     {

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_ctr
 from tests.click_rates import RATES, rate_frame, rate_model
 from tests.frames import click_frame, click_schema
+from tf_ctr.evaluation import raw_columns
 from tf_ctr.export import (
     __main__,
     agreement,
@@ -28,7 +29,6 @@ from tf_ctr.export.feeds import signature_feeds
 from tf_ctr.export.frames import read_frame
 from tf_ctr.export.latency import interleaved
 from tf_ctr.export.meta_graph import read_meta_graph
-from tf_ctr.export.parity import raw_columns
 from tf_ctr.export.session_loader import SessionLoader
 
 GOOD = list(RATES.values())

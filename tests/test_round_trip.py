@@ -13,9 +13,9 @@ from pipelines.datasets import synthetic
 from pipelines.odd_requests import odd_rows, refusals, wrong_requests
 from tests.frames import click_frame
 from tf_ctr import Categorical, Numeric, Schema
+from tf_ctr.evaluation import raw_columns
 from tf_ctr.export import cpp_loader, loaders
 from tf_ctr.export.beside import load_schema
-from tf_ctr.export.parity import raw_columns
 
 REQUESTS = {
     "integers as float64",

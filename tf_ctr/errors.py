@@ -1,5 +1,8 @@
 """The three-part error message: what was expected, what came, how to fix it."""
 
+import math
+import numbers
+
 
 def explain(expected: str, received: object, fix: str) -> str:
     """Returns one message in three parts, for any exception.
@@ -61,3 +64,29 @@ def check_name(kind: str, name: str, valid) -> None:
     """
     if name not in valid:
         raise ValueError(unknown_name(kind, name, valid))
+
+
+def check_choice(argument, value, choices):
+    """Raises unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(
+            explain(
+                f"`{argument}` to be one of {', '.join(map(repr, choices))}",
+                repr(value),
+                f"pass {argument}={choices[0]!r}",
+            )
+        )
+
+
+def check_count(argument, value, least, most=math.inf):
+    """Raises unless `value` is a whole number from `least` to `most`."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not (whole and least <= value <= most):
+        limits = f"of at least {least}" if most == math.inf else f"{least} to {most}"
+        raise ValueError(
+            explain(
+                f"`{argument}` to be a whole number {limits}",
+                repr(value),
+                f"pass {argument}={max(least, 1)}, for example",
+            )
+        )

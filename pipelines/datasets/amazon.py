@@ -11,9 +11,8 @@ from pipelines.datasets.checks import check_pair
 from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
 from pipelines.datasets.negatives import draw_negatives
 from pipelines.datasets.tfds_rows import prepared
-from tf_ctr.errors import check_name
+from tf_ctr.errors import check_count, check_name
 from tf_ctr.features import Categorical, Schema, Sequence
-from tf_ctr.features.checks import check_count
 
 DOMAINS = ("Toys_and_Games", "Video_Games")
 NEGATIVES = ("uniform", "popularity")

@@ -5,9 +5,8 @@ import numpy as np
 from pipelines.datasets.amazon_reviews import FIX, read_reviews
 from pipelines.datasets.checks import data_folder
 from pipelines.datasets.domains import Splits, TwoDomains
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_count, explain
 from tf_ctr.features import Categorical, Schema
-from tf_ctr.features.checks import check_count
 
 
 def load(

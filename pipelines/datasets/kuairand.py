@@ -5,8 +5,7 @@ from pipelines.datasets.checks import check_pair
 from pipelines.datasets.domains import Splits, TwoDomains
 from pipelines.datasets.kuairand_rows import NUM_DAYS
 from pipelines.datasets.periods import Periods, daily
-from tf_ctr.errors import check_name, explain
-from tf_ctr.features.checks import check_count
+from tf_ctr.errors import check_count, check_name, explain
 
 TABS = tuple(range(15))
 VIDEO_TYPES = ("NORMAL", "AD")

@@ -10,9 +10,8 @@ from scipy.special import expit
 from pipelines.datasets import synthetic_world as worlds
 from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
 from pipelines.datasets.synthetic_traits import MAX_TAGS
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_count, explain
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
-from tf_ctr.features.checks import check_count
 from tf_ctr.metrics import exact_auc, exact_gauc, log_loss
 
 HISTORY_LENGTH = 20

@@ -6,7 +6,7 @@ import pandas as pd
 
 from tf_ctr.continual.measuring import METRICS
 from tf_ctr.errors import check_name
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 
 class Report:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.features.files import checksum, damaged_file
+from tf_ctr.files import checksum, damaged_file
 
 PARTIAL, CHECKSUMS, SCORES = ".partial", "checksums.json", "scores.npy"
 

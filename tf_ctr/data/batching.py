@@ -3,8 +3,7 @@
 import tensorflow as tf
 
 from tf_ctr.data.shuffling import seeds, shuffled
-from tf_ctr.errors import explain
-from tf_ctr.features.checks import check_count
+from tf_ctr.errors import check_count, explain
 from tf_ctr.features.columns import check_rows
 
 # Rows that are read, encoded and handed on together: enough to make the cost of a

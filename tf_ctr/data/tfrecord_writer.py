@@ -5,7 +5,7 @@ import tensorflow as tf
 from tf_ctr.data.examples import to_examples
 from tf_ctr.features import Numeric
 from tf_ctr.features.columns import check_frame, check_rows, chunks
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 
 def to_tfrecord(frame, schema, path, labelled: bool = True):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tf_ctr.errors import explain
-from tf_ctr.features.files import checksum, damaged_file
+from tf_ctr.files import checksum, damaged_file
 
 MANIFEST, REPLACED = "snapshot.json", ".replaced"
 

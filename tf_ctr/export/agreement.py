@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_ctr.evaluation import raw_columns, training_scores
 from tf_ctr.export import cpp_loader, loaders
 from tf_ctr.export.beside import load_schema, load_served
 from tf_ctr.export.feeds import signature_feeds
 from tf_ctr.export.meta_graph import read_meta_graph
-from tf_ctr.export.parity import TOLERANCE, raw_columns, training_scores
+from tf_ctr.export.parity import TOLERANCE
 from tf_ctr.export.requests import click_of
 
 NUM_ROWS = 256

@@ -3,8 +3,8 @@
 import pathlib
 
 from tf_ctr.errors import explain
+from tf_ctr.evaluation import raw_columns
 from tf_ctr.export.meta_graph import read_meta_graph
-from tf_ctr.export.parity import raw_columns
 from tf_ctr.export.rules.batching import batching_parameters, check_batching
 from tf_ctr.export.rules.files import check_files, check_name
 from tf_ctr.export.rules.findings import error, errors

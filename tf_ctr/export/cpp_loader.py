@@ -9,7 +9,7 @@ import subprocess
 import tensorflow as tf
 
 from tf_ctr.errors import explain
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 SOURCE = pathlib.Path(__file__).with_name("cpp_loader.cc")
 LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")

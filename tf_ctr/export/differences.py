@@ -6,12 +6,12 @@ import numpy as np
 import scipy.stats
 import tensorflow as tf
 
+from tf_ctr.evaluation import raw_columns
 from tf_ctr.export.beside import EXTRA, load_schema
 from tf_ctr.export.fresh_process import scores_in_batches
 from tf_ctr.export.latency import ROUNDS, call_of, interleaved
 from tf_ctr.export.loading import load_saved_model
 from tf_ctr.export.meta_graph import check_version_directory
-from tf_ctr.export.parity import raw_columns
 from tf_ctr.export.requests import click_of
 
 NUM_ROWS = 256

@@ -3,9 +3,9 @@
 import numpy as np
 
 from tf_ctr.errors import explain
+from tf_ctr.evaluation import training_scores
 from tf_ctr.export.batch_norm import fold_batch_norm
 from tf_ctr.export.equal_layers import merge_equal_layers
-from tf_ctr.export.parity import training_scores
 from tf_ctr.layers.collapse import collapse
 from tf_ctr.metrics import exact_auc
 from tf_ctr.transfer.merge_historical import merge_historical

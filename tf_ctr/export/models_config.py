@@ -7,7 +7,7 @@ from google.protobuf import text_format
 
 from tf_ctr.errors import explain
 from tf_ctr.export.versions import next_version
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 from tf_ctr.serving import protos
 
 FILE = "models.config"

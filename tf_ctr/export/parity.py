@@ -7,56 +7,12 @@ import tensorflow as tf
 
 from tf_ctr.errors import explain
 from tf_ctr.export import fresh_process
-from tf_ctr.export.fresh_process import saved_model_scores, scores_in_batches
+from tf_ctr.export.fresh_process import saved_model_scores
 from tf_ctr.export.programs import run_program
 from tf_ctr.export.requests import click_of, rows_of, signature_inputs
 from tf_ctr.export.signatures import DEFAULT
 
 TOLERANCE = 1e-6
-
-
-def raw_columns(schema, sample):
-    """Returns `{field: array}` of a frame, strings as bytes: no pickling needed."""
-    return {
-        name: np.char.encode(column.astype(str), "utf-8")
-        if column.dtype == object
-        else column
-        for name, column in schema.raw_columns(sample).items()
-    }
-
-
-def training_scorer(model, schema):
-    """Returns the function from raw columns to scores `[N]`, as training computes it.
-
-    It encodes, then runs the model, on the CPU: the reduced-precision products of a
-    GPU differ by more than an error in the export would. Traced for any batch size,
-    like the export: eager execution, and a trace for one size, round differently, by
-    more than the tolerance at times.
-
-    Args:
-        model: A `keras.Model` of the schema's encoded fields.
-        schema: The fitted schema.
-    """
-    signature = {
-        name: tf.TensorSpec(spec.shape, spec.dtype, name)
-        for name, spec in schema.inputs().items()
-    }
-
-    @tf.function(input_signature=[signature], autograph=False)
-    def predict(encoded):
-        return tf.cast(tf.reshape(model(encoded, training=False), [-1]), tf.float32)
-
-    def scores(columns):
-        with tf.device("/CPU:0"):
-            traced = predict.get_concrete_function()
-            return scores_in_batches(lambda raw: traced(schema.encode(raw)), columns)
-
-    return scores
-
-
-def training_scores(model, schema, columns):
-    """Returns the scores `[N]` of raw columns, by `training_scorer`."""
-    return training_scorer(model, schema)(columns)
 
 
 def score_differences(score, columns, loaded, saved_model, workspace, fresh=True):

@@ -4,7 +4,7 @@ import json
 import time
 
 from tf_ctr.errors import explain
-from tf_ctr.features.files import replacing
+from tf_ctr.files import replacing
 
 FILE = "promotions.json"
 KEYS = ("time", "label", "from", "to", "measures")

@@ -5,18 +5,13 @@ import pathlib
 import tensorflow as tf
 
 from tf_ctr.errors import explain
+from tf_ctr.evaluation import raw_columns, training_scorer
 from tf_ctr.export.candidates import candidate_fields
 from tf_ctr.export.checks import check_exportable
 from tf_ctr.export.conformance import require_conformant
 from tf_ctr.export.merging import folded_if_exact, merged, most_frequent_route
 from tf_ctr.export.models_config import read_labels
-from tf_ctr.export.parity import (
-    TOLERANCE,
-    raw_columns,
-    score_differences,
-    signature_differences,
-    training_scorer,
-)
+from tf_ctr.export.parity import TOLERANCE, score_differences, signature_differences
 from tf_ctr.export.record import Record
 from tf_ctr.export.samples import write_samples
 from tf_ctr.export.servable import Servable

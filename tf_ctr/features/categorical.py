@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from tf_ctr.errors import explain
-from tf_ctr.features.checks import POOLINGS, check_choice, check_name, set_count
+from tf_ctr.errors import check_choice, explain
+from tf_ctr.features.checks import POOLINGS, check_name, set_count
 
 DEFAULT_PADDING = {"string": "", "int64": -1}
 # Rows are counted in 32 bits on their way to a batch.

@@ -1,10 +1,9 @@
 """Checks of arguments that the field specs share."""
 
 import math
-import numbers
 import re
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_count, explain
 
 POOLINGS = ("mean", "sum")
 
@@ -20,32 +19,6 @@ def check_name(name):
                 "a field name of letters, digits and underscores, other than 'self'",
                 repr(name),
                 "rename the column: frame.rename(columns={...})",
-            )
-        )
-
-
-def check_choice(argument, value, choices):
-    """Raises unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(
-            explain(
-                f"`{argument}` to be one of {', '.join(map(repr, choices))}",
-                repr(value),
-                f"pass {argument}={choices[0]!r}",
-            )
-        )
-
-
-def check_count(argument, value, least, most=math.inf):
-    """Raises unless `value` is a whole number from `least` to `most`."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not (whole and least <= value <= most):
-        limits = f"of at least {least}" if most == math.inf else f"{least} to {most}"
-        raise ValueError(
-            explain(
-                f"`{argument}` to be a whole number {limits}",
-                repr(value),
-                f"pass {argument}={max(least, 1)}, for example",
             )
         )
 

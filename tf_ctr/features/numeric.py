@@ -4,8 +4,8 @@ import dataclasses
 import math
 import numbers
 
-from tf_ctr.errors import explain
-from tf_ctr.features.checks import check_choice, check_name, set_count
+from tf_ctr.errors import check_choice, explain
+from tf_ctr.features.checks import check_name, set_count
 
 
 @dataclasses.dataclass(frozen=True)

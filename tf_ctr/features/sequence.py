@@ -2,8 +2,9 @@
 
 import dataclasses
 
+from tf_ctr.errors import check_choice
 from tf_ctr.features.categorical import Categorical
-from tf_ctr.features.checks import POOLINGS, check_choice, check_name, set_count
+from tf_ctr.features.checks import POOLINGS, check_name, set_count
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,9 @@ import pathlib
 
 from tf_ctr.errors import explain
 from tf_ctr.features.categorical import Categorical
-from tf_ctr.features.files import replacing
 from tf_ctr.features.numeric import Numeric
 from tf_ctr.features.sequence import Sequence
+from tf_ctr.files import replacing
 
 FORMAT = "tf_ctr.Schema"
 VERSION = 1

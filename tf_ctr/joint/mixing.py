@@ -3,8 +3,7 @@
 import tensorflow as tf
 
 from tf_ctr.data.batching import with_cardinality
-from tf_ctr.errors import explain
-from tf_ctr.features.checks import check_count
+from tf_ctr.errors import check_count, explain
 
 
 def mix(source, target, ratio=1.0, batch_size=1024, source_weight=None):
