@@ -8,7 +8,7 @@ import keras
 from pipelines.runs import Settings
 from tf_ctr import joint, transfer
 from tf_ctr.backbones import BACKBONES
-from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
 
 # The columns of the paper's table 2.
 PAPER_BACKBONES = {

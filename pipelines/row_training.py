@@ -10,7 +10,7 @@ from pipelines.methods import transfer_by
 from pipelines.rows import PRETRAINED, Row
 from pipelines.trials import run_folder, tune
 from tf_ctr.backbones import BACKBONES
-from tf_ctr.transfer.surgery import copy_weights
+from tf_ctr.surgery.rebuild import copy_weights
 
 
 class RowTraining:

@@ -9,8 +9,8 @@ from tests.models import batch, small_dcn
 from tf_ctr.backbones import deepfm
 from tf_ctr.layers import GumbelRouter
 from tf_ctr.layers.policy import policy_penalty
+from tf_ctr.surgery.graph import number_embeddings
 from tf_ctr.transfer import autoft, route_shares, spottune
-from tf_ctr.transfer.tables import number_embeddings
 
 OPTIONS = {
     "initial_frozen_probability": 0.25,

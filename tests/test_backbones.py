@@ -18,9 +18,8 @@ import tf_ctr
 from tests.frames import click_frame, click_schema
 from tf_ctr.backbones import BACKBONES, dcn, pieces
 from tf_ctr.data import from_frame
+from tf_ctr.surgery.graph import depth_sites, embedding_calls
 from tf_ctr.transfer import METHODS
-from tf_ctr.transfer.graph import depth_sites
-from tf_ctr.transfer.tables import embedding_calls
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 SIZES = {"embedding_dim": 4, "hidden_units": (8, 6)}

@@ -15,7 +15,7 @@ from tf_ctr.backbones import BACKBONES, factorization
 from tf_ctr.data import from_frame
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.layers import Embedding
-from tf_ctr.transfer.tables import embedding_calls
+from tf_ctr.surgery.graph import embedding_calls
 
 SIZES = {"embedding_dim": 4, "hidden_units": (8, 6)}
 NEED_HISTORY = {"din", "taobao"}

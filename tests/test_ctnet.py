@@ -9,11 +9,11 @@ from tests.models import batch, small_dcn
 from tf_ctr.backbones import taobao
 from tf_ctr.data import from_frame
 from tf_ctr.layers import CrossLayer, GLUAdapter
+from tf_ctr.surgery.graph import depth_sites
+from tf_ctr.surgery.joining import add_before_activation
+from tf_ctr.surgery.rebuild import copy_weights, inputs_like
+from tf_ctr.surgery.towers import frozen_tower
 from tf_ctr.transfer import apg, autoft, ctnet
-from tf_ctr.transfer.graph import depth_sites
-from tf_ctr.transfer.joining import add_before_activation
-from tf_ctr.transfer.surgery import copy_weights, inputs_like
-from tf_ctr.transfer.towers import frozen_tower
 
 SHOP = {"number": "shop", "units": (5, 4)}  # The source domain.
 APP = {"number": "price", "units": (3, 2)}  # The target domain.

@@ -14,6 +14,7 @@ from tf_ctr.continual.periods import Period
 from tf_ctr.export import export
 from tf_ctr.layers.snapshot_aggregation import AGGREGATIONS
 from tf_ctr.optimizers import SparseAdam
+from tf_ctr.surgery import grow
 from tf_ctr.training import measure_batch_norm
 from tf_ctr.transfer import (
     a_ctr,
@@ -21,7 +22,6 @@ from tf_ctr.transfer import (
     autoft,
     ctnet,
     fill_historical,
-    grow,
     merge_historical,
 )
 from tf_ctr.transfer.historical import historical_tables

@@ -21,7 +21,8 @@ from tf_ctr.backbones import dnn
 from tf_ctr.data import from_frame
 from tf_ctr.joint import JOINT
 from tf_ctr.layers import DomainDense, Embedding
-from tf_ctr.transfer import ctnet, grow
+from tf_ctr.surgery import grow
+from tf_ctr.transfer import ctnet
 
 # The row of each tab in what is stacked by domain: 0 missing, 1 unseen.
 ROWS = {SOURCE: 2, TARGET: 3}

@@ -6,8 +6,8 @@ import pytest
 
 from tests.models import batch, small_dcn
 from tf_ctr.layers import LateralAdapter, TransferUnit
+from tf_ctr.surgery.graph import depth_sites
 from tf_ctr.transfer import progressive_nn, ptu
-from tf_ctr.transfer.graph import depth_sites
 
 
 def sigmoid(x):

@@ -16,8 +16,8 @@ from tf_ctr.layers import (
     TargetAttention,
     TransformerEncoder,
 )
+from tf_ctr.surgery.graph import depth_sites
 from tf_ctr.transfer import autoft, fine_tune
-from tf_ctr.transfer.graph import depth_sites
 
 B, T, D = 6, 9, 4
 LENGTHS = np.array([9, 7, 4, 1, 0, 9])

@@ -5,15 +5,9 @@ import numpy as np
 import pytest
 
 from tests.models import batch, small_dcn
+from tf_ctr.surgery.graph import depth_sites, embedding_calls
+from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.transfer import METHODS, autoft, fine_tune
-from tf_ctr.transfer.graph import depth_sites
-from tf_ctr.transfer.surgery import (
-    copy_layer,
-    copy_weights,
-    inputs_like,
-    rebuild,
-)
-from tf_ctr.transfer.tables import embedding_calls
 
 FROZEN = ("_frozen", "_source")
 SITES = ["cross_0", "deep_0", "cross_1", "deep_1"]

@@ -11,8 +11,10 @@ from tests.models import small_dcn
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 from tf_ctr.layers import Embedding, MaskedPooling
 from tf_ctr.optimizers import SparseAdagrad, SparseAdam
-from tf_ctr.transfer import WeightReport, autoft, grow, summary, warm_start
-from tf_ctr.transfer.table_rows import match_rows
+from tf_ctr.surgery import grow, warm_start
+from tf_ctr.surgery import weights as summary
+from tf_ctr.surgery.rows import match_rows
+from tf_ctr.transfer import WeightReport, autoft
 
 OLD, NEW = ("a", "b", "c"), ("d", "c", "a", "e")
 

@@ -2,7 +2,7 @@
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Schema
-from tf_ctr.transfer.grow import grow
+from tf_ctr.surgery.grow import grow
 
 
 def grown_schema(schema, others, frames):

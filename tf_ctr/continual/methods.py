@@ -3,10 +3,10 @@
 import numpy as np
 
 from tf_ctr.errors import check_name, explain
-from tf_ctr.transfer import METHODS, warm_start
-from tf_ctr.transfer.autoft import FROZEN
-from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
-from tf_ctr.transfer.towers import SOURCE
+from tf_ctr.surgery import warm_start
+from tf_ctr.surgery.names import FROZEN, SOURCE
+from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.transfer import METHODS
 
 TARGET_ONLY = "target_only"
 # Of the others the target model is made of the source alone.

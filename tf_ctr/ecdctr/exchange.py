@@ -2,8 +2,8 @@
 
 import warnings
 
+from tf_ctr.surgery.graph import embedding_calls
 from tf_ctr.transfer.historical import fill_historical, historical_tables
-from tf_ctr.transfer.tables import embedding_calls
 
 
 def export_snapshot(snapshots, fields, model, schema, period) -> dict:

@@ -7,8 +7,8 @@ from tf_ctr.ecdctr.choices import STARTS, chosen, on_periods, preparing
 from tf_ctr.ecdctr.exchange import export_snapshot, snapshot_ids, take_newest
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.errors import check_name, explain
+from tf_ctr.surgery.graph import embedding_calls
 from tf_ctr.transfer.historical import historical_tables
-from tf_ctr.transfer.tables import embedding_calls
 
 
 def tpm_level(

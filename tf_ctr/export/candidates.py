@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import tree
 
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.transfer.surgery import inputs_like
+from tf_ctr.surgery.rebuild import inputs_like
 
 
 def candidate_fields(schema, item_fields=None) -> list:

@@ -8,8 +8,8 @@ from tf_ctr.export.batch_norm import fold_batch_norm
 from tf_ctr.export.equal_layers import merge_equal_layers
 from tf_ctr.layers.collapse import collapse
 from tf_ctr.metrics import exact_auc
+from tf_ctr.surgery.routes import has_routes
 from tf_ctr.transfer.merge_historical import merge_historical
-from tf_ctr.transfer.routes import has_routes
 from tf_ctr.transfer.static_routes import fix_routes, static_route
 
 

@@ -101,7 +101,7 @@ class Schema:
         No known id changes its row, and nothing else is learned anew: a given
         vocabulary, hashed fields, bins, means and list lengths stay. An id is new if
         `data` alone has it at least `min_count` times. Carry a trained model over
-        with `tf_ctr.transfer.grow`.
+        with `tf_ctr.surgery.grow`.
 
         Args:
             data: As for `fit`. The order of the new rows is that of `fit`, too.

@@ -5,7 +5,7 @@ import contextlib
 import keras
 import tensorflow as tf
 
-from tf_ctr.transfer.layer_names import layers_by_path
+from tf_ctr.surgery.names import layers_by_path
 
 
 def measure_batch_norm(model, batches):

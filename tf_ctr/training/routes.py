@@ -6,8 +6,8 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
+from tf_ctr.surgery.routes import gate_model, has_routes, mean_gates
 from tf_ctr.training.temperature import routers
-from tf_ctr.transfer.routes import gate_model, has_routes, mean_gates
 
 
 class RouteLogger(keras.callbacks.Callback):

@@ -5,6 +5,11 @@
 """
 
 from tf_ctr.layers.collapse import collapse
+from tf_ctr.surgery.grow import grow
+from tf_ctr.surgery.names import freeze_layers, set_learning_rate_multipliers
+from tf_ctr.surgery.routes import gate_model, route_shares
+from tf_ctr.surgery.warm_start import warm_start
+from tf_ctr.surgery.weights import WeightReport, summary
 from tf_ctr.transfer.advertisement import a_ctr
 from tf_ctr.transfer.apg import apg
 from tf_ctr.transfer.autoft import autoft
@@ -12,20 +17,14 @@ from tf_ctr.transfer.ctnet import ctnet
 from tf_ctr.transfer.dual_embedding import dual_embedding
 from tf_ctr.transfer.fine_tune import fine_tune
 from tf_ctr.transfer.grouped_routes import group_by_route
-from tf_ctr.transfer.grow import grow
 from tf_ctr.transfer.historical import add_historical, fill_historical
 from tf_ctr.transfer.l2_sp import l2_sp
-from tf_ctr.transfer.layer_options import freeze_layers, set_learning_rate_multipliers
 from tf_ctr.transfer.merge_historical import merge_historical
 from tf_ctr.transfer.natr import natr
 from tf_ctr.transfer.progressive_nn import progressive_nn
 from tf_ctr.transfer.ptu import ptu
-from tf_ctr.transfer.routes import gate_model, route_shares
 from tf_ctr.transfer.spottune import spottune
 from tf_ctr.transfer.static_routes import fix_routes, static_route
-from tf_ctr.transfer.summary import summary
-from tf_ctr.transfer.warm_start import warm_start
-from tf_ctr.transfer.weight_report import WeightReport
 
 METHODS = {
     "fine_tune": fine_tune,

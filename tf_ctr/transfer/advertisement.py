@@ -5,10 +5,10 @@ import glob
 import keras
 
 from tf_ctr.errors import check_name
+from tf_ctr.surgery.names import layers_by_path
+from tf_ctr.surgery.rebuild import inputs_like, rebuild
+from tf_ctr.surgery.warm_start import warm_start
 from tf_ctr.transfer.historical import freeze_aggregation
-from tf_ctr.transfer.layer_names import layers_by_path
-from tf_ctr.transfer.surgery import inputs_like, rebuild
-from tf_ctr.transfer.warm_start import warm_start
 
 # What of a BatchNorm starts afresh.
 FRESH = {"reset": "", "reset_statistics": "/moving_*", "keep": None}

@@ -7,16 +7,20 @@ from keras import layers
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.layers import APGDense
+from tf_ctr.surgery.graph import depth_sites, embedding_calls
+from tf_ctr.surgery.rebuild import (
+    copy_layer,
+    copy_weights,
+    inputs_like,
+    look_up,
+    rebuild,
+)
 from tf_ctr.transfer.conditions import (
     AGGREGATIONS,
     SELF,
     condition_by_layer,
     condition_vector,
 )
-from tf_ctr.transfer.graph import depth_sites
-from tf_ctr.transfer.lookup import look_up
-from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
-from tf_ctr.transfer.tables import embedding_calls
 
 
 def apg(

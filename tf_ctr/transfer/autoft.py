@@ -7,14 +7,18 @@ import numpy as np
 
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.layers import GumbelRouter, Route
-from tf_ctr.transfer.graph import depth_sites
-from tf_ctr.transfer.lookup import instance_vector, look_up
-from tf_ctr.transfer.routes import ROUTE, has_routes
-from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
-from tf_ctr.transfer.tables import embedding_calls, number_embeddings
-from tf_ctr.transfer.towers import silence
-
-FROZEN = "_frozen"
+from tf_ctr.surgery.graph import depth_sites, embedding_calls, number_embeddings
+from tf_ctr.surgery.names import FROZEN, ROUTE
+from tf_ctr.surgery.rebuild import (
+    copy_layer,
+    copy_weights,
+    inputs_like,
+    instance_vector,
+    look_up,
+    rebuild,
+)
+from tf_ctr.surgery.routes import has_routes
+from tf_ctr.surgery.towers import silence
 
 
 def autoft(

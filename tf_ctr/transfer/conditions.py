@@ -4,7 +4,7 @@ from keras import layers
 
 from tf_ctr.errors import check_name, explain, unknown_name
 from tf_ctr.layers import ConditionAttention
-from tf_ctr.transfer.lookup import field_vector
+from tf_ctr.surgery.rebuild import field_vector
 
 SELF = "self"
 AGGREGATIONS = (

@@ -6,14 +6,9 @@ from keras import layers
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.layers import GLUAdapter
-from tf_ctr.transfer.joining import add_before_activation
-from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
-from tf_ctr.transfer.towers import (
-    check_apart,
-    frozen_tower,
-    load_tower,
-    paired_sites,
-)
+from tf_ctr.surgery.joining import add_before_activation
+from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.towers import check_apart, frozen_tower, load_tower, paired_sites
 
 ADAPTERS = {"glu": True, "linear": False}
 ATTENTION = ("*_sim", "*_eta")

@@ -3,12 +3,11 @@
 from keras import layers
 
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.transfer.joining import add_before_activation
-from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
-from tf_ctr.transfer.tables import embedding_calls
-from tf_ctr.transfer.towers import paired_sites
-
-DUAL = "_dual"
+from tf_ctr.surgery.graph import embedding_calls
+from tf_ctr.surgery.joining import add_before_activation
+from tf_ctr.surgery.names import DUAL
+from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.towers import paired_sites
 
 
 def dual_embedding(source, target=None, fields=None):

@@ -3,10 +3,10 @@
 import glob
 
 from tf_ctr.errors import check_name, explain, unknown_name
-from tf_ctr.transfer.layer_options import freeze_layers, set_learning_rate_multipliers
-from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
-from tf_ctr.transfer.tables import embedding_calls
-from tf_ctr.transfer.warm_start import warm_start
+from tf_ctr.surgery.graph import embedding_calls
+from tf_ctr.surgery.names import freeze_layers, set_learning_rate_multipliers
+from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.warm_start import warm_start
 
 PARTS = ("all", "embeddings")
 
@@ -40,15 +40,15 @@ def fine_tune(
         target: A model with layers named as in `source`, for another schema or with
             more fields; it is not changed. Its layers that find no counterpart of
             their shape keep its weights. Defaults to the architecture of `source`.
-        source_schema: See `tf_ctr.transfer.warm_start`.
-        target_schema: See `tf_ctr.transfer.warm_start`.
-        new_rows: See `tf_ctr.transfer.warm_start`.
+        source_schema: See `tf_ctr.surgery.warm_start`.
+        target_schema: See `tf_ctr.surgery.warm_start`.
+        new_rows: See `tf_ctr.surgery.warm_start`.
         return_report: Whether to return the `WeightReport` too.
 
     Returns:
         A new, uncompiled `keras.Model`, every layer trainable but those of `freeze`,
         also one that is frozen in `source`. With `return_report` that model and a
-        `WeightReport`; see `tf_ctr.transfer.summary`.
+        `WeightReport`; see `tf_ctr.surgery.weights`.
 
     Raises:
         ValueError: If `source` is not a functional model with dict inputs, a pattern

@@ -8,10 +8,10 @@ import numpy as np
 from keras import tree
 
 from tf_ctr.layers import BranchRows, CrossLayer, MergeBranches, RoutedCross
-from tf_ctr.transfer.graph import route_branches
-from tf_ctr.transfer.routes import ROUTE
+from tf_ctr.surgery.names import ROUTE
+from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.routes import route_branches
 from tf_ctr.transfer.static_routes import fix_routes
-from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
 from tf_ctr.transfer.twin_tables import FIELD_ROUTE, twin_tables
 
 

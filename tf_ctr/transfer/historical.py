@@ -5,9 +5,8 @@ import keras
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.layers import SnapshotAggregation, SnapshotTable
-from tf_ctr.transfer.calls import graph_calls
-from tf_ctr.transfer.surgery import inputs_like, rebuild
-from tf_ctr.transfer.tables import table_fields
+from tf_ctr.surgery.graph import graph_calls, table_fields
+from tf_ctr.surgery.rebuild import inputs_like, rebuild
 
 HISTORICAL, SNAPSHOTS, AGGREGATION = "_historical", "_snapshots", "_aggregation"
 

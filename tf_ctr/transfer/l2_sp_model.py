@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tf_ctr.transfer.tables import is_table, table_fields
+from tf_ctr.surgery.graph import is_table, table_fields
 
 
 @keras.saving.register_keras_serializable("tf_ctr")

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tf_ctr.layers import Embedding, SnapshotAggregation, SnapshotTable
-from tf_ctr.transfer.calls import graph_calls
-from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.graph import graph_calls
+from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
 
 TABLE = "_table"
 # Rows that are joined at once.

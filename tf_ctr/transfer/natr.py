@@ -4,10 +4,9 @@ import keras
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.layers import DomainGate, HistoryAttention
-from tf_ctr.transfer.autoft import FROZEN
-from tf_ctr.transfer.lookup import look_up
-from tf_ctr.transfer.surgery import inputs_like, rebuild
-from tf_ctr.transfer.tables import embedding_calls
+from tf_ctr.surgery.graph import embedding_calls
+from tf_ctr.surgery.names import FROZEN
+from tf_ctr.surgery.rebuild import inputs_like, look_up, rebuild
 
 
 def natr(source, item, history, attention_units=None):

@@ -1,14 +1,9 @@
 """ProgressiveNN: a frozen column with lateral links to a trainable one."""
 
 from tf_ctr.layers import LateralAdapter
-from tf_ctr.transfer.joining import add_before_activation
-from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
-from tf_ctr.transfer.towers import (
-    check_apart,
-    frozen_tower,
-    load_tower,
-    paired_sites,
-)
+from tf_ctr.surgery.joining import add_before_activation
+from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.towers import check_apart, frozen_tower, load_tower, paired_sites
 
 
 def progressive_nn(

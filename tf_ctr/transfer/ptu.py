@@ -1,13 +1,8 @@
 """PTU: transfer units mix the activations of a frozen and a trainable network."""
 
 from tf_ctr.layers import TransferUnit
-from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
-from tf_ctr.transfer.towers import (
-    check_apart,
-    frozen_tower,
-    load_tower,
-    paired_sites,
-)
+from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.towers import check_apart, frozen_tower, load_tower, paired_sites
 
 
 def ptu(source, gated=True, activation="linear", start="exact", sites=None):

@@ -4,9 +4,9 @@ from keras import tree
 
 from tf_ctr.errors import check_name
 from tf_ctr.layers import Route
-from tf_ctr.transfer.graph import route_branches
-from tf_ctr.transfer.routes import ROUTE, route_shares, routes
-from tf_ctr.transfer.surgery import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.names import ROUTE
+from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.routes import route_branches, route_shares, routes
 
 
 def static_route(model, dataset):

@@ -5,9 +5,9 @@ import glob
 import numpy as np
 
 from tf_ctr.layers import Embedding, RoutedIds, TwinEmbedding
-from tf_ctr.transfer.graph import route_branches
-from tf_ctr.transfer.routes import ROUTE
-from tf_ctr.transfer.surgery import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.names import ROUTE
+from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.routes import route_branches
 
 FIELD_ROUTE = f"_embedding{ROUTE}"
 

@@ -6,8 +6,8 @@ import pandas as pd
 
 from tf_ctr.errors import explain
 from tf_ctr.layers import Route
-
-ROUTE = "_route"
+from tf_ctr.surgery.graph import graph_calls
+from tf_ctr.surgery.names import ROUTE
 
 
 def gate_model(model):
@@ -90,3 +90,20 @@ def mean_gates(gates, dataset):
         for site, taken in gates.predict(dataset, verbose=0).items()
     }
     return pd.Series(shares, name="frozen_share")
+
+
+def route_branches(model):
+    """Returns which two layers every route of an AutoFT model chooses between.
+
+    Args:
+        model: A functional `keras.Model`.
+
+    Returns:
+        `{route: (frozen layer, tuned layer)}`, all names.
+    """
+    routes = {layer.name for layer in model.layers if isinstance(layer, Route)}
+    return {
+        name: tuple(parents[:2])
+        for name, parents in graph_calls(model)
+        if name in routes
+    }

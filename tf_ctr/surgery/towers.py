@@ -6,10 +6,10 @@ import inspect
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.transfer.graph import depth_sites
-from tf_ctr.transfer.surgery import copy_weights, rebuild
+from tf_ctr.surgery.graph import depth_sites
+from tf_ctr.surgery.names import SOURCE
+from tf_ctr.surgery.rebuild import copy_weights, rebuild
 
-SOURCE = "_source"
 # What each layer of noise has of it.
 NOISE = {
     keras.layers.Dropout: "rate",

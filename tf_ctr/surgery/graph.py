@@ -1,10 +1,122 @@
-"""The embedding tables of a functional model, and the fields that they serve."""
+"""The calls of a functional model's layers.
+
+Read from `model.get_config()`, the public form that is also in a `.keras` file, so
+that they are alike on a fresh model, a reloaded one and a user's own.
+"""
 
 import keras
 
 from tf_ctr.errors import explain
 from tf_ctr.layers import DomainDense, DomainNorm, Embedding, SnapshotTable
-from tf_ctr.transfer.calls import check_functional, graph_calls, upstream
+
+
+def check_functional(model):
+    """Returns `{name: Input}` of a functional model, or says what is wrong."""
+    if not isinstance(model, keras.Model) or isinstance(model, keras.Sequential):
+        raise ValueError(_not_functional(type(model).__name__))
+    inputs = getattr(model, "input", None)
+    if not isinstance(inputs, dict):
+        raise ValueError(
+            _not_functional(f"{type(model).__name__} with inputs {inputs}")
+        )
+    for key, tensor in inputs.items():
+        if tensor.name != key:
+            raise ValueError(
+                explain(
+                    "every Input to be named as its key",
+                    f"key '{key}' for Input(name='{tensor.name}')",
+                    f"write keras.Input(..., name='{key}')",
+                )
+            )
+    return inputs
+
+
+def graph_calls(model):
+    """Returns `(layer name, names of its parents)` per call, in graph order."""
+    check_functional(model)
+    calls = []
+    for config in model.get_config()["layers"]:
+        for node in config["inbound_nodes"]:
+            calls.append((config["name"], _tensor_sources(node)))
+    return calls
+
+
+def upstream(calls):
+    """Yields, per call, the layer and the names of all that comes before it."""
+    found = {}
+    for name, parents in calls:
+        before = set().union(*(found.get(p, set()) | {p} for p in parents))
+        found[name] = found.get(name, set()) | before
+        yield name, before
+
+
+def _not_functional(received):
+    return explain(
+        "a functional keras.Model with a dict of inputs by field name",
+        received,
+        "build it with a function of tf_ctr.backbones, or with keras.Model(inputs="
+        "{'user': keras.Input((), name='user'), ...}, outputs=...)",
+    )
+
+
+def _tensor_sources(node):
+    """Returns the names of the layers whose outputs a call takes."""
+    if isinstance(node, dict):
+        if node.get("class_name") == "__keras_tensor__":
+            return [node["config"]["keras_history"][0]]
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        return [name for part in node for name in _tensor_sources(part)]
+    return []
+
+
+def depth_sites(model):
+    """Returns the names of the adaptable layers, in the order of the forward pass.
+
+    A site has weights, is no embedding table, and is not the prediction layer:
+    another layer with weights comes after it.
+
+    Args:
+        model: A functional `keras.Model`.
+
+    Returns:
+        List of layer names, e.g. `["cross_0", "deep_0", "deep_1"]`.
+
+    Raises:
+        ValueError: If the model is not functional with dict inputs, or a site is
+            called more than once (its depth is then not one place).
+    """
+    calls = graph_calls(model)
+    layers = {layer.name: layer for layer in model.layers}
+    with_successor = set()
+    for name, before in upstream(calls):
+        if _has_depth(layers.get(name)):
+            with_successor |= before
+    sites = [
+        layer.name
+        for layer in model.layers
+        if _has_depth(layer) and layer.name in with_successor
+    ]
+    _check_called_once(sites, [name for name, _ in calls])
+    return sites
+
+
+def _has_depth(layer):
+    return (
+        isinstance(layer, keras.Layer) and bool(layer.weights) and not is_table(layer)
+    )
+
+
+def _check_called_once(sites, called):
+    shared = [name for name in sites if called.count(name) > 1]
+    if shared:
+        raise ValueError(
+            explain(
+                "every layer of the network to be called once",
+                f"several calls of {shared}",
+                "build one layer per call; only embedding tables may be shared",
+            )
+        )
 
 
 def is_table(layer):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Numeric
 from tf_ctr.features.encoder import bucket
-from tf_ctr.transfer.tables import table_inputs
+from tf_ctr.surgery.graph import table_inputs
 
 NEW_ROWS = ("initial", "unseen")
 MISSING = ("missing",)

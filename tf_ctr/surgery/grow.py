@@ -5,11 +5,11 @@ import glob
 
 from tf_ctr.errors import explain
 from tf_ctr.features.fields import check_fitted
-from tf_ctr.transfer.layer_names import weights_by_path
-from tf_ctr.transfer.surgery import inputs_like, rebuild
-from tf_ctr.transfer.table_rows import fields_by_table
-from tf_ctr.transfer.tables import domain_fields
-from tf_ctr.transfer.warm_start import warm_start
+from tf_ctr.surgery.graph import domain_fields
+from tf_ctr.surgery.names import weights_by_path
+from tf_ctr.surgery.rebuild import inputs_like, rebuild
+from tf_ctr.surgery.rows import fields_by_table
+from tf_ctr.surgery.warm_start import warm_start
 
 
 def grow(model, old_schema, new_schema, new_rows="unseen", return_report=False):
@@ -145,7 +145,7 @@ def _check_schemas(old_schema, new_schema):
                 "two schemas that differ in their vocabularies only",
                 f"other differences in the fields {wrong}",
                 "take old_schema.extend(data) as the new one; for other fields build "
-                "a model of the new schema and use tf_ctr.transfer.warm_start",
+                "a model of the new schema and use tf_ctr.surgery.warm_start",
             )
         )
 

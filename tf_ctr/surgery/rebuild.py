@@ -6,10 +6,12 @@ never changed.
 """
 
 import keras
+from keras import layers
 
 from tf_ctr.errors import explain
-from tf_ctr.transfer.calls import check_functional
-from tf_ctr.transfer.weight_plan import plan_weights
+from tf_ctr.layers import MaskedPooling
+from tf_ctr.surgery.graph import check_functional
+from tf_ctr.surgery.weights import plan_weights
 
 
 def inputs_like(*models):
@@ -125,7 +127,7 @@ def rebuild(model, inputs, call=None, suffix="", trainable=True):
 def copy_weights(source, target, suffix="", skip=()):
     """Copies weights by layer name, variable to variable, all or nothing.
 
-    What a method copies between models of one schema; `tf_ctr.transfer.warm_start`
+    What a method copies between models of one schema; `tf_ctr.surgery.warm_start`
     is for models of two.
 
     Args:
@@ -148,7 +150,84 @@ def copy_weights(source, target, suffix="", skip=()):
                 f"the weights of '{name}' to have one shape in both models",
                 f"source {old}, target {new}",
                 f"use one schema and one size, pass skip=('{name}',), or copy with "
-                "tf_ctr.transfer.warm_start",
+                "tf_ctr.surgery.warm_start",
             )
         )
     return plan.run()
+
+
+def look_up(source, inputs, embeddings, suffix="", trainable=True):
+    """Runs copies of a model's embedding layers on the inputs.
+
+    Args:
+        source: The model; it is not changed.
+        inputs: `{field: keras.Input}`.
+        embeddings: `{field: layer name}`; fields may share a layer.
+        suffix: Appended to the names of the layers.
+        trainable: Whether the copies are trainable.
+
+    Returns:
+        `{field: its embeddings}`, `[B, D]` or `[B, T, D]`.
+    """
+    copies = {
+        name: copy_layer(source.get_layer(name), suffix, trainable)
+        for name in dict.fromkeys(embeddings.values())
+    }
+    return {field: copies[name](inputs[field]) for field, name in embeddings.items()}
+
+
+def field_vector(field, inputs, rows, name, suffix=""):
+    """One vector per instance of a field: its embedding, pooled, or its numbers.
+
+    Args:
+        field: Name of the field.
+        inputs: `{field: keras.Input}`.
+        rows: `{field: its embeddings}`, of some fields.
+        name: Start of the names of the layers, `{name}_pooling` or `{name}_input`.
+        suffix: Appended to these.
+
+    Returns:
+        `[B, N]`; `None` for ids without embeddings.
+    """
+    values = inputs[field]
+    if field in rows:
+        if len(rows[field].shape) == 2:
+            return rows[field]
+        return MaskedPooling(name=f"{name}_pooling{suffix}")(rows[field], values)
+    if "float" not in values.dtype:
+        return None
+    if len(values.shape) == 2:
+        return values
+    return layers.Reshape((-1,), name=f"{name}_input{suffix}")(values)
+
+
+def instance_vector(inputs, rows, suffix=""):
+    """One vector per instance: pooled embeddings, and the numbers without one.
+
+    Args:
+        inputs: `{field: keras.Input}`.
+        rows: `{field: its embeddings}`, of some fields.
+        suffix: Appended to the names of the layers.
+
+    Returns:
+        `[B, N]`.
+
+    Raises:
+        ValueError: If there is neither an embedding nor a float input.
+    """
+    vectors = [
+        field_vector(field, inputs, rows, f"{field}_policy", suffix) for field in inputs
+    ]
+    vectors = [vector for vector in vectors if vector is not None]
+    if not vectors:
+        raise ValueError(
+            explain(
+                "an embedding (output dim above 1) or a float input, for the policies "
+                "to decide by",
+                f"the inputs {sorted(inputs)}",
+                "raise the embedding dim",
+            )
+        )
+    if len(vectors) == 1:
+        return vectors[0]
+    return layers.Concatenate(name=f"policy_input{suffix}")(vectors)

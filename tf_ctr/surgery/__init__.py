@@ -1,0 +1,1 @@
+"""How a functional model is read, cut and refilled."""
