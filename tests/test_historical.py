@@ -12,18 +12,12 @@ from tf_ctr.backbones import BACKBONES, dnn
 from tf_ctr.continual import Training
 from tf_ctr.continual.periods import Period
 from tf_ctr.export import export
+from tf_ctr.inference import merge_historical
 from tf_ctr.layers.snapshot_aggregation import AGGREGATIONS
 from tf_ctr.optimizers import SparseAdam
 from tf_ctr.surgery import grow
 from tf_ctr.training import measure_batch_norm
-from tf_ctr.transfer import (
-    a_ctr,
-    add_historical,
-    autoft,
-    ctnet,
-    fill_historical,
-    merge_historical,
-)
+from tf_ctr.transfer import a_ctr, add_historical, autoft, ctnet, fill_historical
 from tf_ctr.transfer.historical import historical_tables
 
 SCHEMA = click_schema()

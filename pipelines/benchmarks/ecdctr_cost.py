@@ -22,7 +22,8 @@ from pipelines.benchmarks.counts import add_counts
 from pipelines.benchmarks.interleave import interleave, markdown, ratios
 from tf_ctr.backbones import dnn
 from tf_ctr.features import Categorical, Schema
-from tf_ctr.transfer import add_historical, fill_historical, merge_historical
+from tf_ctr.inference import merge_historical
+from tf_ctr.transfer import add_historical, fill_historical
 from tf_ctr.transfer.historical import historical_tables
 
 BATCHES = 4

@@ -4,36 +4,10 @@ import numpy as np
 
 from tf_ctr.errors import explain
 from tf_ctr.evaluation import training_scores
-from tf_ctr.export.batch_norm import fold_batch_norm
-from tf_ctr.export.equal_layers import merge_equal_layers
-from tf_ctr.layers.collapse import collapse
+from tf_ctr.inference.batch_norm import fold_batch_norm
+from tf_ctr.inference.static_routes import static_route
 from tf_ctr.metrics import exact_auc
 from tf_ctr.surgery.routes import has_routes
-from tf_ctr.transfer.merge_historical import merge_historical
-from tf_ctr.transfer.static_routes import fix_routes, static_route
-
-
-def merged(model):
-    """Returns a model with fewer weights and the same scores.
-
-    * APG: the factors of over-parameterised layers are multiplied out.
-    * AutoFT: frozen and fine-tuned twins that are equal become one, without a route.
-    * CTNet: what the source tower and the target tower both compute, such as shared
-      attention on tables that were not trained, is computed once.
-    * E-CDCTR: the historical embeddings of an id are joined once, in a table.
-
-    BatchNorm is `tf_ctr.export.batch_norm.fold_batch_norm`'s.
-
-    Args:
-        model: A functional `keras.Model` with dict inputs; it is not changed.
-
-    Returns:
-        A `keras.Model`; `model` itself, if there is nothing to merge.
-    """
-    model = merge_historical(collapse(model))
-    if has_routes(model):
-        model = fix_routes(model)
-    return merge_equal_layers(model)
 
 
 def folded_if_exact(model, schema, columns, tolerance):

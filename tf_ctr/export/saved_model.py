@@ -9,7 +9,7 @@ from tf_ctr.evaluation import raw_columns, training_scorer
 from tf_ctr.export.candidates import candidate_fields
 from tf_ctr.export.checks import check_exportable
 from tf_ctr.export.conformance import require_conformant
-from tf_ctr.export.merging import folded_if_exact, merged, most_frequent_route
+from tf_ctr.export.merging import folded_if_exact, most_frequent_route
 from tf_ctr.export.models_config import read_labels
 from tf_ctr.export.parity import TOLERANCE, score_differences, signature_differences
 from tf_ctr.export.record import Record
@@ -23,6 +23,7 @@ from tf_ctr.export.server_files import (
 )
 from tf_ctr.export.versions import check_directory, publish, staging
 from tf_ctr.export.warmup import FILE, write_warmup
+from tf_ctr.inference.merged import merged
 
 NUM_EXAMPLE_ROWS = 256
 

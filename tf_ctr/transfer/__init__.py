@@ -4,7 +4,10 @@
 `natr` have their form, but start with new, untrained layers.
 """
 
-from tf_ctr.layers.collapse import collapse
+from tf_ctr.inference.collapse import collapse
+from tf_ctr.inference.grouped_routes import group_by_route
+from tf_ctr.inference.merge_historical import merge_historical
+from tf_ctr.inference.static_routes import fix_routes, static_route
 from tf_ctr.surgery.grow import grow
 from tf_ctr.surgery.names import freeze_layers, set_learning_rate_multipliers
 from tf_ctr.surgery.routes import gate_model, route_shares
@@ -16,15 +19,12 @@ from tf_ctr.transfer.autoft import autoft
 from tf_ctr.transfer.ctnet import ctnet
 from tf_ctr.transfer.dual_embedding import dual_embedding
 from tf_ctr.transfer.fine_tune import fine_tune
-from tf_ctr.transfer.grouped_routes import group_by_route
 from tf_ctr.transfer.historical import add_historical, fill_historical
 from tf_ctr.transfer.l2_sp import l2_sp
-from tf_ctr.transfer.merge_historical import merge_historical
 from tf_ctr.transfer.natr import natr
 from tf_ctr.transfer.progressive_nn import progressive_nn
 from tf_ctr.transfer.ptu import ptu
 from tf_ctr.transfer.spottune import spottune
-from tf_ctr.transfer.static_routes import fix_routes, static_route
 
 METHODS = {
     "fine_tune": fine_tune,

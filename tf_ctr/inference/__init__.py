@@ -1,0 +1,1 @@
+"""Rewrites of a model that give the same scores by less work."""
