@@ -13,7 +13,7 @@ from tf_ctr.export import export
 from tf_ctr.layers import APGDense
 from tf_ctr.surgery.graph import depth_sites
 from tf_ctr.transfer import METHODS, apg, autoft, collapse
-from tf_ctr.transfer.conditions import AGGREGATIONS
+from tf_ctr.transfer.apg import AGGREGATIONS
 
 SMALL = {"rank": 2, "over_parameter": 11}
 DEEP = ["deep_0", "deep_1"]

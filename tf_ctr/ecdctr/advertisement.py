@@ -9,7 +9,7 @@ from tf_ctr.ecdctr.choices import REINITIALISE, chosen, on_periods, preparing
 from tf_ctr.ecdctr.exchange import take_the_same
 from tf_ctr.errors import check_name, explain
 from tf_ctr.transfer import a_ctr
-from tf_ctr.transfer.advertisement import FRESH
+from tf_ctr.transfer.a_ctr import FRESH
 
 
 def a_ctr_level(

@@ -13,7 +13,7 @@ from tf_ctr.surgery.names import freeze_layers, set_learning_rate_multipliers
 from tf_ctr.surgery.routes import gate_model, route_shares
 from tf_ctr.surgery.warm_start import warm_start
 from tf_ctr.surgery.weights import WeightReport, summary
-from tf_ctr.transfer.advertisement import a_ctr
+from tf_ctr.transfer.a_ctr import a_ctr
 from tf_ctr.transfer.apg import apg
 from tf_ctr.transfer.autoft import autoft
 from tf_ctr.transfer.ctnet import ctnet

@@ -1,8 +1,12 @@
 """L2-SP: fine-tuning with a pull to the starting point."""
 
+import keras
+import tensorflow as tf
+from keras import ops
+
 from tf_ctr.errors import check_name, explain
+from tf_ctr.surgery.graph import is_table, table_fields
 from tf_ctr.transfer.fine_tune import fine_tune
-from tf_ctr.transfer.l2_sp_model import L2SPModel
 
 
 def l2_sp(source, alpha=0.01, beta=0.01, target=None, new=()):
@@ -14,7 +18,7 @@ def l2_sp(source, alpha=0.01, beta=0.01, target=None, new=()):
     `tf_ctr.layers.Embedding(l2=...)` does, so that its gradient stays sparse. Frozen
     weights and BatchNorm statistics are left out.
 
-    The result is a `tf_ctr.transfer.l2_sp_model.L2SPModel`, a functional model that
+    The result is a `tf_ctr.transfer.l2_sp.L2SPModel`, a functional model that
     holds the start beside its graph: a penalty layer in the graph could not reach the
     weights of another layer after reloading, and would be a layer with weights to
     every other method. Export and other methods drop the penalty.
@@ -88,3 +92,133 @@ def _new_layers(source, target, new):
             )
         )
     return found
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class L2SPModel(keras.Model):
+    """The model that `tf_ctr.transfer.l2_sp` returns.
+
+    The start is held by the model itself, beside its graph: layers, scores, export
+    and every method of `tf_ctr.transfer` are those of the plain model, and saving,
+    loading and resuming keep the start as they keep any weight.
+
+    The penalty is part of the training loss (`fit`, `train_on_batch`,
+    `compute_loss(training=True)`); `evaluate` reports the plain loss.
+
+    Args:
+        inputs: `{name: keras.Input}`.
+        outputs: Output of the graph.
+        name: Name of the model.
+        alpha: Weight of the distance to the start.
+        beta: Weight of the size of new weights.
+        new: Names of the layers without a start.
+        **kwargs: `trainable` of `keras.Model`.
+
+    Example:
+
+    >>> inputs = {"age": keras.Input((1,), name="age")}
+    >>> output = keras.layers.Dense(1, name="click")(inputs["age"])
+    >>> model = L2SPModel(inputs, output, alpha=0.5, beta=0.0, new=())
+    >>> model.remember_start()
+    >>> float(model.penalty({"age": [[1.0]]}))
+    0.0
+    """
+
+    # Keras revives a functional subclass whose positional arguments are these three.
+    def __init__(self, inputs, outputs, name=None, *, alpha, beta, new, **kwargs):
+        super().__init__(inputs, outputs, name=name, **kwargs)
+        self.alpha = alpha
+        self.beta = beta
+        self.new = list(new)
+        self._table_fields = table_fields(self)
+        self._start = [
+            self.add_weight(
+                shape=weight.shape,
+                dtype=weight.dtype,
+                initializer="zeros",
+                trainable=False,
+                name="start",
+            )
+            for weight in self._shared_weights()
+        ]
+
+    def remember_start(self):
+        """Makes the present weights the start."""
+        for start, weight in zip(self._start, self._shared_weights(), strict=True):
+            start.assign(weight)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Adds the penalty to the loss of training."""
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not training or not (self.alpha or self.beta):
+            return loss
+        # The gradients of the replicas are summed.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return loss + ops.cast(self.penalty(x) / replicas, loss.dtype)
+
+    def penalty(self, features):
+        """Returns the penalty on a batch, a float32 scalar.
+
+        Args:
+            features: What the model takes; read are the ids of the tables.
+        """
+        if not isinstance(features, dict):
+            names = [tensor.name for tensor in self.inputs]
+            features = dict(zip(names, keras.tree.flatten(features), strict=True))
+        start = iter(self._start)
+        terms = [ops.zeros((), "float32")]
+        for layer in self._weighted_layers():
+            is_new = layer.name in self.new
+            factor = (self.beta if is_new else self.alpha) / 2
+            for weight in layer.weights:
+                origin = None if is_new else next(start)
+                if not factor or not weight.trainable:
+                    continue
+                if is_table(layer):
+                    ids = [features[field] for field in self._table_fields[layer.name]]
+                    terms += [factor * _row_penalty(weight, origin, i) for i in ids]
+                else:
+                    terms.append(factor * _distance(weight, origin))
+        return sum(terms)
+
+    def get_config(self):
+        """Returns the graph and the arguments of the penalty."""
+        return {
+            **super().get_config(),
+            "alpha": self.alpha,
+            "beta": self.beta,
+            "new": list(self.new),
+        }
+
+    def _weighted_layers(self):
+        # By name, for the order of the layers may be another after reloading.
+        layers = [layer for layer in self.layers if layer.weights]
+        return sorted(layers, key=lambda layer: layer.name)
+
+    def _shared_weights(self):
+        """BatchNorm statistics too: whether a weight is trained may change later."""
+        return [
+            weight
+            for layer in self._weighted_layers()
+            if layer.name not in self.new
+            for weight in layer.weights
+        ]
+
+
+def _distance(weight, origin):
+    weight = ops.convert_to_tensor(weight)
+    if origin is not None:
+        weight = weight - ops.convert_to_tensor(origin)
+    return ops.cast(ops.sum(ops.square(weight)), "float32")
+
+
+def _row_penalty(table, origin, ids):
+    """Mean over the batch; reads, and differentiates, no other row."""
+    ids = tf.cast(ids, "int64")
+    rows = tf.nn.embedding_lookup(table.value, ids)
+    if origin is not None:
+        rows -= tf.nn.embedding_lookup(origin.value, ids)
+    total = tf.reduce_sum(tf.square(rows))
+    return total / tf.cast(tf.shape(ids)[0], total.dtype)
