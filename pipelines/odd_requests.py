@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tf_ctr.export.agreement import WAYS
+from tf_ctr.serving.parity import WAYS
 
 LONG = 1000
 INTEGERS = (None, -1, -(2**63), 2**63 - 1)
@@ -73,7 +73,7 @@ def refusals(version, tensors, ways=REFUSING_WAYS):
     Args:
         version: A version directory.
         tensors: A request to `serving_default` that is right.
-        ways: Those of `tf_ctr.export.agreement.WAYS` to try.
+        ways: Those of `tf_ctr.serving.parity.WAYS` to try.
 
     Returns:
         A frame with a row per request and a column per way: the name of the error,

@@ -26,9 +26,9 @@ from tf_ctr import transfer
 from tf_ctr.backbones import dcn
 from tf_ctr.evaluation import raw_columns
 from tf_ctr.export import export
-from tf_ctr.export.agreement import compare_ways
-from tf_ctr.export.beside import load_served
 from tf_ctr.files import replacing
+from tf_ctr.serving.parity import compare_ways
+from tf_ctr.serving.version import load_served
 
 DATASETS = {
     "movielens": presets.DATASETS["movielens_history"].load,

@@ -8,9 +8,8 @@ import numpy as np
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from tf_ctr.export.json_examples import example_feeds
-from tf_ctr.export.json_requests import predict_feeds
-from tf_ctr.export.meta_graph import signatures
+from tf_ctr.serving.version import signatures
+from tf_ctr.serving.wire.json import example_feeds, predict_feeds
 
 PATH = re.compile(
     r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"

@@ -25,9 +25,9 @@ from tensorflow_serving.apis import (
 )
 
 from tests.stand_in_rest import answer
-from tf_ctr.export.meta_graph import signatures
-from tf_ctr.export.rules.warmup import serialized_examples
-from tf_ctr.export.session_loader import SessionLoader
+from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.rules.warmup import serialized_examples
+from tf_ctr.serving.version import signatures
 
 
 class NotServedError(LookupError):

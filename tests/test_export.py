@@ -17,11 +17,13 @@ import tf_ctr
 from tests.frames import click_frame, click_schema
 from tf_ctr.backbones import dcn
 from tf_ctr.data import from_frame
-from tf_ctr.export import export, fresh_process, parity, saved_model
-from tf_ctr.export.versions import next_version, publish, staging
+from tf_ctr.export import export, saved_model
 from tf_ctr.inference.batch_norm import fold_batch_norm
 from tf_ctr.inference.merged import merged
 from tf_ctr.layers import Embedding, GumbelRouter
+from tf_ctr.serving import parity
+from tf_ctr.serving.labels.versions import next_version, publish, staging
+from tf_ctr.serving.loaders import fresh_process
 from tf_ctr.transfer import autoft
 
 USERS = ["ann", "bob"]

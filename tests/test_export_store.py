@@ -5,11 +5,13 @@ import json
 
 import pytest
 
-from tf_ctr.export import promotion, server_files, store_lock
-from tf_ctr.export.models_config import label_newest, read_labels, write_labels
-from tf_ctr.export.promotion import promote, rollback
+from tf_ctr.export import server_files
 from tf_ctr.export.server_files import publish_labelled
-from tf_ctr.export.store_lock import locked
+from tf_ctr.serving.labels import promotion
+from tf_ctr.serving.labels import versions as store_lock
+from tf_ctr.serving.labels.models_config import label_newest, read_labels, write_labels
+from tf_ctr.serving.labels.promotion import promote, rollback
+from tf_ctr.serving.labels.versions import locked
 
 
 @pytest.fixture

@@ -10,18 +10,17 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 import tf_ctr
-from tf_ctr.export.conformance import check, require_conformant
-from tf_ctr.export.json_examples import example_feeds
-from tf_ctr.export.json_requests import predict_feeds
-from tf_ctr.export.rules import rows
-from tf_ctr.export.rules.files import check_files
-from tf_ctr.export.rules.findings import errors
-from tf_ctr.export.rules.graph import check_graph
-from tf_ctr.export.rules.signatures import check_signatures
-from tf_ctr.export.rules.warmup import serialized_examples
-from tf_ctr.export.session_loader import SessionLoader
-from tf_ctr.export.text_protos import parse_batching_parameters
-from tf_ctr.serving import protos
+from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.rules import rows
+from tf_ctr.serving.rules.conformance import check, require_conformant
+from tf_ctr.serving.rules.files import check_files
+from tf_ctr.serving.rules.findings import errors
+from tf_ctr.serving.rules.graph import check_graph
+from tf_ctr.serving.rules.signatures import check_signatures
+from tf_ctr.serving.rules.warmup import serialized_examples
+from tf_ctr.serving.wire import protos
+from tf_ctr.serving.wire.json import example_feeds, predict_feeds
+from tf_ctr.serving.wire.protos import parse_batching_parameters
 
 
 @pytest.fixture(scope="module")

@@ -13,23 +13,23 @@ import tf_ctr
 from tests.click_rates import RATES, rate_frame, rate_model
 from tests.frames import click_frame, click_schema
 from tf_ctr.evaluation import raw_columns
-from tf_ctr.export import (
-    __main__,
-    agreement,
-    cpp_loader,
-    differences,
-    loaders,
-    run_signatures,
-)
-from tf_ctr.export.agreement import Agreement, compare_ways
-from tf_ctr.export.beside import load_schema, load_served
-from tf_ctr.export.conformance import check
-from tf_ctr.export.differences import Differences, Latency, diff, served_bytes
-from tf_ctr.export.feeds import signature_feeds
 from tf_ctr.export.frames import read_frame
-from tf_ctr.export.latency import interleaved
-from tf_ctr.export.meta_graph import read_meta_graph
-from tf_ctr.export.session_loader import SessionLoader
+from tf_ctr.serving import __main__, differences
+from tf_ctr.serving import parity as agreement
+from tf_ctr.serving.differences import (
+    Differences,
+    Latency,
+    diff,
+    interleaved,
+    served_bytes,
+)
+from tf_ctr.serving.loaders import cpp as cpp_loader
+from tf_ctr.serving.loaders import run_signatures
+from tf_ctr.serving.loaders import ways as loaders
+from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.parity import Agreement, compare_ways, signature_feeds
+from tf_ctr.serving.rules.conformance import check
+from tf_ctr.serving.version import load_schema, load_served, read_meta_graph
 
 GOOD = list(RATES.values())
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from tests.click_rates import RATES, export_rates, rate_frame
-from tf_ctr.export import gate, label_moves, promotion
-from tf_ctr.export.differences import Differences, Latency
-from tf_ctr.export.gate import Limits, measure
-from tf_ctr.export.models_config import read_labels, write_labels
-from tf_ctr.export.promotion import promote, rollback
+from tf_ctr.serving.differences import Differences, Latency
+from tf_ctr.serving.labels import gate, promotion
+from tf_ctr.serving.labels import moves as label_moves
+from tf_ctr.serving.labels.gate import Limits, measure
+from tf_ctr.serving.labels.models_config import read_labels, write_labels
+from tf_ctr.serving.labels.promotion import promote, rollback
 
 GOOD = list(RATES.values())
 ANY_LATENCY = Limits(latency_ratio=math.inf)

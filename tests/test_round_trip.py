@@ -14,8 +14,9 @@ from pipelines.odd_requests import odd_rows, refusals, wrong_requests
 from tests.frames import click_frame
 from tf_ctr import Categorical, Numeric, Schema
 from tf_ctr.evaluation import raw_columns
-from tf_ctr.export import cpp_loader, loaders
-from tf_ctr.export.beside import load_schema
+from tf_ctr.serving.loaders import cpp as cpp_loader
+from tf_ctr.serving.loaders import ways as loaders
+from tf_ctr.serving.version import load_schema
 
 REQUESTS = {
     "integers as float64",

@@ -15,11 +15,12 @@ from tensorflow_serving.apis import predict_pb2
 
 from tests.frames import click_frame, click_schema
 from tests.stand_in_server import StandInServer
-from tf_ctr.serving import GrpcClient, RestClient, protos
+from tf_ctr.serving import GrpcClient, RestClient
+from tf_ctr.serving.client.failures import failure
+from tf_ctr.serving.client.inputs import to_inputs
 from tf_ctr.serving.examples import to_examples
-from tf_ctr.serving.failures import failure
-from tf_ctr.serving.inputs import to_inputs
-from tf_ctr.serving.json_values import json_example, json_values
+from tf_ctr.serving.wire import protos
+from tf_ctr.serving.wire.json import json_example, json_values
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,9 @@ from pipelines.benchmarks.compiled import description
 from pipelines.benchmarks.interleave import interleave, markdown, ratios
 from pipelines.options import number
 from tf_ctr.evaluation import raw_columns
-from tf_ctr.export.beside import load_schema
-from tf_ctr.export.differences import served_bytes
 from tf_ctr.export.frames import read_frame
-from tf_ctr.export.latency import call_of
-from tf_ctr.export.loading import load_saved_model
+from tf_ctr.serving.differences import call_of, served_bytes
+from tf_ctr.serving.version import load_saved_model, load_schema
 
 NUM_ROWS = 1024
 

@@ -51,7 +51,7 @@ Several processes may export to a directory and promote in it at the same time: 
 change of its labels waits for the lock `.lock`, which is there for that moment only.
 """
 
-from tf_ctr.export.placement import ops_placement, placement_report
 from tf_ctr.export.saved_model import export
+from tf_ctr.serving.placement import ops_placement, placement_report
 
 __all__ = ["export", "ops_placement", "placement_report"]

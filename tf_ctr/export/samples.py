@@ -7,8 +7,8 @@ import math
 import numpy as np
 from google.protobuf import text_format
 
-from tf_ctr.export.requests import request, signature_inputs, signature_names
-from tf_ctr.export.signatures import CANDIDATES, DEFAULT, EXAMPLES, STRING_IDS
+from tf_ctr.serving.wire.names import CANDIDATES, DEFAULT, EXAMPLES, STRING_IDS
+from tf_ctr.serving.wire.requests import request, signature_inputs, signature_names
 
 NUM_ROWS = 3
 

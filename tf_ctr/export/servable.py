@@ -9,8 +9,9 @@ from tensorflow.compat.v1.saved_model.signature_def_utils import MethodNameUpdat
 from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
 
 from tf_ctr.errors import explain
-from tf_ctr.export.signatures import CLASSIFY, REGRESS, signature_functions
+from tf_ctr.export.signatures import signature_functions
 from tf_ctr.inference.candidates import candidate_model
+from tf_ctr.serving.wire.names import CLASSIFY, REGRESS
 
 METHOD_NAMES = {
     CLASSIFY: "tensorflow/serving/classify",

@@ -3,10 +3,9 @@
 import re
 
 from tf_ctr.errors import explain
-from tf_ctr.export.models_config import label_newest
-from tf_ctr.export.store_lock import locked
-from tf_ctr.export.versions import publish
 from tf_ctr.files import replacing
+from tf_ctr.serving.labels.models_config import label_newest
+from tf_ctr.serving.labels.versions import locked, publish
 
 BATCHES_PER_REQUEST = 8
 BATCHING = """\

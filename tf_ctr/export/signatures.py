@@ -3,11 +3,17 @@
 import tensorflow as tf
 
 from tf_ctr.export.examples import parse_examples
-from tf_ctr.export.string_ids import has_integer_ids, integers, string_spec
-
-DEFAULT, STRING_IDS, CANDIDATES = "serving_default", "string_ids", "candidates"
-EXAMPLES, REGRESS, CLASSIFY = "predict_examples", "regress", "classify"
-CLASSES = ("no_click", "click")
+from tf_ctr.export.string_ids import integers, string_spec
+from tf_ctr.serving.wire.names import (
+    CANDIDATES,
+    CLASSES,
+    CLASSIFY,
+    DEFAULT,
+    EXAMPLES,
+    REGRESS,
+    STRING_IDS,
+    has_integer_ids,
+)
 
 
 def signature_functions(schema, encode, predict, predict_candidates, item_fields):

@@ -8,6 +8,7 @@ import itertools
 import tensorflow as tf
 
 LARGEST = str(2**63 - 1)
+
 # `[0-9]{1,18}`, or the digits of LARGEST up to a place where there is a smaller one.
 INTEGER = "-?0*([0-9]{{1,18}}|{}|{})|-0*{}".format(
     "|".join(
@@ -18,11 +19,6 @@ INTEGER = "-?0*([0-9]{{1,18}}|{}|{})|-0*{}".format(
     LARGEST,
     2**63,
 )
-
-
-def has_integer_ids(fields) -> bool:
-    """Whether any of the fields has ids that are integers."""
-    return any(field.dtype == "int64" for field in fields)
 
 
 def string_spec(field, spec):

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tf_ctr.export.requests import request, signature_inputs, signature_names
-from tf_ctr.serving import protos
+from tf_ctr.serving.wire import protos
+from tf_ctr.serving.wire.requests import request, signature_inputs, signature_names
 
 FILE = "tf_serving_warmup_requests"
 KINDS = {

@@ -4,7 +4,7 @@ They need the package `tensorflow-serving-api` (`pip install 'tf_ctr[serving]'`)
 is imported when a client is made.
 """
 
-from tf_ctr.serving.grpc_client import GrpcClient
-from tf_ctr.serving.rest_client import RestClient
+from tf_ctr.serving.client.grpc import GrpcClient
+from tf_ctr.serving.client.rest import RestClient
 
 __all__ = ["GrpcClient", "RestClient"]

@@ -1,0 +1,1 @@
+"""Clients of TF Serving, by gRPC and REST."""

@@ -1,0 +1,203 @@
+"""Two versions side by side: scores, size and latency on the same rows."""
+
+import random
+import time
+from typing import NamedTuple
+
+import numpy as np
+import scipy.stats
+import tensorflow as tf
+
+from tf_ctr.evaluation import raw_columns
+from tf_ctr.serving.loaders.fresh_process import scores_in_batches
+from tf_ctr.serving.version import (
+    EXTRA,
+    check_version_directory,
+    load_saved_model,
+    load_schema,
+)
+from tf_ctr.serving.wire.requests import click_of
+
+NUM_ROWS = 256
+
+BATCH_SIZES = (1, 64, 1024)
+
+ROUNDS = 50
+
+WARM_UP_ROUNDS = 10
+
+
+class Latency(NamedTuple):
+    """Median seconds of a call at one batch size.
+
+    Attributes:
+        first: Of the first version.
+        second: Of the second one.
+        again: Of the first one, timed as if it were a third: what is noise.
+    """
+
+    first: float
+    second: float
+    again: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long the second takes."""
+        return self.second / self.first
+
+    @property
+    def noise(self) -> float:
+        """The same ratio of the first version to itself; 1 without noise."""
+        return self.again / self.first
+
+
+class Differences(NamedTuple):
+    """The result of `diff`.
+
+    Attributes:
+        rows: How many rows were scored.
+        scores: The scores of both, `(array [N], array [N])`.
+        bytes: What the server reads of each: all but `assets.extra`.
+        latency: `{batch size: Latency}`.
+    """
+
+    rows: int
+    scores: tuple
+    bytes: tuple
+    latency: dict
+
+    @property
+    def largest(self) -> float:
+        """The largest difference of a score."""
+        return float(np.max(np.abs(np.subtract(*self.scores))))
+
+    def __str__(self):
+        first, second = self.scores
+        mean = np.mean(np.abs(first - second))
+        correlation = _rank_correlation(first, second)
+        lines = [
+            f"scores of {self.rows} rows: largest difference {self.largest:.2e}, mean "
+            f"{mean:.2e}, rank correlation {correlation:.4f}",
+            f"mean score: {np.mean(first):.4f} -> {np.mean(second):.4f}",
+            f"size: {self.bytes[0] / 1e6:.2f} MB -> {self.bytes[1] / 1e6:.2f} MB "
+            f"(x{self.bytes[1] / self.bytes[0]:.2f})",
+        ]
+        lines += [
+            f"latency at batch {size}: {1e3 * each.first:.2f} ms -> "
+            f"{1e3 * each.second:.2f} ms (x{each.ratio:.2f}; noise x{each.noise:.2f})"
+            for size, each in self.latency.items()
+        ]
+        return "\n".join(lines)
+
+
+def diff(first, second, frame=None, batch_sizes=BATCH_SIZES, rounds=ROUNDS):
+    """Returns how two versions differ on the same rows.
+
+    Latency is that of `serving_default` in this process, on the CPU, without network;
+    the versions take turns in random order, and the first is timed twice.
+
+    Args:
+        first: A version directory.
+        second: Another one. Each reads the fields that its own schema names.
+        frame: Raw rows. `None` takes 256 of `schema.example_rows` of the first.
+        batch_sizes: Batch sizes to time; none for no latency.
+        rounds: How often each call is timed.
+
+    Returns:
+        A `Differences`.
+
+    Raises:
+        ValueError: If a version is damaged or lacks its schema, or the rows lack a
+            field of either.
+        TypeError: For a column whose values do not fit its field.
+
+    Example:
+
+    >>> diff("savedmodels/no-such-model/1", "savedmodels/no-such-model/2")
+    Traceback (most recent call last):
+    ValueError: Expected a version directory, with a saved_model.pb...
+    """
+    schemas = [load_schema(version) for version in (first, second)]
+    if frame is None:
+        frame = schemas[0].example_rows(NUM_ROWS)
+    columns = [raw_columns(schema, frame) for schema in schemas]
+    loaded = [load_saved_model(version) for version in (first, second)]
+    with tf.device("/CPU:0"):
+        served = [each.signatures["serving_default"] for each in loaded]
+        scores = [_scores(*each) for each in zip(served, columns, strict=True)]
+        latency = {n: _latency(served, columns, n, rounds) for n in batch_sizes}
+    sizes = served_bytes(first), served_bytes(second)
+    return Differences(len(frame), tuple(scores), sizes, latency)
+
+
+def served_bytes(version) -> int:
+    """Returns the bytes of the files that the server reads."""
+    version = check_version_directory(version)
+    extra = version / EXTRA
+    files = (path for path in version.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files if extra not in path.parents)
+
+
+def _scores(signature, columns):
+    return scores_in_batches(
+        lambda raw: tf.constant(
+            click_of({k: v.numpy() for k, v in signature(**raw).items()})
+        ),
+        columns,
+    )
+
+
+def _latency(served, columns, batch_size, rounds):
+    first, second = (
+        call_of(*each, batch_size) for each in zip(served, columns, strict=True)
+    )
+    # Two functions of the same work, so that the second is timed as a version is.
+    again = call_of(served[0], columns[0], batch_size)
+    seconds = interleaved({"first": first, "second": second, "again": again}, rounds)
+    return Latency(**seconds)
+
+
+def _rank_correlation(first, second):
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(scipy.stats.spearmanr(first, second).statistic)
+
+
+def interleaved(calls, rounds=ROUNDS) -> dict:
+    """Returns the median seconds of each call.
+
+    The calls take turns in an order that is drawn anew each round: in a fixed one,
+    what ran before slows a call down or speeds it up by up to a quarter.
+
+    Args:
+        calls: `{name: function without arguments}`.
+        rounds: How often each is timed.
+
+    Example:
+
+    >>> sorted(interleaved({"a": lambda: None, "b": lambda: None}, rounds=2))
+    ['a', 'b']
+    """
+    names, seconds = list(calls), {name: [] for name in calls}
+    order = random.Random(0)
+    for i in range(WARM_UP_ROUNDS + rounds):
+        order.shuffle(names)
+        for name in names:
+            start = time.perf_counter()
+            calls[name]()
+            if i >= WARM_UP_ROUNDS:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: float(np.median(values)) for name, values in seconds.items()}
+
+
+def call_of(signature, columns, batch_size):
+    """Returns a function that runs a signature on a batch, and waits for the scores.
+
+    Args:
+        signature: A signature of `tf.saved_model.load`.
+        columns: `{field: array [N, ...]}`, raw; repeated if there are too few.
+        batch_size: Rows of the batch.
+    """
+    rows = np.arange(batch_size) % len(next(iter(columns.values())))
+    tensors = {name: tf.constant(values[rows]) for name, values in columns.items()}
+    return lambda: [output.numpy() for output in signature(**tensors).values()]

@@ -1,0 +1,1 @@
+"""Which version is served under which label, and the commands that move labels."""

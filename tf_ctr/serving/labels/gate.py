@@ -1,0 +1,99 @@
+"""What a version must show before a label moves to it."""
+
+from typing import NamedTuple
+
+from tf_ctr.errors import explain
+from tf_ctr.metrics import calibration, exact_auc
+from tf_ctr.serving.differences import diff
+from tf_ctr.serving.version import load_schema
+
+BATCH_SIZES = (1, 64)
+
+
+class Limits(NamedTuple):
+    """How much worse than the stable version a candidate may be.
+
+    Attributes:
+        auc_loss: AUC of the stable version less that of the candidate.
+        calibration_error: Distance of predicted over observed clicks from 1.
+        latency_ratio: Median latency over that of the stable version. The stable
+            version is timed twice; its ratio to itself must keep the limit too.
+        size_ratio: Served bytes over those of the stable version.
+    """
+
+    auc_loss: float = 0.001
+    calibration_error: float = 0.1
+    latency_ratio: float = 1.25
+    size_ratio: float = 1.5
+
+
+class Measure(NamedTuple):
+    """One measure of the gate.
+
+    Attributes:
+        name: What is measured.
+        value: Of the candidate.
+        limit: What it must not exceed; the least for `auc`.
+        passed: Whether it holds; NaN never does.
+    """
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+
+    def __str__(self):
+        verdict = "ok" if self.passed else "FAILED"
+        return f"{verdict:7}{self.name}: {self.value:.4f}, limit {self.limit:.4f}"
+
+
+def measure(candidate, stable, frame, limits=None) -> list:
+    """Returns the measures of a candidate on labelled rows.
+
+    Args:
+        candidate: A version directory.
+        stable: The version that it would replace; `None` if there is none: AUC is
+            compared with 0.5 then, and latency and size are not.
+        frame: Raw rows with the label.
+        limits: `Limits`; their defaults for `None`.
+
+    Returns:
+        A list of `Measure`.
+
+    Raises:
+        ValueError: If the rows lack a field or the label, or one of the classes.
+    """
+    limits = Limits() if limits is None else limits
+    labels = load_schema(candidate).labels(frame)
+    if len(set(labels.tolist())) < 2:
+        raise ValueError(
+            explain(
+                "rows with clicks and without, to measure AUC",
+                f"{len(labels)} rows, all labelled {labels[:1]}",
+                "give more rows, of the days after the training",
+            )
+        )
+    against = candidate if stable is None else stable
+    sizes = () if stable is None else BATCH_SIZES
+    found = diff(against, candidate, frame, sizes)
+    before, after = (exact_auc(labels, scores) for scores in found.scores)
+    least = 0.5 if stable is None else before - limits.auc_loss
+    error = abs(calibration(labels, found.scores[1]) - 1)
+    measures = [
+        Measure("auc", after, least, after >= least),
+        _at_most("calibration error", error, limits.calibration_error),
+    ]
+    if stable is not None:
+        ratio = found.bytes[1] / found.bytes[0]
+        measures.append(_at_most("size ratio", ratio, limits.size_ratio))
+    for size, latency in found.latency.items():
+        # A machine too noisy to tell must not let a slow version pass.
+        noise = max(latency.noise, 1 / latency.noise)
+        for name, value in (("ratio", latency.ratio), ("noise", noise)):
+            name = f"latency {name} at batch {size}"
+            measures.append(_at_most(name, value, limits.latency_ratio))
+    return measures
+
+
+def _at_most(name, value, limit):
+    return Measure(name, float(value), limit, bool(value <= limit))

@@ -1,0 +1,1 @@
+"""The ways to load a SavedModel and run its signatures."""

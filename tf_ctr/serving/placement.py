@@ -1,0 +1,115 @@
+"""Which operations of a version can run on a GPU, and which stay on the CPU."""
+
+import pathlib
+
+import pandas as pd
+import tensorflow as tf
+
+# Not public, but the registry that TensorFlow itself places by: pinned by a test.
+from tensorflow.python.framework.kernels import get_registered_kernels_for_op
+
+from tf_ctr.errors import explain
+from tf_ctr.serving.version import load_saved_model
+
+PARTS = ("encode", "predict_encoded")
+# Kernels of "DEFAULT" are for all devices.
+GPU = ("GPU", "DEFAULT")
+# Inputs and outputs, calls and constants: what no kernel decides on.
+STRUCTURAL = {
+    "Placeholder",
+    "Identity",
+    "IdentityN",
+    "NoOp",
+    "PartitionedCall",
+    "StatefulPartitionedCall",
+}
+
+
+def ops_placement(version) -> pd.DataFrame:
+    """Returns the operations of a version, and whether a GPU can run them.
+
+    Args:
+        version: The version that `export` wrote.
+
+    Returns:
+        One line per part, operation and answer: `part`, `"encode"` for raw values to
+        ids and `"predict_encoded"` for ids to scores; `op`; `gpu_kernel`, whether
+        there is a kernel for a GPU, of the dtypes in use; and `count`.
+
+    Raises:
+        ValueError: If the version is damaged, or none of `export`'s.
+        RuntimeError: If this TensorFlow was built without GPU kernels.
+    """
+    if not _has_gpu("MatMul"):
+        raise RuntimeError(
+            explain(
+                "a TensorFlow with GPU kernels; no GPU is needed",
+                f"TensorFlow {tf.__version__} for the CPU alone",
+                "pip install tensorflow, not tensorflow-cpu, on Linux",
+            )
+        )
+    loaded = load_saved_model(version)
+    rows = []
+    for part in PARTS:
+        for node in _nodes(_graph(loaded, part, version)):
+            if node.op not in STRUCTURAL:
+                rows.append((part, node.op, _has_gpu(node.op, node)))
+    frame = pd.DataFrame(rows, columns=["part", "op", "gpu_kernel"])
+    return frame.value_counts(sort=False).reset_index()
+
+
+def placement_report(version) -> str:
+    """Returns `ops_placement` in a few lines.
+
+    Args:
+        version: The version that `export` wrote.
+
+    Raises:
+        ValueError: As `ops_placement`.
+        RuntimeError: As `ops_placement`.
+    """
+    frame = ops_placement(version)
+    lines = [f"Operations of {pathlib.Path(version)} without a GPU kernel:"]
+    for part in PARTS:
+        own = frame[frame.part == part]
+        without = own[~own.gpu_kernel]
+        names = ", ".join(f"{r.op} ({r['count']})" for _, r in without.iterrows())
+        lines.append(
+            f"{part}: {without['count'].sum()} of {own['count'].sum()}"
+            + (f": {names}" if names else "")
+        )
+    return "\n".join(lines)
+
+
+def _graph(loaded, part, version):
+    function = getattr(loaded, part, None)
+    if function is None:
+        raise ValueError(
+            explain(
+                f"a version with the function '{part}'",
+                f"{version}, which has none",
+                "export the model again with this release of tf_ctr",
+            )
+        )
+    return function.concrete_functions[0].graph.as_graph_def()
+
+
+def _nodes(graph):
+    """All nodes, those of the functions that are called too."""
+    return [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+
+
+def _has_gpu(op, node=None):
+    """Whether an operation has a GPU kernel, of the dtypes of `node` if given."""
+    kernels = get_registered_kernels_for_op(op).kernel
+    return any(k.device_type in GPU and _takes(k, node) for k in kernels)
+
+
+def _takes(kernel, node):
+    if node is None:
+        return True
+    return all(
+        node.attr[each.name].type in each.allowed_values.list.type
+        for each in kernel.constraint
+        if each.name in node.attr
+    )

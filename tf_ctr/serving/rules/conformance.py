@@ -1,0 +1,95 @@
+"""The rules of TF Serving for a version, checked without the server."""
+
+import pathlib
+
+from tf_ctr.errors import explain
+from tf_ctr.evaluation import raw_columns
+from tf_ctr.features import Schema
+from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.rules.batching import batching_parameters, check_batching
+from tf_ctr.serving.rules.files import check_files, check_name
+from tf_ctr.serving.rules.findings import error, errors
+from tf_ctr.serving.rules.graph import check_graph
+from tf_ctr.serving.rules.requests import check_requests
+from tf_ctr.serving.rules.rows import NUM_ROWS, check_rows, check_schema
+from tf_ctr.serving.rules.signatures import check_signatures
+from tf_ctr.serving.rules.warmup import check_warmup
+from tf_ctr.serving.version import read_meta_graph
+
+
+def check(version, published=True) -> list:
+    """Returns where a version departs from the rules of TF Serving.
+
+    Files and checksums, signatures, operations, batching parameters, warm-up requests
+    and request samples, each of which is run; then rows that are drawn from the
+    schema. Nothing is written.
+
+    Args:
+        version: A version directory, e.g. `"savedmodels/dcn/1"`.
+        published: Whether the directory must have the name of a version already.
+
+    Returns:
+        A list of `Finding`. None has severity `"error"` if the server will load the
+        version and answer requests.
+
+    Example:
+
+    >>> [finding] = check("savedmodels/no-such-model/1")
+    >>> finding.rule, finding.severity
+    ('files', 'error')
+    """
+    version = pathlib.Path(version)
+    found = list(check_name(version)) if published else []
+    try:
+        meta_graph = read_meta_graph(version)
+    except (ValueError, OSError) as problem:
+        return [*found, error("files", str(problem))]
+    found += check_files(version, meta_graph)
+    found += check_signatures(meta_graph)
+    found += check_graph(meta_graph)
+    found += check_batching(version, meta_graph)
+    if errors(found):  # What is damaged is not run.
+        return found
+    try:
+        with SessionLoader(version) as loaded:
+            return found + _run(version, loaded)
+    except ValueError as problem:
+        return [*found, error("load", str(problem))]
+
+
+def require_conformant(version, published=True) -> list:
+    """Returns the notes of `check`, or raises.
+
+    Args:
+        version: A version directory.
+        published: Whether the directory must have the name of a version already.
+
+    Raises:
+        ValueError: With all errors that `check` finds.
+    """
+    found = check(version, published)
+    if wrong := errors(found):
+        raise ValueError(
+            explain(
+                f"{version} by the rules of TF Serving",
+                "; ".join(f"{each.rule}: {each.message.rstrip('.')}" for each in wrong),
+                "export the version again",
+            )
+        )
+    return found
+
+
+def _run(version, loaded):
+    parameters = batching_parameters(version)
+    sizes = parameters.allowed_batch_sizes if parameters is not None else ()
+    found = [*check_warmup(version, loaded, sizes), *check_requests(version, loaded)]
+    file = version / "assets.extra" / "schema.json"
+    if file.exists():
+        try:
+            schema = Schema.load(file)
+        except (ValueError, TypeError) as problem:
+            return [*found, error("rows", str(problem))]
+        found += check_schema(schema, loaded.meta_graph)
+        columns = raw_columns(schema, schema.example_rows(NUM_ROWS))
+        found += check_rows(loaded, columns)
+    return found

@@ -1,0 +1,93 @@
+"""Rules for the files of a version: named for the server, all there, undamaged."""
+
+import zipfile
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import fingerprint_pb2
+
+# Not public, but the only code that computes what the server logs: pinned by a test.
+from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
+
+from tf_ctr.serving.rules.findings import error
+
+RULE = "files"
+HASHES = (
+    "saved_model_checksum",
+    "graph_def_program_hash",
+    "signature_def_hash",
+    "saved_object_graph_hash",
+    "checkpoint_hash",
+)
+
+
+def check_name(version):
+    """Yields what keeps the server from seeing the version under its number."""
+    name = version.resolve().name
+    if not (name.isascii() and name.isdecimal() and str(int(name)) == name):
+        yield error(
+            RULE,
+            f"a version is named by an integer without zeros before it, "
+            f"not {name!r}; the server passes over it",
+        )
+
+
+def check_files(version, meta_graph):
+    """Yields files that are missing or differ from what was written."""
+    yield from _check_fingerprint(version)
+    yield from _check_variables(version)
+    for asset in meta_graph.asset_file_def:
+        if not (version / "assets" / asset.filename).is_file():
+            yield error(RULE, f"assets/{asset.filename} is missing")
+    for archive in sorted((version / "assets.extra").glob("*.keras")):
+        yield from _check_archive(archive)
+
+
+def _check_fingerprint(version):
+    file = version / "fingerprint.pb"
+    if not file.is_file():
+        yield error(RULE, "fingerprint.pb is missing: a half-written version")
+        return
+    try:
+        written = fingerprint_pb2.FingerprintDef.FromString(file.read_bytes())
+        found = fingerprint_pb2.FingerprintDef.FromString(
+            fingerprinting.CreateFingerprintDef(str(version))
+        )
+    except (DecodeError, fingerprinting.FingerprintException, RuntimeError) as problem:
+        yield error(RULE, f"fingerprint.pb cannot be compared: {problem}")
+        return
+    for name in HASHES:
+        if getattr(written, name) != getattr(found, name):
+            yield error(
+                RULE,
+                f"{name} differs from the one in fingerprint.pb: a file "
+                "was damaged or exchanged after the export",
+            )
+
+
+def _check_variables(version):
+    """Reads every variable: TensorFlow compares each with its checksum."""
+    prefix = version / "variables" / "variables"
+    if not prefix.with_suffix(".index").is_file():
+        yield error(RULE, "variables/variables.index is missing")
+        return
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as problem:
+        yield error(RULE, f"variables/ cannot be read: {_first_line(problem)}")
+
+
+def _check_archive(archive):
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            damaged = opened.testzip()
+    except zipfile.BadZipFile as problem:
+        damaged = problem
+    if damaged is not None:
+        yield error(RULE, f"assets.extra/{archive.name} is damaged: {damaged}")
+
+
+def _first_line(problem):
+    return str(problem).splitlines()[0][:200]

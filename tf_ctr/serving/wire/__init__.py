@@ -1,0 +1,1 @@
+"""The formats of requests: protos, JSON and names of signatures."""
