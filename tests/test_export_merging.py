@@ -13,7 +13,7 @@ from tests.models import batch, small_dcn
 from tests.test_export import predict, trained_dcn, tree
 from tf_ctr.data import from_frame
 from tf_ctr.export import export
-from tf_ctr.export.merging import folded_if_exact
+from tf_ctr.export.served import folded_if_exact
 from tf_ctr.inference.batch_norm import fold_batch_norm
 from tf_ctr.inference.equal_layers import merge_equal_layers
 from tf_ctr.inference.merged import merged

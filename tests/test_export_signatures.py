@@ -14,8 +14,7 @@ from tests.test_export import predict, trained_dcn
 from tf_ctr.data.examples import to_examples
 from tf_ctr.evaluation import raw_columns
 from tf_ctr.export import export, ops_placement, placement_report
-from tf_ctr.export.candidates import candidate_fields
-from tf_ctr.export.string_ids import integers
+from tf_ctr.export.signatures import candidate_fields, integers
 from tf_ctr.inference.candidates import candidate_model
 from tf_ctr.transfer import apg, autoft, ctnet, group_by_route
 

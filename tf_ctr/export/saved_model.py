@@ -6,19 +6,18 @@ import tensorflow as tf
 
 from tf_ctr.errors import explain
 from tf_ctr.evaluation import raw_columns, training_scorer
-from tf_ctr.export.candidates import candidate_fields
 from tf_ctr.export.checks import check_exportable
-from tf_ctr.export.merging import folded_if_exact, most_frequent_route
 from tf_ctr.export.record import Record
-from tf_ctr.export.samples import write_samples
+from tf_ctr.export.samples import FILE, write_samples, write_warmup
 from tf_ctr.export.servable import Servable
+from tf_ctr.export.served import folded_if_exact, most_frequent_route
 from tf_ctr.export.server_files import (
     batching_text,
     check_batch_sizes,
     check_name,
     publish_labelled,
 )
-from tf_ctr.export.warmup import FILE, write_warmup
+from tf_ctr.export.signatures import candidate_fields
 from tf_ctr.inference.merged import merged
 from tf_ctr.serving.labels.models_config import read_labels
 from tf_ctr.serving.labels.versions import check_directory, publish, staging

@@ -1,9 +1,16 @@
-"""The functions behind the signatures, from requests to scores."""
+"""The functions behind the signatures, from requests to scores.
+
+Integer ids that a client wrote as strings.
+
+JavaScript rounds integers beyond 2^53, so a REST client needs strings for them.
+"""
+
+import itertools
 
 import tensorflow as tf
 
+from tf_ctr.errors import explain, unknown_name
 from tf_ctr.export.examples import parse_examples
-from tf_ctr.export.string_ids import integers, string_spec
 from tf_ctr.serving.wire.names import (
     CANDIDATES,
     CLASSES,
@@ -13,6 +20,19 @@ from tf_ctr.serving.wire.names import (
     REGRESS,
     STRING_IDS,
     has_integer_ids,
+)
+
+LARGEST = str(2**63 - 1)
+
+# `[0-9]{1,18}`, or the digits of LARGEST up to a place where there is a smaller one.
+INTEGER = "-?0*([0-9]{{1,18}}|{}|{})|-0*{}".format(
+    "|".join(
+        f"{LARGEST[:place]}[0-{int(digit) - 1}][0-9]{{{18 - place}}}"
+        for place, digit in enumerate(LARGEST)
+        if digit != "0"
+    ),
+    LARGEST,
+    2**63,
 )
 
 
@@ -115,3 +135,85 @@ def _flat_rows(features, item_fields):
             for name, value in features.items()
         }
     return flat, shape
+
+
+def string_spec(field, spec):
+    """Returns the specification of a field's raw values with its ids as strings."""
+    if field.dtype != "int64":
+        return spec
+    return tf.TensorSpec(spec.shape, tf.string, spec.name)
+
+
+def integers(text, field):
+    """Returns the integers that strings spell, by TensorFlow ops.
+
+    The empty string is a missing value. Text that spells no 64-bit integer is an
+    unseen id: an error would fail all requests of a batch.
+
+    Args:
+        text: Strings of any shape.
+        field: A fitted field with integer ids.
+
+    Returns:
+        int64 tensor of the shape of `text`.
+
+    Example:
+
+    >>> from tf_ctr import Categorical
+    >>> item = Categorical("item", vocabulary=[7, 0])
+    >>> integers(tf.constant(["7", "", "x", "9" * 20]), item).numpy()
+    array([ 7, -1,  1,  1])
+    """
+    spelled = tf.strings.regex_full_match(text, INTEGER)
+    text = tf.where(
+        spelled, text, tf.where(text == "", str(field.padding), _unseen(field))
+    )
+    return tf.strings.to_number(text, tf.int64)
+
+
+def _unseen(field):
+    """The first natural number that is neither an id of the field nor padding."""
+    owner = getattr(field, "owner", field)
+    taken = {owner.padding, *(owner.vocabulary or ())}
+    return str(next(i for i in itertools.count() if i not in taken))
+
+
+def candidate_fields(schema, item_fields=None) -> list:
+    """Returns the names of the fields that every candidate item has values of its own.
+
+    Args:
+        schema: A `tf_ctr.Schema`.
+        item_fields: Their names. `None` takes all but the schema's group and its
+            sequences: what surely is the user's. A context field among the items'
+            costs more, and moves no score.
+
+    Returns:
+        Names in the order of the schema; none if all fields are of one kind.
+
+    Raises:
+        ValueError: If a name is no field, or no field or all of them are the items'.
+
+    Example:
+
+    >>> from tf_ctr import Categorical, Schema, Sequence
+    >>> fields = [Categorical("item"), Sequence("history", of="item")]
+    >>> candidate_fields(Schema(fields))
+    ['item']
+    """
+    names = [field.name for field in schema.fields]
+    if item_fields is None:
+        users = {schema.group} | {f.name for f in schema.fields if hasattr(f, "of")}
+        items = [name for name in names if name not in users]
+        return items if len(items) < len(names) else []
+    chosen = {item_fields} if isinstance(item_fields, str) else set(item_fields)
+    for name in sorted(chosen - set(names)):
+        raise ValueError(unknown_name("field", name, names))
+    if not 0 < len(chosen) < len(names):
+        raise ValueError(
+            explain(
+                "some fields of the items, and some of the user",
+                f"item_fields={sorted(chosen)} of the fields {names}",
+                "name the items' only, or leave item_fields out",
+            )
+        )
+    return [name for name in names if name in chosen]
