@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_ctr.layers import APGDense, ConditionAttention
-from tf_ctr.layers.products import SMALL, vector_matrix
+from tf_ctr.layers.core.ops import SMALL, vector_matrix
 from tf_ctr.transfer import collapse
 
 VERSIONS = ["v1", "v2", "v3", "v4", "v5"]

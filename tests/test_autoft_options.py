@@ -8,7 +8,7 @@ from tests.frames import click_schema
 from tests.models import batch, small_dcn
 from tf_ctr.backbones import deepfm
 from tf_ctr.layers import GumbelRouter
-from tf_ctr.layers.policy import policy_penalty
+from tf_ctr.layers.routing.router import policy_penalty
 from tf_ctr.surgery.graph import number_embeddings
 from tf_ctr.transfer import autoft, route_shares, spottune
 

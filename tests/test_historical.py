@@ -13,7 +13,7 @@ from tf_ctr.continual import Training
 from tf_ctr.continual.periods import Period
 from tf_ctr.export import export
 from tf_ctr.inference import merge_historical
-from tf_ctr.layers.snapshot_aggregation import AGGREGATIONS
+from tf_ctr.layers.snapshots.snapshot_aggregation import AGGREGATIONS
 from tf_ctr.optimizers import SparseAdam
 from tf_ctr.surgery import grow
 from tf_ctr.training import measure_batch_norm

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tf_ctr.layers import SnapshotAggregation, SnapshotTable
-from tf_ctr.layers.snapshot_aggregation import AGGREGATIONS
+from tf_ctr.layers.snapshots.snapshot_aggregation import AGGREGATIONS
 
 RNG = np.random.default_rng(0)
 KNOWN = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0]], "float32")

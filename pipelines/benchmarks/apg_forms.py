@@ -22,7 +22,7 @@ from keras import ops
 from pipelines.benchmarks.compiled import compiled, description
 from pipelines.benchmarks.counts import add_counts
 from pipelines.benchmarks.interleave import interleave, markdown, ratios
-from tf_ctr.layers.products import vector_matrix
+from tf_ctr.layers.core.ops import vector_matrix
 
 PEAK = "peak"
 

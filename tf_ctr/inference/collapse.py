@@ -2,7 +2,7 @@
 
 import keras
 
-from tf_ctr.layers.apg_dense import FACTORS, APGDense
+from tf_ctr.layers.generated.apg_dense import FACTORS, APGDense
 
 
 def collapse(model):

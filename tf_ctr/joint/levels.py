@@ -5,7 +5,7 @@ from keras import ops
 
 from tf_ctr.backbones.pieces import penalty
 from tf_ctr.layers import DomainDense, ParallelDense
-from tf_ctr.layers.products import vector_matrix
+from tf_ctr.layers.core.ops import vector_matrix
 
 
 class Level:

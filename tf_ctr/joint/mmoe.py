@@ -6,7 +6,7 @@ from tf_ctr.backbones.pieces import check_parts, concatenate, embed, mlp, penalt
 from tf_ctr.errors import explain
 from tf_ctr.joint.pieces import domain_click, num_domains
 from tf_ctr.layers import DomainDense
-from tf_ctr.layers.products import vector_matrix
+from tf_ctr.layers.core.ops import vector_matrix
 
 
 def mmoe(

@@ -1,44 +1,41 @@
 """Keras layers that plug into functional models, one per file."""
 
-from tf_ctr.layers.alignment import Alignment
-from tf_ctr.layers.apg_dense import APGDense
-from tf_ctr.layers.bias import Bias
-from tf_ctr.layers.bilinear_fusion import BilinearFusion
-from tf_ctr.layers.bilinear_interaction import BilinearInteraction
-from tf_ctr.layers.branch_rows import BranchRows
-from tf_ctr.layers.compressed_interaction import CompressedInteraction
-from tf_ctr.layers.condition_attention import ConditionAttention
-from tf_ctr.layers.cross import CrossLayer
-from tf_ctr.layers.cross_v2 import CrossLayerV2
-from tf_ctr.layers.din_attention import DINAttention
-from tf_ctr.layers.domain_dense import DomainDense
-from tf_ctr.layers.domain_gate import DomainGate
-from tf_ctr.layers.domain_norm import DomainNorm
-from tf_ctr.layers.dual_attention import DualAttention
-from tf_ctr.layers.dual_logit import DualLogit
-from tf_ctr.layers.embedding import Embedding
-from tf_ctr.layers.eta_attention import ETAAttention
-from tf_ctr.layers.field_attention import FieldAttention
-from tf_ctr.layers.glu_adapter import GLUAdapter
-from tf_ctr.layers.history_attention import HistoryAttention
-from tf_ctr.layers.item_attention import ItemAttention
-from tf_ctr.layers.lateral_adapter import LateralAdapter
-from tf_ctr.layers.merge_branches import MergeBranches
-from tf_ctr.layers.newest import Newest
-from tf_ctr.layers.orthogonal_map import OrthogonalMap
-from tf_ctr.layers.parallel_dense import ParallelDense
-from tf_ctr.layers.pooling import MaskedPooling
-from tf_ctr.layers.route import Route
-from tf_ctr.layers.routed_cross import RoutedCross
-from tf_ctr.layers.routed_ids import RoutedIds
-from tf_ctr.layers.router import GumbelRouter
-from tf_ctr.layers.sim_attention import SIMAttention
-from tf_ctr.layers.snapshot_aggregation import SnapshotAggregation
-from tf_ctr.layers.snapshot_table import SnapshotTable
-from tf_ctr.layers.target_attention import TargetAttention
-from tf_ctr.layers.transfer_unit import TransferUnit
-from tf_ctr.layers.transformer_encoder import TransformerEncoder
-from tf_ctr.layers.twin_embedding import TwinEmbedding
+from tf_ctr.layers.adapters.domain_gate import DomainGate
+from tf_ctr.layers.adapters.glu_adapter import GLUAdapter
+from tf_ctr.layers.adapters.lateral_adapter import LateralAdapter
+from tf_ctr.layers.adapters.transfer_unit import TransferUnit
+from tf_ctr.layers.core.bias import Bias
+from tf_ctr.layers.core.embedding import Embedding
+from tf_ctr.layers.core.parallel_dense import ParallelDense
+from tf_ctr.layers.core.pooling import MaskedPooling
+from tf_ctr.layers.domains.alignment import Alignment
+from tf_ctr.layers.domains.domain_dense import DomainDense
+from tf_ctr.layers.domains.domain_norm import DomainNorm
+from tf_ctr.layers.domains.dual_attention import DualAttention
+from tf_ctr.layers.domains.dual_logit import DualLogit
+from tf_ctr.layers.domains.orthogonal_map import OrthogonalMap
+from tf_ctr.layers.generated.apg_dense import APGDense
+from tf_ctr.layers.generated.condition_attention import ConditionAttention
+from tf_ctr.layers.history.din_attention import DINAttention
+from tf_ctr.layers.history.eta_attention import ETAAttention
+from tf_ctr.layers.history.history_attention import HistoryAttention
+from tf_ctr.layers.history.item_attention import ItemAttention
+from tf_ctr.layers.history.newest import Newest
+from tf_ctr.layers.history.sim_attention import SIMAttention
+from tf_ctr.layers.history.target_attention import TargetAttention
+from tf_ctr.layers.history.transformer_encoder import TransformerEncoder
+from tf_ctr.layers.interaction.bilinear_fusion import BilinearFusion
+from tf_ctr.layers.interaction.bilinear_interaction import BilinearInteraction
+from tf_ctr.layers.interaction.compressed_interaction import CompressedInteraction
+from tf_ctr.layers.interaction.cross import CrossLayer, CrossLayerV2
+from tf_ctr.layers.interaction.field_attention import FieldAttention
+from tf_ctr.layers.routing.branches import BranchRows, MergeBranches
+from tf_ctr.layers.routing.route import Route
+from tf_ctr.layers.routing.routed_cross import RoutedCross
+from tf_ctr.layers.routing.router import GumbelRouter
+from tf_ctr.layers.routing.twin_embedding import RoutedIds, TwinEmbedding
+from tf_ctr.layers.snapshots.snapshot_aggregation import SnapshotAggregation
+from tf_ctr.layers.snapshots.snapshot_table import SnapshotTable
 
 __all__ = [
     "APGDense",

@@ -1,0 +1,1 @@
+"""What joins a source tower to a target tower: CTNet, ProgressiveNN, PTU."""

@@ -1,0 +1,1 @@
+"""Layers that every backbone needs: tables, bias, pooling, parallel dense."""

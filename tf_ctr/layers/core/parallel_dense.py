@@ -1,0 +1,116 @@
+"""Several dense layers side by side."""
+
+import keras
+from keras import ops
+
+from tf_ctr.errors import explain
+from tf_ctr.layers.core.ops import fresh
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class ParallelDense(keras.layers.Layer):
+    """S dense layers of one size in one product, `activation(x_s W_s + b_s)`.
+
+    Args:
+        units: Output width N.
+        count: Number of layers S.
+        activation: Activation of the output.
+        kernel_initializer: Initializer of each kernel. Defaults to
+            `"glorot_normal"`.
+        kernel_regularizer: Regularizer of all kernels together.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        x: One input for all layers, `[B, M]`, or one for each, `[B, S, M]`.
+
+    Output shape:
+        `[B, S, N]`.
+
+    Raises:
+        ValueError: If a size is not positive, or the shape does not fit.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import ParallelDense
+    >>> layer = ParallelDense(1, count=2, kernel_initializer="ones")
+    >>> layer(np.array([[[1.0, 2.0], [10.0, 20.0]]])).numpy()
+    array([[[ 3.],
+            [30.]]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        units,
+        count,
+        activation=None,
+        kernel_initializer="glorot_normal",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if units < 1 or count < 1:
+            raise ValueError(
+                explain(
+                    "units and count of at least 1",
+                    f"units={units}, count={count}",
+                    "pass the width and the number of the layers",
+                )
+            )
+        self.units = units
+        self.count = count
+        self.activation = keras.activations.get(activation)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, x_shape):
+        """Creates kernels `[S, M, N]` and biases `[S, N]`."""
+        if len(x_shape) != 2 and (len(x_shape) != 3 or x_shape[1] != self.count):
+            raise ValueError(
+                explain(
+                    f"an input [B, M] or [B, {self.count}, M]",
+                    tuple(x_shape),
+                    "stack one input per layer on axis 1",
+                )
+            )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.count, x_shape[-1], self.units),
+            initializer=_each(self.kernel_initializer),
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(self.count, self.units), initializer="zeros"
+        )
+
+    def call(self, x):
+        """Applies each layer to its input."""
+        equation = "bm,smn->bsn" if len(x.shape) == 2 else "bsm,smn->bsn"
+        return self.activation(ops.einsum(equation, x, self.kernel) + self.bias)
+
+    def compute_output_shape(self, x_shape):
+        """Returns `[B, S, N]`."""
+        return (x_shape[0], self.count, self.units)
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "count": self.count,
+            "activation": keras.activations.serialize(self.activation),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
+def _each(initializer):
+    """Returns an initializer that draws anew for each layer."""
+
+    def initialize(shape, dtype=None):
+        count, *kernel = shape
+        return ops.stack(
+            [fresh(initializer)(kernel, dtype=dtype) for _ in range(count)]
+        )
+
+    return initialize

@@ -1,0 +1,1 @@
+"""Layers of models that train on several domains at once."""

@@ -1,0 +1,318 @@
+"""A dense layer whose parameters are generated for each example."""
+
+import keras
+from keras import ops
+
+from tf_ctr.errors import explain, unknown_name
+from tf_ctr.layers.core.ops import fresh, vector_matrix
+from tf_ctr.layers.generated.generator import (
+    AGGREGATIONS,
+    STARTS,
+    AggregatedGenerator,
+    Generator,
+)
+
+# Shared matrix of v4: its factors in v5.
+FACTORS = {"v": ("v_right", "v_left"), "u": ("u_right", "u_left")}
+
+VERSIONS = ("v1", "v2", "v3", "v4", "v5")
+
+BIASES = ("static", "generated", "none")
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class APGDense(keras.layers.Layer):
+    """Adaptive Parameter Generation, `activation(x W(z) + b)`.
+
+    | version | kernel `W(z)` | generated from `z` |
+    |---|---|---|
+    | v1 | `W` | `W [M, N]` |
+    | v2 | `V S U`, formed before it meets `x` | `V [M, K]`, `S [K, K]`, `U [K, N]` |
+    | v3 | as v2, `((x V) S) U`: the same numbers | `V`, `S`, `U` |
+    | v4 | as v3, `V` and `U` shared by all examples | `S` |
+    | v5 | as v4, `V = Vr Vl` and `U = Ur Ul` of inner width P | `S` |
+
+    All matrices are the paper's, transposed. v5 multiplies its factors once per
+    step, not per example; `tf_ctr.transfer.collapse` does so for good: v4.
+
+    Source: APG (arXiv 2203.16218), Eqs. 1 to 7, Table 3. The paper leaves the bias
+    and the initial values open.
+
+    Args:
+        units: Output width N.
+        rank: Rank K, which v1 has not. Defaults to 4, that of the paper's Table 5.
+        over_parameter: Width P of v5. Defaults to `8 * rank`; the paper says no
+            more than P >> K.
+        version: One of the table. Defaults to v5, the full method.
+        activation: Activation of the output.
+        bias: `"static"`, `"generated"` or `"none"`.
+        generator_units: Hidden widths of the generator. Defaults to none, the
+            single layer of the paper's section 3.3.
+        generator_start: `"identity"` starts close to a layer that is the same for
+            all examples: the bias of the generator is the identity for `S`, and a
+            draw of `kernel_initializer` for other kernels. `"glorot"` has a Glorot
+            kernel and no bias: the output starts as small as the condition.
+        aggregation: How to combine what is generated from J conditions, each with
+            a generator of its own. `"mean"` and `"attention"` average the J
+            matrices `S`; `"concat"` joins the J products `(x V) S`, which a `U` of
+            `[J K, N]` projects. v4 and v5 only, where combining `S` combines whole
+            kernels. Defaults to `None`: one condition.
+        kernel_initializer: Initializer of `V` and `U` or their factors. Defaults to
+            `"lecun_normal"`: a product of any number of such factors keeps the
+            variance of its input, where Glorot's shrinks it with K.
+        bias_initializer: Initializer of the bias.
+        kernel_regularizer: Regularizer of every kernel.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        x: Input, `[B, M]`.
+        z: Condition, `[B, D]`, or conditions, `[B, J, D]`, for an `aggregation`.
+
+    Output shape:
+        `[B, N]`.
+
+    Raises:
+        ValueError: If a name is unknown, a size is not positive, K > min(M, N),
+            P < K, or the shapes do not fit.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import APGDense
+    >>> layer = APGDense(8, rank=2, activation="relu")
+    >>> layer(np.ones((3, 5)), np.ones((3, 4))).shape
+    TensorShape([3, 8])
+    """
+
+    def __init__(
+        self,
+        units,
+        rank=4,
+        over_parameter=None,
+        version="v5",
+        activation=None,
+        bias="static",
+        generator_units=(),
+        generator_start="identity",
+        aggregation=None,
+        kernel_initializer="lecun_normal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.units = units
+        self.rank = rank
+        self.over_parameter = over_parameter
+        self.version = version
+        self.activation = keras.activations.get(activation)
+        self.bias = bias
+        self.generator_units = tuple(generator_units)
+        self.generator_start = generator_start
+        self.aggregation = aggregation
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.supports_masking = True
+        check_arguments(self)
+
+    def build(self, x_shape, z_shape):
+        """Creates the shared factors, the generators and a static bias."""
+        check_shapes(self, x_shape, z_shape)
+        rows = self.rank * (z_shape[1] if self.aggregation == "concat" else 1)
+        self._factors = {
+            name: self.add_weight(
+                name=name,
+                shape=shape,
+                initializer=fresh(self.kernel_initializer),
+                regularizer=self.kernel_regularizer,
+                autocast=False,  # Factors are multiplied in float32.
+            )
+            for name, shape in self._factor_shapes(x_shape[-1], rows).items()
+        }
+        parts = self._generated_parts(x_shape[-1])
+        if self.aggregation:
+            self._generator = AggregatedGenerator(self, z_shape, parts)
+        else:
+            self._generator = Generator(self, z_shape[-1], parts)
+        self._static_bias = None
+        if self.bias == "static":
+            self._static_bias = self.add_weight(
+                name="bias", shape=(self.units,), initializer=self.bias_initializer
+            )
+
+    def _factor_shapes(self, width, rows):
+        """The shared matrices; `U` has `rows` rows."""
+        if self.version == "v4":
+            return {"v": (width, self.rank), "u": (rows, self.units)}
+        if self.version == "v5":
+            inner = self.over_parameter or 8 * self.rank
+            return {
+                "v_right": (width, inner),
+                "v_left": (inner, self.rank),
+                "u_right": (rows, inner),
+                "u_left": (inner, self.units),
+            }
+        return {}
+
+    def _generated_parts(self, width):
+        """`{name: (shape, initializer of a static one)}` of what is generated."""
+        rank, kernel = self.rank, self.kernel_initializer
+        parts = {"s": ((rank, rank), keras.initializers.Identity())}
+        if self.version == "v1":
+            parts = {"w": ((width, self.units), kernel)}
+        elif self.version in ("v2", "v3"):
+            parts["v"] = ((width, rank), kernel)
+            parts["u"] = ((rank, self.units), kernel)
+        if self.bias == "generated":
+            parts["bias"] = ((self.units,), self.bias_initializer)
+        return parts
+
+    def generate(self, z):
+        """Returns what the condition generates, for a layer that is built.
+
+        `{"w": [B, M, N]}` in v1, `v`, `s`, `u` in v2 and v3, `{"s": [B, K, K]}` in
+        v4 and v5; with `bias`, where it is generated.
+        """
+        return self._generator(z)
+
+    def call(self, x, z):
+        """Applies to each row of `x` the kernel of its row of `z`."""
+        parts = self.generate(z)
+        y = self._product(x, **parts)
+        bias = parts.get("bias", self._static_bias)
+        return self.activation(y if bias is None else y + bias)
+
+    def _product(self, x, w=None, v=None, s=None, u=None, bias=None):
+        if self.version == "v1":
+            return vector_matrix(x, w)
+        if self.version == "v2":
+            return vector_matrix(x, ops.matmul(ops.matmul(v, s), u))
+        if self.version == "v3":
+            return vector_matrix(vector_matrix(vector_matrix(x, v), s), u)
+        v, u = self._shared("v"), self._shared("u")
+        return ops.matmul(vector_matrix(ops.matmul(x, v), s), u)
+
+    def _shared(self, name):
+        """Returns `V` or `U`, multiplied out."""
+        if self.version == "v4":
+            matrix = self._factors[name]
+        else:
+            matrix = ops.matmul(*(self._factors[part] for part in FACTORS[name]))
+        return ops.cast(matrix, self.compute_dtype)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """Ends a Keras mask: there is one vector per example."""
+        return None
+
+    def compute_output_shape(self, x_shape, z_shape):
+        """Returns `[B, N]`."""
+        return (x_shape[0], self.units)
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "rank": self.rank,
+            "over_parameter": self.over_parameter,
+            "version": self.version,
+            "activation": keras.activations.serialize(self.activation),
+            "bias": self.bias,
+            "generator_units": self.generator_units,
+            "generator_start": self.generator_start,
+            "aggregation": self.aggregation,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
+def check_arguments(layer):
+    """Raises unless the arguments of an `APGDense` go together.
+
+    Args:
+        layer: The layer, its arguments set.
+
+    Raises:
+        ValueError: If one is unknown, out of range, or without a meaning here.
+    """
+    for argument, valid in [
+        ("version", VERSIONS),
+        ("bias", BIASES),
+        ("generator_start", STARTS),
+        ("aggregation", (*AGGREGATIONS, None)),
+    ]:
+        if getattr(layer, argument) not in valid:
+            names = [name for name in valid if name is not None]
+            raise ValueError(unknown_name(argument, getattr(layer, argument), names))
+    if min(layer.units, layer.rank, *layer.generator_units) < 1:
+        raise ValueError(
+            explain(
+                "units, rank and generator_units of at least 1",
+                f"units={layer.units}, rank={layer.rank}, "
+                f"generator_units={layer.generator_units}",
+                "pass rank=4 and generator_units=()",
+            )
+        )
+    _check_over_parameter(layer)
+    if layer.aggregation and layer.version not in ("v4", "v5"):
+        raise ValueError(
+            explain(
+                "version v4 or v5 to aggregate what several conditions generate",
+                f"version='{layer.version}', aggregation='{layer.aggregation}'",
+                "share V and U with version='v4', or aggregate the conditions",
+            )
+        )
+
+
+def _check_over_parameter(layer):
+    if layer.over_parameter is None:
+        return
+    if layer.version != "v5":
+        raise ValueError(
+            explain(
+                "an over_parameter for version v5 only",
+                f"over_parameter={layer.over_parameter}, version='{layer.version}'",
+                "pass version='v5', or leave over_parameter out",
+            )
+        )
+    if layer.over_parameter < layer.rank:
+        raise ValueError(
+            explain(
+                f"over_parameter (P) of at least the rank (K) {layer.rank}",
+                layer.over_parameter,
+                f"pass over_parameter={8 * layer.rank}, or a smaller rank",
+            )
+        )
+
+
+def check_shapes(layer, x_shape, z_shape):
+    """Raises unless an `APGDense` can be built on inputs of these shapes.
+
+    Args:
+        layer: The layer.
+        x_shape: Shape of the input.
+        z_shape: Shape of the condition.
+
+    Raises:
+        ValueError: If a number of axes is wrong, or the rank exceeds a width.
+    """
+    conditions = "[B, J, D]" if layer.aggregation else "[B, D]"
+    if len(x_shape) != 2 or len(z_shape) != conditions.count(",") + 1:
+        raise ValueError(
+            explain(
+                f"x of shape [B, M] and z of shape {conditions}",
+                f"x {tuple(x_shape)}, z {tuple(z_shape)}",
+                "stack J conditions on axis 1 for an aggregation, and only then",
+            )
+        )
+    limit = min(x_shape[-1], layer.units)
+    if layer.version != "v1" and layer.rank > limit:
+        raise ValueError(
+            explain(
+                f"a rank of at most {limit}, the smaller width of '{layer.name}'",
+                layer.rank,
+                f"pass rank={limit} or less: a low rank is what saves work",
+            )
+        )

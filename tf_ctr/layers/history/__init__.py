@@ -1,0 +1,1 @@
+"""Attention over a user's history of items."""

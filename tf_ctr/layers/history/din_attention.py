@@ -1,0 +1,113 @@
+"""The activation unit of the Deep Interest Network."""
+
+import keras
+from keras import ops
+
+from tf_ctr.layers.history.histories import (
+    check_candidate,
+    check_history,
+    clear,
+    masked_softmax,
+)
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class DINAttention(keras.layers.Layer):
+    """Weighted sum of a history, `u = sum_j a_j e_j`.
+
+    `a_j = MLP([e_j; e_v; e_j - e_v; e_j * e_v])` for candidate `e_v`. The weights do
+    not sum to 1: that a user has many behaviours like the candidate is information.
+    An empty history gives zeros.
+
+    Source: DIN, Zhou et al. (arXiv 1706.06978), section 4.3, Eq. 3; the product in
+    place of the outer one, and the sizes of the MLP, are those of its public code.
+
+    Args:
+        hidden_units: Widths of the MLP before its one output.
+        activation: Activation of these.
+        softmax: Whether to normalise the weights. The paper does not.
+        kernel_regularizer: Regularizer of the kernels. Defaults to none.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        query: Vector of the candidate, `[B, D]`.
+        rows: Vectors of the history, `[B, T, D]`.
+        ids: Ids of the history, `[B, T]`; 0 is padding.
+
+    Output shape:
+        `[B, D]`.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import DINAttention
+    >>> DINAttention()(np.ones((2, 6)), np.ones((2, 9, 6)), np.ones((2, 9))).shape
+    TensorShape([2, 6])
+    """
+
+    def __init__(
+        self,
+        hidden_units=(80, 40),
+        activation="sigmoid",
+        softmax=False,
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.hidden_units = tuple(hidden_units)
+        self.activation = keras.activations.get(activation)
+        self.softmax = softmax
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, query_shape, rows_shape, ids_shape):
+        """Creates the kernels and biases of the MLP."""
+        check_history(rows_shape, ids_shape)
+        check_candidate(query_shape, rows_shape)
+        widths = (4 * rows_shape[-1], *self.hidden_units, 1)
+        self._mlp = []
+        for i, shape in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            kernel = self.add_weight(
+                name=f"kernel_{i}",
+                shape=shape,
+                initializer="glorot_normal",
+                regularizer=self.kernel_regularizer,
+            )
+            self._mlp.append((kernel, self._bias(i, shape[1])))
+
+    def _bias(self, i, width):
+        if self.softmax and i == len(self.hidden_units):
+            return 0.0  # A softmax does not see what all scores share.
+        return self.add_weight((width,), "zeros", name=f"bias_{i}")
+
+    def call(self, query, rows, ids):
+        """Weighs each behaviour by the candidate, then sums."""
+        present = ops.not_equal(ids, 0)
+        rows = clear(rows, present)
+        weights = self._weights(ops.expand_dims(query, 1), rows)
+        if self.softmax:
+            weights = masked_softmax(weights, present)
+        return ops.einsum("bt,btd->bd", weights, rows)
+
+    def _weights(self, query, rows):
+        query = ops.broadcast_to(query, ops.shape(rows))
+        x = ops.concatenate([rows, query, rows - query, rows * query], axis=2)
+        for i, (kernel, bias) in enumerate(self._mlp):
+            x = ops.matmul(self.activation(x) if i else x, kernel) + bias
+        return ops.squeeze(x, 2)
+
+    def compute_output_shape(self, query_shape, rows_shape, ids_shape):
+        """Returns the shape of the candidate."""
+        return query_shape
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "hidden_units": self.hidden_units,
+            "activation": keras.activations.serialize(self.activation),
+            "softmax": self.softmax,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

@@ -1,0 +1,86 @@
+"""Attention of a candidate over the behaviours of its own category."""
+
+import keras
+from keras import ops
+
+from tf_ctr.errors import explain
+from tf_ctr.layers.history.histories import check_count, check_fixed_length
+from tf_ctr.layers.history.retrieval import by_recency, choose, take
+from tf_ctr.layers.history.target_attention import TargetAttention
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class SIMAttention(TargetAttention):
+    """Hard search of SIM: target attention on the newest k of the same category.
+
+    The search reads ids only, then k vectors of the history. A candidate without a
+    category (id 0), or with none of its category in the history, gives zeros.
+
+    Source: SIM (hard), Pi et al. (arXiv 2006.05639), as used in CTNet (arXiv
+    2208.05728), section 3.1; k = 64 is that of its section 4.2.
+
+    Args:
+        units: See `TargetAttention`.
+        num_heads: See `TargetAttention`.
+        top_k: Most behaviours that are kept; any number, be it above T.
+        kernel_regularizer: See `TargetAttention`.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        query: Vector of the candidate, `[B, N]`.
+        rows: Vectors of the history, oldest first, `[B, T, D]`.
+        ids: Ids of the history, `[B, T]`; 0 is padding.
+        category: Category id of the candidate, `[B]`.
+        categories: Category ids of the history, `[B, T]`.
+
+    Output shape:
+        `[B, units]`.
+
+    Raises:
+        ValueError: If an argument or the shapes do not fit, or T is unknown.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import SIMAttention
+    >>> category, categories = np.array([7]), np.array([[8, 9]])
+    >>> search = SIMAttention(units=2, num_heads=1)
+    >>> rows, ids = np.ones((1, 2, 3)), np.array([[5, 6]])
+    >>> search(np.ones((1, 3)), rows, ids, category, categories).numpy()
+    array([[0., 0.]], dtype=float32)
+    """
+
+    def __init__(
+        self, units=256, num_heads=8, top_k=64, kernel_regularizer=None, **kwargs
+    ):
+        super().__init__(units, num_heads, kernel_regularizer, **kwargs)
+        check_count("top_k", top_k)
+        self.top_k = top_k
+
+    def build(
+        self, query_shape, rows_shape, ids_shape, category_shape, categories_shape
+    ):
+        """Creates the kernels of the attention."""
+        check_fixed_length(rows_shape)
+        if tuple(categories_shape) != tuple(ids_shape) or len(category_shape) != 1:
+            raise ValueError(
+                explain(
+                    "the candidate's category [B], and one per id of the history "
+                    f"{tuple(ids_shape)}",
+                    f"{tuple(category_shape)} and {tuple(categories_shape)}",
+                    "keep a second history of categories, of the same max_length",
+                )
+            )
+        super().build(query_shape, rows_shape, ids_shape)
+
+    def call(self, query, rows, ids, category, categories):
+        """Searches, then attends."""
+        category = ops.expand_dims(category, 1)
+        alike = ops.logical_and(categories == category, categories != 0)
+        scores = by_recency(ops.logical_and(alike, ids != 0))
+        positions, found = choose(scores, self.top_k)
+        return self.attend(query, take(rows, positions), found)
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {**super().get_config(), "top_k": self.top_k}

@@ -1,0 +1,1 @@
+"""Interactions of fields: cross, bilinear, compressed, field attention."""

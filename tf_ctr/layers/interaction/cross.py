@@ -1,0 +1,183 @@
+"""The cross layer of the Deep & Cross Network, first version."""
+
+import keras
+from keras import ops
+
+from tf_ctr.errors import explain
+from tf_ctr.layers.interaction.checks import check_vectors
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class CrossLayer(keras.layers.Layer):
+    """One explicit feature cross, `x0 * (x . w) + b + x`.
+
+    Source: AutoFT (arXiv 2106.04873), section 3.1; Wang et al., Deep & Cross
+    Network (arXiv 1708.05123), Eq. 3.
+
+    Args:
+        kernel_initializer: Initializer of `w`. Defaults to `"glorot_normal"`.
+        bias_initializer: Initializer of `b`. Defaults to `"zeros"`.
+        kernel_regularizer: Regularizer of `w`. Defaults to none.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        x0: Input of the cross network, `[B, N]`.
+        x: Output of the cross layer before, `[B, N]`.
+
+    Output shape:
+        `[B, N]`.
+
+    Raises:
+        ValueError: If the shapes of `x0` and `x` differ or are not of rank 2.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import CrossLayer
+    >>> cross = CrossLayer(kernel_initializer="ones", bias_initializer="ones")
+    >>> x0, x = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])
+    >>> cross(x0, x).numpy()  # [1, 2] * (3 + 4) + 1 + [3, 4]
+    array([[11., 19.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        kernel_initializer="glorot_normal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, x0_shape, x_shape):
+        """Creates `w [N, 1]` and `b [N]`."""
+        check_vectors(x0_shape, x_shape)
+        width = x0_shape[-1]
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(width, 1),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(width,), initializer=self.bias_initializer
+        )
+
+    def call(self, x0, x):
+        """Crosses `x` with `x0`."""
+        return x0 * ops.matmul(x, self.kernel) + self.bias + x
+
+    def compute_output_shape(self, x0_shape, x_shape):
+        """Returns the shape of `x0`."""
+        return x0_shape
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class CrossLayerV2(keras.layers.Layer):
+    """One feature cross with a matrix, `x0 * (x W + b) + x`.
+
+    With a rank, `W = U V` is never formed: `x0 * ((x U) V + b) + x`.
+
+    Source: Wang et al., DCN V2 (arXiv 2008.13535), Eqs. 1 and 2.
+
+    Args:
+        rank: Rank K of the kernel. Defaults to a full matrix.
+        kernel_initializer: Initializer of `W`, or of `U` and `V`. Defaults to
+            `"glorot_normal"`.
+        bias_initializer: Initializer of `b`. Defaults to `"zeros"`.
+        kernel_regularizer: Regularizer of `W`, or of `U` and `V`. Defaults to none.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        x0: Input of the cross network, `[B, N]`.
+        x: Output of the cross layer before, `[B, N]`.
+
+    Output shape:
+        `[B, N]`.
+
+    Raises:
+        ValueError: If `rank` is not positive, or the shapes of `x0` and `x` differ
+            or are not of rank 2.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import CrossLayerV2
+    >>> cross = CrossLayerV2(kernel_initializer="ones", bias_initializer="ones")
+    >>> x0, x = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])
+    >>> cross(x0, x).numpy()  # [1, 2] * (3 + 4 + 1) + [3, 4]
+    array([[11., 20.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        rank=None,
+        kernel_initializer="glorot_normal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if rank is not None and rank < 1:
+            raise ValueError(explain("a rank of at least 1", rank, "pass rank=None"))
+        self.rank = rank
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, x0_shape, x_shape):
+        """Creates `W [N, N]`, or `U [N, K]` and `V [K, N]`; and `b [N]`."""
+        check_vectors(x0_shape, x_shape)
+        width = x0_shape[-1]
+        if self.rank is None:
+            self._kernels = [self._add_kernel("kernel", (width, width))]
+        else:
+            self._kernels = [
+                self._add_kernel("down_kernel", (width, self.rank)),
+                self._add_kernel("up_kernel", (self.rank, width)),
+            ]
+        self.bias = self.add_weight(
+            name="bias", shape=(width,), initializer=self.bias_initializer
+        )
+
+    def _add_kernel(self, name, shape):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            # One instance would draw the same numbers for two equal shapes.
+            initializer=self.kernel_initializer.clone(),
+            regularizer=self.kernel_regularizer,
+        )
+
+    def call(self, x0, x):
+        """Crosses `x` with `x0`."""
+        product = x
+        for kernel in self._kernels:
+            product = ops.matmul(product, kernel)
+        return x0 * (product + self.bias) + x
+
+    def compute_output_shape(self, x0_shape, x_shape):
+        """Returns the shape of `x0`."""
+        return x0_shape
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "rank": self.rank,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

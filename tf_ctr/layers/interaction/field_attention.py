@@ -1,0 +1,112 @@
+"""Self-attention between the fields of an example."""
+
+import keras
+from keras import ops
+
+from tf_ctr.errors import explain
+from tf_ctr.layers.interaction.checks import check_fields
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class FieldAttention(keras.layers.Layer):
+    """Multi-head self-attention with a residual projection.
+
+    For head `h`, `a = softmax_k(<e_m Q, e_k K>)`, `head_m = sum_k a_mk e_k V`;
+    the output is `relu([head_m^1; ...; head_m^H] + e_m R)`.
+
+    `keras.layers.MultiHeadAttention` has sub-layers, and a frozen layer with
+    sub-layers comes back trainable from a `.keras` file.
+
+    Source: AutoInt (arXiv 1810.11921), section 4.4, Eqs. 5 to 8.
+
+    Args:
+        num_heads: Number of heads. AutoInt has 2.
+        head_dim: Width of a head. AutoInt has 32.
+        scaled: Whether to divide the scores by the root of `head_dim`, as the
+            Transformer does and AutoInt does not.
+        kernel_regularizer: Regularizer of the four kernels. Defaults to none.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        x: Field embeddings, `[B, F, D]`.
+
+    Output shape:
+        `[B, F, num_heads * head_dim]`.
+
+    Raises:
+        ValueError: If a size is not positive, or `x` is not of rank 3.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import FieldAttention
+    >>> FieldAttention(num_heads=2, head_dim=8)(np.ones((5, 3, 4))).shape
+    TensorShape([5, 3, 16])
+    """
+
+    def __init__(
+        self,
+        num_heads=2,
+        head_dim=32,
+        scaled=False,
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if min(num_heads, head_dim) < 1:
+            raise ValueError(
+                explain(
+                    "num_heads and head_dim of at least 1",
+                    f"num_heads={num_heads}, head_dim={head_dim}",
+                    "pass num_heads=2 and head_dim=32",
+                )
+            )
+        self.num_heads = num_heads
+        self.head_dim = head_dim
+        self.scaled = scaled
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape):
+        """Creates `Q`, `K`, `V` and `R`, each `[D, num_heads * head_dim]`."""
+        check_fields(input_shape)
+        self._query, self._key, self._value, self._residual = [
+            self.add_weight(
+                name=f"{name}_kernel",
+                shape=(input_shape[-1], self.num_heads * self.head_dim),
+                initializer="glorot_normal",
+                regularizer=self.kernel_regularizer,
+            )
+            for name in ("query", "key", "value", "residual")
+        ]
+
+    def call(self, x):
+        """Attends from each field to all fields."""
+        query, key, value = [
+            self._heads(ops.matmul(x, kernel))
+            for kernel in (self._query, self._key, self._value)
+        ]
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        if self.scaled:
+            scores = scores / self.head_dim**0.5
+        heads = ops.transpose(ops.matmul(ops.softmax(scores), value), (0, 2, 1, 3))
+        heads = ops.reshape(heads, (-1, *self.compute_output_shape(x.shape)[1:]))
+        return ops.relu(heads + ops.matmul(x, self._residual))
+
+    def _heads(self, x):
+        """`[B, F, heads * d]` to `[B, heads, F, d]`."""
+        x = ops.reshape(x, (-1, x.shape[1], self.num_heads, self.head_dim))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def compute_output_shape(self, input_shape):
+        """Returns the heads side by side."""
+        return (*input_shape[:-1], self.num_heads * self.head_dim)
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "head_dim": self.head_dim,
+            "scaled": self.scaled,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

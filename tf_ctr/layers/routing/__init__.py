@@ -1,0 +1,1 @@
+"""Choosing between two branches per instance: AutoFT, SpotTune."""

@@ -1,0 +1,125 @@
+"""The rows of a batch that take one branch."""
+
+import keras
+import tensorflow as tf
+
+from tf_ctr.layers.routing.route import check_decision
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class BranchRows(keras.layers.Layer):
+    """Gathers the rows of a batch that a router sends to one branch.
+
+    With `MergeBranches` it stands for a `Route` at inference: each example runs
+    through one branch only, and a branch that no example takes runs on no rows. For
+    inference with TensorFlow: the number of rows depends on the data, which neither
+    XLA nor JAX can compile, and no gradient reaches the gates.
+
+    Args:
+        decision: Column of `gates` that decides for this site.
+        frozen: Whether to gather the rows of the frozen branch.
+        **kwargs: `name` and `dtype` of `keras.layers.Layer`.
+
+    Call arguments:
+        x: An input of the branch, `[B, ...]`.
+        gates: Output of a `GumbelRouter`, `[B, N]`; 1 takes the frozen branch.
+
+    Output shape:
+        The shape of `x` with fewer rows, in their order.
+
+    Raises:
+        ValueError: If `decision` is no column.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import BranchRows
+    >>> x, gates = np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [0.0], [1.0]])
+    >>> BranchRows(decision=0, frozen=True)(x, gates).numpy()
+    array([[1.],
+           [3.]], dtype=float32)
+    """
+
+    def __init__(self, decision, frozen, **kwargs):
+        super().__init__(**kwargs)
+        self.decision = decision
+        self.frozen = frozen
+        self.supports_jit = False
+
+    def build(self, x_shape, gates_shape):
+        """Checks the column."""
+        check_decision(self.decision, gates_shape)
+
+    def call(self, x, gates):
+        """Gathers the rows."""
+        taken = (gates[:, self.decision] > 0.5) == self.frozen
+        return tf.gather(x, tf.where(taken)[:, 0])
+
+    def compute_output_shape(self, x_shape, gates_shape):
+        """Returns the shape of `x` with any number of rows."""
+        return (None, *x_shape[1:])
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "decision": self.decision,
+            "frozen": self.frozen,
+        }
+
+
+@keras.saving.register_keras_serializable("tf_ctr")
+class MergeBranches(keras.layers.Layer):
+    """Puts the rows that `BranchRows` took apart back into the order of the batch.
+
+    For inference with TensorFlow; see `BranchRows`.
+
+    Args:
+        decision: Column of `gates` that decides for this site.
+        **kwargs: `name` and `dtype` of `keras.layers.Layer`.
+
+    Call arguments:
+        frozen: Output of the frozen branch on its rows, `[B', ...]`.
+        tuned: Output of the fine-tuned branch on the others, `[B - B', ...]`.
+        gates: Output of a `GumbelRouter`, `[B, N]`; 1 takes the frozen branch.
+
+    Output shape:
+        `[B, ...]`.
+
+    Raises:
+        ValueError: If `decision` is no column.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_ctr.layers import MergeBranches
+    >>> frozen, tuned = np.array([[1.0], [3.0]]), np.array([[2.0]])
+    >>> gates = np.array([[1.0], [0.0], [1.0]])
+    >>> MergeBranches(decision=0)(frozen, tuned, gates).numpy()
+    array([[1.],
+           [2.],
+           [3.]], dtype=float32)
+    """
+
+    def __init__(self, decision, **kwargs):
+        super().__init__(**kwargs)
+        self.decision = decision
+        self.supports_jit = False
+
+    def build(self, frozen_shape, tuned_shape, gates_shape):
+        """Checks the column."""
+        check_decision(self.decision, gates_shape)
+
+    def call(self, frozen, tuned, gates):
+        """Writes every row to its place."""
+        branch = tf.cast(gates[:, self.decision] > 0.5, tf.int32)
+        places = tf.dynamic_partition(tf.range(tf.size(branch)), branch, 2)
+        return tf.dynamic_stitch(places, [tuned, frozen])
+
+    def compute_output_shape(self, frozen_shape, tuned_shape, gates_shape):
+        """Returns the shape of a branch with the rows of the batch."""
+        return (gates_shape[0], *frozen_shape[1:])
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {**super().get_config(), "decision": self.decision}

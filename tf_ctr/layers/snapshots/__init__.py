@@ -1,0 +1,1 @@
+"""Dated embedding tables and their aggregation: E-CDCTR."""
