@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_ctr.features import Categorical, columns
-from tf_ctr.features.fields import check_fitted
+from tf_ctr.features.schema import check_fitted
 
 
 class Packing:

@@ -3,19 +3,28 @@
 import collections
 import dataclasses
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sklearn.preprocessing import StandardScaler
 
 from tf_ctr.errors import explain
-from tf_ctr.features.arrow import as_floats, as_ids, flat_lists, to_float32
 from tf_ctr.features.categorical import Categorical
-from tf_ctr.features.columns import check_rows, chunks, column
+from tf_ctr.features.columns import (
+    as_floats,
+    as_ids,
+    check_rows,
+    chunks,
+    column,
+    flat_lists,
+    to_float32,
+)
 from tf_ctr.features.numeric import Numeric
-from tf_ctr.features.sketches import Moments, Quantiles
 
 # Of what `max_length` may become when it is learned.
 LONGEST = 128
+
 # Of the range of a column that may be lost in float32: below what a model can use.
 LOST_SHARE = 1e-3
 
@@ -186,3 +195,102 @@ def _nothing_in(name):
         "only missing ones",
         "leave the field out, or give what it would learn in its arguments",
     )
+
+
+def extend(fields, specs, data):
+    """Returns the fields with the new ids of `data` appended, and their coverage.
+
+    Args:
+        fields: The fitted fields.
+        specs: The fields before they were fitted: what they give is not extended.
+        data: A pandas frame, or an iterable of frames.
+
+    Returns:
+        The fields, and per field the share of the values in `data` with a row.
+    """
+    pairs = zip(fields, specs, strict=True)
+    return run([_learner(field, spec) for field, spec in pairs], data)
+
+
+def union(fields, specs, others):
+    """Returns the fields with the ids of other fields appended.
+
+    Args:
+        fields: The fitted fields.
+        specs: The fields before they were fitted: what they give stays.
+        others: Fitted fields; those of the same name give their ids.
+    """
+    by_name = {field.name: field for field in others}
+    pairs = zip(fields, specs, strict=True)
+    return [_joined(field, spec, by_name.get(field.name)) for field, spec in pairs]
+
+
+def _joined(field, spec, other):
+    theirs = getattr(other, "vocabulary", None)
+    if theirs is None or not _learns_ids(field, spec):
+        return field
+    vocabulary = tuple(dict.fromkeys((*field.vocabulary, *theirs)))
+    return dataclasses.replace(field, vocabulary=vocabulary)
+
+
+def _learner(field, spec):
+    return NewIdLearner(field) if _learns_ids(field, spec) else learner(field)
+
+
+def _learns_ids(field, spec):
+    learned = isinstance(spec, Categorical) and spec.vocabulary is None
+    return learned and field.vocabulary is not None
+
+
+class NewIdLearner(IdLearner):
+    """Counts the ids of a fitted field, and appends the new ones to its vocabulary."""
+
+    def learned(self):
+        """Returns the extended field and the share of values with an own row."""
+        known = set(self.field.vocabulary)
+        new = [value for value in self.frequent() if value not in known]
+        vocabulary = (*self.field.vocabulary, *new)
+        self.field = dataclasses.replace(self.field, vocabulary=vocabulary)
+        return super().learned()
+
+
+class Moments:
+    """Mean and standard deviation of a stream."""
+
+    def __init__(self):
+        # Merges chunks without cancellation, and takes 1 for a zero deviation.
+        self._scaler = StandardScaler()
+
+    def add(self, values: np.ndarray):
+        """Takes in some more numbers, float64 `[n]`."""
+        self._scaler.partial_fit(values[:, np.newaxis])
+
+    def complete(self, field):
+        """Returns a copy of `field` with the moments that it leaves open."""
+        mean, std = self._scaler.mean_[0].item(), self._scaler.scale_[0].item()
+        mean = mean if field.mean is None else field.mean
+        std = std if field.std is None else field.std
+        return dataclasses.replace(field, mean=mean, std=std)
+
+
+class Quantiles:
+    """Approximate quantiles of a stream.
+
+    Args:
+        num_bins: The number of bins wanted; ranks are kept ten times finer.
+    """
+
+    def __init__(self, num_bins: int):
+        self._sketch = keras.layers.Discretization(
+            num_bins=num_bins, epsilon=0.1 / num_bins
+        )
+
+    def add(self, values: np.ndarray):
+        """Takes in some more numbers."""
+        self._sketch.update_state(values)
+
+    def complete(self, field):
+        """Returns a copy of `field` with the boundaries, equal ones once."""
+        self._sketch.finalize_state()
+        cuts = np.unique(self._sketch.bin_boundaries).tolist()
+        return dataclasses.replace(field, boundaries=cuts)

@@ -5,19 +5,16 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tf_ctr.errors import check_name
-from tf_ctr.features import columns, reports, serialization
+from tf_ctr.errors import check_name, explain
+from tf_ctr.features import columns, serialization
+from tf_ctr.features import schema as reports
+from tf_ctr.features.categorical import Categorical
 from tf_ctr.features.encoder import Encoder
-from tf_ctr.features.examples import example_column
-from tf_ctr.features.fields import (
-    check_fields,
-    check_fitted,
-    keras_input,
-    linked,
-    raw_spec,
-)
-from tf_ctr.features.growth import extend, union
-from tf_ctr.features.learning import learn
+from tf_ctr.features.example_rows import example_column
+from tf_ctr.features.fields import keras_input, raw_spec, vocabulary_owner
+from tf_ctr.features.learning import extend, learn, union
+from tf_ctr.features.numeric import Numeric
+from tf_ctr.features.sequence import Sequence
 
 
 class Schema:
@@ -282,3 +279,83 @@ class Schema:
             check_fitted(self.fields)
             self._encoder = Encoder(self.fields)
         return self._encoder
+
+
+def check_fields(fields, label, group):
+    """Raises unless the names are unique and every sequence is of a known field."""
+    for field in fields:
+        if not isinstance(field, Categorical | Numeric | Sequence):
+            raise TypeError(
+                explain("fields only", repr(field), "pass e.g. Categorical('item')")
+            )
+    names = [field.name for field in fields]
+    if not fields or label in names or len(set(names)) < len(names):
+        raise ValueError(
+            explain(
+                "at least one field, each with a name of its own that is not the label",
+                f"fields {names} and label {label!r}",
+                "rename or drop the repeated one",
+            )
+        )
+    if not isinstance(group, str | None):
+        raise TypeError(
+            explain(
+                "a column name as `group`, or None", repr(group), "pass group='user'"
+            )
+        )
+    owners = [field.name for field in fields if isinstance(field, Categorical)]
+    for field in fields:
+        if isinstance(field, Sequence):
+            check_name("categorical field", field.of, owners)
+
+
+def check_fitted(fields):
+    """Raises unless every field is complete."""
+    unfitted = [field.name for field in fields if not field.fitted]
+    if unfitted:
+        raise ValueError(
+            explain("a fitted schema", f"open fields {unfitted}", "call schema.fit")
+        )
+
+
+def linked(fields) -> list:
+    """Returns the fields, each sequence knowing the field it is `of`."""
+    by_name = {field.name: field for field in fields}
+    return [
+        field.owned_by(by_name[field.of]) if isinstance(field, Sequence) else field
+        for field in fields
+    ]
+
+
+def summary(schema) -> pd.DataFrame:
+    """Returns one line per field of `schema`."""
+    lines = [
+        {
+            "field": field.name,
+            "kind": type(field).__name__,
+            "table": field.table,
+            "rows": field.table_size,
+            "dtype": field.dtype,
+            "coverage": schema.coverage.get(field.name),
+        }
+        for field in schema.fields
+    ]
+    types = {"rows": "Int64", "coverage": float}
+    return pd.DataFrame(lines).astype(types).set_index("field")
+
+
+def unseen_share(schema, frame) -> pd.Series:
+    """Returns the share of ids of `frame` outside the vocabulary, per field."""
+    owners = {field.name: vocabulary_owner(field) for field in schema.fields}
+    owners = {name: owner for name, owner in owners.items() if owner}
+    unseen, present = pd.Series(0.0, owners), pd.Series(0.0, owners)
+    rows = 0
+    for chunk in columns.chunks(frame):
+        rows += len(chunk)
+        encoded = schema.encode(schema.raw_columns(chunk))
+        for name, owner in owners.items():
+            ids = encoded[name].numpy()
+            present[name] += (ids > 0).sum()
+            unseen[name] += ((ids > 0) & (ids <= owner.num_oov)).sum()
+    columns.check_rows(rows)
+    return unseen / present

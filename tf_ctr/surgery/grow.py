@@ -4,7 +4,7 @@ import dataclasses
 import glob
 
 from tf_ctr.errors import explain
-from tf_ctr.features.fields import check_fitted
+from tf_ctr.features.schema import check_fitted
 from tf_ctr.surgery.graph import domain_fields
 from tf_ctr.surgery.names import weights_by_path
 from tf_ctr.surgery.rebuild import inputs_like, rebuild
