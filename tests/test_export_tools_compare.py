@@ -12,8 +12,8 @@ import tensorflow as tf
 import tf_ctr
 from tests.click_rates import RATES, rate_frame, rate_model
 from tests.frames import click_frame, click_schema
+from tf_ctr.data.read_frame import read_frame
 from tf_ctr.evaluation import raw_columns
-from tf_ctr.export.frames import read_frame
 from tf_ctr.serving import __main__, differences
 from tf_ctr.serving import parity as agreement
 from tf_ctr.serving.differences import (

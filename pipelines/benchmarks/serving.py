@@ -15,8 +15,8 @@ import pandas as pd
 from pipelines.benchmarks.compiled import description
 from pipelines.benchmarks.interleave import interleave, markdown, ratios
 from pipelines.options import number
+from tf_ctr.data.read_frame import read_frame
 from tf_ctr.evaluation import raw_columns
-from tf_ctr.export.frames import read_frame
 from tf_ctr.serving.differences import call_of, served_bytes
 from tf_ctr.serving.version import load_saved_model, load_schema
 

@@ -8,10 +8,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import tensorflow as tf
 
-from tf_ctr.data.arrow import check_types, packed_blocks, to_frame
 from tf_ctr.data.batching import batches, check_arguments
-from tf_ctr.data.files import resolve
-from tf_ctr.data.packing import Packing
+from tf_ctr.data.packing import Packing, check_types, packed_blocks, to_frame
+from tf_ctr.data.paths import resolve
 from tf_ctr.errors import explain
 from tf_ctr.features.columns import check_column, check_rows
 

@@ -62,3 +62,46 @@ def _feature(values, dtype):
     if dtype == "int64":
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
     return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+
+def parse_examples(serialized, fields):
+    """Returns raw features of examples, by TensorFlow ops.
+
+    A feature that an example lacks is a missing value.
+
+    Args:
+        serialized: Strings `[B]`, each a `tf.train.Example` with a feature per field.
+        fields: The fitted fields of a schema.
+
+    Returns:
+        `{field: [B]}`, or `[B, T]` for multivalued fields, T the longest of them.
+    """
+    parsed = tf.io.parse_example(serialized, example_specs(fields))
+    return {
+        field.name: parsed[field.name].to_tensor(field.padding)
+        if field.multivalent
+        else parsed[field.name]
+        for field in fields
+    }
+
+
+def inputs_as_examples(inputs) -> list:
+    """Returns `{field: array [B] or [B, T]}` as a `tf.train.Example` per row."""
+    names, rows = list(inputs), len(next(iter(inputs.values())))
+    return [
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={name: _inferred_feature(inputs[name][i]) for name in names}
+            )
+        )
+        for i in range(rows)
+    ]
+
+
+def _inferred_feature(values):
+    values = np.atleast_1d(values)
+    if values.dtype.kind in "OS":
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values.tolist()))
+    if values.dtype.kind in "iu":
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))

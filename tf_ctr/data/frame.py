@@ -2,9 +2,8 @@
 
 import tensorflow as tf
 
-from tf_ctr.data.batching import check_arguments, with_cardinality
+from tf_ctr.data.batching import check_arguments, seeds, shuffled, with_cardinality
 from tf_ctr.data.packing import Packing
-from tf_ctr.data.shuffling import seeds, shuffled
 from tf_ctr.features.columns import check_frame, check_rows, chunks
 
 

@@ -7,15 +7,14 @@ import pyarrow.dataset
 import pyarrow.fs
 import tensorflow as tf
 
-from tf_ctr.data.arrow import check_types, packed_blocks
 from tf_ctr.data.batching import (
     BLOCK_ROWS,
     batches,
     check_arguments,
     with_cardinality,
 )
-from tf_ctr.data.files import resolve
-from tf_ctr.data.packing import Packing
+from tf_ctr.data.packing import Packing, check_types, packed_blocks
+from tf_ctr.data.paths import resolve
 from tf_ctr.errors import explain
 
 

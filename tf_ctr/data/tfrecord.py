@@ -3,18 +3,22 @@
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from tf_ctr.data.batching import batches, check_arguments
-from tf_ctr.data.examples import example_specs
-from tf_ctr.data.files import resolve
+from tf_ctr.data.batching import batches, check_arguments, in_parts
+from tf_ctr.data.examples import example_specs, to_examples
 from tf_ctr.data.packing import Packing
-from tf_ctr.data.shuffling import in_parts
+from tf_ctr.data.paths import resolve
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.features.columns import check_rows
+from tf_ctr.features import Numeric
+from tf_ctr.features.columns import check_frame, check_rows, chunks
+from tf_ctr.files import replacing
 
 BLOCK_RECORDS = 1 << 13
+
 # A feature that none of the first records has is a wrong name, not a missing value.
 CHECKED_RECORDS = 100
+
 LIST_KIND = {"string": "bytes_list", "int64": "int64_list", "float32": "float_list"}
+
 LABEL_DTYPE = {"int64_list": tf.int64, "float_list": tf.float32}
 
 
@@ -160,3 +164,42 @@ def _feature_kinds(file):
         for name, value in example.features.feature.items():
             kinds[name] = kinds.get(name) or value.WhichOneof("kind")
     return kinds if examples else None
+
+
+def to_tfrecord(frame, schema, path, labelled: bool = True):
+    """Writes the raw values of a frame as `tf.train.Example` records.
+
+    A missing value is written as the padding value of its field, an empty list as a
+    feature without values. An existing file is replaced in one step.
+
+    Args:
+        frame: A pandas frame with the schema's fields and label.
+        schema: A fitted `Schema`, for the dtypes.
+        path: The file to write, which `from_tfrecord` reads.
+        labelled: Whether to write the label too.
+
+    Raises:
+        ValueError: For a missing column, a label other than 0 and 1, no row, or a
+            path that is a folder.
+        TypeError: For a column whose values do not fit its field.
+
+    Example:
+
+    >>> import pathlib, tempfile, pandas
+    >>> from tf_ctr.data import to_tfrecord
+    >>> from tf_ctr.features import Categorical, Schema
+    >>> schema = Schema([Categorical("item", vocabulary=["a", "b"])])
+    >>> frame = pandas.DataFrame({"item": ["a", "b"], "click": [0, 1]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_tfrecord(frame, schema, pathlib.Path(folder, "day1.tfrecord"))
+    """
+    check_frame(frame)
+    check_rows(len(frame))
+    with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+        for rows in chunks(frame):
+            columns, fields = schema.raw_columns(rows), list(schema.fields)
+            if labelled:
+                columns[schema.label] = schema.labels(rows)
+                fields.append(Numeric(schema.label))
+            for example in to_examples(columns, fields):
+                writer.write(example.SerializeToString())

@@ -9,8 +9,8 @@ import itertools
 
 import tensorflow as tf
 
+from tf_ctr.data.examples import parse_examples
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.export.examples import parse_examples
 from tf_ctr.serving.wire.names import (
     CANDIDATES,
     CLASSES,

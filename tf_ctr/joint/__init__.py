@@ -1,10 +1,10 @@
 """Models that train on several domains at once: plain functions, as the backbones."""
 
+from tf_ctr.data.mixing import mix
 from tf_ctr.joint.by_domain import evaluate
 from tf_ctr.joint.dasl import dasl
 from tf_ctr.joint.ddtcdr import ddtcdr
 from tf_ctr.joint.minet import minet
-from tf_ctr.joint.mixing import mix
 from tf_ctr.joint.mlp_plus_plus import mlp_plus_plus
 from tf_ctr.joint.mmoe import mmoe
 from tf_ctr.joint.ple import ple

@@ -15,7 +15,7 @@ import sys
 
 import tensorflow as tf
 
-from tf_ctr.export.frames import read_frame
+from tf_ctr.data.read_frame import read_frame
 from tf_ctr.serving.differences import diff
 from tf_ctr.serving.labels.gate import Limits
 from tf_ctr.serving.labels.models_config import STABLE

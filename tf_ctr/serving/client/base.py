@@ -4,10 +4,10 @@ import abc
 
 import numpy as np
 
+from tf_ctr.data.examples import inputs_as_examples as to_examples
 from tf_ctr.errors import check_name
 from tf_ctr.serving.client.failures import check_choice
 from tf_ctr.serving.client.inputs import check_names, to_inputs, with_context
-from tf_ctr.serving.examples import to_examples
 
 DEFAULT = "serving_default"
 
