@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from tests.continual_world import fitted, frame, network, open_schema
 from tf_ctr.continual import Period
-from tf_ctr.continual.growth import grown_model, grown_schema, with_ids
+from tf_ctr.continual.loop import expected_tracing
+from tf_ctr.continual.methods import grown_model, grown_schema, with_ids
 from tf_ctr.continual.origins import PeriodModels, origin
 from tf_ctr.continual.periods import left, ordered
 from tf_ctr.continual.steps import period_seed
 from tf_ctr.continual.store import Finished, Store
-from tf_ctr.continual.tracing import expected_tracing
 from tf_ctr.evaluation import predict
 from tf_ctr.features import Categorical, Schema
 

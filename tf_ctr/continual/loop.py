@@ -1,16 +1,22 @@
 """The loop over periods: test, take in the source, train, keep."""
 
+import contextlib
+import dataclasses
+
+import tensorflow as tf
+
 from tf_ctr.continual.methods import TARGET_ONLY, check_method
 from tf_ctr.continual.origins import origin
 from tf_ctr.continual.periods import left, ordered
-from tf_ctr.continual.plan import REFRESHES, WINDOWS, Plan
-from tf_ctr.continual.report import Report
+from tf_ctr.continual.report import Report, Scalars
 from tf_ctr.continual.steps import step
 from tf_ctr.continual.store import Store
-from tf_ctr.continual.tensorboard import Scalars
-from tf_ctr.continual.tracing import expected_tracing
-from tf_ctr.continual.training import Training
+from tf_ctr.continual.training import Training, name_of
 from tf_ctr.errors import check_name, explain
+
+REFRESHES = ("frozen", "once", "restart", "arrival")
+
+WINDOWS = ("always", "restart")
 
 
 def run(
@@ -205,3 +211,67 @@ def train_source(periods, directory, model, schema, **options):
         method=TARGET_ONLY,
         **options,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The arguments of `tf_ctr.continual.run`, checked."""
+
+    target: object
+    source: object
+    method: object
+    arguments: dict
+    refresh: str
+    window: int | None
+    window_when: str
+    first: int | None
+    training: Training
+    slices: tuple
+    known: object
+    matrix: bool
+    ids: object
+    prepare: object
+    publish: object
+    export: object
+    seed: int
+    verbose: int
+
+    def settings(self):
+        """What two calls must share to be one run."""
+        method = self.method
+        # Runs that never knew of it go on.
+        odd = {} if self.window_when == "always" else {"window_when": self.window_when}
+        return {
+            **odd,
+            "method": name_of(method) if callable(method) else method,
+            "arguments": repr(sorted(self.arguments.items())),
+            "refresh": self.refresh,
+            "window": self.window,
+            "slices": list(self.slices),
+            "seed": self.seed,
+            **self.training.settings(),
+        }
+
+
+@contextlib.contextmanager
+def expected_tracing():
+    """Keeps TensorFlow from warning that one function is traced again and again.
+
+    Every period has a model of its own, whose functions are traced once.
+
+    Example:
+
+    >>> with expected_tracing():
+    ...     for _ in range(9):
+    ...         _ = tf.function(lambda x: x + 1)(tf.constant(1))
+    """
+    logger = tf.get_logger()
+    logger.addFilter(_says_something_else)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_says_something_else)
+
+
+def _says_something_else(record):
+    return "triggered tf.function retracing" not in record.getMessage()

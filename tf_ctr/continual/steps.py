@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from tf_ctr.continual import methods
-from tf_ctr.continual.growth import grown_model, grown_schema, with_ids
 from tf_ctr.continual.measuring import measure, measure_scores, with_seen
+from tf_ctr.continual.methods import grown_model, grown_schema, with_ids
 from tf_ctr.continual.store import Finished
 from tf_ctr.errors import explain
 from tf_ctr.evaluation import predict

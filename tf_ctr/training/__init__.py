@@ -3,8 +3,7 @@
 from tf_ctr.training.batch_norm import measure_batch_norm
 from tf_ctr.training.early_stopping import EarlyStopping
 from tf_ctr.training.fitting import callbacks, compile
-from tf_ctr.training.routes import RouteLogger
-from tf_ctr.training.temperature import TemperatureAnnealing
+from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
 
 __all__ = [
     "EarlyStopping",

@@ -7,8 +7,7 @@ import keras
 from tf_ctr.metrics import AUC, LogLoss
 from tf_ctr.optimizers import SparseAdam
 from tf_ctr.training.early_stopping import EarlyStopping
-from tf_ctr.training.routes import RouteLogger
-from tf_ctr.training.temperature import TemperatureAnnealing
+from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
 
 
 def compile(model, learning_rate=1e-3):
