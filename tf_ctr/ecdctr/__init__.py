@@ -8,8 +8,7 @@ Source: E-CDCTR (arXiv 2408.16238). Its abstract alone is public here: what is i
 or free is said with every argument.
 """
 
-from tf_ctr.ecdctr.advertisement import a_ctr_level
-from tf_ctr.ecdctr.pre_training import cpm_level, tpm_level
+from tf_ctr.ecdctr.levels import a_ctr_level, cpm_level, tpm_level
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 
 __all__ = ["SnapshotStore", "a_ctr_level", "cpm_level", "tpm_level"]
