@@ -37,7 +37,7 @@ import pandas as pd
 import tensorflow as tf
 
 import tf_ctr
-from pipelines.datasets import synthetic
+from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr import backbones, data, evaluation, export, training, transfer
 
 tf.get_logger().setLevel("ERROR")

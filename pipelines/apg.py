@@ -13,13 +13,13 @@ import re
 
 from pipelines import apg_rows, options
 from pipelines.apg_report import report
-from pipelines.datasets import movielens_whole
 from pipelines.groups import auc_by_frequency
 from pipelines.progress import Progress
 from pipelines.results import ResultLines, provenance
 from pipelines.runs import Settings
 from pipelines.trials import candidates, tune
 from tf_ctr import evaluation, transfer
+from tf_ctr.datasets.movielens import whole as movielens_whole
 from tf_ctr.errors import unknown_name
 from tf_ctr.metrics import exact_auc, exact_gauc, log_loss
 

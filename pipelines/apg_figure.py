@@ -19,9 +19,9 @@ from tensorboard.plugins import projector
 
 from pipelines import options
 from pipelines.apg import SETTINGS
-from pipelines.datasets import movielens_whole
 from pipelines.runs import train
 from tf_ctr import backbones, data, transfer
+from tf_ctr.datasets.movielens import whole as movielens_whole
 from tf_ctr.errors import explain
 from tf_ctr.files import replacing
 from tf_ctr.layers import APGDense

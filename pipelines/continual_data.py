@@ -4,10 +4,11 @@ import dataclasses
 
 import pandas as pd
 
-from pipelines.datasets import kuairand, synthetic
-from pipelines.datasets.domains import earlier_clicks
-from pipelines.datasets.kuairand_files import USER_FLAGS, USER_NUMBERS
 from tf_ctr.continual import Period
+from tf_ctr.datasets.domains import earlier_clicks
+from tf_ctr.datasets.kuairand import tabs as kuairand
+from tf_ctr.datasets.kuairand.files import USER_FLAGS, USER_NUMBERS
+from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 

@@ -3,8 +3,8 @@
 import dataclasses
 import functools
 
-from pipelines import datasets
 from pipelines.runs import Settings
+from tf_ctr import datasets
 
 # AutoFT (arXiv 2106.04873), section 4: DCN; its DeepFM has 400-400-400.
 PAPER = Settings(

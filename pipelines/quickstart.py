@@ -18,11 +18,12 @@ import pandas as pd
 import tensorflow as tf
 
 from pipelines import options
-from pipelines.datasets import movielens, synthetic
 from pipelines.presets import PAPER, SMALL
 from pipelines.runs import train_best
 from pipelines.tables import table
 from tf_ctr import backbones, evaluation, transfer
+from tf_ctr.datasets.movielens import groups as movielens
+from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.export import export
 
 PRESETS = {

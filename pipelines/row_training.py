@@ -5,11 +5,11 @@ import inspect
 
 import pandas as pd
 
-from pipelines.datasets.domains import Splits
 from pipelines.methods import transfer_by
 from pipelines.rows import PRETRAINED, Row
 from pipelines.trials import run_folder, tune
 from tf_ctr.backbones import BACKBONES
+from tf_ctr.datasets.domains import Splits
 from tf_ctr.surgery.rebuild import copy_weights
 
 

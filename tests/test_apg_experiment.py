@@ -10,11 +10,11 @@ from matplotlib.image import imread
 
 from pipelines import apg, apg_figure, apg_rows
 from pipelines.apg_report import report
-from pipelines.datasets.domains import Splits
 from pipelines.results import ResultLines
 from pipelines.runs import Settings
 from pipelines.trials import candidates
 from tf_ctr import Categorical, Schema, transfer
+from tf_ctr.datasets.domains import Splits
 from tf_ctr.layers import APGDense
 
 SETTINGS = Settings(

@@ -9,10 +9,10 @@ import pytest
 
 from pipelines import autoft_study
 from pipelines.autoft_study import VARIATIONS
-from pipelines.datasets import synthetic
 from pipelines.methods import METHODS, transfer_by
 from pipelines.results import ResultLines
 from tests.models import small_dcn
+from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.layers import GumbelRouter
 
 SIZES = "--embedding-dim 2 --hidden-units 4 --num-cross-layers 1 --epochs 1".split()

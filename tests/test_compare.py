@@ -13,12 +13,12 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from pipelines import compare, comparison, row_training, scoring
 from pipelines.comparison import Comparison, Plan
-from pipelines.datasets import synthetic
 from pipelines.methods import METHODS
 from pipelines.presets import SMALL
 from pipelines.results import ResultLines
 from pipelines.row_training import RowTraining
 from pipelines.rows import Row, rows, trials
+from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.evaluation import predict
 from tf_ctr.metrics import exact_auc
 

@@ -11,9 +11,9 @@ from pipelines import continual, continual_data, continual_experiment, continual
 from pipelines.continual_data import HISTORIES, with_histories
 from pipelines.continual_experiment import Experiment, Settings
 from pipelines.continual_rows import ROWS, TABLES, Row
-from pipelines.datasets import synthetic
 from pipelines.results import ResultLines
 from tf_ctr.continual import Report
+from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.features import Sequence
 from tf_ctr.joint import JOINT
 

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.datasets import DATASETS, amazon, negatives
 from tests.dataset_folders import (
     amazon_interactions,
     real_folder,
     rows,
     write_amazon,
 )
+from tf_ctr.datasets import DATASETS, negatives
+from tf_ctr.datasets.amazon import sample as amazon
 
 INTERACTIONS = amazon_interactions()
 DISTINCT = INTERACTIONS.sort_values("unixReviewTime").drop_duplicates(

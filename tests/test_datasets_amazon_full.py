@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.datasets import amazon_full, amazon_reviews
 from tests.dataset_folders import review, rows, write_reviews
+from tf_ctr.datasets.amazon import full as amazon_full
+from tf_ctr.datasets.amazon import reviews as amazon_reviews
 
 COUNTS = {"Toys_and_Games": 500, "Video_Games": 100}
 

@@ -2,14 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.datasets import (
-    DATASETS,
-    kuairand,
-    kuairand_files,
-    kuairand_rows,
-    periods,
-    synthetic,
-)
 from tests.dataset_folders import (
     DAY_MS,
     LOG_START,
@@ -18,6 +10,11 @@ from tests.dataset_folders import (
     rows,
     write_kuairand,
 )
+from tf_ctr.datasets import DATASETS, periods
+from tf_ctr.datasets.kuairand import files as kuairand_files
+from tf_ctr.datasets.kuairand import rows as kuairand_rows
+from tf_ctr.datasets.kuairand import tabs as kuairand
+from tf_ctr.datasets.synthetic import domains as synthetic
 
 TABLES = kuairand_tables()
 KEY = ["time_ms", "user_id", "video_id"]

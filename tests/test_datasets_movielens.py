@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.datasets import DATASETS, movielens, movielens_files, movielens_tfds
+from tf_ctr.datasets import DATASETS
+from tf_ctr.datasets.movielens import files as movielens_files
+from tf_ctr.datasets.movielens import groups as movielens
+from tf_ctr.datasets.movielens import tfds as movielens_tfds
 
 ROWS = {"train": 800, "validation": 100, "test": 100}
 NUM_USERS, NUM_MOVIES = 25, 60

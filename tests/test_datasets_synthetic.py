@@ -9,8 +9,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import OneHotEncoder
 
-from pipelines.datasets import DATASETS, synthetic, synthetic_world
-from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
+from tf_ctr.datasets import DATASETS
+from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
+from tf_ctr.datasets.synthetic import domains as synthetic
+from tf_ctr.datasets.synthetic import world as synthetic_world
 from tf_ctr.features import Categorical, Schema
 
 small = functools.partial(

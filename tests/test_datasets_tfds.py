@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.datasets import amazon, amazon_reviews, kuairand, tfds_rows
 from tests import dataset_folders as folders
+from tf_ctr.datasets import tfds_rows
+from tf_ctr.datasets.amazon import reviews as amazon_reviews
+from tf_ctr.datasets.amazon import sample as amazon
+from tf_ctr.datasets.kuairand import tabs as kuairand
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -61,7 +64,7 @@ def test_amazon_gives_the_folder_s_domains(build, manual_dir):
 
 
 def test_published_reviews_have_a_configuration_per_category(build, manual_dir):
-    from pipelines.datasets import amazon_tfds
+    from tf_ctr.datasets.amazon import tfds as amazon_tfds
 
     assert amazon_tfds.AmazonReviews2018.name == "amazon_reviews2018"
     rows = tfds_rows.to_frame(build("amazon_reviews2018/video_games", split="train"))
@@ -88,7 +91,7 @@ def test_tfds_build_finds_the_builder_by_its_import(tfds, manual_dir, tmp_path):
     parse = cli_utils.make_flags_parser(build.Args, description="tfds build")
     out = tmp_path / "out"
     options = ["--manual_dir", str(manual_dir), "--data_dir", str(out)]
-    imports = ["--imports", "pipelines.datasets.amazon_tfds"]
+    imports = ["--imports", "tf_ctr.datasets.amazon.tfds"]
     parse(["tfds build", "amazon_toys_games", *imports, *options]).execute()
     info = tfds.builder("amazon_toys_games", data_dir=out).info
     expected = len(folders.amazon_interactions())

@@ -10,7 +10,6 @@ import pytest
 
 from pipelines import ecdctr, ecdctr_data, ecdctr_experiment, ecdctr_rows
 from pipelines.continual_rows import Row
-from pipelines.datasets import kuairand_rows, synthetic
 from pipelines.ecdctr_absence import days_absent, known_to_cpm, newest_cpm
 from pipelines.ecdctr_experiment import Experiment, Settings
 from pipelines.ecdctr_parts import part_intervals
@@ -22,6 +21,8 @@ from pipelines.results import ResultLines
 from pipelines.statistics import Interval
 from tests.continual_world import compile_eagerly
 from tests.dataset_folders import kuairand_tables, real_folder, write_kuairand
+from tf_ctr.datasets.kuairand import rows as kuairand_rows
+from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.joint import JOINT
 
 CLOCKS = Clocks(month_days=2, week_days=1, ad_days=1, start=4)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipelines import quickstart, tables
-from pipelines.datasets import synthetic
+from tf_ctr.datasets.synthetic import domains as synthetic
 
 SMALL = functools.partial(
     synthetic.generate, source_rows=3000, target_rows=2000, num_users=60, num_items=40

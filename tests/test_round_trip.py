@@ -9,10 +9,10 @@ import pytest
 
 from pipelines import round_trip
 from pipelines.benchmarks import serving
-from pipelines.datasets import synthetic
 from pipelines.odd_requests import odd_rows, refusals, wrong_requests
 from tests.frames import click_frame
 from tf_ctr import Categorical, Numeric, Schema
+from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.evaluation import raw_columns
 from tf_ctr.serving.loaders import cpp as cpp_loader
 from tf_ctr.serving.loaders import ways as loaders

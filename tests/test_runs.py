@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import tf_ctr
-from pipelines.datasets.domains import Splits
 from pipelines.records import Stopwatch
 from pipelines.runs import Settings, train, train_best
+from tf_ctr.datasets.domains import Splits
 
 SETTINGS = Settings(
     embedding_dim=2,

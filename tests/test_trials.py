@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 import tf_ctr
-from pipelines.datasets.domains import Splits
 from pipelines.groups import auc_by_frequency
 from pipelines.progress import Progress
 from pipelines.results import ResultLines, provenance
 from pipelines.runs import Settings
 from pipelines.trials import Trial, candidates, tune
+from tf_ctr.datasets.domains import Splits
 
 SETTINGS = Settings(
     embedding_dim=2,

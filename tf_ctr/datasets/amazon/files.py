@@ -4,7 +4,7 @@ import pathlib
 
 import pandas as pd
 
-from pipelines.datasets.checks import read_table
+from tf_ctr.datasets.checks import read_table
 
 FIX = (
     "put interactions.parquet in a folder amazon-toys-games/ and give the folder that "

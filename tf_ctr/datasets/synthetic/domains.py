@@ -7,9 +7,9 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from pipelines.datasets import synthetic_world as worlds
-from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
-from pipelines.datasets.synthetic_traits import MAX_TAGS
+from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
+from tf_ctr.datasets.synthetic import world as worlds
+from tf_ctr.datasets.synthetic.traits import MAX_TAGS
 from tf_ctr.errors import check_count, explain
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 from tf_ctr.metrics import exact_auc, exact_gauc, log_loss

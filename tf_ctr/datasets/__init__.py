@@ -2,14 +2,12 @@
 
 import functools
 
-from pipelines.datasets import (
-    amazon,
-    amazon_full,
-    iaac,
-    kuairand,
-    movielens,
-    synthetic,
-)
+from tf_ctr.datasets.amazon import full as amazon_full
+from tf_ctr.datasets.amazon import sample as amazon
+from tf_ctr.datasets.iaac import scenes as iaac
+from tf_ctr.datasets.kuairand import tabs as kuairand
+from tf_ctr.datasets.movielens import groups as movielens
+from tf_ctr.datasets.synthetic import domains as synthetic
 
 DATASETS = {
     "synthetic": synthetic.generate,

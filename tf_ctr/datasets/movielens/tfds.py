@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from pipelines.datasets.movielens_files import features
-from pipelines.datasets.tfds_rows import to_frame
+from tf_ctr.datasets.movielens.files import features
+from tf_ctr.datasets.tfds_rows import to_frame
 from tf_ctr.errors import explain
 
 TFDS_NAME = "movielens/1m-ratings"

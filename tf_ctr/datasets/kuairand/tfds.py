@@ -1,11 +1,12 @@
 """KuaiRand-Pure as a TFDS dataset; importing this module registers it.
 
-`tfds build kuairand_pure --imports pipelines.datasets.kuairand_tfds --manual_dir DIR`
+`tfds build kuairand_pure --imports tf_ctr.datasets.kuairand.tfds --manual_dir DIR`
 """
 
 import tensorflow_datasets as tfds
 
-from pipelines.datasets import kuairand_files, tfds_rows
+from tf_ctr.datasets import tfds_rows
+from tf_ctr.datasets.kuairand import files as kuairand_files
 
 
 class KuairandPure(tfds.core.GeneratorBasedBuilder):

@@ -1,10 +1,10 @@
 """KuaiRand-Pure: short videos in several scenarios (tabs), natural and advertised."""
 
-from pipelines.datasets import kuairand_rows
-from pipelines.datasets.checks import check_pair
-from pipelines.datasets.domains import Splits, TwoDomains
-from pipelines.datasets.kuairand_rows import NUM_DAYS
-from pipelines.datasets.periods import Periods, daily
+from tf_ctr.datasets.checks import check_pair
+from tf_ctr.datasets.domains import Splits, TwoDomains
+from tf_ctr.datasets.kuairand import rows as kuairand_rows
+from tf_ctr.datasets.kuairand.rows import NUM_DAYS
+from tf_ctr.datasets.periods import Periods, daily
 from tf_ctr.errors import check_count, check_name, explain
 
 TABS = tuple(range(15))

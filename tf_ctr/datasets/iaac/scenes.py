@@ -1,8 +1,8 @@
 """IAAC (IJCAI-18): ads of a shop's search, whether the impression ends in a trade."""
 
-from pipelines.datasets.checks import check_pair, data_folder
-from pipelines.datasets.domains import Splits, TwoDomains
-from pipelines.datasets.iaac_files import FIX, NUMBERS, from_folder
+from tf_ctr.datasets.checks import check_pair, data_folder
+from tf_ctr.datasets.domains import Splits, TwoDomains
+from tf_ctr.datasets.iaac.files import FIX, NUMBERS, from_folder
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Numeric, Schema
 

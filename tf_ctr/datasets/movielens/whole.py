@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
-from pipelines.datasets.domains import Splits
-from pipelines.datasets.movielens import ROWS, read
+from tf_ctr.datasets.domains import Splits
+from tf_ctr.datasets.movielens.groups import ROWS, read
 from tf_ctr.features import Categorical, Schema
 
 NAMES = ("user_id", "gender", "occupation", "movie_id", "year")

@@ -6,9 +6,9 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from pipelines.datasets import kuairand_files as files
-from pipelines.datasets.domains import earlier_clicks
-from pipelines.datasets.tfds_rows import prepared
+from tf_ctr.datasets.domains import earlier_clicks
+from tf_ctr.datasets.kuairand import files
+from tf_ctr.datasets.tfds_rows import prepared
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 
 NUM_DAYS = 14
@@ -29,9 +29,7 @@ def read(data_dir, split, test_days, seed) -> pd.DataFrame:
     if data_dir:
         rows = files.from_folder(pathlib.Path(data_dir) / "kuairand-pure")
     else:
-        rows = prepared(
-            "kuairand_pure", "pipelines.datasets.kuairand_tfds", files.KINDS
-        )
+        rows = prepared("kuairand_pure", "tf_ctr.datasets.kuairand.tfds", files.KINDS)
         key = ["time_ms", "user_id", "video_id"]
         rows = rows.sort_values(key, ignore_index=True)
     local = rows["time_ms"] + ZONE_MS

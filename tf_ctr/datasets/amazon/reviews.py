@@ -6,7 +6,7 @@ import zlib
 
 import pandas as pd
 
-from pipelines.datasets.checks import existing_file
+from tf_ctr.datasets.checks import existing_file
 from tf_ctr.errors import explain
 
 FIX = (

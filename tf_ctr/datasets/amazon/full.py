@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pipelines.datasets.amazon_reviews import FIX, read_reviews
-from pipelines.datasets.checks import data_folder
-from pipelines.datasets.domains import Splits, TwoDomains
+from tf_ctr.datasets.amazon.reviews import FIX, read_reviews
+from tf_ctr.datasets.checks import data_folder
+from tf_ctr.datasets.domains import Splits, TwoDomains
 from tf_ctr.errors import check_count, explain
 from tf_ctr.features import Categorical, Schema
 

@@ -5,10 +5,10 @@ import pathlib
 
 import numpy as np
 
-from pipelines.datasets.checks import check_pair
-from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
-from pipelines.datasets.movielens_files import from_folder
-from pipelines.datasets.movielens_tfds import fetch, from_tfds
+from tf_ctr.datasets.checks import check_pair
+from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
+from tf_ctr.datasets.movielens.files import from_folder
+from tf_ctr.datasets.movielens.tfds import fetch, from_tfds
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema, Sequence
 

@@ -6,11 +6,11 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from pipelines.datasets import amazon_files
-from pipelines.datasets.checks import check_pair
-from pipelines.datasets.domains import Splits, TwoDomains, earlier_clicks
-from pipelines.datasets.negatives import draw_negatives
-from pipelines.datasets.tfds_rows import prepared
+from tf_ctr.datasets.amazon import files as amazon_files
+from tf_ctr.datasets.checks import check_pair
+from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
+from tf_ctr.datasets.negatives import draw_negatives
+from tf_ctr.datasets.tfds_rows import prepared
 from tf_ctr.errors import check_count, check_name
 from tf_ctr.features import Categorical, Schema, Sequence
 
@@ -96,7 +96,7 @@ def _positives(data_dir):
         rows = amazon_files.from_folder(pathlib.Path(data_dir) / "amazon-toys-games")
     else:
         rows = prepared(
-            "amazon_toys_games", "pipelines.datasets.amazon_tfds", amazon_files.KINDS
+            "amazon_toys_games", "tf_ctr.datasets.amazon.tfds", amazon_files.KINDS
         )
     rows = rows.sort_values(["reviewerID", "unixReviewTime", "asin"])
     return rows.drop_duplicates(["reviewerID", "asin"], ignore_index=True)

@@ -5,7 +5,7 @@ import dataclasses
 
 import pandas as pd
 
-from pipelines.datasets.domains import TwoDomains
+from tf_ctr.datasets.domains import TwoDomains
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.features import Schema
 

@@ -1,11 +1,13 @@
 """Amazon's interactions as TFDS datasets; importing this module registers them.
 
-`tfds build amazon_toys_games --imports pipelines.datasets.amazon_tfds --manual_dir DIR`
+`tfds build amazon_toys_games --imports tf_ctr.datasets.amazon.tfds --manual_dir DIR`
 """
 
 import tensorflow_datasets as tfds
 
-from pipelines.datasets import amazon_files, amazon_reviews, tfds_rows
+from tf_ctr.datasets import tfds_rows
+from tf_ctr.datasets.amazon import files as amazon_files
+from tf_ctr.datasets.amazon import reviews as amazon_reviews
 
 CITATION = (
     "Ni, Li and McAuley, Justifying Recommendations using Distantly-Labeled Reviews "

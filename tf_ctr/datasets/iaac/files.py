@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from pipelines.datasets.checks import existing_file
+from tf_ctr.datasets.checks import existing_file
 from tf_ctr.errors import explain
 
 FILE = "round1_ijcai_18_train_20180301.txt"

@@ -14,7 +14,7 @@ import dataclasses
 
 import numpy as np
 
-from pipelines.datasets.synthetic_traits import (
+from tf_ctr.datasets.synthetic.traits import (
     AGE_GROUPS,
     CATEGORIES,
     item_traits,

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from pipelines.datasets.checks import join, read_table
+from tf_ctr.datasets.checks import join, read_table
 
 LOG = "log_standard_4_25_to_5_08_pure.parquet"
 USERS = "user_features_pure.csv"

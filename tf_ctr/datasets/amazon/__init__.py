@@ -1,0 +1,1 @@
+"""Amazon reviews: toys and games, video games."""

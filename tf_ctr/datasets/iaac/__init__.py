@@ -1,0 +1,1 @@
+"""IAAC: scenes of an advertisement log."""

@@ -1,0 +1,1 @@
+"""KuaiRand: tabs of a video feed."""

@@ -1,0 +1,1 @@
+"""A synthetic world whose best AUC is known."""
