@@ -11,13 +11,13 @@ import dataclasses
 import pathlib
 import re
 
-from pipelines import apg_rows, options
+from pipelines import apg_rows
 from pipelines.apg_report import report
-from pipelines.groups import auc_by_frequency
-from pipelines.progress import Progress
-from pipelines.results import ResultLines, provenance
-from pipelines.runs import Settings
-from pipelines.trials import candidates, tune
+from pipelines.harness import options
+from pipelines.harness.results import Progress, ResultLines, provenance
+from pipelines.harness.runs import Settings
+from pipelines.harness.scoring import auc_by_frequency
+from pipelines.harness.trials import candidates, tune
 from tf_ctr import evaluation, transfer
 from tf_ctr.datasets.movielens import whole as movielens_whole
 from tf_ctr.errors import unknown_name

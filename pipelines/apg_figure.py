@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from tensorboard.plugins import projector
 
-from pipelines import options
 from pipelines.apg import SETTINGS
-from pipelines.runs import train
+from pipelines.harness import options
+from pipelines.harness.runs import train
 from tf_ctr import backbones, data, transfer
 from tf_ctr.datasets.movielens import whole as movielens_whole
 from tf_ctr.errors import explain

@@ -5,7 +5,7 @@ import functools
 
 import keras
 
-from pipelines.runs import Settings
+from pipelines.harness.runs import Settings
 from tf_ctr import joint, transfer
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
@@ -35,7 +35,7 @@ class Row:
     Attributes:
         name: Name of the row.
         build: `build(schema, settings, **arguments)` returns an uncompiled model.
-        space: What its trials choose from; see `pipelines.trials.candidates`.
+        space: What its trials choose from; see `pipelines.harness.trials.candidates`.
         schema: Name of the schema, `"plain"` or `"genre_string"`.
         settings: `{field: value}` of `Settings` that differ from the experiment's.
     """

@@ -12,13 +12,12 @@ import pathlib
 
 import pandas as pd
 
-from pipelines import options, scoring
-from pipelines.presets import DATASETS, PRESETS
-from pipelines.progress import Progress
-from pipelines.results import ResultLines, provenance
+from pipelines.harness import options, scoring
+from pipelines.harness.presets import DATASETS, PRESETS
+from pipelines.harness.results import Progress, ResultLines, provenance
+from pipelines.harness.trials import candidates
 from pipelines.row_training import RowTraining
 from pipelines.rows import BASELINE, Row
-from pipelines.trials import candidates
 from tf_ctr.backbones import BACKBONES
 
 # Name: method and its arguments. The defaults of AutoFT are a policy width of 64, a

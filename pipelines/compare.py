@@ -14,13 +14,14 @@ import shutil
 
 import tensorflow as tf
 
-from pipelines import hparams, options
+from pipelines import hparams
 from pipelines.compare_figures import draw
 from pipelines.comparison import Comparison, Plan
+from pipelines.harness import options
+from pipelines.harness.presets import DATASETS, PRESETS
+from pipelines.harness.results import ResultLines
 from pipelines.methods import METHODS
-from pipelines.presets import DATASETS, PRESETS
 from pipelines.report import current_runs, report
-from pipelines.results import ResultLines
 from pipelines.rows import TARGET_ONLY, rows
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.files import replacing

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipelines.figures import curve_figure, frequency_figure, route_figures
+from pipelines.harness.figures import curve_figure, frequency_figure, route_figures
 from pipelines.rows import PRETRAINED
 
 

@@ -5,10 +5,9 @@ import json
 
 import numpy as np
 
-from pipelines import scoring
-from pipelines.intervals import interval
-from pipelines.progress import Progress
-from pipelines.results import provenance
+from pipelines.harness import scoring
+from pipelines.harness.results import Progress, provenance
+from pipelines.harness.statistics import interval
 from pipelines.row_training import RowTraining
 from pipelines.rows import PRETRAINED, Row, trials
 

@@ -14,10 +14,12 @@ four shapes of the paper's results.
 import functools
 import pathlib
 
-from pipelines import continual_data, options, period_rows, period_settings
+from pipelines import continual_data
 from pipelines.continual_experiment import Experiment, Settings
 from pipelines.continual_report import figures, report
 from pipelines.continual_rows import ROWS, TABLES
+from pipelines.harness import options
+from pipelines.harness import periods as period_rows
 from tf_ctr.errors import explain
 
 # Name: default, least, description.
@@ -45,13 +47,13 @@ def parse(argv=None):
     add = parser.add_argument
     datasets = continual_data.DATASETS
     add("--dataset", choices=datasets, default="synthetic", help="default: synthetic")
-    period_settings.add_options(add, ROWS, TABLES)
+    options.add_options(add, ROWS, TABLES)
     for name, (default, least, text) in COUNTS.items():
-        period_settings.add_count(
+        options.add_count(
             add, name, least, default, f"{text}; default: {default}"
         )
     arguments = parser.parse_args(argv)
-    arguments.settings = period_settings.settings(Settings, arguments)
+    arguments.settings = options.settings_of(Settings, arguments)
     name = arguments.dataset
     if name == "kuairand":
         name += f"_{arguments.source_tab}_to_{arguments.target_tab}"
@@ -69,7 +71,7 @@ def configuration(arguments):
         "dataset": arguments.dataset,
         "tabs": [arguments.source_tab, arguments.target_tab],
         "period_days": arguments.period_days,
-        **period_settings.as_json(arguments.settings),
+        **options.as_json(arguments.settings),
     }
 
 

@@ -4,16 +4,15 @@ import dataclasses
 
 import pandas as pd
 
+from pipelines.harness.periods import DOMAIN, SOURCE, TARGET, open_field
 from tf_ctr.continual import Period
 from tf_ctr.datasets.domains import earlier_clicks
 from tf_ctr.datasets.kuairand import tabs as kuairand
 from tf_ctr.datasets.kuairand.files import USER_FLAGS, USER_NUMBERS
 from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.errors import explain
-from tf_ctr.features import Categorical, Numeric, Schema, Sequence
+from tf_ctr.features import Categorical, Schema, Sequence
 
-SOURCE, TARGET = "source", "target"
-DOMAIN = "domain"
 HISTORIES = {f"{domain}_history": domain for domain in (SOURCE, TARGET)}
 
 
@@ -209,12 +208,3 @@ def schemas(schema, history, frame):
             ("histories", [*joint, *split]),
         )
     }
-
-
-def open_field(field):
-    """A field as it was before it learned anything."""
-    if isinstance(field, Categorical) and field.num_buckets is None:
-        return dataclasses.replace(field, vocabulary=None)
-    if isinstance(field, Numeric):
-        return dataclasses.replace(field, mean=None, std=None, boundaries=None)
-    return field

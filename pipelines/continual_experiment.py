@@ -6,9 +6,10 @@ import shutil
 
 import keras
 
-from pipelines.continual_data import DOMAIN, HISTORIES, SOURCE, PeriodData
+from pipelines.continual_data import HISTORIES, PeriodData
 from pipelines.continual_verdict import mean
-from pipelines.period_settings import ModelSettings
+from pipelines.harness.options import ModelSettings
+from pipelines.harness.periods import DOMAIN, SOURCE
 from tf_ctr import transfer
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.continual import Report, run, train_source

@@ -3,12 +3,15 @@
 import numpy as np
 
 from pipelines.continual_verdict import SHAPES, gains, mean, slice_gains, verdicts
-from pipelines.figures import period_figure
-from pipelines.statistics import paired_tests
+from pipelines.harness.figures import period_figure
+from pipelines.harness.statistics import paired_tests
+from pipelines.harness.tables import heading, line, spread
 
 METRICS = {"auc": "AUC", "gauc": "GAUC", "log_loss": "LogLoss"}
+
 # More than these lines cannot be told apart.
 DRAWN = ("base", "source", "ft_all", "ctnet_once", "ctnet")
+
 PARTS = [
     (f"{part.capitalize()} {name}", position, part)
     for position, name in enumerate(("users", "items"))
@@ -178,23 +181,3 @@ def figures(records, titles, folder):
             period_figure(values, label, path)
             written.append(path)
     return written
-
-
-def line(cells):
-    """Returns a line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
-
-
-def heading(cells):
-    """Returns the first two lines of a Markdown table."""
-    return [line(cells), "|" + "---|" * len(cells)]
-
-
-def spread(values, form=".4f"):
-    """Returns mean, and standard deviation over seeds; NaN is left out."""
-    values = np.asarray(values, "float64")
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return ""
-    shown = f"{values.mean():{form}}"
-    return shown if len(values) == 1 else f"{shown} ± {values.std(ddof=1):.4f}"

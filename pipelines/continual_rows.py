@@ -1,22 +1,9 @@
 """The rows of CTNet's tables, each a run over the same periods."""
 
-import dataclasses
 import functools
 
 from pipelines.continual_experiment import Experiment
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A row of a table.
-
-    Attributes:
-        title: Its name in the paper.
-        run: From an `Experiment` to a `Report`.
-    """
-
-    title: str
-    run: callable
+from pipelines.harness.periods import Row
 
 
 def _fine_tuned(name, which="all", window=None):
@@ -45,6 +32,7 @@ JOINT_TITLES = {
     "ddtcdr": "DDTCDR",
     "dasl": "DASL",
 }
+
 ROWS = {
     "base": Row("Base (without transfer)", Experiment.base),
     "source": Row("Source model as it is", Experiment.source_as_it_is),
@@ -70,7 +58,9 @@ ROWS = {
         "Fine-tune (newest 4 periods)", _fine_tuned("ft_last_4", window=4)
     ),
 }
+
 NEWEST = ("ft_last_1", "ft_last_2", "ft_last_4")
+
 TABLES = {
     "2": tuple(name for name in ROWS if name not in ("ctnet_once", *NEWEST)),
     "3": ("base", "ctnet_once", "ctnet"),

@@ -14,13 +14,15 @@ import dataclasses
 import functools
 import pathlib
 
-from pipelines import ecdctr_data, options, period_rows, period_settings
+from pipelines import ecdctr_data
 from pipelines.ecdctr_experiment import Experiment, Settings
 from pipelines.ecdctr_parts import part_intervals
 from pipelines.ecdctr_report import report
 from pipelines.ecdctr_rows import ROWS, TABLES
 from pipelines.ecdctr_scores import keep, metrics, scores
 from pipelines.ecdctr_sources import DATASETS
+from pipelines.harness import options
+from pipelines.harness import periods as period_rows
 
 PAIRS = ("ads", "1_6", "1_4")
 # Name: default, description.
@@ -53,19 +55,19 @@ def parse(argv=None):
     names = DATASETS
     add("--dataset", choices=names, default="synthetic", help="default: synthetic")
     add("--pair", choices=PAIRS, default="ads", help=PAIR_HELP)
-    period_settings.add_options(add, ROWS, TABLES)
+    options.add_options(add, ROWS, TABLES)
     for name, (default, text) in COUNTS.items():
-        period_settings.add_count(add, name, 1, default, f"{text}; default: {default}")
+        options.add_count(add, name, 1, default, f"{text}; default: {default}")
     for name, text in CLOCKS.items():
         defaults = {each: getattr(names[each].clocks, name) for each in names}
         shown = ", ".join(f"{each} {value}" for each, value in defaults.items())
-        period_settings.add_count(add, name, 1, None, f"{text} ({shown})")
+        options.add_count(add, name, 1, None, f"{text} ({shown})")
     arguments = parser.parse_args(argv)
     return _completed(arguments)
 
 
 def _completed(arguments):
-    arguments.settings = period_settings.settings(Settings, arguments)
+    arguments.settings = options.settings_of(Settings, arguments)
     clocks = {name: getattr(arguments, name) for name in CLOCKS}
     clocks = {name: value for name, value in clocks.items() if value is not None}
     known = DATASETS[arguments.dataset].clocks
@@ -89,7 +91,7 @@ def configuration(arguments):
         "dataset": arguments.dataset,
         "pair": arguments.pair if arguments.dataset == "kuairand" else None,
         **dataclasses.asdict(arguments.clocks),
-        **period_settings.as_json(arguments.settings),
+        **options.as_json(arguments.settings),
     }
 
 

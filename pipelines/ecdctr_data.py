@@ -4,7 +4,6 @@ import dataclasses
 
 import pandas as pd
 
-from pipelines.continual_data import DOMAIN, SOURCE, TARGET, open_field
 from pipelines.ecdctr_absence import (
     ABSENT,
     IN_CPM,
@@ -13,6 +12,7 @@ from pipelines.ecdctr_absence import (
     newest_cpm,
 )
 from pipelines.ecdctr_sources import DATASETS
+from pipelines.harness.periods import DOMAIN, SOURCE, TARGET, open_field
 from tf_ctr.continual import Period
 from tf_ctr.features import Categorical, Schema
 

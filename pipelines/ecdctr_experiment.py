@@ -9,7 +9,7 @@ import keras
 
 from pipelines.ecdctr_data import LevelData
 from pipelines.ecdctr_models import backbone, joint_model, with_historical
-from pipelines.period_settings import ModelSettings
+from pipelines.harness.options import ModelSettings
 from tf_ctr.backbones import dnn
 from tf_ctr.continual import Level, run, run_levels
 from tf_ctr.continual.store import Store

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipelines.continual_report import heading, line, spread
 from pipelines.ecdctr_parts import PARTS, differences, ends
+from pipelines.harness.tables import heading, line, spread
 
 # The column's name, by the group's.
 GROUPS = {

@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from pipelines.continual_data import DOMAIN
+from pipelines.harness.periods import DOMAIN
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.joint import JOINT
 from tf_ctr.transfer import add_historical

@@ -5,10 +5,9 @@ import functools
 import numpy as np
 import pandas as pd
 
-from pipelines.continual_report import heading, line, spread
 from pipelines.ecdctr_scores import groups
-from pipelines.intervals import seeds_interval
-from pipelines.statistics import paired_tests
+from pipelines.harness.statistics import paired_tests, seeds_interval
+from pipelines.harness.tables import heading, line, spread
 
 # What pays if the first row is better than the second.
 PARTS = {

@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
-from pipelines.continual_report import heading, line, spread
 from pipelines.ecdctr_forgetting import forgetting
 from pipelines.ecdctr_parts import PARTS, what_pays
+from pipelines.harness.tables import heading, line, spread
 
 HEADINGS = {
     "levels": "Which level brings what",

@@ -2,8 +2,8 @@
 
 import functools
 
-from pipelines.continual_rows import Row
 from pipelines.ecdctr_experiment import Experiment
+from pipelines.harness.periods import Row
 
 
 def _ecdctr(name, title, **options):

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from pipelines import options
-from pipelines.presets import PAPER, SMALL
-from pipelines.runs import train_best
-from pipelines.tables import table
+from pipelines.harness import options
+from pipelines.harness.presets import PAPER, SMALL
+from pipelines.harness.runs import train_best
+from pipelines.harness.tables import table
 from tf_ctr import backbones, evaluation, transfer
 from tf_ctr.datasets.movielens import groups as movielens
 from tf_ctr.datasets.synthetic import domains as synthetic

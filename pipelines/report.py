@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from pipelines.harness.statistics import paired_tests
 from pipelines.methods import METHODS
 from pipelines.rows import BASELINE, PRETRAINED, RIVAL, TARGET_ONLY
-from pipelines.statistics import paired_tests
 
 GROUPS = {"target": "Target-only", "source": "Source-based", "all": "All-based"}
 METHOD_ORDER = (TARGET_ONLY, PRETRAINED, *METHODS)

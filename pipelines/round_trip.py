@@ -16,12 +16,11 @@ import pathlib
 
 import pandas as pd
 
-from pipelines import options, presets
-from pipelines.benchmarks.interleave import markdown
+from pipelines.harness import options, presets
+from pipelines.harness.results import Progress, ResultLines, provenance
+from pipelines.harness.runs import train
+from pipelines.harness.tables import markdown
 from pipelines.odd_requests import odd_rows, refusals
-from pipelines.progress import Progress
-from pipelines.results import ResultLines, provenance
-from pipelines.runs import train
 from tf_ctr import transfer
 from tf_ctr.backbones import dcn
 from tf_ctr.evaluation import raw_columns

@@ -5,9 +5,9 @@ import inspect
 
 import pandas as pd
 
+from pipelines.harness.trials import run_folder, tune
 from pipelines.methods import transfer_by
 from pipelines.rows import PRETRAINED, Row
-from pipelines.trials import run_folder, tune
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.datasets.domains import Splits
 from tf_ctr.surgery.rebuild import copy_weights
@@ -49,7 +49,7 @@ class RowTraining:
                 )
 
     def tune(self, row, trials, seed, source_trial=None):
-        """Trains a row by every trial; see `pipelines.trials.tune`.
+        """Trains a row by every trial; see `pipelines.harness.trials.tune`.
 
         Args:
             row: The `Row`.

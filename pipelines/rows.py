@@ -3,8 +3,8 @@
 import dataclasses
 import itertools
 
+from pipelines.harness.trials import Trial, candidates
 from pipelines.methods import METHODS
-from pipelines.trials import Trial, candidates
 from tf_ctr.errors import explain
 
 BASELINE = "fine_tune"

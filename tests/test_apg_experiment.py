@@ -10,9 +10,9 @@ from matplotlib.image import imread
 
 from pipelines import apg, apg_figure, apg_rows
 from pipelines.apg_report import report
-from pipelines.results import ResultLines
-from pipelines.runs import Settings
-from pipelines.trials import candidates
+from pipelines.harness.results import ResultLines
+from pipelines.harness.runs import Settings
+from pipelines.harness.trials import candidates
 from tf_ctr import Categorical, Schema, transfer
 from tf_ctr.datasets.domains import Splits
 from tf_ctr.layers import APGDense

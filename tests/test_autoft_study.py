@@ -9,8 +9,8 @@ import pytest
 
 from pipelines import autoft_study
 from pipelines.autoft_study import VARIATIONS
+from pipelines.harness.results import ResultLines
 from pipelines.methods import METHODS, transfer_by
-from pipelines.results import ResultLines
 from tests.models import small_dcn
 from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.layers import GumbelRouter

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from pipelines.benchmarks import vocabulary
-from pipelines.benchmarks.interleave import interleave, markdown, ratios
+from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.harness.tables import markdown
 
 
 class FakeClock:

@@ -11,11 +11,12 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from pipelines import compare, comparison, row_training, scoring
+from pipelines import compare, comparison, row_training
 from pipelines.comparison import Comparison, Plan
+from pipelines.harness import scoring
+from pipelines.harness.presets import SMALL
+from pipelines.harness.results import ResultLines
 from pipelines.methods import METHODS
-from pipelines.presets import SMALL
-from pipelines.results import ResultLines
 from pipelines.row_training import RowTraining
 from pipelines.rows import Row, rows, trials
 from tf_ctr.datasets.synthetic import domains as synthetic

@@ -10,8 +10,9 @@ import pytest
 from pipelines import continual, continual_data, continual_experiment, continual_rows
 from pipelines.continual_data import HISTORIES, with_histories
 from pipelines.continual_experiment import Experiment, Settings
-from pipelines.continual_rows import ROWS, TABLES, Row
-from pipelines.results import ResultLines
+from pipelines.continual_rows import ROWS, TABLES
+from pipelines.harness.periods import Row
+from pipelines.harness.results import ResultLines
 from tf_ctr.continual import Report
 from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.features import Sequence

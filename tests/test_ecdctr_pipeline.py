@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from pipelines import ecdctr, ecdctr_data, ecdctr_experiment, ecdctr_rows
-from pipelines.continual_rows import Row
 from pipelines.ecdctr_absence import days_absent, known_to_cpm, newest_cpm
 from pipelines.ecdctr_experiment import Experiment, Settings
 from pipelines.ecdctr_parts import part_intervals
@@ -17,8 +16,9 @@ from pipelines.ecdctr_report import report
 from pipelines.ecdctr_rows import ROWS, TABLES
 from pipelines.ecdctr_scores import keep, metrics, scores
 from pipelines.ecdctr_sources import DATASETS, Clocks
-from pipelines.results import ResultLines
-from pipelines.statistics import Interval
+from pipelines.harness.periods import Row
+from pipelines.harness.results import ResultLines
+from pipelines.harness.statistics import Interval
 from tests.continual_world import compile_eagerly
 from tests.dataset_folders import kuairand_tables, real_folder, write_kuairand
 from tf_ctr.datasets.kuairand import rows as kuairand_rows

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from pipelines import compare_figures, figures
+from pipelines import compare_figures
+from pipelines.harness import figures
 
 GROUPS = pd.DataFrame(
     {"rows": [10, 20], "least": [0, 5], "most": [4, 9], "auc": [0.6, 0.8]}

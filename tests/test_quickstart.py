@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import quickstart, tables
+from pipelines import quickstart
+from pipelines.harness import tables
 from tf_ctr.datasets.synthetic import domains as synthetic
 
 SMALL = functools.partial(

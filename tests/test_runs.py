@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 import tf_ctr
-from pipelines.records import Stopwatch
-from pipelines.runs import Settings, train, train_best
+from pipelines.harness.runs import Settings, Stopwatch, train, train_best
 from tf_ctr.datasets.domains import Splits
 
 SETTINGS = Settings(

@@ -5,8 +5,13 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from pipelines.intervals import interval, seeds_interval
-from pipelines.statistics import WeightedAUC, bootstrap_auc_difference, paired_tests
+from pipelines.harness.statistics import (
+    WeightedAUC,
+    bootstrap_auc_difference,
+    interval,
+    paired_tests,
+    seeds_interval,
+)
 
 
 def clicks(rows=400, seed=0):

@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 
 import tf_ctr
-from pipelines.groups import auc_by_frequency
-from pipelines.progress import Progress
-from pipelines.results import ResultLines, provenance
-from pipelines.runs import Settings
-from pipelines.trials import Trial, candidates, tune
+from pipelines.harness.results import Progress, ResultLines, provenance
+from pipelines.harness.runs import Settings
+from pipelines.harness.scoring import auc_by_frequency
+from pipelines.harness.trials import Trial, candidates, tune
 from tf_ctr.datasets.domains import Splits
 
 SETTINGS = Settings(

@@ -22,7 +22,8 @@ import pandas as pd
 from keras import ops
 
 from pipelines.benchmarks.compiled import description, inference
-from pipelines.benchmarks.interleave import interleave, markdown, ratios
+from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.harness.tables import markdown
 from tf_ctr.layers import APGDense
 from tf_ctr.transfer import collapse
 

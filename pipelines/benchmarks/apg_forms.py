@@ -21,7 +21,8 @@ from keras import ops
 
 from pipelines.benchmarks.compiled import compiled, description
 from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, markdown, ratios
+from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.harness.tables import markdown
 from tf_ctr.layers.core.ops import vector_matrix
 
 PEAK = "peak"

@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description
 from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, markdown, ratios
+from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.harness.tables import markdown
 from tf_ctr import training
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.features import Categorical, Schema

@@ -19,7 +19,8 @@ import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description, inference
 from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, markdown, ratios
+from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.harness.tables import markdown
 from tf_ctr.backbones import dnn
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.inference import merge_historical

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, markdown
+from pipelines.benchmarks.interleave import interleave
+from pipelines.harness.tables import markdown
 
 STEP = "training step"
 SOURCES = ("frame", "parquet", "csv", "tfrecord")

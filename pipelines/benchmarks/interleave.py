@@ -72,33 +72,3 @@ def ratios(frame, reference):
             "high": relative.quantile(0.75),
         }
     ).rename_axis("variant")
-
-
-def markdown(frame, digits=3):
-    """Returns a frame, its index included, as a Markdown table.
-
-    Args:
-        frame: The table.
-        digits: Significant digits of the floating point columns.
-
-    Returns:
-        The text, one line per row.
-
-    Example:
-
-    >>> print(markdown(pd.DataFrame({"ratio": [1.5]}, index=["a"])))
-    |  | ratio |
-    |---|---|
-    | a | 1.5 |
-    """
-    table = frame.reset_index(names=frame.index.name or "")
-    lines = [list(table.columns), *table.itertuples(index=False)]
-    rows = [
-        "| " + " | ".join(_cell(value, digits) for value in line) + " |"
-        for line in lines
-    ]
-    return "\n".join([rows[0], "|" + "---|" * len(table.columns), *rows[1:]])
-
-
-def _cell(value, digits):
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

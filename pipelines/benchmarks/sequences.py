@@ -25,7 +25,8 @@ import tensorflow as tf
 
 from pipelines.benchmarks.compiled import compiled, description
 from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, markdown, ratios
+from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.harness.tables import markdown
 from tf_ctr.layers import ETAAttention, SIMAttention, TargetAttention
 
 PASSES = ("forward", "gradient")

@@ -13,8 +13,9 @@ import pathlib
 import pandas as pd
 
 from pipelines.benchmarks.compiled import description
-from pipelines.benchmarks.interleave import interleave, markdown, ratios
-from pipelines.options import number
+from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.harness.options import number
+from pipelines.harness.tables import markdown
 from tf_ctr.data.read_frame import read_frame
 from tf_ctr.evaluation import raw_columns
 from tf_ctr.serving.differences import call_of, served_bytes

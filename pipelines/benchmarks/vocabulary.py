@@ -22,7 +22,8 @@ import pathlib
 import numpy as np
 
 from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, markdown, ratios
+from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.harness.tables import markdown
 
 BATCHES = 8
 # Weights and two moments in float32, and as much again for the whole-table

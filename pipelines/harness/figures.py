@@ -74,8 +74,8 @@ def frequency_figure(groups, title, path):
     """Draws the AUC by how often the training rows know a user or an item.
 
     Args:
-        groups: `{row: frame}`, each frame from `pipelines.groups.auc_by_frequency`,
-            all of one grouping.
+        groups: `{row: frame}`, each frame from
+            `pipelines.harness.scoring.auc_by_frequency`, all of one grouping.
         title: What is grouped, `"user"` or `"item"`.
         path: The PNG file.
 

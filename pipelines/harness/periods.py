@@ -7,10 +7,14 @@ import math
 import time
 import zlib
 
-from pipelines.progress import Progress
-from pipelines.results import ResultLines, provenance
+from pipelines.harness.results import Progress, ResultLines, provenance
 from tf_ctr.errors import explain
+from tf_ctr.features import Categorical, Numeric
 from tf_ctr.files import replacing
+
+SOURCE, TARGET = "source", "target"
+
+DOMAIN = "domain"
 
 
 def wanted(arguments, rows, tables):
@@ -144,3 +148,25 @@ def write_report(report, records, rows, tables, arguments):
 def of_configuration(lines, configuration):
     """Returns the records of one configuration."""
     return [r for r in lines.records if r["configuration"] == configuration]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        title: Its name in the paper.
+        run: From an `Experiment` to a `Report`.
+    """
+
+    title: str
+    run: callable
+
+
+def open_field(field):
+    """A field as it was before it learned anything."""
+    if isinstance(field, Categorical) and field.num_buckets is None:
+        return dataclasses.replace(field, vocabulary=None)
+    if isinstance(field, Numeric):
+        return dataclasses.replace(field, mean=None, std=None, boundaries=None)
+    return field

@@ -6,6 +6,7 @@ import json
 import pathlib
 import platform
 import subprocess
+import time
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from tf_ctr.errors import explain
 from tf_ctr.files import replacing
 
 OTHER_FOLDER = "give the same options, or another --run-dir"
+
 PACKAGES = ("tf_ctr", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 
 
@@ -114,3 +116,35 @@ def _commit():
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit + ("+" if changed else "")
+
+
+class Progress:
+    """Prints a line per finished run: runs done, time passed, time left.
+
+    Runs that were finished before this start count as done, not for the time.
+
+    Args:
+        total: Number of runs.
+        done: Of these, finished before.
+        clock: A function that returns seconds.
+        show: A function that takes the line.
+    """
+
+    def __init__(self, total, done=0, clock=time.monotonic, show=print):
+        self.total, self.before, self.done = total, done, done
+        self._clock, self._show = clock, show
+        self._start = clock()
+
+    def step(self, text):
+        """Counts a run and prints what `text` says of it."""
+        self.done += 1
+        passed = self._clock() - self._start
+        left = passed / (self.done - self.before) * (self.total - self.done)
+        self._show(
+            f"[{self.done}/{self.total}, {_duration(passed)} passed, "
+            f"about {_duration(left)} left] {text}"
+        )
+
+
+def _duration(seconds):
+    return str(datetime.timedelta(seconds=round(seconds)))

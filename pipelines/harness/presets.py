@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 
-from pipelines.runs import Settings
+from pipelines.harness.runs import Settings
 from tf_ctr import datasets
 
 # AutoFT (arXiv 2106.04873), section 4: DCN; its DeepFM has 400-400-400.

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from pipelines.runs import Settings, train
+from pipelines.harness.runs import Settings, train
 from tf_ctr.errors import explain
 
 
@@ -96,7 +96,8 @@ def _trial(settings, point):
 def tune(build, splits, schema, trials, seed, run_dir, verbose=0):
     """Trains every trial and keeps the best by validation AUC.
 
-    What is finished is loaded, what was killed goes on; see `pipelines.runs.train`.
+    What is finished is loaded, what was killed goes on; see
+    `pipelines.harness.runs.train`.
 
     Args:
         build: `build(settings, **arguments)` returns an uncompiled model.
