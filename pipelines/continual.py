@@ -49,9 +49,7 @@ def parse(argv=None):
     add("--dataset", choices=datasets, default="synthetic", help="default: synthetic")
     options.add_options(add, ROWS, TABLES)
     for name, (default, least, text) in COUNTS.items():
-        options.add_count(
-            add, name, least, default, f"{text}; default: {default}"
-        )
+        options.add_count(add, name, least, default, f"{text}; default: {default}")
     arguments = parser.parse_args(argv)
     arguments.settings = options.settings_of(Settings, arguments)
     name = arguments.dataset

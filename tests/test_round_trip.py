@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import round_trip
 from pipelines.benchmarks import serving
-from pipelines.odd_requests import odd_rows, refusals, wrong_requests
+from pipelines.round_trip import __main__ as round_trip
+from pipelines.round_trip.odd_requests import odd_rows, refusals, wrong_requests
 from tests.frames import click_frame
 from tf_ctr import Categorical, Numeric, Schema
 from tf_ctr.datasets.synthetic import domains as synthetic
@@ -68,7 +68,9 @@ def test_wrong_requests_are_refused_and_right_ones_scored(exported_clicks, monke
     answers = refusals(version, columns, ways)
     assert set(answers.index) == REQUESTS
     assert not (answers == "scored").any(axis=None)
-    monkeypatch.setattr("pipelines.odd_requests.wrong_requests", lambda t: {"right": t})
+    monkeypatch.setattr(
+        "pipelines.round_trip.odd_requests.wrong_requests", lambda t: {"right": t}
+    )
     assert refusals(version, columns, ways).loc["right"].tolist() == ["scored"]
 
 

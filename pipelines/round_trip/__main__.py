@@ -20,7 +20,7 @@ from pipelines.harness import options, presets
 from pipelines.harness.results import Progress, ResultLines, provenance
 from pipelines.harness.runs import train
 from pipelines.harness.tables import markdown
-from pipelines.odd_requests import odd_rows, refusals
+from pipelines.round_trip.odd_requests import odd_rows, refusals
 from tf_ctr import transfer
 from tf_ctr.backbones import dcn
 from tf_ctr.evaluation import raw_columns

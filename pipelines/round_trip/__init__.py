@@ -1,0 +1,1 @@
+"""From training to the server and back."""
