@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from pipelines import apg, apg_figure, apg_rows
-from pipelines.apg_report import report
+from pipelines.apg import __main__ as apg
+from pipelines.apg import figure as apg_figure
+from pipelines.apg import rows as apg_rows
+from pipelines.apg.report import report
 from pipelines.harness.results import ResultLines
 from pipelines.harness.runs import Settings
 from pipelines.harness.trials import candidates

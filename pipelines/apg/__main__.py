@@ -11,8 +11,8 @@ import dataclasses
 import pathlib
 import re
 
-from pipelines import apg_rows
-from pipelines.apg_report import report
+from pipelines.apg import rows as apg_rows
+from pipelines.apg.report import report
 from pipelines.harness import options
 from pipelines.harness.results import Progress, ResultLines, provenance
 from pipelines.harness.runs import Settings
