@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import autoft_study
-from pipelines.autoft_study import VARIATIONS
+from pipelines.compare import autoft_study
+from pipelines.compare.autoft_study import VARIATIONS
+from pipelines.compare.rows import METHODS, transfer_by
 from pipelines.harness.results import ResultLines
-from pipelines.methods import METHODS, transfer_by
 from tests.models import small_dcn
 from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.layers import GumbelRouter

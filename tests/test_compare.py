@@ -11,14 +11,15 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from pipelines import compare, comparison, row_training
-from pipelines.comparison import Comparison, Plan
+from pipelines.compare import __main__ as compare
+from pipelines.compare import comparison
+from pipelines.compare import training as row_training
+from pipelines.compare.comparison import Comparison, Plan
+from pipelines.compare.rows import METHODS, Row, rows, trials
+from pipelines.compare.training import RowTraining
 from pipelines.harness import scoring
 from pipelines.harness.presets import SMALL
 from pipelines.harness.results import ResultLines
-from pipelines.methods import METHODS
-from pipelines.row_training import RowTraining
-from pipelines.rows import Row, rows, trials
 from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.evaluation import predict
 from tf_ctr.metrics import exact_auc

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from pipelines import compare_figures
+from pipelines.compare import figures as compare_figures
 from pipelines.harness import figures
 
 GROUPS = pd.DataFrame(

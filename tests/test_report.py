@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import stats
 
+from pipelines.compare.report import current_runs, report
 from pipelines.harness.scoring import auc_by_frequency
-from pipelines.report import current_runs, report
 
 CHOSEN = {"learning_rate": 0.001, "l2": 0.0}
 TITLES = {

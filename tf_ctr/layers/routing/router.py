@@ -37,7 +37,7 @@ class GumbelRouter(keras.layers.Layer):
             weights, applied by `tf_ctr.optimizers`; Keras's own optimizers ignore
             it. The default is ours, for Adam: with 0.1, which SpotTune's code has for
             SGD, a policy stays near an even chance for hundreds of steps, and what
-            is routed at random learns badly (see `pipelines.autoft_study`).
+            is routed at random learns badly (see `pipelines.compare.autoft_study`).
         seed: Seed of the noise.
         initial_frozen_probability: In (0, 1), the probability of the frozen branch
             in every decision before training; the last kernel then starts at zero.

@@ -2,15 +2,15 @@
 
 import pandas as pd
 
+from pipelines.compare.rows import PRETRAINED
 from pipelines.harness.figures import curve_figure, frequency_figure, route_figures
-from pipelines.rows import PRETRAINED
 
 
 def draw(runs, folder):
     """Draws routes per routed row, and per group AUC by frequency and curves.
 
     Args:
-        runs: Frame of the runs of one backbone; see `pipelines.report.current_runs`.
+        runs: Frame of the runs of one backbone; see `pipelines.compare.report.current_runs`.
         folder: Where the figures go.
     """
     for name, of_row in runs.groupby("row", sort=False):

@@ -14,15 +14,14 @@ import shutil
 
 import tensorflow as tf
 
-from pipelines import hparams
-from pipelines.compare_figures import draw
-from pipelines.comparison import Comparison, Plan
+from pipelines.compare import hparams
+from pipelines.compare.comparison import Comparison, Plan
+from pipelines.compare.figures import draw
+from pipelines.compare.report import current_runs, report
+from pipelines.compare.rows import METHODS, TARGET_ONLY, rows
 from pipelines.harness import options
 from pipelines.harness.presets import DATASETS, PRESETS
 from pipelines.harness.results import ResultLines
-from pipelines.methods import METHODS
-from pipelines.report import current_runs, report
-from pipelines.rows import TARGET_ONLY, rows
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.files import replacing
 

@@ -14,7 +14,7 @@ def write(records, folder):
     No test number is in it: nothing is to be chosen by one.
 
     Args:
-        records: The records of `pipelines.comparison`.
+        records: The records of `pipelines.compare.comparison`.
         folder: Its content is replaced. See it by `tensorboard --logdir FOLDER`.
     """
     shutil.rmtree(folder, ignore_errors=True)

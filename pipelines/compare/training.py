@@ -5,9 +5,8 @@ import inspect
 
 import pandas as pd
 
+from pipelines.compare.rows import PRETRAINED, Row, transfer_by
 from pipelines.harness.trials import run_folder, tune
-from pipelines.methods import transfer_by
-from pipelines.rows import PRETRAINED, Row
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.datasets.domains import Splits
 from tf_ctr.surgery.rebuild import copy_weights

@@ -5,11 +5,11 @@ import json
 
 import numpy as np
 
+from pipelines.compare.rows import PRETRAINED, Row, trials
+from pipelines.compare.training import RowTraining
 from pipelines.harness import scoring
 from pipelines.harness.results import Progress, provenance
 from pipelines.harness.statistics import interval
-from pipelines.row_training import RowTraining
-from pipelines.rows import PRETRAINED, Row, trials
 
 KEPT = ("validation_auc", "epochs_run", "seconds", "parameters", "train_rows")
 

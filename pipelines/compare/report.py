@@ -2,9 +2,8 @@
 
 import pandas as pd
 
+from pipelines.compare.rows import BASELINE, METHODS, PRETRAINED, RIVAL, TARGET_ONLY
 from pipelines.harness.statistics import paired_tests
-from pipelines.methods import METHODS
-from pipelines.rows import BASELINE, PRETRAINED, RIVAL, TARGET_ONLY
 
 GROUPS = {"target": "Target-only", "source": "Source-based", "all": "All-based"}
 METHOD_ORDER = (TARGET_ONLY, PRETRAINED, *METHODS)
@@ -30,7 +29,7 @@ def current_runs(records):
     the file and out of the tables.
 
     Args:
-        records: The records of `pipelines.comparison`.
+        records: The records of `pipelines.compare.comparison`.
 
     Returns:
         Frame of runs, in the order of the paper's table, and by seed.
@@ -60,7 +59,7 @@ def report(records):
     """Returns a table per backbone, and one over backbones if there are several.
 
     Args:
-        records: The records of `pipelines.comparison`.
+        records: The records of `pipelines.compare.comparison`.
 
     Returns:
         Markdown.

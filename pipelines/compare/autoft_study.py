@@ -1,6 +1,6 @@
 """What AutoFT's accuracy depends on: one option at a time, on validation rows.
 
-    python -m pipelines.autoft_study --dataset movielens --data-dir ../shared/data
+    python -m pipelines.compare.autoft_study --dataset movielens --data-dir ../shared/data
 
 Every variation starts from the same source model and trains with the same settings and
 seeds; only the option that its name says differs from the defaults. No test row is
@@ -12,12 +12,12 @@ import pathlib
 
 import pandas as pd
 
+from pipelines.compare.rows import BASELINE, Row
+from pipelines.compare.training import RowTraining
 from pipelines.harness import options, scoring
 from pipelines.harness.presets import DATASETS, PRESETS
 from pipelines.harness.results import Progress, ResultLines, provenance
 from pipelines.harness.trials import candidates
-from pipelines.row_training import RowTraining
-from pipelines.rows import BASELINE, Row
 from tf_ctr.backbones import BACKBONES
 
 # Name: method and its arguments. The defaults of AutoFT are a policy width of 64, a
@@ -56,7 +56,7 @@ VARIATIONS = {
 def parse(argv=None):
     """Returns the checked arguments of the command line."""
     parser = options.program(
-        "pipelines.autoft_study",
+        "pipelines.compare.autoft_study",
         __doc__,
         "folder of the data",
         "results, logs and models; default: runs/autoft_study/<dataset>",

@@ -1,0 +1,1 @@
+"""Transfer methods compared under one budget."""
