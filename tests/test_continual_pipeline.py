@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import continual, continual_data, continual_experiment, continual_rows
-from pipelines.continual_data import HISTORIES, with_histories
-from pipelines.continual_experiment import Experiment, Settings
-from pipelines.continual_rows import ROWS, TABLES
+from pipelines.continual import __main__ as continual
+from pipelines.continual import data as continual_data
+from pipelines.continual import experiment as continual_experiment
+from pipelines.continual import rows as continual_rows
+from pipelines.continual.data import HISTORIES, with_histories
+from pipelines.continual.experiment import Experiment, Settings
+from pipelines.continual.rows import ROWS, TABLES
 from pipelines.harness.periods import Row
 from pipelines.harness.results import ResultLines
 from tf_ctr.continual import Report

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipelines.continual_report import figures, report
-from pipelines.continual_rows import ROWS, TABLES
-from pipelines.continual_verdict import SHAPES, gains, verdicts
+from pipelines.continual.report import figures, report
+from pipelines.continual.rows import ROWS, TABLES
+from pipelines.continual.verdict import SHAPES, gains, verdicts
 
 TITLES = {name: row.title for name, row in ROWS.items()}
 

@@ -14,10 +14,10 @@ four shapes of the paper's results.
 import functools
 import pathlib
 
-from pipelines import continual_data
-from pipelines.continual_experiment import Experiment, Settings
-from pipelines.continual_report import figures, report
-from pipelines.continual_rows import ROWS, TABLES
+from pipelines.continual import data as continual_data
+from pipelines.continual.experiment import Experiment, Settings
+from pipelines.continual.report import figures, report
+from pipelines.continual.rows import ROWS, TABLES
 from pipelines.harness import options
 from pipelines.harness import periods as period_rows
 from tf_ctr.errors import explain

@@ -6,8 +6,8 @@ import shutil
 
 import keras
 
-from pipelines.continual_data import HISTORIES, PeriodData
-from pipelines.continual_verdict import mean
+from pipelines.continual.data import HISTORIES, PeriodData
+from pipelines.continual.verdict import mean
 from pipelines.harness.options import ModelSettings
 from pipelines.harness.periods import DOMAIN, SOURCE
 from tf_ctr import transfer

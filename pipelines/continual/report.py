@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.continual_verdict import SHAPES, gains, mean, slice_gains, verdicts
+from pipelines.continual.verdict import SHAPES, gains, mean, slice_gains, verdicts
 from pipelines.harness.figures import period_figure
 from pipelines.harness.statistics import paired_tests
 from pipelines.harness.tables import heading, line, spread

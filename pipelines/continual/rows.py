@@ -2,7 +2,7 @@
 
 import functools
 
-from pipelines.continual_experiment import Experiment
+from pipelines.continual.experiment import Experiment
 from pipelines.harness.periods import Row
 
 

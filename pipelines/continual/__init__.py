@@ -1,0 +1,1 @@
+"""CTNet and its baselines, period by period."""
