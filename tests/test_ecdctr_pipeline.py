@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import ecdctr, ecdctr_data, ecdctr_experiment, ecdctr_rows
-from pipelines.ecdctr_absence import days_absent, known_to_cpm, newest_cpm
-from pipelines.ecdctr_experiment import Experiment, Settings
-from pipelines.ecdctr_parts import part_intervals
-from pipelines.ecdctr_report import report
-from pipelines.ecdctr_rows import ROWS, TABLES
-from pipelines.ecdctr_scores import keep, metrics, scores
-from pipelines.ecdctr_sources import DATASETS, Clocks
+from pipelines.ecdctr import __main__ as ecdctr
+from pipelines.ecdctr import data as ecdctr_data
+from pipelines.ecdctr import experiment as ecdctr_experiment
+from pipelines.ecdctr import rows as ecdctr_rows
+from pipelines.ecdctr.data import days_absent, known_to_cpm, newest_cpm
+from pipelines.ecdctr.experiment import Experiment, Settings
+from pipelines.ecdctr.report import part_intervals, report
+from pipelines.ecdctr.rows import ROWS, TABLES
+from pipelines.ecdctr.scores import keep, metrics, scores
+from pipelines.ecdctr.sources import DATASETS, Clocks
 from pipelines.harness.periods import Row
 from pipelines.harness.results import ResultLines
 from pipelines.harness.statistics import Interval

@@ -14,13 +14,12 @@ import dataclasses
 import functools
 import pathlib
 
-from pipelines import ecdctr_data
-from pipelines.ecdctr_experiment import Experiment, Settings
-from pipelines.ecdctr_parts import part_intervals
-from pipelines.ecdctr_report import report
-from pipelines.ecdctr_rows import ROWS, TABLES
-from pipelines.ecdctr_scores import keep, metrics, scores
-from pipelines.ecdctr_sources import DATASETS
+from pipelines.ecdctr import data as ecdctr_data
+from pipelines.ecdctr.experiment import Experiment, Settings
+from pipelines.ecdctr.report import part_intervals, report
+from pipelines.ecdctr.rows import ROWS, TABLES
+from pipelines.ecdctr.scores import keep, metrics, scores
+from pipelines.ecdctr.sources import DATASETS
 from pipelines.harness import options
 from pipelines.harness import periods as period_rows
 

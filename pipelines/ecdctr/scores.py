@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from pipelines.ecdctr_absence import ABSENT, IN_CPM
-from pipelines.ecdctr_data import FIRST_TESTED
+from pipelines.ecdctr.data import ABSENT, FIRST_TESTED, IN_CPM
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import score_metrics
 from tf_ctr.files import replacing

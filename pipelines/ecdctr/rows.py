@@ -2,7 +2,7 @@
 
 import functools
 
-from pipelines.ecdctr_experiment import Experiment
+from pipelines.ecdctr.experiment import Experiment
 from pipelines.harness.periods import Row
 
 

@@ -1,0 +1,1 @@
+"""E-CDCTR and which of its parts pay."""
