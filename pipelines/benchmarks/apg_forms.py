@@ -20,8 +20,7 @@ import pandas as pd
 from keras import ops
 
 from pipelines.benchmarks.compiled import compiled, description
-from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.benchmarks.interleave import add_counts, interleave, ratios
 from pipelines.harness.tables import markdown
 from tf_ctr.layers.core.ops import vector_matrix
 

@@ -15,8 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description
-from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.benchmarks.interleave import add_counts, interleave, ratios
 from pipelines.harness.tables import markdown
 from tf_ctr import training
 from tf_ctr.backbones import BACKBONES

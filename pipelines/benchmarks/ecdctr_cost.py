@@ -18,8 +18,7 @@ import pandas as pd
 import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description, inference
-from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.benchmarks.interleave import add_counts, interleave, ratios
 from pipelines.harness.tables import markdown
 from tf_ctr.backbones import dnn
 from tf_ctr.features import Categorical, Schema

@@ -19,8 +19,7 @@ import tempfile
 import numpy as np
 import pandas as pd
 
-from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave
+from pipelines.benchmarks.interleave import add_counts, interleave
 from pipelines.harness.tables import markdown
 
 STEP = "training step"

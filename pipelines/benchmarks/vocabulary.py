@@ -21,8 +21,7 @@ import pathlib
 
 import numpy as np
 
-from pipelines.benchmarks.counts import add_counts
-from pipelines.benchmarks.interleave import interleave, ratios
+from pipelines.benchmarks.interleave import add_counts, interleave, ratios
 from pipelines.harness.tables import markdown
 
 BATCHES = 8
