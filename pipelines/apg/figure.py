@@ -1,6 +1,6 @@
 """What APG generates for each value of a field: figure 6 of its paper.
 
-    python -m pipelines.apg.figure --data-dir ../shared/data
+    python -m pipelines.apg_figure --data-dir ../shared/data
 
 Trains Wide & Deep with APG whose condition is one field of MovieLens-1M, takes the
 matrix S that a layer generates for each value of the field, and shows its first two
@@ -32,7 +32,7 @@ FIELDS = ("genres", "occupation", "gender")
 def parse(argv=None):
     """Returns the checked arguments of the command line."""
     parser = options.program(
-        "pipelines.apg.figure",
+        "pipelines.apg_figure",
         __doc__,
         "folder that holds ml-1m/",
         "the model, the PNG and the projector; default: runs/apg_figure",

@@ -1,6 +1,6 @@
 """What AutoFT's accuracy depends on: one option at a time, on validation rows.
 
-    python -m pipelines.compare.autoft_study --dataset movielens --data-dir ../shared/data
+    python -m pipelines.autoft_study --dataset movielens --data-dir ../shared/data
 
 Every variation starts from the same source model and trains with the same settings and
 seeds; only the option that its name says differs from the defaults. No test row is
@@ -56,7 +56,7 @@ VARIATIONS = {
 def parse(argv=None):
     """Returns the checked arguments of the command line."""
     parser = options.program(
-        "pipelines.compare.autoft_study",
+        "pipelines.autoft_study",
         __doc__,
         "folder of the data",
         "results, logs and models; default: runs/autoft_study/<dataset>",

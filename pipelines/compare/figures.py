@@ -10,7 +10,8 @@ def draw(runs, folder):
     """Draws routes per routed row, and per group AUC by frequency and curves.
 
     Args:
-        runs: Frame of the runs of one backbone; see `pipelines.compare.report.current_runs`.
+        runs: Frame of the runs of one backbone; see
+            `pipelines.compare.report.current_runs`.
         folder: Where the figures go.
     """
     for name, of_row in runs.groupby("row", sort=False):

@@ -16,7 +16,7 @@ PRETRAINED = "pretrained"
 
 TARGET_ONLY = "target_only"
 
-# The defaults of `tf_ctr.transfer.autoft` first. What `pipelines.compare.autoft_study` found to
+# The defaults of `tf_ctr.transfer.autoft` first. What `pipelines.autoft_study` found to
 # matter on validation rows is how soon the policies decide.
 ROUTING = {
     "temperature": (5.0, 0.5),
