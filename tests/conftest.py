@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.click_rates import RATES, export_rates
-from tests.frames import click_frame, click_schema
+from tests.support.click_rates import RATES, export_rates
+from tests.support.frames import click_frame, click_schema
 from tf_ctr.backbones import dcn
 from tf_ctr.export import export
 

@@ -1,0 +1,441 @@
+"""Algorithm 1: what is tested, taken in, trained and kept in every period."""
+
+import types
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.support.continual_world import (
+    TRAINING,
+    fitted,
+    frame,
+    left_by,
+    metrics,
+    network,
+    periods,
+    same,
+    weights,
+)
+from tf_ctr.continual import Period, Report, Training, methods, run, train_source
+from tf_ctr.continual.steps import choose_window
+from tf_ctr.continual.store import Store
+from tf_ctr.evaluation import evaluate, predict
+from tf_ctr.features import Categorical, Schema
+from tf_ctr.joint import share_bottom
+from tf_ctr.metrics import exact_auc
+from tf_ctr.optimizers import SparseAdagrad, SparseAdam
+
+SLICES = ("user", "item")
+OPTIONS = {"training": TRAINING, "verbose": 0}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Source models of the periods 0 to 2, base models of 0 and 1, CTNet from 1 on."""
+    root, schema = tmp_path_factory.mktemp("continual"), fitted()
+    source = periods(0, 1, 2, seed=50, items=(9, 5, 6))
+    train_source(source, root / "source", network(schema, 1), schema, **OPTIONS)
+    run(
+        periods(0, 1),
+        root / "base",
+        target=network(schema, 2),
+        schema=schema,
+        method="target_only",
+        slices=SLICES,
+        **OPTIONS,
+    )
+    report = run(
+        periods(1, 2),
+        root / "ctnet",
+        target=root / "base",
+        source=root / "source",
+        slices=SLICES,
+        matrix=True,
+        **OPTIONS,
+    )
+    return root, report
+
+
+def test_a_period_is_tested_before_it_is_trained_on(world):
+    root, report = world
+    before = left_by(root / "ctnet", 1)
+    expected = evaluate(before.model, frame(seed=12), before.schema)
+    (line,) = report.frame.to_dict("records")
+    assert (line["number"], line["trained_until"]) == (2, 1)
+    assert {name: line[name] for name in expected} == pytest.approx(expected, abs=0)
+
+
+def test_the_scores_of_the_test_are_kept(world):
+    root, report = world
+    before, rows = left_by(root / "ctnet", 1), periods(2)[0].read()
+    scores = Store(root / "ctnet").scores(2)
+    np.testing.assert_array_equal(scores, predict(before.model, rows, before.schema))
+    assert report.frame["auc"].tolist() == [exact_auc(rows["click"], scores)]
+
+
+def test_the_source_tower_is_that_of_the_newest_source_model(world):
+    root, report = world
+    assert [record["source"] for record in report.records] == [1, 2]
+    for number in (1, 2):
+        model = left_by(root / "ctnet", number).model
+        source = left_by(root / "source", number).model
+        same(weights(model, "deep_0_source"), weights(source, "deep_0"))
+        assert not model.get_layer("deep_0_source").trainable_weights
+
+
+def test_target_tower_and_adapters_go_on(world):
+    root, _ = world
+    models = [
+        left_by(root / run, n).model
+        for run, n in (("base", 0), ("ctnet", 1), ("ctnet", 2))
+    ]
+    kernels = [weights(model, "deep_0")[0] for model in models]
+    assert not np.array_equal(kernels[0], kernels[1])
+    assert not np.array_equal(kernels[1], kernels[2])
+    # One lazy step moves a weight by 0.01 at most.
+    assert abs(kernels[1] - kernels[0]).max() < 0.1
+    assert any(w.any() for w in weights(models[1], "deep_0_adapter"))
+
+
+def test_the_slots_of_the_target_go_along(world):
+    root, report = world
+    assert "slots of" in report.records[0]["optimizer"]
+    assert report.records[1]["optimizer"] == "goes on"
+    steps = [int(left_by(root / "ctnet", n).model.optimizer.iterations) for n in (1, 2)]
+    assert steps == [6, 9]  # Three of 24 rows each, after three of the base.
+
+
+def test_new_weights_do_not_meet_the_step_number_of_an_adam():
+    model, added = (network(fitted(), seed) for seed in (1, 2))
+    for optimizer, carried in ((SparseAdagrad, 3), (SparseAdam, 0)):
+
+        def compile(built, optimizer=optimizer):
+            built.compile(optimizer(0.01), "binary_crossentropy", run_eagerly=True)
+
+        compile(model)
+        TRAINING.fit(model, fitted(), periods(0), seed=0, verbose=0)
+        joined, went = methods.start("ctnet", added, model, {}, compile)
+        assert int(joined.optimizer.iterations) == carried
+        assert ("slots of" in went) == bool(carried)
+        alone, went = methods.start("target_only", None, model, {}, compile)
+        assert int(alone.optimizer.iterations) == 3 and "slots of" in went
+
+
+def test_a_source_with_a_field_that_the_target_lacks_is_told(tmp_path):
+    small = Schema([Categorical("item")]).fit(frame())
+    train_source(periods(0), tmp_path / "s", network(fitted()), fitted(), **OPTIONS)
+    train_source(periods(0), tmp_path / "t", network(small), small, **OPTIONS)
+    with pytest.raises(
+        ValueError, match=r"(?s)fields \['user'\].*Fix: give the target"
+    ):
+        run(
+            periods(1),
+            tmp_path / "ctnet",
+            target=tmp_path / "t",
+            source=tmp_path / "s",
+            **OPTIONS,
+        )
+
+
+def test_a_slice_that_the_base_never_had_needs_its_rows(tmp_path):
+    schema = fitted()
+    first, second = frame(seed=1), frame(seed=2)
+    base = {"target": network(schema), "schema": schema, "method": "target_only"}
+    run([Period(0, first)], tmp_path / "base", slices=["user"], **base, **OPTIONS)
+    given = {"target": tmp_path / "base", "source": network(schema), "schema": schema}
+    days = [Period(1, first), Period(2, second)]
+    with pytest.raises(ValueError, match=r"(?s)also \['item'\].*pass known="):
+        run(days, tmp_path / "x", slices=SLICES, **given, **OPTIONS)
+    run(days[:1], tmp_path / "y", slices=SLICES, known=first[:9], **given, **OPTIONS)
+    seen = left_by(tmp_path / "y", 1).seen
+    assert set(seen["user"]) == set(first["user"])
+    assert set(seen["item"]) == set(first["item"])
+
+
+def test_the_model_knows_the_ids_of_source_and_target(world):
+    root, _ = world
+    finished = left_by(root / "ctnet", 2)
+    assert {5, 6, 7, 8, 9} <= set(finished.schema.field("item").vocabulary)
+    assert set(finished.seen["item"]) == {5, 6, 7, 8}
+
+
+def test_every_period_is_trained_on_its_own_rows_only(world):
+    root, report = world
+    assert [record["rows_trained"] for record in report.records] == [24, 24]
+
+
+def test_the_matrix_has_every_period_that_was_given(world):
+    root, report = world
+    matrix = report.matrix("log_loss")
+    assert matrix.shape == (2, 2) and matrix.notna().all().all()
+    finished = left_by(root / "ctnet", 2)
+    expected = evaluate(finished.model, frame(seed=11), finished.schema)["log_loss"]
+    assert matrix.loc[2, 1] == pytest.approx(expected, abs=0)
+
+
+def test_a_finished_run_does_nothing(world, monkeypatch):
+    root, report = world
+    monkeypatch.setattr(Training, "fit", None)
+    again = run(
+        periods(1, 2),
+        root / "ctnet",
+        target=root / "base",
+        source=root / "source",
+        slices=SLICES,
+        **OPTIONS,
+    )
+    assert again.records == report.records
+
+
+def test_scalars_are_in_tensorboard(world):
+    root, report = world
+    events = EventAccumulator(str(root / "ctnet" / "tensorboard" / "all"))
+    events.Reload()
+    (event,) = events.Tensors("prequential/log_loss")
+    assert event.step == 2
+    value = tf.make_ndarray(event.tensor_proto)
+    np.testing.assert_allclose(value, report.frame["log_loss"][0], rtol=1e-6)
+
+
+def test_transfer_once_keeps_the_first_source_model(world, tmp_path):
+    root, _ = world
+    arguments = {"target": root / "base", "source": root / "source", **OPTIONS}
+    report = run(periods(1, 2), tmp_path, refresh="once", **arguments)
+    assert [record["source"] for record in report.records] == [1, 1]
+    same(
+        weights(left_by(tmp_path, 2).model, "deep_0_source"),
+        weights(left_by(root / "source", 1).model, "deep_0"),
+    )
+
+
+def test_a_restart_applies_the_method_to_the_newest_models(world, tmp_path):
+    root, _ = world
+    report = run(
+        periods(1, 2),
+        tmp_path,
+        target=root / "base",
+        source=root / "source",
+        method="fine_tune",
+        arguments={"which": ["item"]},
+        refresh="restart",
+        window=2,
+        training=Training(compile=_compile_still),
+        verbose=0,
+    )
+    assert [record["rows_trained"] for record in report.records] == [24, 48]
+    assert [record["source"] for record in report.records] == [1, 2]
+    finished, source, base = (
+        left_by(folder, n)
+        for folder, n in ((tmp_path, 2), (root / "source", 2), (root / "base", 1))
+    )
+    same(weights(finished.model, "deep_0"), weights(base.model, "deep_0"))
+    rows = {
+        name: dict(
+            zip(
+                each.schema.field("item").vocabulary,
+                weights(each.model, "item_embedding")[0][2:],
+                strict=True,
+            )
+        )
+        for name, each in (("own", finished), ("source", source))
+    }
+    for item in (5, 6, 9):
+        np.testing.assert_array_equal(rows["own"][item], rows["source"][item])
+
+
+def _compile_still(model):
+    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy")
+
+
+def test_the_frozen_branches_of_autoft_are_refreshed(world, tmp_path):
+    root, _ = world
+    report = run(
+        periods(1, 2), tmp_path, source=root / "source", method="autoft", **OPTIONS
+    )
+    assert [record["source"] for record in report.records] == [1, 2]
+    same(
+        weights(left_by(tmp_path, 2).model, "deep_0_frozen"),
+        weights(left_by(root / "source", 2).model, "deep_0"),
+    )
+
+
+def test_a_new_id_gets_a_row_and_no_other_row_moves(tmp_path):
+    schema = fitted(items=(5, 6))
+    model = network(schema)
+    given = model.get_weights()
+    later = frame(seed=1, items=(7, 8)).assign(user="u0")
+    run(
+        [Period(0, frame(items=(5, 6))), Period(1, later)],
+        tmp_path,
+        target=model,
+        schema=schema,
+        method="target_only",
+        **OPTIONS,
+    )
+    same(given, model.get_weights())
+    first, second = (left_by(tmp_path, n) for n in (0, 1))
+    assert second.schema.field("item").vocabulary == (
+        *first.schema.field("item").vocabulary,
+        *second.schema.field("item").vocabulary[2:],
+    )
+    tables = [weights(each.model, "item_embedding")[0] for each in (first, second)]
+    np.testing.assert_array_equal(tables[1][:4], tables[0])
+    unseen, new = tables[0][1], tables[1][4:]
+    assert new.shape == (2, 2)
+    assert (new != unseen).any(axis=1).all()
+    # A step of AdaGrad is at most its learning rate: they started as the unseen row.
+    assert abs(new - unseen).max() <= 3 * 0.01 + 1e-6
+    users = [weights(each.model, "user_embedding")[0] for each in (first, second)]
+    u0 = 2 + first.schema.field("user").vocabulary.index("u0")
+    moved = (users[0] != users[1]).any(axis=1)
+    assert moved.nonzero()[0].tolist() == [u0]
+    slots = [_slots(each.model, "item_embedding") for each in (first, second)]
+    np.testing.assert_array_equal(slots[1][:4], slots[0])
+    assert (slots[1][4:] > 0.1).any(axis=1).all()
+
+
+def _slots(model, layer):
+    variable = model.get_layer(layer).weights[0]
+    place = [v is variable for v in model.trainable_variables].index(True)
+    return np.array(model.optimizer._accumulators[place])
+
+
+def test_one_class_is_undefined_and_no_row_is_skipped(tmp_path, capsys):
+    schema, exported = fitted(), []
+    empty = frame().iloc[:0]
+    rows = [frame(), frame(seed=1).assign(click=0), empty, frame(seed=2)]
+    report = run(
+        [Period(n, data, name=f"day {n}") for n, data in enumerate(rows)],
+        tmp_path,
+        target=network(schema),
+        schema=schema,
+        method="target_only",
+        training=TRAINING,
+        export=lambda model, schema: exported.append(schema) or "versions/1",
+    )
+    one_class = report.records[1]["test"]
+    assert one_class["undefined"] == ["auc", "calibration", "gauc"]
+    assert one_class["auc"] is None and one_class["log_loss"] > 0
+    assert report.skipped == {2: "no row"}
+    assert report.records[3]["test"]["trained_until"] == 1
+    assert report.frame["auc"].isna().tolist() == [True, False]
+    assert len(exported) == 3 and report.records[0]["exported"] == "versions/1"
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 4
+    assert shown[1].startswith("period 1 (day 1): auc undefined, gauc undefined")
+    assert shown[2] == "period 2 (day 2): skipped, no row"
+    written = (tmp_path / "report.md").read_text()
+    assert "| day 2 | no row |" in written and "undefined" in written
+    assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 4
+
+
+# With as many rows of both, the ratio that takes each once is 1.
+@pytest.mark.parametrize("ratio, target_rows", [(3.0, 2), (None, 4)])
+def test_a_joint_model_trains_on_both_domains_and_is_tested_on_the_target(
+    tmp_path, ratio, target_rows
+):
+    def rows(tab, **arguments):
+        return frame(**arguments).assign(tab=tab)
+
+    fields = [Categorical("user"), Categorical("item"), Categorical("tab", [1, 4])]
+    schema = Schema(fields, group="user").fit(rows(4))
+    model = share_bottom(schema, "tab", embedding_dim=2, tower_units=(3,))
+    days = [
+        Period(n, rows(4, seed=n), source=rows(1, seed=9 + n, items=(9, 5)))
+        for n in (0, 1)
+    ]
+    report = run(
+        days,
+        tmp_path,
+        target=model,
+        schema=schema,
+        method="target_only",
+        training=Training(batch_size=8, ratio=ratio),
+        verbose=0,
+    )
+    finished = left_by(tmp_path, 1)
+    assert 9 in finished.schema.field("item").vocabulary
+    # Of 8 rows in a batch `target_rows` are the target's, of 24 a period.
+    assert int(finished.model.optimizer.iterations) == 2 * 24 / target_rows
+    assert report.frame["rows"].tolist() == [24]
+
+
+def test_a_batch_has_a_row_of_the_smaller_domain_however_small_it_is():
+    tab = Categorical("tab", [1, 4])
+    few, many = frame(2).assign(tab=4), frame(60).assign(tab=1)
+    schema = Schema([Categorical("user"), tab]).fit(many)
+    for i, (target, source, steps) in enumerate(((few, many, 2), (many, few, 9))):
+        model = share_bottom(schema, "tab", embedding_dim=2, tower_units=(3,))
+        TRAINING.compile(model)
+        training = Training(batch_size=8, ratio=None)
+        training.fit(model, schema, [Period(i, target, source=source)], 0, 0)
+        assert int(model.optimizer.iterations) == steps
+
+
+def test_a_first_step_is_traced_once(monkeypatch):
+    traced, apply = [], SparseAdam.apply
+    monkeypatch.setattr(
+        SparseAdam, "apply", lambda *given: (traced.append(given), apply(*given))
+    )
+    model, schema = network(fitted()), fitted()
+    model.compile(SparseAdam(), "binary_crossentropy")
+    Training(batch_size=8).fit(model, schema, periods(0), 0, 0)
+    assert int(model.optimizer.iterations) == 3
+    assert len(traced) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"method": "ctnett"}, "(?s)name of a method.*autoft, ctnet.*target_only"),
+        ({"refresh": "never"}, "name of a refresh"),
+        ({"window": 0}, "window of 1 or more"),
+        ({"window_when": "never"}, "use one of: always, restart"),
+        ({"method": "ctnet", "source": None}, "source model to transfer from"),
+        ({"method": "target_only"}, "no source model"),
+        ({"method": "target_only", "source": None, "target": None}, "target model to"),
+        ({"schema": None}, "the schema of the"),
+    ],
+)
+def test_wrong_arguments_are_told_before_any_work(tmp_path, arguments, message):
+    schema = fitted()
+    given = {"target": network(schema), "source": network(schema), "schema": schema}
+    with pytest.raises(ValueError, match=message):
+        run(periods(0), tmp_path / "run", **{**given, **arguments})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_window_needs_the_periods_before(world):
+    root, _ = world
+    store, three = Store(root / "source"), periods(0, 1, 2)
+
+    def chosen(window, given=three, first=None):
+        plan = types.SimpleNamespace(window=window, first=first)
+        return [p.number for p in choose_window(plan, store, given[-1], given)]
+
+    assert chosen(1) == [2] and chosen(2) == [1, 2]
+    assert chosen(None) == chosen(9) == [0, 1, 2]
+    with pytest.raises(ValueError, match="(?s)periods 1 to 2.*none before 2"):
+        chosen(2, three[2:])
+
+
+def test_a_window_reaches_to_before_the_first_period_that_is_run(tmp_path):
+    schema, four = fitted(), periods(0, 1, 2, 3)
+    given = {"target": network(schema), "schema": schema, "method": "target_only"}
+    report = run(four, tmp_path, window=3, first=2, **given, **OPTIONS)
+    trained = [(r["number"], r["rows_trained"]) for r in report.records]
+    assert trained == [(2, 72), (3, 72)]
+    assert report.frame["number"].tolist() == [3]
+
+
+def test_gains_are_differences_on_common_periods(world):
+    root, report = world
+    base = Report([{**r, "test": None} for r in report.records])
+    assert report.gains(base).empty
+    assert metrics(report)[1]["test"]["rows"] == 24
+    assert report.gains(report).to_numpy().tolist() == [[0.0, 0.0, 0.0]]
+    assert isinstance(report.slices, pd.DataFrame)

@@ -1,0 +1,153 @@
+"""Mixed batches of two domains, and metrics by domain."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import tf_ctr
+from tests.support.joint_models import build, two_domain_frame, two_domain_schema
+from tf_ctr import evaluation, joint
+from tf_ctr.data import from_frame
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return two_domain_schema()
+
+
+def domain(ids, batch_size=2, **extra):
+    ids = np.array(ids)
+    features = {"item": ids, **extra}
+    return tf.data.Dataset.from_tensor_slices((features, ids % 2.0)).batch(batch_size)
+
+
+def items(dataset):
+    return [batch[0]["item"].numpy().tolist() for batch in dataset]
+
+
+def test_a_batch_has_both_domains_in_their_ratio():
+    mixed = joint.mix(domain(range(12)), domain(range(100, 104)), ratio=3, batch_size=4)
+    assert items(mixed) == [
+        [100, 0, 1, 2],
+        [101, 3, 4, 5],
+        [102, 6, 7, 8],
+        [103, 9, 10, 11],
+    ]
+    features, labels = next(iter(mixed))
+    np.testing.assert_array_equal(labels, features["item"] % 2)
+
+
+def test_an_epoch_is_the_target_once_and_the_source_starts_over():
+    target = domain(range(100, 105))
+    assert items(joint.mix(domain(range(3)), target, batch_size=4)) == [
+        [100, 101, 0, 1],
+        [102, 103, 2, 0],
+        [104, 1, 2],
+    ]
+
+
+def test_the_same_call_gives_the_same_batches_and_each_epoch_new_ones(schema):
+    frame = two_domain_frame()
+
+    def epochs():
+        keras.utils.set_random_seed(3)
+        parts = [
+            from_frame(frame[frame.tab == tab], schema, shuffle=True, seed=1)
+            for tab in (1, 4)
+        ]
+        mixed = joint.mix(*parts, batch_size=10)
+        return [items(mixed) for _ in range(2)]
+
+    first, second = epochs()
+    assert first != second
+    assert sorted(np.ravel(first)) == sorted(np.ravel(second))
+    assert epochs() == [first, second]
+
+
+def test_source_weight_is_the_gamma_of_the_loss(schema):
+    model = build("share_bottom", schema)
+    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy")
+    frame = two_domain_frame()
+    parts = [
+        from_frame(frame[frame.tab == tab], schema, batch_size=20) for tab in (1, 4)
+    ]
+    losses = [model.evaluate(part, verbose=0) for part in parts]
+    mixed = joint.mix(*parts, batch_size=40, source_weight=0.25)
+    (history,) = model.fit(mixed, shuffle=False, verbose=0).history.values()
+    assert history[0] == pytest.approx((0.25 * losses[0] + losses[1]) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ratio": 0}, "gives both domains a row of the 4"),
+        ({"ratio": -1}, "gives both domains a row"),
+        ({"ratio": 100}, "gives both domains a row"),
+        ({"batch_size": 1}, "`batch_size` to be a whole number of at least 2"),
+        ({"source_weight": -0.5}, "source_weight >= 0"),
+    ],
+)
+def test_bad_arguments_guide(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        joint.mix(domain([1]), domain([2]), **{"batch_size": 4, **arguments})
+
+
+def test_datasets_of_two_schemas_are_refused():
+    with pytest.raises(ValueError, match="two datasets of one schema"):
+        joint.mix(domain([1]), domain([2], price=np.array([2.0])))
+    with pytest.raises(ValueError, match="two datasets of one schema"):
+        joint.mix(domain([1]), domain([2]).map(lambda features, label: features))
+
+
+def test_a_target_without_end_is_refused():
+    with pytest.raises(ValueError, match="a target that ends"):
+        joint.mix(domain([1]), domain([2]).repeat())
+
+
+# Metrics by domain
+
+
+def test_metrics_by_domain_are_those_of_its_rows(schema):
+    model = build("share_bottom", schema)
+    frame = two_domain_frame()
+    table = joint.evaluate(model, frame, schema, "tab")
+    assert table.index.tolist() == [1, 4] and table.index.name == "tab"
+    for tab, line in table.iterrows():
+        expected = evaluation.evaluate(model, frame[frame.tab == tab], schema)
+        assert line.to_dict() == pytest.approx(expected, nan_ok=True)
+    assert {"auc", "gauc", "log_loss"} <= set(table.columns)
+
+
+def test_rows_without_a_domain_are_a_line_of_their_own(schema):
+    model = build("share_bottom", schema)
+    kind = pd.Series(["ad", None] * 20)
+    table = joint.evaluate(model, two_domain_frame().assign(kind=kind), schema, "kind")
+    assert table.rows.tolist() == [20, 20]
+    assert table.index[0] == "ad" and pd.isna(table.index[1])
+
+
+def test_a_domain_with_one_class_has_no_auc(schema):
+    frame = two_domain_frame()
+    frame.loc[frame.tab == 4, "click"] = 1
+    table = joint.evaluate(build("share_bottom", schema), frame, schema, "tab")
+    assert np.isnan(table.auc[4]) and not np.isnan(table.auc[1])
+
+
+def test_a_domain_that_is_no_column_is_an_error(schema):
+    with pytest.raises(ValueError, match="column that tells the domains"):
+        joint.evaluate(None, two_domain_frame(), schema, "scene")
+
+
+def test_from_mix_to_metrics_in_one_go(schema):
+    """A model learns a click rate per domain from mixed batches."""
+    frame = two_domain_frame(400)
+    frame["click"] = np.where(frame.tab == 1, np.arange(400) % 5 == 0, 1)
+    parts = [from_frame(frame[frame.tab == tab], schema) for tab in (1, 4)]
+    model = joint.share_bottom(schema, "tab", embedding_dim=4, tower_units=(4,))
+    tf_ctr.training.compile(model, learning_rate=0.05)
+    model.fit(joint.mix(*parts, batch_size=100), epochs=5, shuffle=False, verbose=0)
+    table = joint.evaluate(model, frame, schema, "tab")
+    assert table.calibration[4] == pytest.approx(1.0, abs=0.1)
+    assert table.log_loss[4] < 0.2 < table.log_loss[1]

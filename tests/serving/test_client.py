@@ -1,0 +1,368 @@
+"""The clients against the stand-in server, which is none of TF Serving's code."""
+
+import io
+import json
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import predict_pb2
+
+from tests.support.frames import click_frame, click_schema
+from tests.support.stand_in_server import StandInServer
+from tf_ctr.data.examples import inputs_as_examples as to_examples
+from tf_ctr.serving import GrpcClient, RestClient
+from tf_ctr.serving.client.failures import failure
+from tf_ctr.serving.client.inputs import to_inputs
+from tf_ctr.serving.wire import protos
+from tf_ctr.serving.wire.json import json_example, json_values
+
+
+@pytest.fixture(scope="module")
+def clicks(exported_clicks):
+    model, version = exported_clicks
+    with StandInServer("dcn", {1: version}) as server:
+        yield model, version, server
+
+
+@pytest.fixture(scope="module")
+def rates(exported_rates):
+    versions = {1: exported_rates / "1", 2: exported_rates / "2"}
+    with StandInServer("rates", versions, {"stable": 1, "canary": 2}) as server:
+        yield server
+
+
+def client_of(kind, server, **options):
+    if kind == "rest":
+        return RestClient(server.name, server.url, **options)
+    return GrpcClient(server.name, server.address, **options)
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def client(kind, rates):
+    return client_of(kind, rates)
+
+
+ROWS = {"user": ["ann", "bob", "somebody new"]}
+SCORES = [0.1, 0.3, 0.4]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS,
+        pd.DataFrame(ROWS),
+        [{"user": user} for user in ROWS["user"]],
+        {"user": np.array(ROWS["user"])},
+    ],
+)
+def test_rows_of_any_form(client, rows):
+    scores = client.predict(rows, version=1)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, SCORES, rtol=1e-6)
+
+
+def test_one_row(client):
+    np.testing.assert_allclose(client.predict({"user": "bob"}, version=1), [0.3])
+
+
+def test_versions_and_labels(client):
+    def score(**choice):
+        return float(client.predict({"user": "bob"}, **choice)[0])
+
+    assert score(version=1) == score(label="stable") == pytest.approx(0.3)
+    # The newest by default.
+    assert score() == score(label="canary") == pytest.approx(0.15)
+    assert client.status() == {2: "AVAILABLE", 1: "AVAILABLE"}
+
+
+def test_classify_and_regress(client):
+    [ann, _, _] = client.classify(ROWS, version=1)
+    assert set(ann) == {"click", "no_click"}
+    assert ann["click"] == pytest.approx(0.1) and sum(ann.values()) == pytest.approx(1)
+    np.testing.assert_allclose(client.regress(ROWS, label="stable"), SCORES, rtol=1e-6)
+
+
+def test_signatures_are_those_of_the_version(client):
+    found = client.signatures(version=1)
+    assert set(found) == {"serving_default", "predict_examples", "regress", "classify"}
+    assert found["serving_default"].inputs["user"].dtype == tf.string.as_datatype_enum
+
+
+@pytest.mark.parametrize("choice", [{"version": 9}, {"label": "none"}])
+def test_what_is_not_served_is_a_lookup_error(client, choice):
+    with pytest.raises(LookupError, match="a version of 'rates' that"):
+        client.predict(ROWS, **choice)
+
+
+def test_an_unknown_model_is_a_lookup_error(kind, rates):
+    client = client_of(kind, rates)
+    client.model = "other"
+    for call in (client.status, lambda: client.predict(ROWS)):
+        with pytest.raises(LookupError, match="'other'"):
+            call()
+
+
+def test_version_and_label_exclude_one_another(client):
+    with pytest.raises(ValueError, match="a version or a label"):
+        client.predict(ROWS, version=1, label="stable")
+
+
+def test_an_unknown_signature_lists_those_there_are(client):
+    with pytest.raises(ValueError, match="classify, predict_examples, regress"):
+        client.predict(ROWS, "scores")
+
+
+def test_a_late_answer_is_a_timeout(kind, rates):
+    client = client_of(kind, rates)
+    client.signatures()
+    rates.delay = 1.0
+    try:
+        with pytest.raises(TimeoutError, match="within 0.05 s"):
+            client.predict(ROWS, timeout=0.05)
+    finally:
+        rates.delay = 0.0
+
+
+def test_no_server_is_a_connection_error():
+    for client in (
+        GrpcClient("m", "127.0.0.1:1"),
+        RestClient("m", "http://127.0.0.1:1"),
+    ):
+        with pytest.raises(ConnectionError, match="8500 is the port of gRPC"):
+            client.predict(ROWS)
+
+
+def test_another_service_than_rest_is_a_connection_error(rates, monkeypatch):
+    with pytest.raises(ConnectionError, match="8500 is the port of gRPC"):
+        RestClient("rates", f"http://{rates.address}").status()
+    answers = [b"{}", b"[]", b"5", b"<html>"]
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_: io.BytesIO(answers.pop()))
+    while answers:
+        with pytest.raises(ConnectionError, match="TF Serving to answer at"):
+            RestClient("rates", rates.url).predict(ROWS)
+
+
+def test_a_refused_request_is_a_value_error_and_forgets_the_signatures(kind, rates):
+    client = client_of(kind, rates)
+    inputs = client.signatures()["serving_default"].inputs
+    # As if the version had other fields when the client asked.
+    inputs["item"].CopyFrom(inputs["user"])
+    with pytest.raises(ValueError, match="a request that 'rates' takes(.|\n)*inputs"):
+        client.predict({"user": ["ann"], "item": ["x"]})
+    np.testing.assert_allclose(client.predict({"user": "ann"}, version=1), [0.1])
+    np.testing.assert_allclose(client.predict({"user": "ann"}), [0.05])
+
+
+def test_a_url_has_a_scheme():
+    with pytest.raises(ValueError, match="a URL"):
+        RestClient("m", "localhost:8501")
+
+
+def test_a_path_that_is_none_is_refused_by_rest(rates):
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(f"{rates.url}/v1/model/rates")
+    request = urllib.request.Request(
+        f"{rates.url}/v1/models/rates:predict", data=b"{", method="POST"
+    )
+    with pytest.raises(urllib.error.HTTPError, match="400") as caught:
+        urllib.request.urlopen(request)
+    assert "JSON Parse error" in json.load(caught.value)["error"]
+
+
+def test_every_kind_of_field_by_every_signature(kind, clicks):
+    model, _, server = clicks
+    frame, schema = click_frame(6, seed=3), click_schema()
+    expected = model.predict(schema.encode(schema.raw_columns(frame)), verbose=0)[:, 0]
+    client = client_of(kind, server, schema=schema)
+    close = {"rtol": 0, "atol": 1e-6}
+    np.testing.assert_allclose(client.predict(frame), expected, **close)
+    np.testing.assert_allclose(client.regress(frame), expected, **close)
+    classes = [each["click"] for each in client.classify(frame)]
+    np.testing.assert_allclose(classes, expected, **close)
+    columns = schema.raw_columns(frame)
+    text = {n: c.astype(str) if c.dtype == np.int64 else c for n, c in columns.items()}
+    scores = client.predict(text, "string_ids")
+    np.testing.assert_allclose(scores, expected, **close)
+    examples = to_examples(
+        to_inputs(frame, client.signatures()["serving_default"], schema)
+    )
+    serialized = {"examples": [each.SerializeToString() for each in examples]}
+    scores = client.predict(serialized, "predict_examples")
+    np.testing.assert_allclose(scores, expected, **close)
+
+
+def test_one_user_and_many_items(kind, clicks):
+    _, _, server = clicks
+    client = client_of(kind, server)
+    columns = click_schema().raw_columns(click_frame(4))
+    one = {name: values[:1] for name, values in columns.items()}
+    users = {"user", "history"}
+    many = {n: one[n] if n in users else v[np.newaxis] for n, v in columns.items()}
+    crossed = {
+        n: np.repeat(one[n], 4, 0) if n in users else v for n, v in columns.items()
+    }
+    scores = client.predict(many, "candidates")
+    assert scores.shape == (1, 4)
+    np.testing.assert_allclose(scores[0], client.predict(crossed), rtol=0, atol=1e-6)
+
+
+def test_the_context_is_shared_by_the_rows(kind, clicks):
+    _, _, server = clicks
+    client = client_of(kind, server)
+    columns = click_schema().raw_columns(click_frame(3))
+    context = {name: columns[name][0] for name in ("user", "history")}
+    rows = {n: v for n, v in columns.items() if n not in context}
+    crossed = {**rows, **{n: np.stack([v] * 3) for n, v in context.items()}}
+    shared = client.regress(rows, context)
+    np.testing.assert_allclose(shared, client.predict(crossed), rtol=0, atol=1e-6)
+    assert client.classify(rows, context)[0]["click"] == pytest.approx(shared[0])
+    # A schema fills what rows and context lack, as it does without a context.
+    filled = client_of(kind, server, schema=click_schema())
+    lists = [[], *([t for t in tags if t] for tags in columns["tags"].tolist()[1:])]
+    rows["age"] = [None, *rows["age"][1:].tolist()]
+    given = filled.regress({**rows, "tags": lists}, {**context, "history": []})
+    crossed["history"] = np.full((3, 4), -1)
+    crossed["tags"][0] = ""
+    crossed["age"] = np.array([np.nan, *crossed["age"][1:]], "float32")
+    np.testing.assert_allclose(given, client.predict(crossed), rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="'usr'(.|\n)*use one of: age, device"):
+        client.regress(rows, {"usr": "ann"})
+
+
+def test_a_schema_fills_what_is_missing(kind, clicks):
+    model, _, server = clicks
+    schema = click_schema()
+    frame = click_frame(2)
+    frame["user"] = ["u1", None]
+    frame["tags"] = [["a", "b", "c"], []]
+    frame["age"] = [None, 30.0]
+    expected = model.predict(schema.encode(schema.raw_columns(frame)), verbose=0)[:, 0]
+    scores = client_of(kind, server, schema=schema).predict(frame)
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="pass schema= to the client"):
+        client_of(kind, server).predict(frame)
+
+
+def test_the_samples_beside_a_version_are_answered(clicks):
+    """Scores of the samples for REST and gRPC are those of their three rows."""
+    model, version, server = clicks
+    schema = click_schema()
+    rows = schema.encode(schema.raw_columns(click_frame().head(3)))
+    expected = model.predict(rows, verbose=0)[:, 0]
+    scores = {}
+    for file in (version / "assets.extra" / "requests").glob("*.json"):
+        method = file.stem if file.stem in ("classify", "regress") else "predict"
+        url = f"{server.url}/v1/models/dcn:{method}"
+        with urllib.request.urlopen(url, file.read_bytes()) as answer:
+            [scores[file.stem]] = json.load(answer).values()
+    names = {"serving_default_row", "serving_default_column", "regress"}
+    names |= {"string_ids_row", "string_ids_column", "predict_examples"}
+    for name in names:
+        np.testing.assert_allclose(scores[name], expected, rtol=0, atol=1e-6)
+    clicked = [dict(map(tuple, row))["click"] for row in scores["classify"]]
+    np.testing.assert_allclose(clicked, expected, rtol=0, atol=1e-6)
+    assert scores["candidates_row"] == scores["candidates_column"]
+
+    text = (version / "assets.extra" / "requests" / "string_ids.pbtxt").read_text()
+    request = text_format.Parse(text, predict_pb2.PredictRequest())
+    with GrpcClient("dcn", server.address) as client:
+        answer = client._predictions.Predict(request, timeout=5)
+    found = tf.make_ndarray(answer.outputs["click"])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def signature(**inputs):
+    found = meta_graph_pb2.SignatureDef()
+    for name, (dtype, rank) in inputs.items():
+        found.inputs[name].dtype = dtype.as_datatype_enum
+        for _ in range(rank):
+            found.inputs[name].tensor_shape.dim.add(size=-1)
+    return found
+
+
+TWO = signature(item=(tf.int64, 1), age=(tf.float32, 1))
+
+
+def test_values_take_the_dtypes_of_the_signature():
+    inputs = to_inputs([{"item": 7, "age": 3}, {"item": 8, "age": None}], TWO)
+    assert inputs["item"].dtype == np.int64 and inputs["age"].dtype == np.float32
+    np.testing.assert_array_equal(inputs["age"], [3, np.nan])
+
+
+@pytest.mark.parametrize(
+    "rows, error, words",
+    [
+        ([{"item": 7}], ValueError, "none of \\['age'\\]"),
+        ([{"item": 7.5, "age": 1.0}], ValueError, "'item' as int64"),
+        ([{"item": "7", "age": 1.0}], ValueError, "'item' as int64"),
+        ([{"item": True, "age": 1.0}], ValueError, "'item' as int64"),
+        ([{"item": None, "age": 1.0}], ValueError, "without missing values"),
+        ([{"item": 2**63, "age": 1.0}], ValueError, "'item' as int64"),
+        ([{"item": [7], "age": 1.0}], ValueError, "of 1 dimensions"),
+        ([{"item": 7, "age": "old"}], ValueError, "'age' as float32"),
+        ({"item": [7, 8], "age": [1.0]}, ValueError, "as many values"),
+        ([], TypeError, "with a row at least"),
+        (None, TypeError, "a frame, a list of dicts"),
+        ("ann", TypeError, "a frame, a list of dicts"),
+    ],
+)
+def test_rows_that_do_not_fit(rows, error, words):
+    with pytest.raises(error, match=words):
+        to_inputs(rows, TWO)
+
+
+def test_lists_must_be_of_one_length_without_a_schema():
+    lists = signature(tags=(tf.string, 2))
+    with pytest.raises(ValueError, match="lists of one length"):
+        to_inputs([{"tags": ["a"]}, {"tags": ["b", "c"]}], lists)
+    assert to_inputs([{"tags": ["a"]}], lists)["tags"].tolist() == [[b"a"]]
+
+
+def test_json_of_tensors_and_examples():
+    values = np.array([[b"a", b"\xff"]], object)
+    assert json_values(values) == [["a", {"b64": "/w=="}]]
+    assert json_values(np.zeros((2, 0), object)) == [[], []]
+    assert json_values(np.array([0.1], "float32")) == [0.1]
+    inputs = {"item": np.array([7]), "tags": values, "age": np.array([3.0], "float32")}
+    [example] = to_examples(inputs)
+    expected = {"item": [7], "tags": ["a", {"b64": "/w=="}], "age": [3.0]}
+    assert json_example(example) == expected
+    # The decimal point tells the server which feature holds floats.
+    assert json.dumps(json_example(example)["age"]) == "[3.0]"
+
+
+@pytest.mark.parametrize(
+    "code, kind",
+    [
+        ("UNAVAILABLE", ConnectionError),
+        ("DEADLINE_EXCEEDED", TimeoutError),
+        ("NOT_FOUND", LookupError),
+        ("INVALID_ARGUMENT", ValueError),
+        ("INTERNAL", RuntimeError),
+    ],
+)
+def test_failures_are_explained(code, kind):
+    error = failure(code, "why", "host:1", "dcn", 5)
+    assert type(error) is kind
+    assert f"Received: {code}: why." in str(error) and "Fix: " in str(error)
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch):
+    def missing(name):
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(protos.importlib, "import_module", missing)
+    for make in (lambda: GrpcClient("m"), lambda: RestClient("m")):
+        with pytest.raises(ImportError, match=r"pip install 'tf_ctr\[serving\]'"):
+            make()

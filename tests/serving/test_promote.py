@@ -1,0 +1,246 @@
+"""Promotion of versions: the gate, what moves, what stays, and the way back."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.support.click_rates import RATES, export_rates, rate_frame
+from tf_ctr.serving.differences import Differences, Latency
+from tf_ctr.serving.labels import gate, promotion
+from tf_ctr.serving.labels import moves as label_moves
+from tf_ctr.serving.labels.gate import Limits, measure
+from tf_ctr.serving.labels.models_config import read_labels, write_labels
+from tf_ctr.serving.labels.promotion import promote, rollback
+
+GOOD = list(RATES.values())
+ANY_LATENCY = Limits(latency_ratio=math.inf)
+
+
+@pytest.fixture(scope="module")
+def exports(exported_rates, tmp_path_factory):
+    """Versions 1 and 2 alike, 3 the other way round, 4 with half the rates, 5 fine."""
+    directory = tmp_path_factory.mktemp("exports") / "rates"
+    for version in ("1", "2", "5"):
+        shutil.copytree(exported_rates / "1", directory / version)
+    shutil.copytree(exported_rates / "2", directory / "4")
+    turned = export_rates(directory.parent / "turned" / "rates", GOOD[::-1])
+    shutil.copytree(turned, directory / "3")
+    write_labels(directory, {"stable": 1, "canary": 5})
+    return directory
+
+
+@pytest.fixture
+def directory(exports, tmp_path):
+    return shutil.copytree(exports, tmp_path / "rates")
+
+
+@pytest.fixture
+def open_gate(monkeypatch):
+    """Without rules and measures, which other tests are about."""
+    monkeypatch.setattr(promotion, "measure", lambda *_: [])
+    monkeypatch.setattr(promotion, "require_conformant", lambda _: [])
+
+
+def promoted(directory, version, **options):
+    return promote(directory, rate_frame(), version, limits=ANY_LATENCY, **options)
+
+
+def content(directory):
+    """Every file, by path: what must not change."""
+    return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+def test_promotion_moves_the_label_and_keeps_the_version_before(directory):
+    assert read_labels(directory) == {"stable": 1, "canary": 5}
+    result = promoted(directory, 2)
+    assert result.moved and (result.before, result.after) == (1, 2)
+    assert read_labels(directory) == {"stable": 2, "canary": 5, "previous": 1}
+    text = (directory / "models.config").read_text()
+    assert all(f"versions: {number}" in text for number in (1, 2, 5))
+    assert "stable: 1 -> 2" in str(result)
+
+
+def test_the_newest_version_is_the_default(directory):
+    result = promote(directory, rate_frame(), limits=ANY_LATENCY)
+    assert result.after == 5
+
+
+def test_another_label_moves_alone(directory, open_gate):
+    assert promoted(directory, 2, label="canary").moved
+    assert read_labels(directory) == {"stable": 1, "canary": 2}
+
+
+@pytest.mark.parametrize("version, failed", [(3, "auc"), (4, "calibration error")])
+def test_a_version_that_is_worse_stays_where_it_is(directory, version, failed):
+    before = content(directory)
+    result = promoted(directory, version)
+    assert not result.moved
+    assert failed in {each.name for each in result.measures if not each.passed}
+    assert f"FAILED {failed}" in str(result) and "stable stays at 1" in str(result)
+    assert content(directory) == before
+
+
+def test_the_gate_by_hand(exports):
+    reversed_rates = {m.name: m for m in measure(exports / "3", None, rate_frame())}
+    # Clicks and others of the rates .1 .3 .5 .9, ranked by .9 .5 .3 .1.
+    clicks, others = np.array([1, 3, 5, 9]), np.array([9, 7, 5, 1])
+    won = sum(
+        clicks[i] * others[j] * (0.5 if i == j else i < j)
+        for i in range(4)
+        for j in range(4)
+    )
+    assert reversed_rates["auc"].value == pytest.approx(won / (18 * 22))
+    assert reversed_rates["auc"].limit == 0.5
+    assert not reversed_rates["auc"].passed
+    assert set(reversed_rates) == {"auc", "calibration error"}
+    halved = {m.name: m for m in measure(exports / "4", None, rate_frame())}
+    assert halved["calibration error"].value == pytest.approx(0.5)
+    assert halved["auc"].passed
+
+
+def test_latency_and_size_are_compared_with_the_stable_version(exports, monkeypatch):
+    scores = np.array([0.1, 0.3, 0.5, 0.9]).repeat(10)
+    slow = {1: Latency(0.001, 0.002, 0.001), 64: Latency(0.002, 0.001, 0.001)}
+    found = Differences(40, (scores, scores), (100, 160), slow)
+    monkeypatch.setattr(gate, "diff", lambda *_: found)
+    measures = measure(exports / "2", exports / "1", rate_frame())
+    assert {m.name: (m.value, m.passed) for m in measures} == {
+        "auc": (pytest.approx(measures[0].value), True),
+        "calibration error": (pytest.approx(0, abs=1e-6), True),
+        "size ratio": (1.6, False),
+        "latency ratio at batch 1": (2.0, False),
+        "latency noise at batch 1": (1.0, True),
+        "latency ratio at batch 64": (0.5, True),
+        # The first version is twice as fast as itself: nothing can be told.
+        "latency noise at batch 64": (2.0, False),
+    }
+
+
+def test_rows_of_one_class_are_refused(directory):
+    before = content(directory)
+    clicks = rate_frame().query("click == 1")
+    with pytest.raises(ValueError, match="rows with clicks and without"):
+        promote(directory, clicks, 2)
+    assert content(directory) == before
+
+
+def test_rollback_goes_back_step_by_step(directory, open_gate):
+    promoted(directory, 2)
+    promoted(directory, 5)
+    assert read_labels(directory)["previous"] == 2
+    assert rollback(directory).after == 2
+    assert read_labels(directory) == {"stable": 2, "canary": 5, "previous": 1}
+    assert rollback(directory).after == 1
+    assert read_labels(directory) == {"stable": 1, "canary": 5}
+    before = content(directory)
+    with pytest.raises(ValueError, match="a version that was stable before"):
+        rollback(directory)
+    assert content(directory) == before
+
+
+def test_promotions_are_recorded_with_their_measures(directory):
+    promoted(directory, 2)
+    rollback(directory)
+    first, second = json.loads((directory / "promotions.json").read_text())
+    assert (first["label"], first["from"], first["to"]) == ("stable", 1, 2)
+    assert first["measures"]["calibration error"] == pytest.approx(0, abs=1e-6)
+    assert (second["from"], second["to"], second["measures"]) == (2, 1, None)
+
+
+def test_rollback_to_a_damaged_version_is_refused(directory, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(promotion, "measure", lambda *_: [])
+        promoted(directory, 2)
+    (directory / "1" / "variables" / "variables.index").unlink()
+    before = content(directory)
+    with pytest.raises(ValueError, match="variables.index is missing"):
+        rollback(directory)
+    assert content(directory) == before
+
+
+def test_old_versions_go_only_when_asked(directory, open_gate):
+    assert promoted(directory, 2).removed == []
+    result = promoted(directory, 5, keep=2)
+    # 3 and 4 were never stable; 1 was, before the last two.
+    assert result.removed == [1, 3, 4]
+    names = {path.name for path in directory.iterdir() if path.is_dir()}
+    assert names == {"2", "5"}
+    assert rollback(directory).after == 2
+    with pytest.raises(ValueError, match="keep of at least 1"):
+        promoted(directory, 5, keep=0)
+
+
+def test_a_label_that_it_has_already_is_refused(directory, open_gate):
+    with pytest.raises(ValueError, match="not stable already"):
+        promoted(directory, 1)
+
+
+def cut_short(version):
+    file = version / "saved_model.pb"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def other_weights(version):
+    source = version.parent / "3" / "variables"
+    shutil.copytree(source, version / "variables", dirs_exist_ok=True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda version: (version / "saved_model.pb").unlink(),
+        lambda version: shutil.rmtree(version / "variables"),
+        lambda version: (version / "fingerprint.pb").unlink(),
+        cut_short,
+        other_weights,
+    ],
+)
+def test_a_half_written_or_damaged_version_is_never_promoted(directory, damage):
+    damage(directory / "5")
+    before = content(directory)
+    with pytest.raises(ValueError, match="Expected"):
+        promote(directory, rate_frame(), limits=ANY_LATENCY)
+    assert content(directory) == before
+
+
+def test_a_failing_write_leaves_labels_and_history(directory, open_gate, monkeypatch):
+    promoted(directory, 2)
+    before = content(directory)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(label_moves, "write_labels", fail)
+    with pytest.raises(OSError, match="disk full"):
+        promoted(directory, 5)
+    assert content(directory) == before
+
+
+def test_a_process_killed_between_the_two_files_does_no_harm(
+    directory, open_gate, monkeypatch
+):
+    promoted(directory, 2)
+    with monkeypatch.context() as killed:
+        killed.setattr(label_moves, "write_labels", lambda *_: None)
+        promoted(directory, 5)  # Recorded, but the label did not move.
+    assert read_labels(directory)["stable"] == 2
+    assert rollback(directory).after == 1
+
+
+def test_a_damaged_history_or_configuration_is_refused(directory, open_gate):
+    (directory / "promotions.json").write_text("[{}]")
+    with pytest.raises(ValueError, match="promotions.json"):
+        rollback(directory)
+    (directory / "models.config").write_text("model_config_list {")
+    with pytest.raises(ValueError, match="models.config"):
+        promoted(directory, 2)
+
+
+def test_a_directory_without_versions_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="with versions of a model"):
+        promote(tmp_path / "none", rate_frame())
+    with pytest.raises(ValueError, match="with versions of a model"):
+        rollback(tmp_path)

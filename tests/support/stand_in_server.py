@@ -1,0 +1,210 @@
+"""A stand-in for TF Serving on loopback, FOR TESTS ONLY.
+
+It speaks the same messages and JSON rules over SavedModels in TF 1 sessions, so that
+client and request samples are tried end to end. It has no batching, no polling, no
+warm-up, and proves nothing about the server's own behaviour.
+"""
+
+import concurrent.futures
+import http.server
+import json
+import threading
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from google.protobuf import json_format
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
+
+from tests.support.stand_in_rest import answer
+from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.rules.warmup import serialized_examples
+from tf_ctr.serving.version import signatures
+
+
+class NotServedError(LookupError):
+    """No such model, version or label."""
+
+
+class StandInServer:
+    """Serves versions of one model; use it in a `with` block.
+
+    Args:
+        name: The model's name.
+        versions: `{number: directory}`.
+        labels: `{label: number}`.
+        delay: Seconds before each answer, to try timeouts.
+    """
+
+    def __init__(self, name, versions, labels=None, delay=0.0):
+        self.name = name
+        self.labels = labels or {}
+        self.delay = delay
+        self.loaded = {n: SessionLoader(path) for n, path in versions.items()}
+
+    def __enter__(self):
+        pool = concurrent.futures.ThreadPoolExecutor(2)
+        self._grpc = grpc.server(pool)
+        service = _Service(self)
+        add = prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server
+        add(service, self._grpc)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(service, self._grpc)
+        self.address = f"127.0.0.1:{self._grpc.add_insecure_port('127.0.0.1:0')}"
+        self._grpc.start()
+        handler = type("Handler", (_Handler,), {"server_of": self})
+        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self._thread = threading.Thread(target=self._http.serve_forever)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._grpc.stop(None).wait()
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+        for each in self.loaded.values():
+            each.__exit__()
+
+    def find(self, name, version=None, label=None):
+        """Returns the number and the loader of a version; the newest by default."""
+        if label is not None:
+            if label not in self.labels:
+                raise NotServedError(f"Unrecognized servable version label: {label}")
+            version = self.labels[label]
+        version = max(self.loaded) if version is None else version
+        if name != self.name or version not in self.loaded:
+            raise NotServedError(f"Servable not found for request: {name}/{version}")
+        return version, self.loaded[version]
+
+    def status(self, name):
+        """Returns the status of all versions, or raises `NotServedError`."""
+        self.find(name)
+        state = get_model_status_pb2.ModelVersionStatus.AVAILABLE
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for version in sorted(self.loaded, reverse=True):
+            response.model_version_status.add(version=version, state=state)
+        return response
+
+    def metadata(self, version, loaded):
+        """Returns the signatures of a version."""
+        found = get_model_metadata_pb2.SignatureDefMap()
+        for name, each in signatures(loaded.meta_graph).items():
+            found.signature_def[name].CopyFrom(each)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.model_spec.name = self.name
+        response.model_spec.version.value = version
+        response.metadata["signature_def"].Pack(found)
+        return response
+
+
+class _Service(
+    prediction_service_pb2_grpc.PredictionServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+):
+    def __init__(self, server):
+        self._server = server
+
+    def Predict(self, request, context):  # noqa: N802
+        return self._guarded(context, self._predict, request)
+
+    def Classify(self, request, context):  # noqa: N802
+        return self._guarded(context, self._classify, request)
+
+    def Regress(self, request, context):  # noqa: N802
+        return self._guarded(context, self._regress, request)
+
+    def GetModelMetadata(self, request, context):  # noqa: N802
+        return self._guarded(
+            context, lambda r: self._server.metadata(*self._find(r.model_spec)), request
+        )
+
+    def GetModelStatus(self, request, context):  # noqa: N802
+        return self._guarded(
+            context, lambda r: self._server.status(r.model_spec.name), request
+        )
+
+    def _guarded(self, context, method, request):
+        threading.Event().wait(self._server.delay)
+        try:
+            return method(request)
+        except NotServedError as error:
+            context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+        except ValueError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+    def _find(self, spec):
+        kind = spec.WhichOneof("version_choice")
+        version = spec.version.value if kind == "version" else None
+        label = spec.version_label if kind == "version_label" else None
+        return self._server.find(spec.name, version, label)
+
+    def _predict(self, request):
+        feeds = {name: tf.make_ndarray(p) for name, p in request.inputs.items()}
+        _, loaded = self._find(request.model_spec)
+        name = request.model_spec.signature_name or "serving_default"
+        response = predict_pb2.PredictResponse()
+        for key, values in loaded(name, feeds).items():
+            response.outputs[key].CopyFrom(tf.make_tensor_proto(values))
+        return response
+
+    def _classify(self, request):
+        outputs = self._run_examples(request, "classify")
+        response = classification_pb2.ClassificationResponse()
+        for labels, scores in zip(outputs["classes"], outputs["scores"], strict=True):
+            row = response.result.classifications.add()
+            for label, score in zip(labels, scores, strict=True):
+                row.classes.add(label=label.decode(), score=score)
+        return response
+
+    def _regress(self, request):
+        response = regression_pb2.RegressionResponse()
+        for value in self._run_examples(request, "regress")["outputs"].reshape(-1):
+            response.result.regressions.add(value=value)
+        return response
+
+    def _run_examples(self, request, default):
+        _, loaded = self._find(request.model_spec)
+        examples = np.array(serialized_examples(request.input), object)
+        name = request.model_spec.signature_name or default
+        return loaded(name, {"inputs": examples})
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server_of = None
+
+    def do_GET(self):
+        self._answer(None)
+
+    def do_POST(self):
+        self._answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def log_message(self, *_):
+        """Keeps the tests quiet."""
+
+    def _answer(self, body):
+        threading.Event().wait(self.server_of.delay)
+        try:
+            status, found = 200, answer(self.server_of, self.path, body)
+        except NotServedError as error:
+            status, found = 404, {"error": str(error)}
+        except ValueError as error:
+            status, found = 400, {"error": str(error)}
+        if not isinstance(found, dict):
+            found = json.loads(json_format.MessageToJson(found))
+        text = json.dumps(found).encode()
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(text)
+        except BrokenPipeError:  # The client gave up waiting.
+            pass
