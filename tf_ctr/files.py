@@ -1,34 +1,45 @@
-"""Writing files so that a failure never costs the old content."""
+"""Files and folders that appear whole, stay after a power cut, and prove unchanged.
+
+Writing goes to a temporary sibling, which takes the wanted name by one rename. A
+failure, or a kill, therefore costs neither the old content nor leaves half of the new.
+"""
 
 import contextlib
 import hashlib
 import os
 import pathlib
+import shutil
+from collections.abc import Iterator, Mapping
 
 from tf_ctr.errors import explain
 
 
-def checksum(path) -> str:
+def checksum(path: str | os.PathLike) -> str:
     """Returns the SHA-256 of a file's content."""
     with pathlib.Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def damaged_file(folder, checksums):
-    """Returns the first file that is missing or not as it was; `None` if all are.
+def checksums(folder: pathlib.Path) -> dict[str, str]:
+    """Returns `{name: checksum}` of the files in a folder."""
+    return {path.name: checksum(path) for path in sorted(folder.iterdir())}
+
+
+def damaged_file(folder: pathlib.Path, known: Mapping[str, str]) -> str | None:
+    """Returns the first file that is missing or changed; `None` if all are intact.
 
     Args:
-        folder: `pathlib.Path`.
-        checksums: `{name: checksum}` of the files as they were written.
+        folder: Where the files are.
+        known: `{name: checksum}` of the files as they were written.
     """
-    for name, known in checksums.items():
-        if not (folder / name).exists() or checksum(folder / name) != known:
+    for name, expected in known.items():
+        if not (folder / name).exists() or checksum(folder / name) != expected:
             return name
     return None
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary sibling of `path`, which takes its place on success.
 
     Args:
@@ -49,6 +60,62 @@ def replacing(path):
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        _flush(temporary)
         os.replace(temporary, path)
+        _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields an empty temporary folder, which becomes `path` on success.
+
+    An existing folder is replaced. It is set aside as `replaced_folder(path)` for the
+    moment between two renames: a process that is killed there leaves it under that
+    name only.
+
+    Args:
+        path: The folder to write. Its parent is made if it is missing.
+
+    Yields:
+        The folder to write to. It is removed if the block raises; what a killed
+        process left of it is removed by the next call.
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for file in [*partial.rglob("*"), partial]:
+            _flush(file)
+        _take_place(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def replaced_folder(path: str | os.PathLike) -> pathlib.Path:
+    """Returns where `whole_folder` sets an existing folder aside."""
+    path = pathlib.Path(path)
+    return path.with_name(f".{path.name}.replaced")
+
+
+def _take_place(partial, path):
+    replaced = replaced_folder(path)
+    if path.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
+        os.rename(path, replaced)
+    os.rename(partial, path)
+    _flush(path.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _flush(path):
+    # Without it the rename may reach the disk before the content does, and a power
+    # cut leaves an empty file under the final name.
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
