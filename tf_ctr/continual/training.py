@@ -5,7 +5,7 @@ import dataclasses
 import pandas as pd
 
 from tf_ctr.data import from_frame
-from tf_ctr.joint import mix
+from tf_ctr.data.mixing import mix
 from tf_ctr.optimizers import SparseAdam
 from tf_ctr.training import measure_batch_norm
 
