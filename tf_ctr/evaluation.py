@@ -1,7 +1,6 @@
 """Scores and exact metrics of a model on a frame."""
 
 import numpy as np
-import tensorflow as tf
 
 from tf_ctr.data import from_frame
 from tf_ctr.errors import explain
@@ -165,58 +164,3 @@ def auc_loss(model, replacement, frame, schema, batch_size: int = 8192) -> float
         for each in (model, replacement)
     )
     return own - other
-
-
-def raw_columns(schema, sample):
-    """Returns `{field: array}` of a frame, strings as bytes: no pickling needed."""
-    return {
-        name: np.char.encode(column.astype(str), "utf-8")
-        if column.dtype == object
-        else column
-        for name, column in schema.raw_columns(sample).items()
-    }
-
-
-def training_scorer(model, schema):
-    """Returns the function from raw columns to scores `[N]`, as training computes it.
-
-    It encodes, then runs the model, on the CPU: the reduced-precision products of a
-    GPU differ by more than an error in the export would. Traced for any batch size,
-    like the export: eager execution, and a trace for one size, round differently, by
-    more than the tolerance at times.
-
-    Args:
-        model: A `keras.Model` of the schema's encoded fields.
-        schema: The fitted schema.
-    """
-    signature = {
-        name: tf.TensorSpec(spec.shape, spec.dtype, name)
-        for name, spec in schema.inputs().items()
-    }
-
-    @tf.function(input_signature=[signature], autograph=False)
-    def predict(encoded):
-        return tf.cast(tf.reshape(model(encoded, training=False), [-1]), tf.float32)
-
-    def scores(columns):
-        with tf.device("/CPU:0"):
-            traced = predict.get_concrete_function()
-            return scores_in_batches(lambda raw: traced(schema.encode(raw)), columns)
-
-    return scores
-
-
-def training_scores(model, schema, columns):
-    """Returns the scores `[N]` of raw columns, by `training_scorer`."""
-    return training_scorer(model, schema)(columns)
-
-
-def scores_in_batches(score, columns, batch_size=1024):
-    """Returns `score({name: tensor})` over all rows of `{name: array [N, ...]}`."""
-    num_rows = len(next(iter(columns.values())))
-    scores = []
-    for start in range(0, num_rows, batch_size):
-        rows = slice(start, start + batch_size)
-        batch = {name: tf.constant(column[rows]) for name, column in columns.items()}
-        scores.append(score(batch).numpy())
-    return np.concatenate(scores)

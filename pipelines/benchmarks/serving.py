@@ -17,8 +17,8 @@ from pipelines.benchmarks.interleave import interleave, ratios
 from pipelines.harness.options import number
 from pipelines.harness.tables import markdown
 from tf_ctr.data.read_frame import read_frame
-from tf_ctr.evaluation import raw_columns
 from tf_ctr.serving.differences import call_of, served_bytes
+from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.version import load_saved_model, load_schema
 
 NUM_ROWS = 1024

@@ -23,10 +23,10 @@ from pipelines.harness.tables import markdown
 from pipelines.round_trip.odd_requests import odd_rows, refusals
 from tf_ctr import transfer
 from tf_ctr.backbones import dcn
-from tf_ctr.evaluation import raw_columns
 from tf_ctr.export import export
 from tf_ctr.files import replacing
 from tf_ctr.serving.parity import compare_ways
+from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.version import load_served
 
 DATASETS = {

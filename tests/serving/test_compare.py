@@ -13,7 +13,6 @@ import tf_ctr
 from tests.support.click_rates import RATES, rate_frame, rate_model
 from tests.support.frames import click_frame, click_schema
 from tf_ctr.data.read_frame import read_frame
-from tf_ctr.evaluation import raw_columns
 from tf_ctr.serving import __main__, differences
 from tf_ctr.serving import parity as agreement
 from tf_ctr.serving.differences import (
@@ -28,6 +27,7 @@ from tf_ctr.serving.loaders import run_signatures
 from tf_ctr.serving.loaders import ways as loaders
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.parity import Agreement, compare_ways, signature_feeds
+from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.rules.conformance import check
 from tf_ctr.serving.version import load_schema, load_served, read_meta_graph
 

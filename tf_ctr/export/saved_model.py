@@ -5,7 +5,6 @@ import pathlib
 import tensorflow as tf
 
 from tf_ctr.errors import explain
-from tf_ctr.evaluation import raw_columns, training_scorer
 from tf_ctr.export.checks import check_exportable
 from tf_ctr.export.record import Record
 from tf_ctr.export.samples import FILE, write_samples, write_warmup
@@ -22,6 +21,7 @@ from tf_ctr.inference.merged import merged
 from tf_ctr.serving.labels.models_config import read_labels
 from tf_ctr.serving.labels.versions import check_directory, publish, staging
 from tf_ctr.serving.parity import TOLERANCE, score_differences, signature_differences
+from tf_ctr.serving.reference import raw_columns, training_scorer
 from tf_ctr.serving.rules.conformance import require_conformant
 
 NUM_EXAMPLE_ROWS = 256

@@ -3,10 +3,10 @@
 import numpy as np
 
 from tf_ctr.errors import explain
-from tf_ctr.evaluation import training_scores
 from tf_ctr.inference.batch_norm import fold_batch_norm
 from tf_ctr.inference.static_routes import static_route
 from tf_ctr.metrics import exact_auc
+from tf_ctr.serving.reference import training_scores
 from tf_ctr.surgery.routes import has_routes
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.stats
 import tensorflow as tf
 
-from tf_ctr.evaluation import raw_columns
 from tf_ctr.serving.loaders.fresh_process import scores_in_batches
+from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.version import (
     EXTRA,
     check_version_directory,

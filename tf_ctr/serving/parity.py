@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from tf_ctr.errors import explain
-from tf_ctr.evaluation import raw_columns, training_scores
 from tf_ctr.serving.loaders import cpp as cpp_loader
 from tf_ctr.serving.loaders import fresh_process
 from tf_ctr.serving.loaders import ways as loaders
 from tf_ctr.serving.loaders.fresh_process import saved_model_scores
 from tf_ctr.serving.loaders.ways import run_program
+from tf_ctr.serving.reference import raw_columns, training_scores
 from tf_ctr.serving.version import (
     load_schema,
     load_served,

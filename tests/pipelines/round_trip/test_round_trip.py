@@ -13,9 +13,9 @@ from pipelines.round_trip.odd_requests import odd_rows, refusals, wrong_requests
 from tests.support.frames import click_frame
 from tf_ctr import Categorical, Numeric, Schema
 from tf_ctr.datasets.synthetic import domains as synthetic
-from tf_ctr.evaluation import raw_columns
 from tf_ctr.serving.loaders import cpp as cpp_loader
 from tf_ctr.serving.loaders import ways as loaders
+from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.version import load_schema
 
 REQUESTS = {

@@ -3,9 +3,9 @@
 import pathlib
 
 from tf_ctr.errors import explain
-from tf_ctr.evaluation import raw_columns
 from tf_ctr.features import Schema
 from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.rules.batching import batching_parameters, check_batching
 from tf_ctr.serving.rules.files import check_files, check_name
 from tf_ctr.serving.rules.findings import error, errors

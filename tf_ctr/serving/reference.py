@@ -1,0 +1,70 @@
+"""The scores that every way of serving must give: those of the model in training.
+
+Export and `tf_ctr.serving.parity` compare a version with them, on raw columns: what a
+request carries.
+"""
+
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tf_ctr.features import Schema
+from tf_ctr.serving.loaders.fresh_process import scores_in_batches
+
+
+def training_scorer(
+    model: keras.Model, schema: Schema
+) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    """Returns the function from raw columns to scores, as training computes them.
+
+    It encodes, then runs the model, on the CPU: the reduced-precision products of a
+    GPU differ by more than an error in the export would. It is traced for any batch
+    size, like the export: eager execution, and a trace for one size, round
+    differently, at times by more than the tolerance.
+
+    Args:
+        model: A `keras.Model` of the schema's encoded fields.
+        schema: The fitted schema.
+
+    Returns:
+        A function of `{field: array [B, ...]}`, as `raw_columns` gives, to `[B]`.
+    """
+    signature = {
+        name: tf.TensorSpec(spec.shape, spec.dtype, name)
+        for name, spec in schema.inputs().items()
+    }
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def predict(encoded):
+        return tf.cast(tf.reshape(model(encoded, training=False), [-1]), tf.float32)
+
+    def scores(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        with tf.device("/CPU:0"):
+            traced = predict.get_concrete_function()
+            return scores_in_batches(lambda raw: traced(schema.encode(raw)), columns)
+
+    return scores
+
+
+def training_scores(
+    model: keras.Model, schema: Schema, columns: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Returns the scores `[B]` of raw columns, by `training_scorer`."""
+    return training_scorer(model, schema)(columns)
+
+
+def raw_columns(schema: Schema, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Returns `{field: array [B, ...]}` of a frame, with strings as bytes.
+
+    NumPy stores an array of bytes in a file without pickling; one of Python strings
+    it does not, and a fresh process reads no pickles.
+    """
+    return {
+        name: np.char.encode(column.astype(str), "utf-8")
+        if column.dtype == object
+        else column
+        for name, column in schema.raw_columns(frame).items()
+    }
