@@ -81,7 +81,9 @@ def test_public_functions_are_annotated(where, value):
         vague = {
             key: kind
             for key, kind in annotations.items()
-            if VAGUE.search(kind if isinstance(kind, str) else inspect.formatannotation(kind))
+            if VAGUE.search(
+                kind if isinstance(kind, str) else inspect.formatannotation(kind)
+            )
         }
         assert not vague, f"{where}.{name}: say what {vague} hold"
 

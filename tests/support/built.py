@@ -23,7 +23,7 @@ def committed_files():
 
 
 def build(kind, folder):
-    """Builds a `"wheel"` or an `"sdist"` of a copy of the checkout; returns its path."""
+    """Builds a `"wheel"` or an `"sdist"` from a copy of the checkout, in `folder`."""
     checkout = folder / "checkout"
     for path in committed_files():
         (checkout / path).parent.mkdir(parents=True, exist_ok=True)
