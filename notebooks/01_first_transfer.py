@@ -29,7 +29,7 @@ import sys
 import tempfile
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-sys.path.insert(0, "..")  # The generator is in pipelines/, which is not installed.
+sys.path.insert(0, "..")  # So that it runs from a checkout, too.
 
 import keras
 import matplotlib.pyplot as plt
@@ -37,8 +37,8 @@ import pandas as pd
 import tensorflow as tf
 
 import tf_ctr
-from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr import backbones, data, evaluation, export, training, transfer
+from tf_ctr.datasets import synthetic
 
 tf.get_logger().setLevel("ERROR")
 keras.utils.set_random_seed(0)

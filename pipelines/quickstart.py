@@ -22,8 +22,7 @@ from pipelines.harness.presets import PAPER, SMALL
 from pipelines.harness.runs import train_best
 from pipelines.harness.tables import table
 from tf_ctr import backbones, evaluation, transfer
-from tf_ctr.datasets.movielens import groups as movielens
-from tf_ctr.datasets.synthetic import domains as synthetic
+from tf_ctr.datasets import movielens, synthetic
 from tf_ctr.export import export
 
 PRESETS = {

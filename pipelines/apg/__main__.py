@@ -19,7 +19,7 @@ from pipelines.harness.runs import Settings
 from pipelines.harness.scoring import auc_by_frequency
 from pipelines.harness.trials import candidates, tune
 from tf_ctr import evaluation, transfer
-from tf_ctr.datasets.movielens import whole as movielens_whole
+from tf_ctr.datasets import movielens
 from tf_ctr.errors import unknown_name
 from tf_ctr.metrics import exact_auc, exact_gauc, log_loss
 
@@ -116,7 +116,7 @@ class Data:
         """Returns `Splits` and the schema of that name."""
         if schema not in self._loaded:
             wanted = schema == "genre_string"
-            self._loaded[schema] = movielens_whole.load(self._data_dir, wanted)
+            self._loaded[schema] = movielens.load_whole(self._data_dir, wanted)
         return self._loaded[schema]
 
 

@@ -21,7 +21,7 @@ from pipelines.apg.__main__ import SETTINGS
 from pipelines.harness import options
 from pipelines.harness.runs import train
 from tf_ctr import backbones, data, transfer
-from tf_ctr.datasets.movielens import whole as movielens_whole
+from tf_ctr.datasets import movielens
 from tf_ctr.errors import explain
 from tf_ctr.files import replacing
 from tf_ctr.layers import APGDense
@@ -51,7 +51,7 @@ def parse(argv=None):
 def main(argv=None):
     """Trains the model unless it is there, and draws."""
     arguments = parse(argv)
-    splits, schema = movielens_whole.load(arguments.data_dir)
+    splits, schema = movielens.load_whole(arguments.data_dir)
     settings = arguments.settings
 
     def build():

@@ -6,10 +6,9 @@ import pandas as pd
 
 from pipelines.harness.periods import DOMAIN, SOURCE, TARGET, open_field
 from tf_ctr.continual import Period
+from tf_ctr.datasets import kuairand, synthetic
 from tf_ctr.datasets.domains import earlier_clicks
-from tf_ctr.datasets.kuairand import tabs as kuairand
 from tf_ctr.datasets.kuairand.files import USER_FLAGS, USER_NUMBERS
-from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Schema, Sequence
 

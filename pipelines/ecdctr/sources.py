@@ -5,10 +5,9 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from tf_ctr.datasets import kuairand, synthetic
 from tf_ctr.datasets.kuairand import rows as kuairand_rows
-from tf_ctr.datasets.kuairand import tabs as kuairand
 from tf_ctr.datasets.negatives import draw_negatives
-from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.errors import explain
 
 # Parts into which KuaiRand's history before the log is cut, as months of its own.

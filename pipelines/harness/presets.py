@@ -62,6 +62,6 @@ DATASETS = {
         for tab in (0, 4, 6)
     },
     "amazon": Dataset(datasets.amazon.load, PAPER),
-    "amazon_full": Dataset(datasets.amazon_full.load, PAPER),
+    "amazon_full": Dataset(datasets.amazon.load_full, PAPER),
 }
 PRESETS = {name: dataset.settings for name, dataset in DATASETS.items()}

@@ -10,8 +10,8 @@ from tests.support.dataset_folders import (
     rows,
     write_amazon,
 )
-from tf_ctr.datasets import DATASETS, negatives
-from tf_ctr.datasets.amazon import sample as amazon
+from tf_ctr.datasets import DATASETS, amazon, negatives
+from tf_ctr.datasets.amazon.sample import NEGATIVES
 
 INTERACTIONS = amazon_interactions()
 DISTINCT = INTERACTIONS.sort_values("unixReviewTime").drop_duplicates(
@@ -46,7 +46,7 @@ def test_positives_are_the_interactions_each_once(data):
         assert found.to_numpy().tolist() == expected.to_numpy().tolist()
 
 
-@pytest.mark.parametrize("kind", amazon.NEGATIVES)
+@pytest.mark.parametrize("kind", NEGATIVES)
 @pytest.mark.parametrize("ratio", [1, 3])
 def test_negatives_are_unknown_items_of_the_domain_seen_by_then(folder, ratio, kind):
     data = amazon.load(folder, ratio=ratio, negatives=kind)

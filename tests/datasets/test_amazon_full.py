@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.support.dataset_folders import review, rows, write_reviews
-from tf_ctr.datasets.amazon import full as amazon_full
+from tf_ctr.datasets import amazon
 from tf_ctr.datasets.amazon import reviews as amazon_reviews
 
 COUNTS = {"Toys_and_Games": 500, "Video_Games": 100}
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 
 def test_domains_are_the_files_cut_8_1_1(folder):
-    data = amazon_full.load(folder)
+    data = amazon.load_full(folder)
     summary = data.summary()["rows"]
     assert summary["source"].tolist() == [400, 50, 50]
     assert summary["target"].tolist() == [80, 10, 10]
@@ -38,19 +38,19 @@ def test_domains_are_the_files_cut_8_1_1(folder):
 
 
 def test_split_is_shuffled_by_the_seed(folder):
-    first, again, other = (amazon_full.load(folder, seed=s) for s in (0, 0, 1))
+    first, again, other = (amazon.load_full(folder, seed=s) for s in (0, 0, 1))
     pd.testing.assert_frame_equal(first.source.test, again.source.test)
     assert not first.source.test.equals(other.source.test)
     assert not first.source.train["reviewTime"].is_monotonic_increasing
 
 
 def test_schema_is_the_paper_s(folder):
-    data = amazon_full.load(folder, min_count=1)
+    data = amazon.load_full(folder, min_count=1)
     names = [field.name for field in data.schema.fields]
     assert names == ["reviewerID", "asin", "vote", "style", "reviewTime"]
     styles = {"Color: Red", "Format: Hardcover"}
     assert set(data.schema.field("style").vocabulary) == styles
-    frequent = amazon_full.load(folder, min_count=12).schema
+    frequent = amazon.load_full(folder, min_count=12).schema
     train = pd.concat([data.source.train, data.target.train])
     for name in ("reviewerID", "asin"):
         counts = train[name].value_counts()
@@ -138,15 +138,15 @@ def test_broken_archives(tmp_path):
 def test_missing_folder_or_file_says_where_to_get_it(tmp_path, monkeypatch):
     monkeypatch.delenv("TF_CTR_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="TF_CTR_DATA(.|\n)*nijianmo"):
-        amazon_full.load()
+        amazon.load_full()
     with pytest.raises(FileNotFoundError, match="Toys_and_Games.json.gz"):
-        amazon_full.load(tmp_path)
+        amazon.load_full(tmp_path)
 
 
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="two different categories"):
-        amazon_full.load("nowhere", source="Video_Games")
+        amazon.load_full("nowhere", source="Video_Games")
     with pytest.raises(ValueError, match="`min_count`"):
-        amazon_full.load("nowhere", min_count=0)
+        amazon.load_full("nowhere", min_count=0)
     with pytest.raises(ValueError, match="`seed`"):
-        amazon_full.load("nowhere", seed=-1)
+        amazon.load_full("nowhere", seed=-1)

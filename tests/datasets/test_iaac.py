@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tf_ctr.datasets import iaac
 from tf_ctr.datasets.iaac import files as iaac_files
-from tf_ctr.datasets.iaac import scenes as iaac
 
 # 2018-09-18 in China.
 START = 1_537_200_000

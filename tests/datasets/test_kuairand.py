@@ -10,11 +10,9 @@ from tests.support.dataset_folders import (
     rows,
     write_kuairand,
 )
-from tf_ctr.datasets import DATASETS, periods
+from tf_ctr.datasets import DATASETS, kuairand, periods, synthetic
 from tf_ctr.datasets.kuairand import files as kuairand_files
 from tf_ctr.datasets.kuairand import rows as kuairand_rows
-from tf_ctr.datasets.kuairand import tabs as kuairand
-from tf_ctr.datasets.synthetic import domains as synthetic
 
 TABLES = kuairand_tables()
 KEY = ["time_ms", "user_id", "video_id"]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tf_ctr.datasets import DATASETS
+from tf_ctr.datasets import DATASETS, movielens
 from tf_ctr.datasets.movielens import files as movielens_files
-from tf_ctr.datasets.movielens import groups as movielens
+from tf_ctr.datasets.movielens import groups
 from tf_ctr.datasets.movielens import tfds as movielens_tfds
 
 ROWS = {"train": 800, "validation": 100, "test": 100}
@@ -56,7 +56,7 @@ def write_original(files, ratings):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(movielens, "ROWS", ROWS)
+    monkeypatch.setattr(groups, "ROWS", ROWS)
     monkeypatch.delenv("TF_CTR_DATA", raising=False)
     files = tmp_path / "ml-1m"
     files.mkdir()
@@ -159,21 +159,21 @@ def test_history_holds_earlier_liked_movies_of_training_rows(folder):
 
 def test_unknown_times_are_drawn_from_the_user_s_own(folder):
     rows = all_rows(movielens.load(folder)).reset_index(drop=True)
-    times = movielens.known_times(rows, np.random.default_rng(3))
+    times = groups.known_times(rows, np.random.default_rng(3))
     missing = rows["timestamp"].isna().to_numpy()
     assert missing.any()
     assert (times[~missing] == rows["timestamp"][~missing].astype(int)).all()
     known = rows[~missing].groupby("user_id")["timestamp"].agg(set)
     for user, time in zip(rows["user_id"][missing], times[missing], strict=True):
         assert time in known[user]
-    assert (times == movielens.known_times(rows, np.random.default_rng(3))).all()
-    assert (times != movielens.known_times(rows, np.random.default_rng(4))).any()
+    assert (times == groups.known_times(rows, np.random.default_rng(3))).all()
+    assert (times != groups.known_times(rows, np.random.default_rng(4))).any()
 
 
 def test_user_without_any_known_time_is_an_error():
     rows = pd.DataFrame({"user_id": [1, 2], "timestamp": pd.array([5, None], "Int64")})
     with pytest.raises(ValueError, match="none for user 2"):
-        movielens.known_times(rows, np.random.default_rng(0))
+        groups.known_times(rows, np.random.default_rng(0))
 
 
 def test_folder_may_come_from_the_environment(folder, monkeypatch):
@@ -316,7 +316,7 @@ def real():
 
 def test_real_counts(real):
     summary = real.summary()
-    assert summary["rows"].groupby("split").sum().to_dict() == movielens.ROWS
+    assert summary["rows"].groupby("split").sum().to_dict() == groups.ROWS
     assert summary["rows"].groupby("domain").sum().to_dict() == {
         "source": 753_769,
         "target": 246_440,

@@ -1,4 +1,3 @@
-import doctest
 import functools
 
 import numpy as np
@@ -9,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import OneHotEncoder
 
-from tf_ctr.datasets import DATASETS
+from tf_ctr.datasets import DATASETS, synthetic
 from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
-from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.datasets.synthetic import world as synthetic_world
+from tf_ctr.datasets.synthetic.generator import HISTORY_LENGTH
 from tf_ctr.features import Categorical, Schema
 
 small = functools.partial(
@@ -112,7 +111,7 @@ def test_history_is_what_the_user_clicked_on_earlier_days(data):
         for row in frame.iloc[::7].itertuples():
             past = by_user.get(row.user_id, clicks[:0])
             past = past["item_id"][past["day"] < row.day].tolist()
-            assert list(row.history) == past[-synthetic.HISTORY_LENGTH :]
+            assert list(row.history) == past[-HISTORY_LENGTH:]
     assert (frame["history"].map(len)[frame["day"] == 0] == 0).all()
 
 
@@ -281,7 +280,7 @@ def test_schema_has_every_kind_of_field_and_no_answer(data):
     dtypes = {field.name: field.dtype for field in data.schema.fields if field.table}
     assert (dtypes["user_id"], dtypes["item_id"]) == ("string", "int64")
     encoded = data.schema.encode(data.schema.raw_columns(data.target.test))
-    assert encoded["history"].shape == (1000, synthetic.HISTORY_LENGTH)
+    assert encoded["history"].shape == (1000, HISTORY_LENGTH)
     assert DATASETS["synthetic"] is synthetic.generate
 
 
@@ -393,7 +392,3 @@ def test_extreme_arguments_work():
     }
     for frame in frames(small(**extreme)):
         assert frame["click_probability"].between(0, 1).all()
-
-
-def test_docstring_example():
-    assert doctest.testmod(synthetic) == (0, 2)

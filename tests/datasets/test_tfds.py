@@ -5,10 +5,8 @@ import pandas as pd
 import pytest
 
 from tests.support import dataset_folders as folders
-from tf_ctr.datasets import tfds_rows
+from tf_ctr.datasets import amazon, kuairand, tfds_rows
 from tf_ctr.datasets.amazon import reviews as amazon_reviews
-from tf_ctr.datasets.amazon import sample as amazon
-from tf_ctr.datasets.kuairand import tabs as kuairand
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines import quickstart
 from pipelines.harness import tables
-from tf_ctr.datasets.synthetic import domains as synthetic
+from tf_ctr.datasets import synthetic
 
 SMALL = functools.partial(
     synthetic.generate, source_rows=3000, target_rows=2000, num_users=60, num_items=40

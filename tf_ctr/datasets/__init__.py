@@ -1,13 +1,21 @@
-"""Datasets: functions that return two domains with a fitted schema."""
+"""Data sets of two domains: each loader returns frames and a fitted schema.
+
+A *domain* is a population with its own click log. A loader returns `TwoDomains`: a
+large *source* and a small *target*, each with training, validation and test frames
+(`Splits`), and one `Schema` fitted on the training rows of both. `load_whole` of
+MovieLens and IAAC returns a single domain as `Splits` with its schema, and `daily`
+cuts two domains into one frame per day (`Periods`) for continual training.
+
+Real data is read from the folder `data_dir`, or from the one that the environment
+variable `TF_CTR_DATA` names. `DATASETS` maps the name of a data set to its loader.
+"""
 
 import functools
 
-from tf_ctr.datasets.amazon import full as amazon_full
-from tf_ctr.datasets.amazon import sample as amazon
-from tf_ctr.datasets.iaac import scenes as iaac
-from tf_ctr.datasets.kuairand import tabs as kuairand
-from tf_ctr.datasets.movielens import groups as movielens
-from tf_ctr.datasets.synthetic import domains as synthetic
+from tf_ctr.datasets import amazon, iaac, kuairand, movielens, synthetic
+from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
+from tf_ctr.datasets.negatives import draw_negatives
+from tf_ctr.datasets.periods import Periods, daily
 
 DATASETS = {
     "synthetic": synthetic.generate,
@@ -16,16 +24,20 @@ DATASETS = {
     "kuairand": kuairand.load,
     "kuairand_ads": kuairand.load_ads,
     "amazon": amazon.load,
-    "amazon_full": amazon_full.load,
+    "amazon_full": amazon.load_full,
     "iaac": iaac.load,
 }
 
 __all__ = [
     "DATASETS",
-    "amazon",
-    "amazon_full",
-    "iaac",
-    "kuairand",
-    "movielens",
-    "synthetic",
+    "Periods",
+    "Splits",
+    "TwoDomains",
+    "daily",
+    "draw_negatives",
+    "earlier_clicks",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "amazon", "iaac", "kuairand", "movielens", "synthetic"]

@@ -124,7 +124,7 @@ def test_hidden_parameters_of_models_with_weights_per_domain(data):
 
 @pytest.fixture
 def run(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(apg.movielens_whole, "load", lambda *_: data)
+    monkeypatch.setattr(apg.movielens, "load_whole", lambda *_: data)
 
     def run(*options):
         sizes = ["--hidden-units", "8", "--embedding-dim", "4", "--batch-size", "50"]

@@ -12,7 +12,7 @@ from pipelines.compare.autoft_study import VARIATIONS
 from pipelines.compare.rows import METHODS, transfer_by
 from pipelines.harness.results import ResultLines
 from tests.support.models import small_dcn
-from tf_ctr.datasets.synthetic import domains as synthetic
+from tf_ctr.datasets import synthetic
 from tf_ctr.layers import GumbelRouter
 
 SIZES = "--embedding-dim 2 --hidden-units 4 --num-cross-layers 1 --epochs 1".split()

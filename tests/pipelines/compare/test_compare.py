@@ -20,7 +20,7 @@ from pipelines.compare.training import RowTraining
 from pipelines.harness import scoring
 from pipelines.harness.presets import SMALL
 from pipelines.harness.results import ResultLines
-from tf_ctr.datasets.synthetic import domains as synthetic
+from tf_ctr.datasets import synthetic
 from tf_ctr.evaluation import predict
 from tf_ctr.metrics import exact_auc
 

@@ -17,7 +17,7 @@ from pipelines.continual.rows import ROWS, TABLES
 from pipelines.harness.periods import Row
 from pipelines.harness.results import ResultLines
 from tf_ctr.continual import Report
-from tf_ctr.datasets.synthetic import domains as synthetic
+from tf_ctr.datasets import synthetic
 from tf_ctr.features import Sequence
 from tf_ctr.joint import JOINT
 

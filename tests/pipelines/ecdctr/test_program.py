@@ -23,8 +23,8 @@ from pipelines.harness.results import ResultLines
 from pipelines.harness.statistics import Interval
 from tests.support.continual_world import compile_eagerly
 from tests.support.dataset_folders import kuairand_tables, real_folder, write_kuairand
+from tf_ctr.datasets import synthetic
 from tf_ctr.datasets.kuairand import rows as kuairand_rows
-from tf_ctr.datasets.synthetic import domains as synthetic
 from tf_ctr.joint import JOINT
 
 CLOCKS = Clocks(month_days=2, week_days=1, ad_days=1, start=4)

@@ -12,7 +12,7 @@ from pipelines.round_trip import __main__ as round_trip
 from pipelines.round_trip.odd_requests import odd_rows, refusals, wrong_requests
 from tests.support.frames import click_frame
 from tf_ctr import Categorical, Numeric, Schema
-from tf_ctr.datasets.synthetic import domains as synthetic
+from tf_ctr.datasets import synthetic
 from tf_ctr.serving.loaders import cpp as cpp_loader
 from tf_ctr.serving.loaders import ways as loaders
 from tf_ctr.serving.reference import raw_columns

@@ -9,7 +9,7 @@ from tf_ctr.errors import check_count, explain
 from tf_ctr.features import Categorical, Schema
 
 
-def load(
+def load_full(
     data_dir=None,
     source="Toys_and_Games",
     target="Video_Games",

@@ -1,1 +1,9 @@
-"""IAAC: scenes of an advertisement log."""
+"""IAAC (IJCAI-18): shop search ads, two domains by the user's gender, or all as one."""
+
+from tf_ctr.datasets.iaac.loading import load, load_whole
+
+__all__ = ["load", "load_whole"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

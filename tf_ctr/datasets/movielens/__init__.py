@@ -1,1 +1,10 @@
-"""MovieLens-1M: groups of users."""
+"""MovieLens-1M: two domains by the user's gender or age, or all ratings as one."""
+
+from tf_ctr.datasets.movielens.groups import load
+from tf_ctr.datasets.movielens.whole import load_whole
+
+__all__ = ["load", "load_whole"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -11,7 +11,7 @@ from tf_ctr.features import Categorical, Schema
 NAMES = ("user_id", "gender", "occupation", "movie_id", "year")
 
 
-def load(data_dir=None, genre_string=False, seed=0):
+def load_whole(data_dir=None, genre_string=False, seed=0):
     """Loads all of MovieLens-1M, both genders; the label is 1 for a rating above 3.
 
     Source: APG (arXiv 2203.16218), section 4.1, names the data and no more. The six
