@@ -132,7 +132,7 @@ def auc_loss(model, replacement, frame, schema, batch_size: int = 8192) -> float
 
     Args:
         model: A model, e.g. one made by `tf_ctr.transfer.autoft`.
-        replacement: What takes its place, e.g. `tf_ctr.transfer.static_route(model,
+        replacement: What takes its place, e.g. `tf_ctr.inference.static_route(model,
             dataset)`.
         frame: A pandas frame of raw rows with the schema's label.
         schema: The fitted `Schema` of both.

@@ -18,7 +18,7 @@ from pipelines.harness.results import Progress, ResultLines, provenance
 from pipelines.harness.runs import Settings
 from pipelines.harness.scoring import auc_by_frequency
 from pipelines.harness.trials import candidates, tune
-from tf_ctr import evaluation, transfer
+from tf_ctr import evaluation, inference
 from tf_ctr.datasets import movielens
 from tf_ctr.errors import unknown_name
 from tf_ctr.metrics import exact_auc, exact_gauc, log_loss
@@ -149,7 +149,7 @@ def run_one(row, seed, data, lines, arguments):
 
     run_dir = arguments.run_dir / f"seed_{seed}" / re.sub(r"\W+", "_", row.name)
     model, record = tune(build, splits, schema, trials, seed, run_dir)
-    served = transfer.collapse(model)
+    served = inference.collapse(model)
     return {
         "row": row.name,
         **record,

@@ -24,8 +24,8 @@ from keras import ops
 from pipelines.benchmarks.compiled import description, inference
 from pipelines.benchmarks.interleave import interleave, ratios
 from pipelines.harness.tables import markdown
+from tf_ctr.inference import collapse
 from tf_ctr.layers import APGDense
-from tf_ctr.transfer import collapse
 
 VERSIONS = ("v1", "v2", "v3", "v4")
 SIZES = ((64, 32, 16), (128, 64, 32), (256, 128, 64), (512, 256, 128), (1024, 512, 256))

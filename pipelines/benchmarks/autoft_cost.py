@@ -1,7 +1,7 @@
 """What AutoFT costs at inference: the paper (arXiv 2106.04873) says "almost the same".
 
 A DCN with random weights, and made of it: AutoFT as it is trained, both branches for
-every instance; "grouped", `tf_ctr.transfer.group_by_route`, the same scores; "static",
+every instance; "grouped", `tf_ctr.inference.group_by_route`, the same scores; "static",
 `static_route`, other scores. Tables, layers and policies are in, lookups of raw values
 are not. The policies are set so that half of the instances take the frozen branch at
 every site, which is the worst case for grouping. All variants of one size and batch
@@ -23,8 +23,9 @@ from pipelines.benchmarks.interleave import add_counts, interleave, ratios
 from pipelines.harness.tables import markdown
 from tf_ctr.backbones import dcn
 from tf_ctr.features import Categorical, Schema
+from tf_ctr.inference import group_by_route, static_route
 from tf_ctr.layers import GumbelRouter
-from tf_ctr.transfer import autoft, group_by_route, route_shares, static_route
+from tf_ctr.transfer import autoft, route_shares
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 BALANCE_ROWS = 4096

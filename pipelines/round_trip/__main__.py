@@ -21,7 +21,7 @@ from pipelines.harness.results import Progress, ResultLines, provenance
 from pipelines.harness.runs import train
 from pipelines.harness.tables import markdown
 from pipelines.round_trip.odd_requests import odd_rows, refusals
-from tf_ctr import transfer
+from tf_ctr import inference, transfer
 from tf_ctr.backbones import dcn
 from tf_ctr.export import export
 from tf_ctr.files import replacing
@@ -131,7 +131,7 @@ def exported(name, domains, arguments):
     model = trained(method, domains, arguments)
     how = dict(how)
     if how.pop("grouped", False):
-        how["served"] = transfer.group_by_route(model)
+        how["served"] = inference.group_by_route(model)
     directory = arguments.run_dir / "savedmodels" / name
     version = directory / "1"
     if not version.exists():

@@ -14,62 +14,29 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 import tf_ctr
+from tests.support.exported import (
+    predict,
+    train,
+    trained_dcn,
+    tree,
+    user_model,
+    user_schema,
+)
 from tests.support.frames import click_frame, click_schema
 from tf_ctr.backbones import dcn
 from tf_ctr.data import from_frame
 from tf_ctr.export import export, saved_model
 from tf_ctr.inference.batch_norm import fold_batch_norm
 from tf_ctr.inference.merged import merged
-from tf_ctr.layers import Embedding, GumbelRouter
+from tf_ctr.layers import GumbelRouter
 from tf_ctr.serving import parity
 from tf_ctr.serving.labels.versions import next_version, publish, staging
 from tf_ctr.serving.loaders import fresh_process
 from tf_ctr.transfer import autoft
 
-USERS = ["ann", "bob"]
-
-
-def user_schema():
-    return tf_ctr.Schema([tf_ctr.Categorical("user", vocabulary=USERS)])
-
-
-def user_model(rows=4, activation="sigmoid", between=None):
-    """`activation(the row number of the user's id)`: scores to do by hand."""
-    user = keras.Input((), dtype="int64", name="user")
-    numbers = keras.initializers.Constant(np.arange(rows)[:, np.newaxis])
-    x = Embedding(rows, 1, numbers, name="user_embedding")(user)
-    x = x if between is None else between(x)
-    return keras.Model(
-        {"user": user}, keras.layers.Activation(activation, name="click")(x)
-    )
-
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-np.asarray(x, "float64")))
-
-
-def trained_dcn(schema):
-    """A DCN with weights of order 1, so that every field moves the score."""
-    keras.utils.set_random_seed(0)
-    model = dcn(schema, 4, hidden_units=(8,), num_cross_layers=1, batch_norm=True)
-    rng = np.random.default_rng(0)
-    for weight in model.trainable_weights:
-        weight.assign(weight + 0.3 * rng.normal(size=weight.shape))
-    return train(model, schema)
-
-
-def train(model, schema):
-    model.compile("adam", "binary_crossentropy", metrics=["auc"])
-    model.fit(
-        from_frame(click_frame(), schema, batch_size=20), shuffle=False, verbose=0
-    )
-    return model
-
-
-def predict(model, schema, frame):
-    """Scores by the way of the training: `tf.data` and `model.predict`."""
-    batches = from_frame(frame, schema, labelled=False)
-    return model.predict(batches, verbose=0)[:, 0]
 
 
 def raw_tensors(schema, frame):
@@ -79,10 +46,6 @@ def raw_tensors(schema, frame):
 def serve(version):
     loaded = tf.saved_model.load(str(version))  # Kept alive by the closure.
     return lambda **raw: loaded.signatures["serving_default"](**raw)["click"].numpy()
-
-
-def tree(directory):
-    return sorted(str(p.relative_to(directory)) for p in directory.rglob("*"))
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tensorflow_serving.apis import (
 from tensorflow_serving.config import model_server_config_pb2
 
 import tf_ctr
-from tests.export.test_export import tree, user_model, user_schema
+from tests.support.exported import tree, user_model, user_schema
 from tf_ctr.backbones import dcn
 from tf_ctr.export import export, saved_model
 from tf_ctr.serving.labels.models_config import read_labels, write_labels

@@ -8,15 +8,16 @@ from tensorflow.core.protobuf import fingerprint_pb2
 from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
 import tf_ctr
-from tests.export.test_export import predict, trained_dcn
+from tests.support.exported import predict, trained_dcn
 from tests.support.frames import click_frame, click_schema
 from tests.support.models import batch, small_dcn
 from tf_ctr.data.examples import to_examples
 from tf_ctr.export import export, ops_placement, placement_report
 from tf_ctr.export.signatures import candidate_fields, integers
+from tf_ctr.inference import group_by_route
 from tf_ctr.inference.candidates import candidate_model
 from tf_ctr.serving.reference import raw_columns
-from tf_ctr.transfer import apg, autoft, ctnet, group_by_route
+from tf_ctr.transfer import apg, autoft, ctnet
 
 ITEMS = ("item", "tags", "price")
 ROWS = 5

@@ -11,6 +11,7 @@ from tf_ctr.backbones import BACKBONES, dcn
 from tf_ctr.data import from_frame
 from tf_ctr.evaluation import auc_loss, predict
 from tf_ctr.export import export
+from tf_ctr.inference import fix_routes, group_by_route, static_route
 from tf_ctr.layers import (
     BranchRows,
     CrossLayer,
@@ -22,16 +23,7 @@ from tf_ctr.layers import (
     TwinEmbedding,
 )
 from tf_ctr.metrics import exact_auc
-from tf_ctr.transfer import (
-    autoft,
-    fine_tune,
-    fix_routes,
-    gate_model,
-    group_by_route,
-    route_shares,
-    spottune,
-    static_route,
-)
+from tf_ctr.transfer import autoft, fine_tune, gate_model, route_shares, spottune
 
 FIELDS = ("user_embedding", "item_embedding", "history_embedding")
 SITES = (*FIELDS, "cross_0", "cross_1", "deep_0", "deep_1")

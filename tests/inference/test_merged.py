@@ -8,17 +8,20 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tests.export.test_export import predict, trained_dcn, tree
+from tests.support.exported import predict, trained_dcn, tree
 from tests.support.frames import click_frame, click_schema
 from tests.support.models import batch, small_dcn
 from tf_ctr.data import from_frame
 from tf_ctr.export import export
 from tf_ctr.export.served import folded_if_exact
-from tf_ctr.inference.batch_norm import fold_batch_norm
-from tf_ctr.inference.equal_layers import merge_equal_layers
-from tf_ctr.inference.merged import merged
+from tf_ctr.inference import (
+    fold_batch_norm,
+    merge_equal_layers,
+    merged,
+    static_route,
+)
 from tf_ctr.metrics import exact_auc
-from tf_ctr.transfer import apg, autoft, ctnet, ptu, static_route
+from tf_ctr.transfer import apg, autoft, ctnet, ptu
 
 
 def perturbed(model, scale=0.3, seed=1):

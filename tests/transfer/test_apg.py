@@ -10,9 +10,10 @@ from tests.support.models import batch, small_dcn
 from tf_ctr.backbones import BACKBONES, dcn
 from tf_ctr.data import from_frame
 from tf_ctr.export import export
+from tf_ctr.inference import collapse
 from tf_ctr.layers import APGDense
 from tf_ctr.surgery.graph import depth_sites
-from tf_ctr.transfer import METHODS, apg, autoft, collapse
+from tf_ctr.transfer import METHODS, apg, autoft
 from tf_ctr.transfer.apg import AGGREGATIONS
 
 SMALL = {"rank": 2, "over_parameter": 11}

@@ -70,7 +70,7 @@ def export(
             seconds of one TensorFlow start.
         verbose: Whether to print what was written and how to look at it.
         served: What is served in place of `model`, with the same scores, e.g.
-            `tf_ctr.transfer.group_by_route(model)`. Defaults to `model`.
+            `tf_ctr.inference.group_by_route(model)`. Defaults to `model`.
         item_fields: Names of the fields that each candidate has values of its own
             of, for the signature `candidates`. Defaults to all but the schema's group
             and its sequences, which are the user's.

@@ -59,7 +59,8 @@ def group_by_route(model):
     Example:
 
     >>> import keras
-    >>> from tf_ctr.transfer import autoft, group_by_route
+    >>> from tf_ctr.inference import group_by_route
+    >>> from tf_ctr.transfer import autoft
     >>> inputs = {"age": keras.Input((1,), name="age")}
     >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(inputs["age"])
     >>> click = keras.layers.Dense(1, "sigmoid", name="click")(hidden)

@@ -31,7 +31,8 @@ def static_route(model, dataset):
     Example:
 
     >>> import keras, numpy as np
-    >>> from tf_ctr.transfer import autoft, static_route
+    >>> from tf_ctr.inference import static_route
+    >>> from tf_ctr.transfer import autoft
     >>> inputs = {"age": keras.Input((1,), name="age")}
     >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(inputs["age"])
     >>> click = keras.layers.Dense(1, "sigmoid", name="click")(hidden)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_ctr.inference import collapse
 from tf_ctr.layers import APGDense, ConditionAttention
 from tf_ctr.layers.core.ops import SMALL, vector_matrix
-from tf_ctr.transfer import collapse
 
 VERSIONS = ["v1", "v2", "v3", "v4", "v5"]
 X = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")

@@ -15,7 +15,7 @@ from pipelines.apg.report import report
 from pipelines.harness.results import ResultLines
 from pipelines.harness.runs import Settings
 from pipelines.harness.trials import candidates
-from tf_ctr import Categorical, Schema, transfer
+from tf_ctr import Categorical, Schema, inference
 from tf_ctr.datasets.domains import Splits
 from tf_ctr.layers import APGDense
 
@@ -87,7 +87,7 @@ def test_matched_widths_have_as_many_parameters_as_apg(data):
     )
     adaptive = ROWS["WDL + APG"].build(data[1], settings, condition="user_id", rank=4)
     matched = ROWS["WDL, as many parameters"].build(data[1], settings, rank=4)
-    wanted = apg._hidden_parameters(transfer.collapse(adaptive))
+    wanted = apg._hidden_parameters(inference.collapse(adaptive))
     assert apg._hidden_parameters(matched) == pytest.approx(wanted, rel=0.02)
 
 

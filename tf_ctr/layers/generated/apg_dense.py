@@ -33,7 +33,7 @@ class APGDense(keras.layers.Layer):
     | v5 | as v4, `V = Vr Vl` and `U = Ur Ul` of inner width P | `S` |
 
     All matrices are the paper's, transposed. v5 multiplies its factors once per
-    step, not per example; `tf_ctr.transfer.collapse` does so for good: v4.
+    step, not per example; `tf_ctr.inference.collapse` does so for good: v4.
 
     Source: APG (arXiv 2203.16218), Eqs. 1 to 7, Table 3. The paper leaves the bias
     and the initial values open.
