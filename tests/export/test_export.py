@@ -2,9 +2,6 @@
 
 import concurrent.futures
 import os
-import subprocess
-import sys
-import types
 
 import keras
 import numpy as np
@@ -31,7 +28,9 @@ from tf_ctr.inference.merged import merged
 from tf_ctr.layers import GumbelRouter
 from tf_ctr.serving import parity
 from tf_ctr.serving.labels.versions import next_version, publish, staging
-from tf_ctr.serving.loaders import fresh_process
+from tf_ctr.serving.loaders import run_signatures
+from tf_ctr.serving.loaders.ways import in_this_process
+from tf_ctr.serving.reference import raw_columns, scores_in_batches
 from tf_ctr.transfer import autoft
 
 
@@ -202,34 +201,16 @@ def test_reduced_precision_is_served_as_float32(schema, tmp_path):
     assert serve(version)(**raw_tensors(schema, click_frame(3))).dtype == np.float32
 
 
-def test_the_fresh_process_can_import_neither_tf_ctr_nor_keras(tmp_path):
-    version = export(user_model(), user_schema(), tmp_path / "m", fresh_process=False)
-    users = np.array([b"bob", b"eve"])
-    np.savez(tmp_path / "columns.npz", names=["user"], column_0=users)
-    files = [version, tmp_path / "columns.npz", tmp_path / "scores.npy"]
-    script = f"""
-import runpy, sys
-sys.argv[:] = {[fresh_process.__file__, *map(str, files)]}
-runpy.run_path(sys.argv[0], run_name="__main__")
-found = {{name for name in sys.modules if name.split(".")[0] in ("keras", "tf_ctr")}}
-assert found == {{"keras", "tf_ctr"}}, found
-assert sys.modules["keras"] is sys.modules["tf_ctr"] is None
-"""
-    subprocess.run([sys.executable, "-P", "-c", script], check=True)
-    scores = np.load(tmp_path / "scores.npy")
-    np.testing.assert_allclose(scores, sigmoid([3, 1]), rtol=1e-6)
-
-
 def test_strings_reach_the_fresh_process_as_they_are():
     frame = pd.DataFrame({"user": ["ann", "Ólafur", None, "", "x y"]})
-    column = parity.raw_columns(user_schema(), frame)["user"]
+    column = raw_columns(user_schema(), frame)["user"]
     assert column.dtype.kind == "S"
     assert [text.decode() for text in column] == ["ann", "Ólafur", "", "", "x y"]
 
 
 def test_scores_in_batches_cover_every_row_once():
     columns = {"x": np.arange(5.0)}
-    scores = fresh_process.scores_in_batches(lambda raw: raw["x"], columns, 2)
+    scores = scores_in_batches(lambda raw: raw["x"].numpy(), columns, 2)
     np.testing.assert_array_equal(scores, columns["x"])
 
 
@@ -246,7 +227,7 @@ class Drifting(keras.layers.Layer):
 def test_a_differing_score_is_an_error_and_leaves_the_versions_alone(tmp_path):
     (tmp_path / "m" / "1").mkdir(parents=True)
     before = tree(tmp_path)
-    with pytest.raises(RuntimeError, match=r"difference of 0\.\d+ \(reloaded\)"):
+    with pytest.raises(RuntimeError, match=r"difference of 0\.\d+ \(this process"):
         export(user_model(between=Drifting()), user_schema(), tmp_path / "m")
     assert tree(tmp_path) == before
 
@@ -256,20 +237,20 @@ def test_a_differing_score_is_an_error_and_leaves_the_versions_alone(tmp_path):
 )
 def test_a_failing_fresh_process_is_an_error(tmp_path, monkeypatch, code):
     (tmp_path / "script.py").write_text(code)
-    script = types.SimpleNamespace(__file__=tmp_path / "script.py")
-    monkeypatch.setattr(parity, "fresh_process", script)
+    monkeypatch.setattr(run_signatures, "__file__", str(tmp_path / "script.py"))
     with pytest.raises(RuntimeError, match="fresh process(.|\n)*(no such op|code -6)"):
         export(user_model(), user_schema(), tmp_path / "m")
     assert tree(tmp_path) == ["script.py"]
 
 
 def test_a_differing_score_in_the_fresh_process_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        parity,
-        "_fresh_scores",
-        lambda columns, *_: np.full(len(columns["user"]), np.nan),
-    )
-    with pytest.raises(RuntimeError, match="fresh process"):
+    def nan(version, feeds):
+        outputs = in_this_process(version, feeds)
+        outputs["regress"]["outputs"] *= np.nan
+        return outputs
+
+    monkeypatch.setitem(parity.WAYS, "fresh process", nan)
+    with pytest.raises(RuntimeError, match=r"nan \(fresh process, regress\)"):
         export(user_model(), user_schema(), tmp_path / "m")
     assert tree(tmp_path) == []
 
@@ -278,7 +259,7 @@ def test_an_interrupt_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(saved_model, "score_differences", interrupt)
+    monkeypatch.setattr(saved_model, "compare_ways", interrupt)
     with pytest.raises(KeyboardInterrupt):
         export(user_model(), user_schema(), tmp_path / "m")
     assert tree(tmp_path) == []
@@ -359,13 +340,6 @@ def test_a_table_of_any_name_that_is_too_small_is_refused(tmp_path):
     model = keras.Model(inputs, keras.layers.Activation("sigmoid")(logit))
     match = r"a table row for every id(.|\n)*largest ids {'user': 3}"
     refused(ValueError, match, model, user_schema(), tmp_path / "m")
-
-
-def test_a_field_may_be_called_as_an_argument_of_savez(tmp_path):
-    """The columns go to the fresh process in an .npz file."""
-    schema = tf_ctr.Schema([tf_ctr.Categorical("file", vocabulary=["a", "b"])])
-    model = dcn(schema, embedding_dim=2, hidden_units=(2,))
-    assert export(model, schema, tmp_path / "m").name == "1"
 
 
 def test_anything_but_a_functional_model_is_refused(tmp_path):

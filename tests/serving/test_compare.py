@@ -13,8 +13,7 @@ import tf_ctr
 from tests.support.click_rates import RATES, rate_frame, rate_model
 from tests.support.frames import click_frame, click_schema
 from tf_ctr.data.read_frame import read_frame
-from tf_ctr.serving import __main__, differences
-from tf_ctr.serving import parity as agreement
+from tf_ctr.serving import __main__, differences, parity
 from tf_ctr.serving.differences import (
     Differences,
     Latency,
@@ -26,7 +25,7 @@ from tf_ctr.serving.loaders import cpp as cpp_loader
 from tf_ctr.serving.loaders import run_signatures
 from tf_ctr.serving.loaders import ways as loaders
 from tf_ctr.serving.loaders.session import SessionLoader
-from tf_ctr.serving.parity import Agreement, compare_ways, signature_feeds
+from tf_ctr.serving.parity import Parity, compare_ways, signature_feeds
 from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.rules.conformance import check
 from tf_ctr.serving.version import load_schema, load_served, read_meta_graph
@@ -122,11 +121,11 @@ def test_a_difference_is_seen(rates):
 
 
 def test_nan_agrees_with_nothing():
-    assert not Agreement(1, {"way": {"signature": float("nan")}}, {}).agrees
+    assert not Parity(1, {"way": {"signature": float("nan")}}, {}).agrees
 
 
 def test_nothing_that_was_run_agrees_with_nothing():
-    found = Agreement(1, {}, {"C++ loader": "no compiler"})
+    found = Parity(1, {}, {"C++ loader": "no compiler"})
     assert not found.agrees and "skipped: no compiler" in str(found)
 
 
@@ -159,7 +158,7 @@ def test_each_installation_of_tensorflow_has_its_own_program(tmp_path, monkeypat
 
 
 def test_a_program_that_fails_is_an_error(rates):
-    with pytest.raises(RuntimeError, match="to load and run in false"):
+    with pytest.raises(RuntimeError, match="to load and run in the C\\+\\+ loader"):
         loaders.in_cpp(rates / "1", {}, program="false")
 
 
@@ -356,7 +355,7 @@ def test_a_parity_that_fails_ends_with_one(rates, monkeypatch, capsys):
         outputs["regress"]["outputs"] = outputs["regress"]["outputs"] + 0.01
         return outputs
 
-    monkeypatch.setitem(agreement.WAYS, "this process", wrong)
+    monkeypatch.setitem(parity.WAYS, "this process", wrong)
     status, printed = run(capsys, "parity", rates / "1", "--ways", "this process")
     assert status == 1 and "1.00e-02" in printed.out
 

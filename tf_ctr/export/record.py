@@ -15,7 +15,7 @@ class Record:
         model: The trained model.
         item_fields: Names of the items' fields, none without `candidates`.
         batch_sizes: The allowed batch sizes.
-        differences: `{way or signature: largest difference of a score}`.
+        differences: `{way: {signature: largest difference of a score}}`.
         batch_norm: A sentence on folded norms; empty if there are none.
         auc_loss: The AUC that static routes lose; `None` without.
         megabytes: Size of the SavedModel.
@@ -54,7 +54,10 @@ class Record:
 
     def report(self, version) -> str:
         """Returns the lines to print about the version at a path."""
-        compared = ", ".join(f"{v:.1e} {way}" for way, v in self.differences.items())
+        compared = ", ".join(
+            f"{max(by_signature.values()):.1e} in a {way}".replace("a this", "this")
+            for way, by_signature in self.differences.items()
+        )
         lines = [
             f"Exported {version}: {self.megabytes:.2f} MB, largest difference of a "
             f"score {compared}.",

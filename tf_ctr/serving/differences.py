@@ -8,8 +8,7 @@ import numpy as np
 import scipy.stats
 import tensorflow as tf
 
-from tf_ctr.serving.loaders.fresh_process import scores_in_batches
-from tf_ctr.serving.reference import raw_columns
+from tf_ctr.serving.reference import raw_columns, scores_in_batches
 from tf_ctr.serving.version import (
     EXTRA,
     check_version_directory,
@@ -140,9 +139,7 @@ def served_bytes(version) -> int:
 
 def _scores(signature, columns):
     return scores_in_batches(
-        lambda raw: tf.constant(
-            click_of({k: v.numpy() for k, v in signature(**raw).items()})
-        ),
+        lambda raw: click_of({k: v.numpy() for k, v in signature(**raw).items()}),
         columns,
     )
 

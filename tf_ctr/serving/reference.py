@@ -12,7 +12,6 @@ import pandas as pd
 import tensorflow as tf
 
 from tf_ctr.features import Schema
-from tf_ctr.serving.loaders.fresh_process import scores_in_batches
 
 
 def training_scorer(
@@ -44,7 +43,9 @@ def training_scorer(
     def scores(columns: Mapping[str, np.ndarray]) -> np.ndarray:
         with tf.device("/CPU:0"):
             traced = predict.get_concrete_function()
-            return scores_in_batches(lambda raw: traced(schema.encode(raw)), columns)
+            return scores_in_batches(
+                lambda raw: traced(schema.encode(raw)).numpy(), columns
+            )
 
     return scores
 
@@ -59,8 +60,7 @@ def training_scores(
 def raw_columns(schema: Schema, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """Returns `{field: array [B, ...]}` of a frame, with strings as bytes.
 
-    NumPy stores an array of bytes in a file without pickling; one of Python strings
-    it does not, and a fresh process reads no pickles.
+    A `TensorProto`, which requests and a fresh process carry, holds strings as bytes.
     """
     return {
         name: np.char.encode(column.astype(str), "utf-8")
@@ -68,3 +68,24 @@ def raw_columns(schema: Schema, frame: pd.DataFrame) -> dict[str, np.ndarray]:
         else column
         for name, column in schema.raw_columns(frame).items()
     }
+
+
+def scores_in_batches(
+    score: Callable[[dict[str, tf.Tensor]], np.ndarray],
+    columns: Mapping[str, np.ndarray],
+    batch_size: int = 1024,
+) -> np.ndarray:
+    """Returns the scores `[N]` of all rows, computed a batch at a time.
+
+    Args:
+        score: A function of `{field: tensor [B, ...]}` to scores `[B]`.
+        columns: `{field: array [N, ...]}`, raw.
+        batch_size: Rows of a batch; only memory and speed depend on it.
+    """
+    num_rows = len(next(iter(columns.values())))
+    scores = []
+    for start in range(0, num_rows, batch_size):
+        rows = slice(start, start + batch_size)
+        batch = {name: tf.constant(column[rows]) for name, column in columns.items()}
+        scores.append(score(batch))
+    return np.concatenate(scores)

@@ -1,1 +1,1 @@
-"""The ways to load a SavedModel and run its signatures."""
+"""The ways to load a version: this process, a fresh one, a TF 1 session, and C++."""

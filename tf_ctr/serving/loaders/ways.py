@@ -1,4 +1,8 @@
-"""The ways by which a version is loaded and run; each gives the same scores."""
+"""The ways to load a version and run its signatures; each gives the same scores.
+
+Each way is a function of a version directory and `{signature: {input: array}}`, and
+returns `{signature: {output: array}}`.
+"""
 
 import os
 import pathlib
@@ -6,7 +10,9 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tf_ctr.errors import explain
@@ -16,12 +22,14 @@ from tf_ctr.serving.loaders.run_signatures import read_tensors, write_tensors
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.version import load_saved_model
 
-# What TensorFlow writes on its start, before the reason of a failure.
+Tensors = Mapping[str, Mapping[str, np.ndarray]]
+
+# What TensorFlow logs when it starts, ahead of the reason for a failure.
 LOG = re.compile(r"^(WARNING: All log messages|[IW]\d{4} ).*\n?", re.MULTILINE)
 
 
-def in_this_process(version, feeds):
-    """Runs signatures by `tf.saved_model.load`.
+def in_this_process(version: str | os.PathLike, feeds: Tensors) -> Tensors:
+    """Runs signatures by `tf.saved_model.load`, on the CPU.
 
     Args:
         version: A version directory.
@@ -29,72 +37,108 @@ def in_this_process(version, feeds):
 
     Returns:
         `{signature: {output: array}}`.
+
+    Raises:
+        ValueError: If the version cannot be loaded.
+        TypeError: For inputs that are missing, unknown or of another dtype.
     """
     loaded = load_saved_model(version)
     with tf.device("/CPU:0"):
         return run_signatures.run_signatures(loaded, feeds)
 
 
-def in_fresh_process(version, feeds):
-    """As `in_this_process`, in one that can import neither Keras nor tf_ctr."""
+def in_fresh_process(version: str | os.PathLike, feeds: Tensors) -> Tensors:
+    """Runs signatures in a new process that can import neither Keras nor tf_ctr.
+
+    Args:
+        version: A version directory.
+        feeds: `{signature: {input: array}}`.
+
+    Returns:
+        `{signature: {output: array}}`.
+
+    Raises:
+        RuntimeError: If the process fails, with the end of its log.
+    """
     # -P keeps the script's neighbours from shadowing installed modules.
     command = [sys.executable, "-P", run_signatures.__file__]
-    return _by_program(command, version, feeds)
+    return _in_program(command, version, feeds, "a fresh process")
 
 
-def in_session(version, feeds):
-    """Runs signatures in a TF 1 session."""
+def in_session(version: str | os.PathLike, feeds: Tensors) -> Tensors:
+    """Runs signatures in a TF 1 session.
+
+    Args:
+        version: A version directory.
+        feeds: `{signature: {input: array}}`.
+
+    Returns:
+        `{signature: {output: array}}`.
+
+    Raises:
+        ValueError: If the version cannot be loaded, or the graph refuses the inputs.
+    """
     with SessionLoader(version) as loaded:
         return {name: loaded(name, tensors) for name, tensors in feeds.items()}
 
 
-def in_cpp(version, feeds, program=None):
+def in_cpp(
+    version: str | os.PathLike,
+    feeds: Tensors,
+    program: str | os.PathLike | None = None,
+) -> Tensors:
     """Runs signatures by `tensorflow::LoadSavedModel` in C++.
+
+    Args:
+        version: A version directory.
+        feeds: `{signature: {input: array}}`.
+        program: The built loader. `None` builds it where needed.
+
+    Returns:
+        `{signature: {output: array}}`.
 
     Raises:
         RuntimeError: If there is no compiler, or the program fails.
     """
-    return _by_program([cpp_loader() if program is None else program], version, feeds)
+    command = [cpp_loader() if program is None else program]
+    return _in_program(command, version, feeds, "the C++ loader")
 
 
-def _by_program(command, version, feeds):
+def _in_program(
+    command: Sequence[str | os.PathLike],
+    version: str | os.PathLike,
+    feeds: Tensors,
+    name: str,
+) -> Tensors:
+    """Runs signatures by a program; `run_signatures.py` has the protocol."""
     with tempfile.TemporaryDirectory() as root:
         folders = {}
-        for number, (name, tensors) in enumerate(feeds.items()):
-            folders[name] = pathlib.Path(root, str(number))
-            folders[name].mkdir()
-            write_tensors(folders[name], tensors, ".in")
-        pairs = [str(each) for pair in folders.items() for each in pair]
-        run_program(
-            [*command, version, *pairs],
-            f"{version} to load and run in {pathlib.Path(command[-1]).name}",
-            "give what its signatures take; python -m tf_ctr.export check has their "
-            "rules, and finds damage",
+        for number, (signature, tensors) in enumerate(feeds.items()):
+            folders[signature] = pathlib.Path(root, str(number))
+            folders[signature].mkdir()
+            write_tensors(folders[signature], tensors, ".in")
+        pairs = [each for pair in folders.items() for each in pair]
+        process = subprocess.run(
+            [*map(str, [*command, version, *pairs])],
+            # No GPU: its memory may be full of this process's tensors.
+            env={
+                **os.environ,
+                "CUDA_VISIBLE_DEVICES": "-1",
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        if process.returncode:
+            log = LOG.sub("", process.stderr).strip()[-2000:].rstrip(".")
+            raise RuntimeError(
+                explain(
+                    f"{version} to load and run in {name}",
+                    log or f"exit code {process.returncode}",
+                    "send the inputs that its signatures take, and build the model of "
+                    "TensorFlow operations only; python -m tf_ctr.serving check finds "
+                    "damage",
+                )
+            )
         return {name: read_tensors(f, ".out") for name, f in folders.items()}
-
-
-def run_program(command, expected, fix="make the model of TensorFlow operations only"):
-    """Runs a program that scores a SavedModel, and waits for it.
-
-    It sees no GPU, whose memory may be full of this process's.
-
-    Args:
-        command: The program and its arguments.
-        expected: What it should have done, for the message.
-        fix: What mends it, for the message.
-
-    Raises:
-        RuntimeError: If it fails, with what it wrote last.
-    """
-    process = subprocess.run(
-        [*map(str, command)],
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if process.returncode:
-        wrote = LOG.sub("", process.stderr).strip()[-2000:].rstrip(".")
-        received = wrote or f"exit code {process.returncode}"
-        raise RuntimeError(explain(expected, received, fix))
