@@ -114,8 +114,9 @@ def test_the_newest_model_in_time(tmp_path):
 
 def test_what_a_killed_process_left_is_no_period(tmp_path):
     store = Store(tmp_path)
-    (tmp_path / ".partial").mkdir()
-    (tmp_path / ".partial" / "model.keras").write_text("half")
+    partial = tmp_path / ".000000.partial"
+    partial.mkdir()
+    (partial / "model.keras").write_text("half")
     assert store.records() == []
     store.add(record(0))
     assert [path.name for path in tmp_path.iterdir()] == ["000000"]

@@ -2,9 +2,7 @@
 
 import dataclasses
 import json
-import os
 import pathlib
-import shutil
 import warnings
 
 import keras
@@ -13,9 +11,9 @@ import pandas as pd
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.files import checksum, damaged_file
+from tf_ctr.files import checksums, damaged_file, whole_folder
 
-PARTIAL, CHECKSUMS, SCORES = ".partial", "checksums.json", "scores.npy"
+CHECKSUMS, SCORES = "checksums.json", "scores.npy"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,21 +76,17 @@ class Store:
             record: JSON-like, with its `number`.
             finished: What it left; `None` if it was skipped.
         """
-        partial = self.directory / PARTIAL
-        shutil.rmtree(partial, ignore_errors=True)  # Of a killed process.
-        partial.mkdir(parents=True)
-        if finished is not None:
-            finished.model.save(partial / "model.keras")
-            finished.schema.save(partial / "schema.json")
-            for column, values in finished.seen.items():
-                frame = pd.DataFrame({column: values})
-                frame.to_parquet(partial / f"seen_{column}.parquet", index=False)
-            if finished.scores is not None:
-                np.save(partial / SCORES, finished.scores)
-            sums = {path.name: checksum(path) for path in sorted(partial.iterdir())}
-            (partial / CHECKSUMS).write_text(json.dumps(sums))
-        (partial / "record.json").write_text(json.dumps(record, indent=1))
-        os.rename(partial, self._folder(record["number"]))
+        with whole_folder(self._folder(record["number"])) as folder:
+            if finished is not None:
+                finished.model.save(folder / "model.keras")
+                finished.schema.save(folder / "schema.json")
+                for column, values in finished.seen.items():
+                    frame = pd.DataFrame({column: values})
+                    frame.to_parquet(folder / f"seen_{column}.parquet", index=False)
+                if finished.scores is not None:
+                    np.save(folder / SCORES, finished.scores)
+                (folder / CHECKSUMS).write_text(json.dumps(checksums(folder)))
+            (folder / "record.json").write_text(json.dumps(record, indent=1))
 
     def scores(self, number):
         """Returns the scores that a period's rows had before it was trained on.
