@@ -111,13 +111,15 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_snapshot_that_is_not_whole_is_skipped_with_a_message(store, damage):
     damage(store.directory / "10")
-    with pytest.warns(UserWarning, match=r"snapshots/10 is skipped: .*(missing|read)"):
+    with pytest.warns(
+        UserWarning, match=r"snapshots/10 is skipped: .*(missing|changed|read)"
+    ):
         assert store.table(ITEM, 2)[0] == (1, 2)
 
 
 def test_a_copy_under_another_name_is_skipped_with_a_message(store):
     shutil.copytree(store.directory / "10", store.directory / "10-backup")
-    with pytest.warns(UserWarning, match=r"10-backup is skipped: it is of the date 10"):
+    with pytest.warns(UserWarning, match=r"10-backup is skipped: its date is 10"):
         assert store.dates() == [1, 2, 10]
 
 
@@ -187,10 +189,10 @@ def test_killed_between_the_old_one_and_the_new_one_the_old_one_is_read(
 @pytest.mark.parametrize(
     ("ids", "rows", "message"),
     [
-        ([7, 7], values(1, 2), "2 keys, 1 of them different"),
-        ([7], values(1, 2), "one finite embedding per key"),
+        ([7, 7], values(1, 2), "2 ids, 1 of them different"),
+        ([7], values(1, 2), "one finite embedding per id"),
         ([7], [[np.nan]], "not all of them finite"),
-        ([], np.zeros((0, 2)), "0 keys"),
+        ([], np.zeros((0, 2)), "0 ids"),
     ],
 )
 def test_what_is_no_snapshot_is_told_and_not_written(store, ids, rows, message):
@@ -200,7 +202,7 @@ def test_what_is_no_snapshot_is_told_and_not_written(store, ids, rows, message):
 
 
 def test_other_errors_guide(store):
-    with pytest.raises(ValueError, match="hashed ids have no key"):
+    with pytest.raises(ValueError, match="a hashed field keeps no ids"):
         store.table(Categorical("item", num_buckets=3))
     with pytest.raises(ValueError, match="embeddings of the field 'user'"):
         store.table(Categorical("user", ["ann"]))
