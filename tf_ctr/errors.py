@@ -1,4 +1,12 @@
-"""The three-part error message: what was expected, what came, how to fix it."""
+"""Error messages in three parts, and the checks of arguments that several rooms share.
+
+Every message says what was expected, what was received, and how to fix it. A check is
+a function `check_...` that returns nothing and raises `ValueError`:
+
+- `check_name`: a name must be one of those that a schema or a model has;
+- `check_choice`: an argument must be one of a few fixed values;
+- `check_count`, `check_positive`: arguments must be whole numbers in a range.
+"""
 
 import math
 import numbers
@@ -10,9 +18,9 @@ def explain(expected: str, received: Any, fix: str) -> str:
     """Returns one message in three parts, for any exception.
 
     Args:
-        expected: What the caller should have given.
-        received: What came instead; shown as text.
-        fix: The action that mends it.
+        expected: What the caller should have passed.
+        received: What the caller passed; shown as text.
+        fix: What to do about it, as an instruction.
 
     Returns:
         The message.
@@ -28,11 +36,11 @@ def explain(expected: str, received: Any, fix: str) -> str:
 
 
 def unknown_name(kind: str, name: Any, valid: Iterable[str]) -> str:
-    """Returns the message for a wrong name, listing the valid ones.
+    """Returns the message for a wrong name, with the valid names.
 
     Args:
         kind: What the name should have named, e.g. `"field"`.
-        name: The name that came.
+        name: The name received.
         valid: The valid names.
 
     Returns:
@@ -50,19 +58,24 @@ def unknown_name(kind: str, name: Any, valid: Iterable[str]) -> str:
 
 
 def check_name(kind: str, name: Any, valid: Collection[str]) -> None:
-    """Raises, listing the valid names, unless `name` is one of them.
+    """Raises unless `name` is one of the valid names, which the error lists.
 
     Args:
         kind: What the name should name, e.g. `"field"`.
-        name: The name that came.
-        valid: The valid names, a collection.
+        name: The name received.
+        valid: The valid names; of a dict, its keys.
 
     Raises:
-        ValueError: If it is none of them.
+        ValueError: If `name` is none of them.
 
     Example:
 
     >>> check_name("field", "item", ["item", "user"])
+    >>> check_name("field", "itm", ["item", "user"])
+    Traceback (most recent call last):
+    ValueError: Expected the name of a field.
+    Received: 'itm'.
+    Fix: use one of: item, user.
     """
     if name not in valid:
         raise ValueError(unknown_name(kind, name, valid))
@@ -73,15 +86,20 @@ def check_choice(argument: str, value: Any, choices: Sequence[Any]) -> None:
 
     Args:
         argument: Name of the argument.
-        value: The value that came.
-        choices: The valid values, the default first.
+        value: The value received.
+        choices: The valid values; the first one is suggested as the fix.
 
     Raises:
-        ValueError: If it is none of them.
+        ValueError: If `value` is none of them.
 
     Example:
 
     >>> check_choice("pooling", "mean", ("mean", "sum"))
+    >>> check_choice("pooling", "max", ("mean", "sum"))
+    Traceback (most recent call last):
+    ValueError: Expected `pooling` to be one of 'mean', 'sum'.
+    Received: 'max'.
+    Fix: pass pooling='mean'.
     """
     if value not in choices:
         raise ValueError(
@@ -96,14 +114,16 @@ def check_choice(argument: str, value: Any, choices: Sequence[Any]) -> None:
 def check_count(argument: str, value: Any, least: int, most: float = math.inf) -> None:
     """Raises unless `value` is a whole number from `least` to `most`.
 
+    Integers of NumPy are whole numbers; `True` and `2.0` are not.
+
     Args:
         argument: Name of the argument.
-        value: The value that came.
+        value: The value received.
         least: The smallest valid number.
         most: The largest valid number.
 
     Raises:
-        ValueError: If it is not a whole number, or outside the limits.
+        ValueError: If `value` is not a whole number, or outside the limits.
 
     Example:
 
@@ -113,6 +133,7 @@ def check_count(argument: str, value: Any, least: int, most: float = math.inf) -
     Received: 0.
     Fix: pass num_buckets=1, for example.
     """
+    # Python's booleans are integers.
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not (whole and least <= value <= most):
         limits = f"of at least {least}" if most == math.inf else f"{least} to {most}"
@@ -129,8 +150,8 @@ def check_positive(**arguments: Any) -> None:
     """Raises unless every argument is a whole number of at least 1.
 
     Args:
-        **arguments: `name=value`; a tuple or list holds one number per layer, and may
-            be empty.
+        **arguments: `name=value`. A tuple or a list holds one number per layer, and
+            may be empty.
 
     Raises:
         ValueError: For the first argument that is not.

@@ -1,7 +1,7 @@
-"""Files and folders that appear whole, stay after a power cut, and prove unchanged.
+"""Files and folders that appear whole, survive a power cut, and can be verified.
 
-Writing goes to a temporary sibling, which takes the wanted name by one rename. A
-failure, or a kill, therefore costs neither the old content nor leaves half of the new.
+All writing goes to a temporary sibling that takes the final name by one rename. So a
+failure or a kill neither costs the old content nor leaves half of the new.
 """
 
 import contextlib
@@ -14,42 +14,29 @@ from collections.abc import Iterator, Mapping
 from tf_ctr.errors import explain
 
 
-def checksum(path: str | os.PathLike) -> str:
-    """Returns the SHA-256 of a file's content."""
-    with pathlib.Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def checksums(folder: pathlib.Path) -> dict[str, str]:
-    """Returns `{name: checksum}` of the files in a folder."""
-    return {path.name: checksum(path) for path in sorted(folder.iterdir())}
-
-
-def damaged_file(folder: pathlib.Path, known: Mapping[str, str]) -> str | None:
-    """Returns the first file that is missing or changed; `None` if all are intact.
-
-    Args:
-        folder: Where the files are.
-        known: `{name: checksum}` of the files as they were written.
-    """
-    for name, expected in known.items():
-        if not (folder / name).exists() or checksum(folder / name) != expected:
-            return name
-    return None
-
-
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Yields a temporary sibling of `path`, which takes its place on success.
+    """Yields a temporary sibling of a file, which replaces it on success.
 
     Args:
-        path: The file to write. Its folder is made if it is missing.
+        path: The file to write. Its folder is created if it is missing.
 
     Yields:
         The path to write to. It is removed if the block raises.
 
     Raises:
         ValueError: If `path` is a folder.
+
+    Example:
+
+    >>> import tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "state.json"
+    >>> with replacing(file) as temporary:
+    ...     _ = temporary.write_text("{}")
+    ...     file.exists()
+    False
+    >>> file.read_text()
+    '{}'
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -71,16 +58,25 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields an empty temporary folder, which becomes `path` on success.
 
-    An existing folder is replaced. It is set aside as `replaced_folder(path)` for the
-    moment between two renames: a process that is killed there leaves it under that
-    name only.
+    An existing folder is replaced. Between two renames it is only there as
+    `replaced_folder(path)`: a process that is killed at that moment leaves it under
+    that name.
 
     Args:
-        path: The folder to write. Its parent is made if it is missing.
+        path: The folder to write. Its parent is created if it is missing.
 
     Yields:
-        The folder to write to. It is removed if the block raises; what a killed
-        process left of it is removed by the next call.
+        The folder to write to. It is removed if the block raises; the leftover of a
+        killed process is removed by the next call.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "000001"
+    >>> with whole_folder(folder) as partial:
+    ...     _ = (partial / "model.keras").write_text("weights")
+    >>> [file.name for file in folder.iterdir()]
+    ['model.keras']
     """
     path = pathlib.Path(path)
     partial = path.with_name(f".{path.name}.partial")
@@ -90,29 +86,50 @@ def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         yield partial
         for file in [*partial.rglob("*"), partial]:
             _flush(file)
-        _take_place(partial, path)
+        replaced = replaced_folder(path)
+        if path.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            # No rename replaces a folder that has files in it.
+            os.rename(path, replaced)
+        os.rename(partial, path)
+        _flush(path.parent)
+        shutil.rmtree(replaced, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def replaced_folder(path: str | os.PathLike) -> pathlib.Path:
-    """Returns where `whole_folder` sets an existing folder aside."""
+    """Returns where `whole_folder` puts the folder that it replaces."""
     path = pathlib.Path(path)
     return path.with_name(f".{path.name}.replaced")
 
 
-def _take_place(partial, path):
-    replaced = replaced_folder(path)
-    if path.exists():
-        shutil.rmtree(replaced, ignore_errors=True)
-        os.rename(path, replaced)
-    os.rename(partial, path)
-    _flush(path.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
+def checksum(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of a file's content."""
+    with pathlib.Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flush(path):
-    # Without it the rename may reach the disk before the content does, and a power
+def checksums(folder: pathlib.Path) -> dict[str, str]:
+    """Returns `{name: checksum}` of the files in a folder."""
+    return {path.name: checksum(path) for path in sorted(folder.iterdir())}
+
+
+def damaged_file(folder: pathlib.Path, known: Mapping[str, str]) -> str | None:
+    """Returns the first file that is missing or changed; `None` if all are intact.
+
+    Args:
+        folder: The folder of the files.
+        known: `{name: checksum}` of the files as they were written.
+    """
+    for name, expected in known.items():
+        if not (folder / name).exists() or checksum(folder / name) != expected:
+            return name
+    return None
+
+
+def _flush(path: pathlib.Path) -> None:
+    # Otherwise the rename may reach the disk before the content does, and a power
     # cut leaves an empty file under the final name.
     descriptor = os.open(path, os.O_RDONLY)
     try:

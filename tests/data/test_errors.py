@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tf_ctr import data
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
-from tf_ctr.files import replacing
 
 FRAME = pd.DataFrame(
     {
@@ -266,15 +265,3 @@ def test_a_failed_write_keeps_the_old_records(schema, tmp_path):
         data.to_tfrecord(FRAME, schema, tmp_path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["a.tfrecord"]
-
-
-def test_replacing_only_on_success(tmp_path):
-    path = tmp_path / "folder" / "a"
-    with replacing(path) as temporary:
-        temporary.write_text("old")
-        assert not path.exists()
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
-        temporary.write_text("new")
-        raise RuntimeError
-    assert path.read_text() == "old"
-    assert [each.name for each in path.parent.iterdir()] == ["a"]

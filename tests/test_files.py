@@ -1,0 +1,177 @@
+"""Files and folders are there whole, or as they were before."""
+
+import os
+
+import pytest
+
+from tf_ctr import files
+from tf_ctr.files import checksums, damaged_file, replacing, whole_folder
+
+
+def names(folder):
+    return sorted(each.name for each in folder.iterdir())
+
+
+def write(folder, **contents):
+    for name, text in contents.items():
+        (folder / name).write_text(text)
+
+
+# Files
+
+
+def test_a_file_is_replaced_only_on_success(tmp_path):
+    path = tmp_path / "folder" / "a"
+    with replacing(path) as temporary:
+        temporary.write_text("old")
+        assert not path.exists()
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("new")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert names(path.parent) == ["a"]
+
+
+def test_a_block_that_writes_nothing_leaves_the_old_file(tmp_path):
+    write(tmp_path, a="old")
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "a"):
+        pass
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(ValueError, match="the folder(.|\n)*add a file name"):
+        with replacing(tmp_path):
+            pass
+
+
+# Folders
+
+
+def test_a_folder_appears_with_everything_in_it(tmp_path):
+    path = tmp_path / "store" / "000001"
+    with whole_folder(str(path)) as partial:
+        write(partial, a="1")
+        (partial / "inner").mkdir()
+        write(partial / "inner", b="2")
+        assert not path.exists()
+    assert names(tmp_path / "store") == ["000001"]
+    assert (path / "a").read_text() == "1" and (path / "inner/b").read_text() == "2"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_block_that_raises_leaves_nothing(tmp_path, error):
+    with pytest.raises(error), whole_folder(tmp_path / "new") as partial:
+        write(partial, a="half")
+        raise error
+    assert names(tmp_path) == []
+
+
+def test_a_block_that_raises_leaves_the_old_folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    write(tmp_path / "run", a="old")
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "run") as partial:
+        write(partial, a="new", b="new")
+        raise RuntimeError
+    assert names(tmp_path) == ["run"]
+    assert names(tmp_path / "run") == ["a"]
+    assert (tmp_path / "run/a").read_text() == "old"
+
+
+def test_an_existing_folder_is_replaced_not_merged(tmp_path):
+    for name in ("first", "second"):
+        with whole_folder(tmp_path / "run") as partial:
+            write(partial, **{name: "text"})
+    assert names(tmp_path) == ["run"]
+    assert names(tmp_path / "run") == ["second"]
+
+
+def test_what_a_kill_left_of_a_folder_is_removed(tmp_path):
+    with whole_folder(tmp_path / "run") as partial:
+        leftover = partial
+    leftover.mkdir()
+    write(leftover, half="text")
+    with whole_folder(tmp_path / "run") as partial:
+        assert names(partial) == []
+        write(partial, a="1")
+    assert names(tmp_path) == ["run"]
+    assert names(tmp_path / "run") == ["a"]
+
+
+def test_a_kill_between_the_renames_leaves_the_old_folder_set_aside(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "run"
+    with whole_folder(path) as partial:
+        write(partial, a="old")
+    rename = os.rename
+
+    def killed(source, target):
+        if target == path:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", killed)
+    with pytest.raises(KeyboardInterrupt), whole_folder(path) as partial:
+        write(partial, a="new")
+    assert (files.replaced_folder(path) / "a").read_text() == "old"
+    monkeypatch.undo()
+    with whole_folder(path) as partial:
+        write(partial, a="newest")
+    # The next call starts where there is no folder: it must not lose the old one
+    # before the new one is there.
+    assert (path / "a").read_text() == "newest"
+    assert names(tmp_path) == ["run"]
+
+
+@pytest.mark.parametrize("write_whole", [replacing, whole_folder])
+def test_content_reaches_the_disk_before_the_name(tmp_path, monkeypatch, write_whole):
+    """Or a power cut leaves an empty file under the final name."""
+    events = []
+    open_, replace = (
+        os.open,
+        {name: getattr(os, name) for name in ("rename", "replace")},
+    )
+
+    def opened(path, *arguments):
+        events.append(("flush", os.fspath(path)))
+        return open_(path, *arguments)
+
+    def renamed(name):
+        def call(source, target):
+            events.append(("rename", os.fspath(target)))
+            moves[name](source, target)
+
+        return call
+
+    path = tmp_path / "target"
+    with write_whole(path) as temporary:
+        written = temporary / "a" if write_whole is whole_folder else temporary
+        written.write_text("content")
+        monkeypatch.setattr(os, "open", opened)
+        for name in moves:
+            monkeypatch.setattr(os, name, renamed(name))
+    monkeypatch.undo()
+    final = events.index(("rename", str(path)))
+    assert events.index(("flush", str(written))) < final
+    assert events.index(("flush", str(tmp_path))) > final
+
+
+# Checksums
+
+
+def test_a_damaged_file_is_found(tmp_path):
+    write(tmp_path, a="1", b="2", c="3")
+    known = checksums(tmp_path)
+    assert damaged_file(tmp_path, known) is None
+    write(tmp_path, c="4", d="unknown")
+    assert damaged_file(tmp_path, known) == "c"
+    (tmp_path / "b").unlink()
+    assert damaged_file(tmp_path, known) == "b"
+
+
+def test_a_checksum_is_the_sha_256(tmp_path):
+    write(tmp_path, a="abc")
+    assert checksums(tmp_path)["a"] == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
