@@ -128,10 +128,8 @@ def test_a_kill_between_the_renames_leaves_the_old_folder_set_aside(
 def test_content_reaches_the_disk_before_the_name(tmp_path, monkeypatch, write_whole):
     """Or a power cut leaves an empty file under the final name."""
     events = []
-    open_, replace = (
-        os.open,
-        {name: getattr(os, name) for name in ("rename", "replace")},
-    )
+    open_ = os.open
+    moves = {name: getattr(os, name) for name in ("rename", "replace")}
 
     def opened(path, *arguments):
         events.append(("flush", os.fspath(path)))

@@ -1,4 +1,7 @@
-"""Training: early stopping, temperature, routes in TensorBoard, resume."""
+"""Training: early stopping, temperature, routes in TensorBoard, resuming.
+
+Most models run eagerly: a few small batches take less time than tracing two graphs.
+"""
 
 import glob
 import json
@@ -16,7 +19,14 @@ from tf_ctr.layers import GumbelRouter
 from tf_ctr.transfer import autoft, route_shares
 
 
-def dataset(rows=64, seed=1):
+def eager(model):
+    """Compiles a model for a few small batches."""
+    training.compile(model)
+    model.run_eagerly = True
+    return model
+
+
+def dataset(rows=48, seed=1):
     return tf.data.Dataset.from_tensor_slices(batch(rows, seed)).batch(16)
 
 
@@ -29,6 +39,11 @@ def fit(model, epochs, callbacks):
         shuffle=False,
         verbose=0,
     )
+
+
+def assert_same_weights(model, weights):
+    for own, other in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(own, other)
 
 
 def scalars(log_dir):
@@ -44,7 +59,7 @@ def scalars(log_dir):
 
 
 class Kill(keras.callbacks.Callback):
-    """Stops the process' training in the middle of an epoch."""
+    """Raises in the middle of an epoch, as a killed process stops."""
 
     def __init__(self, epoch):
         super().__init__()
@@ -60,7 +75,7 @@ class Kill(keras.callbacks.Callback):
 
 
 class Scripted(keras.callbacks.Callback):
-    """Overwrites the monitored metric, to script early stopping."""
+    """Overwrites the monitored metric, so that a test chooses the best epoch."""
 
     def __init__(self, values):
         super().__init__()
@@ -70,7 +85,7 @@ class Scripted(keras.callbacks.Callback):
         logs["val_auc"] = self.values[epoch]
 
 
-def test_compile_is_the_line_it_says():
+def test_compile_is_the_line_that_its_docstring_says():
     model = training.compile(small_dcn(), learning_rate=0.25)
     assert float(model.optimizer.learning_rate) == 0.25
     logs = model.evaluate(dataset(), return_dict=True, verbose=0)
@@ -83,28 +98,31 @@ def test_temperature_falls_exponentially_and_stays():
     np.testing.assert_allclose(temperatures, [5.0, np.sqrt(2.5), 0.5, 0.5])
 
 
-def test_temperature_reaches_every_router_and_skips_models_without():
-    model = training.compile(autoft(small_dcn()))
+def test_temperature_reaches_every_router_and_ignores_models_without():
+    model = eager(autoft(small_dcn()))
     fit(model, 2, [training.TemperatureAnnealing(0.5, epochs=2)])
-    found = [la for la in model.layers if isinstance(la, GumbelRouter)]
+    found = [layer for layer in model.layers if isinstance(layer, GumbelRouter)]
     assert len(found) == 3
     assert all(float(router.current_temperature) == 0.5 for router in found)
-    fit(training.compile(small_dcn()), 1, [training.TemperatureAnnealing()])
+    fit(eager(small_dcn()), 1, [training.TemperatureAnnealing()])
 
 
 def test_temperature_reaches_the_routers_of_a_model_within_a_model(tmp_path):
     routed = autoft(small_dcn())
-    outer = training.compile(keras.Model(routed.input, 1.0 - routed(routed.input)))
+    outer = eager(keras.Model(routed.input, 1.0 - routed(routed.input)))
     logger = training.RouteLogger(dataset(), tmp_path)
     fit(outer, 2, [training.TemperatureAnnealing(0.5, epochs=2), logger])
-    found = [la for la in routed.layers if isinstance(la, GumbelRouter)]
+    found = [layer for layer in routed.layers if isinstance(layer, GumbelRouter)]
     assert {float(router.current_temperature) for router in found} == {0.5}
     assert logger.history.empty
 
 
-@pytest.mark.parametrize("arguments", [(0.0, 3), (0.5, 0)])
-def test_temperature_refuses_nonsense(arguments):
-    with pytest.raises(ValueError, match="final_temperature > 0"):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((0.0, 3), "final_temperature > 0"), ((0.5, 0), "`epochs` to be a whole number")],
+)
+def test_temperature_refuses_what_cannot_be_reached(arguments, message):
+    with pytest.raises(ValueError, match=message):
         training.TemperatureAnnealing(*arguments)
 
 
@@ -151,17 +169,17 @@ def test_tensorboard_has_losses_learning_rate_temperature_and_routes(tmp_path):
     np.testing.assert_allclose(routes["temperature"][0], 5.0)
 
 
-def test_route_logger_keeps_a_history_and_skips_models_without_routes():
+def test_route_logger_keeps_a_history_and_ignores_models_without_routes():
     logger = training.RouteLogger(dataset(seed=2))
-    fit(training.compile(autoft(small_dcn())), 2, [logger])
+    fit(eager(autoft(small_dcn())), 2, [logger])
     assert isinstance(logger.history, pd.DataFrame)
     assert logger.history.shape == (2, 7)
-    fit(training.compile(small_dcn()), 1, [logger])
+    fit(eager(small_dcn()), 1, [logger])
     assert logger.history.empty
 
 
 def test_early_stopping_restores_the_best_weights():
-    model = training.compile(small_dcn())
+    model = eager(small_dcn())
     seen = []
     callbacks = [
         keras.callbacks.LambdaCallback(
@@ -172,34 +190,32 @@ def test_early_stopping_restores_the_best_weights():
     ]
     fit(model, 5, callbacks)
     assert len(seen) == 4
-    for best, now in zip(seen[1], model.get_weights(), strict=True):
-        np.testing.assert_array_equal(best, now)
+    assert_same_weights(model, seen[1])
 
 
 def test_a_killed_run_loses_at_most_the_epoch_it_was_in(tmp_path):
-    model = training.compile(small_dcn())
+    model = eager(small_dcn())
     first = Kill(epoch=2)
     with pytest.raises(InterruptedError):
         fit(model, 4, [first, *training.callbacks(tmp_path, patience=9)])
     again = Kill(epoch=None)
-    resumed = training.compile(small_dcn(seed=99))
+    resumed = eager(small_dcn(seed=99))
     fit(resumed, 4, [again, *training.callbacks(tmp_path, patience=9)])
     assert first.started == [0, 1, 2]
     assert again.started == [2, 3]
     assert not (tmp_path / "backup").exists()
 
 
-def test_a_resumed_run_ends_where_an_unbroken_one_ends(tmp_path):
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     """No shuffling and no noise here: weights and optimizer come back exactly."""
-    unbroken = training.compile(small_dcn())
+    unbroken = eager(small_dcn())
     fit(unbroken, 4, training.callbacks(tmp_path / "unbroken", patience=9))
     with pytest.raises(InterruptedError):
-        model = training.compile(small_dcn())
+        model = eager(small_dcn())
         fit(model, 4, [Kill(2), *training.callbacks(tmp_path / "broken", patience=9)])
-    resumed = training.compile(small_dcn(seed=99))
+    resumed = eager(small_dcn(seed=99))
     fit(resumed, 4, training.callbacks(tmp_path / "broken", patience=9))
-    for a, b in zip(unbroken.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_weights(resumed, unbroken.get_weights())
 
 
 def test_early_stopping_remembers_the_best_epoch_across_a_kill(tmp_path):
@@ -210,7 +226,7 @@ def test_early_stopping_remembers_the_best_epoch_across_a_kill(tmp_path):
         chosen = training.callbacks(tmp_path, patience=3)
         fit(model, 5, [*extra, Scripted(values), *chosen])
 
-    model = training.compile(small_dcn())
+    model = eager(small_dcn())
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: best.append(model.get_weights())
     )
@@ -218,10 +234,9 @@ def test_early_stopping_remembers_the_best_epoch_across_a_kill(tmp_path):
         run(model, keep, Kill(epoch=1))
     state = json.loads((tmp_path / "early_stopping" / "state.json").read_text())
     assert state == {"seen_epoch": 0, "wait": 0, "best": 0.9, "best_epoch": 0}
-    resumed = training.compile(small_dcn(seed=99))
+    resumed = eager(small_dcn(seed=99))
     run(resumed)
-    for a, b in zip(best[0], resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_weights(resumed, best[0])
     assert glob.glob(str(tmp_path / "early_stopping" / "*")) == []
 
 
@@ -237,17 +252,16 @@ def test_a_run_killed_after_its_last_epoch_stops_at_once(tmp_path):
         return history.epoch
 
     with pytest.raises(InterruptedError):
-        run(training.compile(small_dcn()), [0.9, 0.5, 0.4], KillAfterBackup())
+        run(eager(small_dcn()), [0.9, 0.5, 0.4], KillAfterBackup())
     best = np.load(tmp_path / "early_stopping/best.npz")
     best = [best[name] for name in best.files]
-    resumed = training.compile(small_dcn(seed=99))
+    resumed = eager(small_dcn(seed=99))
     assert run(resumed, [None] * 3 + [0.95, 0.99, 0.99]) == [3]
-    for a, b in zip(best, resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_weights(resumed, best)
 
 
-def test_a_monitor_that_is_not_there_is_an_error_after_one_epoch():
-    model = training.compile(small_dcn())
+def test_an_unknown_monitor_is_an_error_after_one_epoch():
+    model = eager(small_dcn())
     with pytest.raises(ValueError, match="'val_acu'.\nFix: use one of: auc, .*val_auc"):
         fit(model, 3, training.callbacks(monitor="val_acu"))
 
@@ -263,9 +277,9 @@ def test_route_shares_are_exact_in_mixed_precision():
     assert shares.to_dict() == {"deep_0": 1.0, "deep_1": 0.0}
 
 
-def test_an_epoch_run_twice_counts_once(tmp_path):
+def test_an_epoch_that_runs_twice_counts_once(tmp_path):
     stopping = training.EarlyStopping(tmp_path, patience=2)
-    stopping.set_model(training.compile(small_dcn()))
+    stopping.set_model(eager(small_dcn()))
     stopping.on_train_begin()
     for epoch in (0, 1, 1, 1):
         stopping.on_epoch_end(epoch, {"val_auc": 0.5 - epoch / 10})

@@ -1,6 +1,7 @@
-"""The moving statistics of BatchNorm, measured anew."""
+"""The moving statistics of BatchNorm, measured again after training."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
 
 import keras
 import tensorflow as tf
@@ -8,16 +9,18 @@ import tensorflow as tf
 from tf_ctr.surgery.names import layers_by_path
 
 
-def measure_batch_norm(model, batches):
-    """Makes the moving statistics of BatchNorm the means over some batches, in place.
+def measure_batch_norm(model: keras.Model, batches: tf.data.Dataset) -> None:
+    """Sets the moving statistics of BatchNorm to their means over some batches.
 
-    One forward pass in training mode; no weight is trained. After re-initialising, or
-    after a short training, momentum has not yet brought them to where they belong.
+    Runs one forward pass in training mode, in place; no weight is trained. After layers
+    are re-initialised, or after a short training, the moving averages have not yet
+    reached the statistics of the data.
 
     Args:
-        model: A `keras.Model`. Its frozen BatchNorm layers stay as they are.
-        batches: A `tf.data.Dataset` of features, or of features and labels. Each
-            counts by its rows; the variance is the mean of that within the batches.
+        model: A `keras.Model`. Its frozen BatchNorm layers keep their statistics.
+        batches: A `tf.data.Dataset` of features, or of features and labels. Each batch
+            counts by its rows; the variance is the mean of the variances within the
+            batches.
 
     Example:
 
@@ -48,13 +51,18 @@ def measure_batch_norm(model, batches):
     for batch in batches:
         features = batch[0] if isinstance(batch, tuple) else batch
         rows = len(keras.tree.flatten(features)[0])
-        # The mean of all rows so far.
+        # With this momentum the moving average is the mean of all rows so far; in the
+        # first batch it is 0, which drops the old statistics. A tensor, because a
+        # Python number would be a constant of the graph.
         forward(features, tf.constant(seen / (seen + rows)))
         seen += rows
 
 
 @contextlib.contextmanager
-def _momentum(norms, momentum):
+def _momentum(
+    norms: Sequence[keras.layers.BatchNormalization], momentum: tf.Tensor
+) -> Iterator[None]:
+    """Gives the layers another momentum for the length of a block."""
     before = [norm.momentum for norm in norms]
     try:
         for norm in norms:

@@ -3,18 +3,23 @@
 import json
 import os
 import pathlib
+from collections.abc import Mapping
+from typing import Literal
 
 import keras
 import numpy as np
 
 from tf_ctr.errors import check_name
+from tf_ctr.files import replacing
+
+STATE, WEIGHTS = "state.json", "best.npz"
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
     """Stops when validation stops improving, restores the best weights, resumes.
 
     Keras's own callback forgets the best epoch when the process dies: after
-    `BackupAndRestore` a resumed run could return worse weights than it had seen.
+    `BackupAndRestore`, a resumed run could end with worse weights than it had seen.
     This one keeps its state on disk while training runs.
 
     Args:
@@ -34,7 +39,12 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     """
 
     def __init__(
-        self, state_dir=None, monitor="val_auc", mode="max", patience=3, min_delta=0.0
+        self,
+        state_dir: str | os.PathLike | None = None,
+        monitor: str = "val_auc",
+        mode: Literal["max", "min"] = "max",
+        patience: int = 3,
+        min_delta: float = 0.0,
     ):
         super().__init__(
             monitor=monitor,
@@ -46,57 +56,56 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         self.state_dir = None if state_dir is None else pathlib.Path(state_dir)
         self._seen_epoch = -1
 
-    def on_train_begin(self, logs=None):
-        """Starts afresh, or where the killed run stopped."""
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Starts a run, or resumes the one that was killed."""
         super().on_train_begin(logs)
         self._seen_epoch = -1
-        if self.state_dir is not None and self._path("state.json").exists():
-            self._load()
-            # Killed after the last epoch: one more batch, and that is all.
+        if self.state_dir is not None and (self.state_dir / STATE).exists():
+            self._load(self.state_dir)
+            # After a kill in the last epoch the run is over. Keras looks at this flag
+            # after a batch only, so one more batch is trained.
             self.model.stop_training = self.wait >= self.patience
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Compares, and writes the state down."""
-        check_name("metric", self.monitor, logs)
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Compares the epoch with the best one, and saves the state."""
+        check_name("metric", self.monitor, logs or {})
+        # A kill between this callback and BackupAndRestore makes an epoch run twice.
         if epoch <= self._seen_epoch or self.model.stop_training:
-            return  # An epoch that a kill made run twice, or one too many.
+            return
         best_weights = self.best_weights
         super().on_epoch_end(epoch, logs)
         self._seen_epoch = epoch
         if self.state_dir is not None and self.best is not None:
-            self._save(weights_changed=self.best_weights is not best_weights)
+            improved = self.best_weights is not best_weights
+            self._save(self.state_dir, improved)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Restores the best weights and removes the state."""
         super().on_train_end(logs)
         if self.state_dir is not None:
-            self._path("state.json").unlink(missing_ok=True)
-            self._path("best.npz").unlink(missing_ok=True)
+            (self.state_dir / STATE).unlink(missing_ok=True)
+            (self.state_dir / WEIGHTS).unlink(missing_ok=True)
 
-    def _path(self, name):
-        return self.state_dir / name
-
-    def _save(self, weights_changed):
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        if weights_changed:
-            partial = self._path("best.partial.npz")
-            np.savez(partial, *self.best_weights)
-            os.replace(partial, self._path("best.npz"))
+    def _save(self, folder: pathlib.Path, improved: bool) -> None:
+        # The weights first: a state without its weights could not be resumed.
+        if improved:
+            # NumPy appends .npz to a file name, but not to an open file.
+            with replacing(folder / WEIGHTS) as path, path.open("wb") as file:
+                np.savez(file, *self.best_weights)
         state = {
             "seen_epoch": self._seen_epoch,
             "wait": self.wait,
             "best": float(self.best),
             "best_epoch": self.best_epoch,
         }
-        partial = self._path("state.partial.json")
-        partial.write_text(json.dumps(state))
-        os.replace(partial, self._path("state.json"))
+        with replacing(folder / STATE) as path:
+            path.write_text(json.dumps(state))
 
-    def _load(self):
-        state = json.loads(self._path("state.json").read_text())
+    def _load(self, folder: pathlib.Path) -> None:
+        state = json.loads((folder / STATE).read_text())
         self._seen_epoch = state["seen_epoch"]
         self.wait = state["wait"]
         self.best = state["best"]
         self.best_epoch = state["best_epoch"]
-        with np.load(self._path("best.npz")) as arrays:
+        with np.load(folder / WEIGHTS) as arrays:
             self.best_weights = [arrays[name] for name in arrays.files]

@@ -1,8 +1,11 @@
-"""Defaults for `model.compile` and `model.fit`; both stay Keras's own."""
+"""What a click model is usually compiled with, and the callbacks of its training."""
 
+import os
 import pathlib
+from typing import Literal
 
 import keras
+import tensorflow as tf
 
 from tf_ctr.metrics import AUC, LogLoss
 from tf_ctr.optimizers import SparseAdam
@@ -10,15 +13,18 @@ from tf_ctr.training.early_stopping import EarlyStopping
 from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
 
 
-def compile(model, learning_rate=1e-3):
-    """Compiles a click model the usual way.
+def compile(
+    model: keras.Model,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+) -> keras.Model:
+    """Compiles a click model the usual way, and returns it.
 
     The same as `model.compile(SparseAdam(learning_rate), "binary_crossentropy",
     metrics=[AUC(), LogLoss()])`; write that line to use anything else.
 
     Args:
         model: A `keras.Model` from fields to the click probability `[B, 1]`.
-        learning_rate: A float or a Keras schedule. AutoFT tunes it in
+        learning_rate: A number or a Keras schedule. AutoFT tunes it in
             [1e-4, 1e-3].
 
     Returns:
@@ -41,36 +47,36 @@ def compile(model, learning_rate=1e-3):
 
 
 def callbacks(
-    run_dir=None,
-    validation=None,
-    monitor="val_auc",
-    mode="max",
-    patience=3,
-    final_temperature=0.5,
-    annealing_epochs=10,
-):
+    run_dir: str | os.PathLike | None = None,
+    validation: tf.data.Dataset | None = None,
+    monitor: str = "val_auc",
+    mode: Literal["max", "min"] = "max",
+    patience: int = 3,
+    final_temperature: float = 0.5,
+    annealing_epochs: int = 10,
+) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a training run, for `model.fit(callbacks=...)`.
 
-    Pass `shuffle=False` to `fit` too: batches of `tf_ctr.data` shuffle themselves, and
-    Keras warns that it cannot.
-
-    Early stopping with the best weights restored; annealing of the routers'
-    temperature; and with `run_dir`, TensorBoard curves (losses, metrics, learning
-    rate, temperature, route shares) and resume: the same call after a kill goes on
+    Early stopping with the best weights restored, and annealing of the routers'
+    temperature. With `run_dir` also TensorBoard curves (losses, metrics, learning
+    rate, temperature, route shares) and resuming: the same call after a kill resumes
     with the epoch that was running.
+
+    Pass `shuffle=False` to `fit` too: the batches of `tf_ctr.data` shuffle themselves,
+    and Keras warns that it cannot.
 
     Args:
         run_dir: Folder of the run, one per model and training; `None` writes
             nothing.
         validation: Validation batches to log route shares of; `None` logs none.
         monitor: Metric of early stopping.
-        mode: `"max"` or `"min"`.
+        mode: Whether `monitor` is to be maximised or minimised.
         patience: Epochs without improvement before stopping.
         final_temperature: See `TemperatureAnnealing`.
         annealing_epochs: See `TemperatureAnnealing`.
 
     Returns:
-        List of Keras callbacks.
+        The callbacks, in the order in which they must run.
 
     Example:
 

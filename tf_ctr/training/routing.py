@@ -1,12 +1,14 @@
-"""Annealing of the Gumbel-softmax temperature."""
+"""Callbacks for models with routers: annealed temperature, logged route shares."""
 
+import os
 import pathlib
+from collections.abc import Mapping
 
 import keras
 import pandas as pd
 import tensorflow as tf
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers import GumbelRouter
 from tf_ctr.surgery.routes import gate_model, has_routes, mean_gates
 
@@ -15,9 +17,9 @@ class TemperatureAnnealing(keras.callbacks.Callback):
     """Lowers the temperature of every `GumbelRouter`, exponentially per epoch.
 
     From the layer's own `temperature` in the first epoch to `final_temperature` in
-    epoch number `epochs`, then constant. A function of the epoch alone, so that a
-    resumed run goes on as it would have; another `fit` starts again. A model without
-    routers is left alone.
+    epoch number `epochs`, then constant. It depends on the epoch only, so a resumed
+    run anneals as if it had not been killed, and another `fit` starts over. A model
+    without routers does not change.
 
     Source: AutoFT (arXiv 2106.04873), section 3.3, says that the distribution "can
     be smoothly annealed" and gives no schedule; this one is ours.
@@ -36,49 +38,38 @@ class TemperatureAnnealing(keras.callbacks.Callback):
     0.5
     """
 
-    def __init__(self, final_temperature=0.5, epochs=10):
+    def __init__(self, final_temperature: float = 0.5, epochs: int = 10):
         super().__init__()
-        if final_temperature <= 0 or epochs < 1:
+        check_positive(epochs=epochs)
+        if final_temperature <= 0:
             raise ValueError(
-                explain(
-                    "final_temperature > 0 and epochs >= 1",
-                    f"{final_temperature} and {epochs}",
-                    "use the defaults 0.5 and 10",
-                )
+                explain("final_temperature > 0", final_temperature, "use 0.5")
             )
         self.final_temperature = final_temperature
         self.epochs = epochs
 
-    def at(self, epoch, start):
+    def at(self, epoch: int, start: float) -> float:
         """Returns the temperature in `epoch`, counted from 0."""
+        # One epoch anneals nothing: it is the first and the last one.
         progress = min(epoch / max(self.epochs - 1, 1), 1.0)
         return start * (self.final_temperature / start) ** progress
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Sets the temperature."""
+    def on_epoch_begin(
+        self, epoch: int, logs: Mapping[str, float] | None = None
+    ) -> None:
+        """Sets the temperature of the epoch."""
         for router in routers(self.model):
             temperature = self.at(epoch, router.temperature)
             router.current_temperature.assign(temperature)
 
 
-def routers(model):
-    """Returns the `GumbelRouter` layers of a model, and of the models within it."""
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, GumbelRouter):
-            found.append(layer)
-        elif isinstance(layer, keras.Model):
-            found += routers(layer)
-    return found
-
-
 class RouteLogger(keras.callbacks.Callback):
-    """Logs the share of instances on the frozen branch and the temperature.
+    """Logs the share of instances on the frozen branch, and the temperature.
 
-    After every epoch, for every field and layer that AutoFT routes: the share of
-    the data set's instances that take the frozen branch at inference, to the
-    TensorBoard run `routes` as `frozen_share/{site}`, beside `temperature`. Does
-    nothing for a model without routes of its own.
+    After every epoch, for every field and layer that AutoFT routes: the share of the
+    dataset's instances that take the frozen branch at inference, to the TensorBoard
+    run `routes` as `frozen_share/{site}`, beside `temperature`. Does nothing for a
+    model that has no routes of its own.
 
     Source: AutoFT (arXiv 2106.04873), Figure 3.
 
@@ -95,7 +86,11 @@ class RouteLogger(keras.callbacks.Callback):
     True
     """
 
-    def __init__(self, dataset, log_dir=None):
+    def __init__(
+        self,
+        dataset: tf.data.Dataset | None,
+        log_dir: str | os.PathLike | None = None,
+    ):
         super().__init__()
         self.dataset = dataset
         self.log_dir = None if log_dir is None else pathlib.Path(log_dir)
@@ -103,15 +98,15 @@ class RouteLogger(keras.callbacks.Callback):
         self._gates = None
         self._writer = None
 
-    def on_train_begin(self, logs=None):
-        """Forgets the run before."""
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Clears the history, and opens the log."""
         self.history = pd.DataFrame()
         self._gates = gate_model(self.model) if has_routes(self.model) else None
         if self.log_dir is not None and self._gates is not None:
             self._writer = tf.summary.create_file_writer(str(self.log_dir / "routes"))
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Routes the data set and logs the shares."""
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Routes the dataset and logs the shares."""
         if self._gates is None:
             return
         shares = mean_gates(self._gates, self.dataset)
@@ -125,8 +120,19 @@ class RouteLogger(keras.callbacks.Callback):
                 tf.summary.scalar(f"frozen_share/{site}", share)
         self._writer.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Closes the log."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def routers(model: keras.Model) -> list[GumbelRouter]:
+    """Returns the `GumbelRouter` layers of a model, and of the models within it."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, GumbelRouter):
+            found.append(layer)
+        elif isinstance(layer, keras.Model):
+            found += routers(layer)
+    return found
