@@ -18,7 +18,7 @@ import tf_ctr
 from tests.support.frames import click_frame, click_schema
 from tf_ctr.backbones import BACKBONES, dcn, pieces
 from tf_ctr.data import from_frame
-from tf_ctr.surgery.graph import depth_sites, embedding_calls
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.transfer import METHODS
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -67,11 +67,11 @@ def test_inputs_are_the_fields_and_output_is_a_probability(name, schema, batches
 
 def test_every_depth_and_every_field_can_be_adapted(name, schema):
     model = BACKBONES[name](schema, **SIZES)
-    assert {"deep_0", "deep_1"} <= set(depth_sites(model))
-    assert set(embedding_calls(model)) == {
+    assert {"deep_0", "deep_1"} <= set(Graph(model).depths)
+    assert set(Graph(model).tables_by_field) == {
         field.name for field in schema.fields if field.table
     }
-    assert "logit" not in depth_sites(model)
+    assert "logit" not in Graph(model).depths
 
 
 def scores_of(model, batches):
@@ -197,8 +197,8 @@ def test_penalties_cover_kernels_and_batch_rows(schema, batches):
     model = dcn(schema, **SIZES, l2=0.1, embedding_l2=0.1)
     model(next(iter(batches))[0])
     kernels = [la for la in model.layers if la.name.startswith(("cross", "deep"))]
-    tables = len(set(embedding_calls(model).values()))
-    calls = len(embedding_calls(model))
+    tables = len(set(Graph(model).tables_by_field.values()))
+    calls = len(Graph(model).tables_by_field)
     assert len(model.losses) == len(kernels) + 1 + calls
     assert tables == calls - 1
 

@@ -15,7 +15,7 @@ from tf_ctr.backbones import BACKBONES, factorization
 from tf_ctr.data import from_frame
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.layers import Embedding
-from tf_ctr.surgery.graph import embedding_calls
+from tf_ctr.surgery.graph import Graph
 
 SIZES = {"embedding_dim": 4, "hidden_units": (8, 6)}
 NEED_HISTORY = {"din", "taobao"}
@@ -359,7 +359,7 @@ def test_penalties_cover_kernels_and_batch_rows(build, schema, features):
         for layer in model.layers
         if layer.name.endswith("_linear") and isinstance(layer, Embedding)
     ]
-    lookups = len(embedding_calls(model)) + len(linear_tables)
+    lookups = len(Graph(model).tables_by_field) + len(linear_tables)
     assert len(model.losses) == len(kernels) + lookups
 
 

@@ -11,8 +11,7 @@ from tests.support.models import small_dcn
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 from tf_ctr.layers import Embedding, MaskedPooling
 from tf_ctr.optimizers import SparseAdagrad, SparseAdam
-from tf_ctr.surgery import grow, warm_start
-from tf_ctr.surgery import weights as summary
+from tf_ctr.surgery import grow, summary, warm_start
 from tf_ctr.surgery.rows import match_rows
 from tf_ctr.transfer import WeightReport, autoft
 

@@ -12,7 +12,7 @@ from tf_ctr.data import from_frame
 from tf_ctr.export import export
 from tf_ctr.inference import collapse
 from tf_ctr.layers import APGDense
-from tf_ctr.surgery.graph import depth_sites
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.transfer import METHODS, apg, autoft
 from tf_ctr.transfer.apg import AGGREGATIONS
 
@@ -284,7 +284,7 @@ def test_transfer_starts_at_the_source_freezes_its_copy_and_reloads(
 
 def test_autoft_routes_each_adaptive_layer_once(adaptive_source):
     target = autoft(adaptive_source)
-    assert set(DEEP) <= set(depth_sites(adaptive_source))
+    assert set(DEEP) <= set(Graph(adaptive_source).depths)
     assert target.get_layer("deep_router").num_decisions == 2
     for site in DEEP:
         frozen, tuned = (target.get_layer(f"{site}{s}") for s in ("_frozen", ""))

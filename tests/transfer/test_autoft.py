@@ -9,7 +9,7 @@ from tests.support.models import batch, small_dcn
 from tf_ctr.backbones import deepfm
 from tf_ctr.layers import GumbelRouter
 from tf_ctr.layers.routing.router import policy_penalty
-from tf_ctr.surgery.graph import number_embeddings
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.transfer import autoft, route_shares, spottune
 
 OPTIONS = {
@@ -185,4 +185,4 @@ def test_dense_is_an_embedding_by_its_name_and_its_input():
     z = keras.layers.Dense(2, name="b_embedding")(y)
     x = keras.layers.Concatenate()([x, z])
     model = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
-    assert number_embeddings(model) == {"a": "a_embedding"}
+    assert Graph(model).number_embeddings == {"a": "a_embedding"}

@@ -9,7 +9,7 @@ from tests.support.models import batch, small_dcn
 from tf_ctr.backbones import taobao
 from tf_ctr.data import from_frame
 from tf_ctr.layers import CrossLayer, GLUAdapter
-from tf_ctr.surgery.graph import depth_sites
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.joining import add_before_activation
 from tf_ctr.surgery.rebuild import copy_weights, inputs_like
 from tf_ctr.surgery.towers import frozen_tower
@@ -317,7 +317,7 @@ def test_operations_without_a_layer_are_in_each_tower_once(tmp_path):
     logit = keras.layers.Dense(1, name="logit")(x)
     source = randomised(keras.Model({"user": user}, logit))
     model = ctnet(source)
-    assert depth_sites(model)[:2] != depth_sites(source)
+    assert Graph(model).depths[:2] != Graph(source).depths
     names = [layer.name for layer in model.layers]
     assert len(names) == len(set(names))
     features = {"user": np.array([[1.0, 2.0], [3.0, -1.0]])}

@@ -8,12 +8,12 @@ from tests.support.models import batch, small_dcn
 from tf_ctr.features import Categorical, Numeric, Schema
 from tf_ctr.layers import Embedding
 from tf_ctr.optimizers import SparseAdagrad, SparseAdam
-from tf_ctr.surgery import weights as summary
 from tf_ctr.transfer import (
     autoft,
     fine_tune,
     freeze_layers,
     set_learning_rate_multipliers,
+    summary,
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.models import batch, small_dcn
 from tf_ctr.layers import LateralAdapter, TransferUnit
-from tf_ctr.surgery.graph import depth_sites
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.transfer import progressive_nn, ptu
 
 
@@ -232,7 +232,7 @@ def test_sites_are_all_crosses_and_depths_or_the_named(method, added):
         }
 
     source = small_dcn()
-    assert sites(method(source)) == set(depth_sites(source))
+    assert sites(method(source)) == set(Graph(source).depths)
     assert sites(method(source, sites="deep_1")) == {"deep_1"}
     with pytest.raises(ValueError, match="chosen are .'deep_9'.*\n.*'cross_0'"):
         method(source, sites=["deep_9"])

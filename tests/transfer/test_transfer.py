@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.support.models import batch, small_dcn
-from tf_ctr.surgery.graph import depth_sites, embedding_calls
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.transfer import METHODS, autoft, fine_tune
 
@@ -38,17 +38,17 @@ def method(request):
 
 
 def test_depth_sites_leave_tables_and_prediction_layer_out():
-    assert sorted(depth_sites(small_dcn())) == sorted(SITES)
+    assert sorted(Graph(small_dcn()).depths) == sorted(SITES)
 
 
 def test_depth_sites_keep_the_order_of_each_component():
-    sites = depth_sites(small_dcn())
+    sites = Graph(small_dcn()).depths
     assert sites.index("deep_0") < sites.index("deep_1")
     assert sites.index("cross_0") < sites.index("cross_1")
 
 
 def test_embedding_calls_name_the_shared_table_of_each_field():
-    assert embedding_calls(small_dcn()) == {
+    assert Graph(small_dcn()).tables_by_field == {
         "user": "user_embedding",
         "item": "item_embedding",
         "history": "item_embedding",
@@ -59,8 +59,8 @@ def test_graph_facts_survive_saving(tmp_path):
     model = small_dcn()
     model.save(tmp_path / "model.keras")
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert depth_sites(reloaded) == depth_sites(model)
-    assert embedding_calls(reloaded) == embedding_calls(model)
+    assert Graph(reloaded).depths == Graph(model).depths
+    assert Graph(reloaded).tables_by_field == Graph(model).tables_by_field
 
 
 def test_depth_called_twice_is_refused():
@@ -69,7 +69,7 @@ def test_depth_called_twice_is_refused():
     x = shared(shared(inputs["x"]))
     model = keras.Model(inputs, keras.layers.Dense(1, name="click")(x))
     with pytest.raises(ValueError, match="called once.*\n.*deep_0"):
-        depth_sites(model)
+        _ = Graph(model).depths
 
 
 def test_op_on_ids_is_refused():
@@ -77,7 +77,7 @@ def test_op_on_ids_is_refused():
     x = keras.layers.Embedding(4, 2, name="id_embedding")(inputs["id"] + 1)
     model = keras.Model(inputs, keras.layers.Dense(1, name="click")(x))
     with pytest.raises(ValueError, match="out of the model, into tf.data"):
-        embedding_calls(model)
+        _ = Graph(model).tables_by_field
 
 
 @pytest.mark.parametrize(

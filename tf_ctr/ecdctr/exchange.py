@@ -2,7 +2,7 @@
 
 import warnings
 
-from tf_ctr.surgery.graph import embedding_calls
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.transfer.historical import fill_historical, historical_tables
 
 
@@ -19,7 +19,7 @@ def export_snapshot(snapshots, fields, model, schema, period) -> dict:
     Returns:
         The number of ids by field.
     """
-    calls, tables = embedding_calls(model), {}
+    calls, tables = Graph(model).tables_by_field, {}
     for name in fields:
         field = schema.field(name)
         first = field.table_size - len(field.vocabulary)

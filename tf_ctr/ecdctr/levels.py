@@ -16,7 +16,7 @@ from tf_ctr.ecdctr.exchange import (
 )
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.errors import check_name, explain
-from tf_ctr.surgery.graph import embedding_calls
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.transfer import a_ctr
 from tf_ctr.transfer.a_ctr import FRESH
 from tf_ctr.transfer.historical import historical_tables
@@ -70,7 +70,7 @@ def tpm_level(
     Raises:
         ValueError: If a field, a start or an option is unknown, or by `Level`.
     """
-    tables = embedding_calls(model)
+    tables = Graph(model).tables_by_field
     for name in fields:
         check_name("field with an embedding", name, tables)
         if getattr(schema.field(name), "vocabulary", None) is None:

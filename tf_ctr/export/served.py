@@ -7,7 +7,7 @@ from tf_ctr.inference.batch_norm import fold_batch_norm
 from tf_ctr.inference.static_routes import static_route
 from tf_ctr.metrics import exact_auc
 from tf_ctr.serving.reference import training_scores
-from tf_ctr.surgery.routes import has_routes
+from tf_ctr.surgery.graph import Graph
 
 
 def folded_if_exact(model, schema, columns, tolerance):
@@ -49,7 +49,7 @@ def most_frequent_route(model, schema, sample):
         ValueError: If the model has no routes, or the sample no labels of both
             classes.
     """
-    if not has_routes(model):
+    if not Graph(model).routes:
         raise ValueError(
             explain(
                 "a model with routes, for static_routes=True",

@@ -17,9 +17,9 @@ from tf_ctr.layers import (
     RoutedIds,
     TwinEmbedding,
 )
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import ROUTE
 from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
-from tf_ctr.surgery.routes import route_branches
 
 FIELD_ROUTE = f"_embedding{ROUTE}"
 
@@ -73,7 +73,7 @@ def group_by_route(model):
     model = twin_tables(fix_routes(model))
     pairs = {
         route: pair
-        for route, pair in route_branches(model).items()
+        for route, pair in Graph(model).branches.items()
         if not route.endswith(FIELD_ROUTE) and _has_kernel(model.get_layer(pair[1]))
     }
     waiting = {name for pair in pairs.values() for name in pair}
@@ -154,7 +154,7 @@ def twin_tables(model):
     """
     routes = {
         route: pair
-        for route, pair in route_branches(model).items()
+        for route, pair in Graph(model).branches.items()
         if route.endswith(FIELD_ROUTE) and type(model.get_layer(pair[1])) is Embedding
     }
     if not routes:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tf_ctr.layers import Embedding, SnapshotAggregation, SnapshotTable
-from tf_ctr.surgery.graph import graph_calls
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
 
 TABLE = "_table"
@@ -45,7 +45,7 @@ def merge_historical(model):
         return model
     joins = {
         name: layers[parents[0]]
-        for name, parents in graph_calls(model)
+        for name, parents in Graph(model).calls
         if isinstance(layers.get(name), SnapshotAggregation)
     }
     rows = {name: _rows(table, layers[name]) for name, table in joins.items()}

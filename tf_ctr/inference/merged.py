@@ -4,7 +4,7 @@ from tf_ctr.inference.collapse import collapse
 from tf_ctr.inference.equal_layers import merge_equal_layers
 from tf_ctr.inference.merge_historical import merge_historical
 from tf_ctr.inference.static_routes import fix_routes
-from tf_ctr.surgery.routes import has_routes
+from tf_ctr.surgery.graph import Graph
 
 
 def merged(model):
@@ -25,6 +25,6 @@ def merged(model):
         A `keras.Model`; `model` itself, if there is nothing to merge.
     """
     model = merge_historical(collapse(model))
-    if has_routes(model):
+    if Graph(model).routes:
         model = fix_routes(model)
     return merge_equal_layers(model)

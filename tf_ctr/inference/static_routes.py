@@ -6,7 +6,7 @@ from tf_ctr.errors import check_name
 from tf_ctr.layers import Route
 from tf_ctr.surgery.names import ROUTE
 from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
-from tf_ctr.surgery.routes import route_branches, route_shares, routes
+from tf_ctr.surgery.routes import check_routed, route_shares
 
 
 def static_route(model, dataset):
@@ -76,11 +76,11 @@ def fix_routes(model, frozen=None):
     ['age', 'deep_0', 'click']
     """
     frozen = dict(frozen or {})
-    sites = routes(model)
+    graph = check_routed(model)
+    sites = [route.removesuffix(ROUTE) for route in graph.routes]
     for site in frozen:
         check_name("routed site", site, sites)
-    branches = route_branches(model)
-    merged = _merged(model, branches, frozen)
+    merged = _merged(model, graph.branches, frozen)
     single = {name: merged.get(name, name) for pair in merged.items() for name in pair}
     copies = {
         name: copy_layer(model.get_layer(name), trainable=None)

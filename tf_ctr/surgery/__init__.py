@@ -1,1 +1,44 @@
-"""How a functional model is read, cut and refilled."""
+"""How a functional model is read, cut and refilled.
+
+Every transfer method and every rewrite for inference is made of these parts:
+
+* Read: `Graph(model)` knows the calls, tables, depths and routes of a model.
+* Cut: `rebuild` runs the graph again with new layers, and asks a hook at each call what
+  to do there; `inputs_like` makes the inputs, `copy_layer` a layer of the same
+  configuration. What is added is named by the suffixes in `tf_ctr.surgery.names`.
+* Refill: `copy_weights` copies weights by layer name between models of one schema;
+  `warm_start` also between schemas, row by row, with the optimizer's slots; `grow`
+  makes a copy of a model for a schema with more ids. A `WeightReport` says what became
+  of every layer, `summary` how every layer is trained.
+
+A *path* names a layer or a weight: `"deep_0"`, inside a `Sequential` `"deep_0/norm"`,
+a weight `"deep_0/norm/gamma"`. A *pattern* is a shell pattern of paths.
+"""
+
+from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery.grow import grow
+from tf_ctr.surgery.names import freeze_layers, set_learning_rate_multipliers
+from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.routes import gate_model, route_shares
+from tf_ctr.surgery.warm_start import warm_start
+from tf_ctr.surgery.weights import WeightReport, summary
+
+__all__ = [
+    "Graph",
+    "WeightReport",
+    "copy_layer",
+    "copy_weights",
+    "freeze_layers",
+    "gate_model",
+    "grow",
+    "inputs_like",
+    "rebuild",
+    "route_shares",
+    "set_learning_rate_multipliers",
+    "summary",
+    "warm_start",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

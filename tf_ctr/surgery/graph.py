@@ -1,23 +1,280 @@
-"""The calls of a functional model's layers.
+"""A functional model read once: its calls, tables, depths and routes.
 
-Read from `model.get_config()`, the public form that is also in a `.keras` file, so
-that they are alike on a fresh model, a reloaded one and a user's own.
+Everything is read from `model.get_config()`, the public form that is also in a `.keras`
+file, so that a fresh model, a reloaded one and a user's own are read alike.
 """
+
+import functools
+import re
+from typing import Any, NamedTuple
 
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.layers import DomainDense, DomainNorm, Embedding, SnapshotTable
+from tf_ctr.layers import DomainDense, DomainNorm, Embedding, Route, SnapshotTable
+from tf_ctr.surgery.names import EMBEDDING
 
 
-def check_functional(model):
-    """Returns `{name: Input}` of a functional model, or says what is wrong."""
-    if not isinstance(model, keras.Model) or isinstance(model, keras.Sequential):
-        raise ValueError(_not_functional(type(model).__name__))
-    inputs = getattr(model, "input", None)
+class Call(NamedTuple):
+    """One call of a layer.
+
+    Attributes:
+        layer: Name of the layer.
+        parents: Names of the layers whose outputs it takes, in the order of its
+            arguments.
+    """
+
+    layer: str
+    parents: list[str]
+
+
+class Graph:
+    """What a functional model is made of; each property is read once and kept.
+
+    A table is an embedding table, Keras's or ours. A depth is a hidden layer that a
+    transfer method can adapt. A route is a layer that chooses between a frozen and a
+    tuned layer, its branches.
+
+    Args:
+        model: A functional `keras.Model` with dict inputs. Checked by the properties
+            that need it, so that any model can be asked for its `routes`.
+
+    Example:
+
+    >>> inputs = {"user": keras.Input((), dtype="int64", name="user")}
+    >>> rows = Embedding(5, 2, name="user_embedding")(inputs["user"])
+    >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(rows)
+    >>> click = keras.layers.Dense(1, "sigmoid", name="click")(hidden)
+    >>> graph = Graph(keras.Model(inputs, click))
+    >>> graph.tables_by_field, graph.depths
+    ({'user': 'user_embedding'}, ['deep_0'])
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+
+    @functools.cached_property
+    def inputs(self) -> dict[str, keras.KerasTensor]:
+        """The input of each field.
+
+        Raises:
+            ValueError: If the model is not functional with a dict of inputs, or an
+                input is not named as its key.
+        """
+        return check_functional(self.model)
+
+    @functools.cached_property
+    def calls(self) -> list[Call]:
+        """All calls, in graph order."""
+        check_functional(self.model)
+        return [
+            Call(config["name"], _parents(node))
+            for config in self.model.get_config()["layers"]
+            for node in config["inbound_nodes"]
+        ]
+
+    @functools.cached_property
+    def before(self) -> dict[str, set[str]]:
+        """Per layer the names of all layers that its outputs depend on."""
+        found: dict[str, set[str]] = {}
+        for name, parents in self.calls:
+            nearer = (found.get(parent, set()) | {parent} for parent in parents)
+            found[name] = found.get(name, set()).union(*nearer)
+        return found
+
+    @functools.cached_property
+    def tables(self) -> dict[str, keras.Layer]:
+        """Every embedding table by name, first-order tables and snapshots too."""
+        return {layer.name: layer for layer in self.model.layers if is_table(layer)}
+
+    @functools.cached_property
+    def tables_by_field(self) -> dict[str, str]:
+        """Which table each field is looked up in, in the order of the lookups.
+
+        First-order tables (output dim 1) are left out: they are weights of a linear
+        model, not embeddings. So are snapshots: they are data.
+
+        Raises:
+            ValueError: If a table takes anything but an input, or an input goes to
+                two tables.
+        """
+        tables = [
+            name
+            for name, table in self.tables.items()
+            if table.output_dim > 1 and not isinstance(table, SnapshotTable)
+        ]
+        found: dict[str, str] = {}
+        for name, field in self._lookups(tables):
+            if field in found:
+                raise ValueError(
+                    explain(
+                        "one embedding table per field",
+                        f"'{field}' in '{found[field]}' and '{name}'",
+                        "give the second table an input of its own",
+                    )
+                )
+            found[field] = name
+        return found
+
+    @functools.cached_property
+    def fields_by_table(self) -> dict[str, list[str]]:
+        """Which fields are looked up in each table, first-order ones included.
+
+        Raises:
+            ValueError: If a table takes anything but an input.
+        """
+        fields: dict[str, list[str]] = {name: [] for name in self.tables}
+        for name, field in self._lookups(list(fields)):
+            fields[name].append(field)
+        return fields
+
+    @functools.cached_property
+    def inputs_by_table(self) -> dict[str, list[str]]:
+        """Which inputs the ids of each table depend on, directly or by operations."""
+        return {
+            name: [each for each in self.inputs if each in self.before.get(name, ())]
+            for name in self.tables
+        }
+
+    @functools.cached_property
+    def number_embeddings(self) -> dict[str, str]:
+        """Which layer turns a number into an embedding, by field.
+
+        Such a layer is a `Dense` named `{field}_embedding` and called once, on the
+        input of that field: the name tells it from a hidden layer on a numeric input.
+        """
+        called = [call.layer for call in self.calls]
+        dense = {
+            layer.name
+            for layer in self.model.layers
+            if isinstance(layer, keras.layers.Dense)
+        }
+        found = {}
+        for field in self.inputs:
+            name = field + EMBEDDING
+            if name in dense and called.count(name) == 1:
+                if Call(name, [field]) in self.calls:
+                    found[field] = name
+        return found
+
+    @property
+    def embeddings(self) -> dict[str, str]:
+        """Which layer embeds each field, be it ids or a number."""
+        return self.tables_by_field | self.number_embeddings
+
+    @functools.cached_property
+    def domain_fields(self) -> dict[str, str]:
+        """Which field selects the weights of each layer that has some per domain.
+
+        Only of layers that take the field directly.
+        """
+        layers = {
+            layer.name
+            for layer in self.model.layers
+            if isinstance(layer, DomainDense | DomainNorm)
+        }
+        return {
+            name: parents[1]
+            for name, parents in self.calls
+            if name in layers and parents[1] in self.inputs
+        }
+
+    @functools.cached_property
+    def depths(self) -> list[str]:
+        """The adaptable layers, in the order of the forward pass.
+
+        A depth has weights, is no table, and is not the prediction layer: another
+        layer with weights comes after it.
+
+        Raises:
+            ValueError: If a depth is called more than once: it is then not one place.
+        """
+        weighted = [layer.name for layer in self.model.layers if _has_depth(layer)]
+        followed = set().union(*(self.before.get(name, set()) for name in weighted))
+        depths = [name for name in weighted if name in followed]
+        called = [call.layer for call in self.calls]
+        shared = [name for name in depths if called.count(name) > 1]
+        if shared:
+            raise ValueError(
+                explain(
+                    "every layer of the network to be called once",
+                    f"several calls of {shared}",
+                    "build one layer per call; only embedding tables may be shared",
+                )
+            )
+        return depths
+
+    @functools.cached_property
+    def components(self) -> dict[str, list[str]]:
+        """The depths grouped by name without number, `{"deep": ["deep_0", ...]}`.
+
+        Layers that embed a number are left out.
+        """
+        found: dict[str, list[str]] = {}
+        embeddings = self.embeddings.values()
+        for depth in self.depths:
+            if depth not in embeddings:
+                found.setdefault(re.sub(r"_\d+$", "", depth), []).append(depth)
+        return found
+
+    @functools.cached_property
+    def routes(self) -> dict[str, Route]:
+        """Every `Route` layer by name; empty for a model without routes."""
+        # From the layers, not from the calls: this is asked of any model.
+        return {
+            layer.name: layer for layer in self.model.layers if isinstance(layer, Route)
+        }
+
+    @functools.cached_property
+    def branches(self) -> dict[str, tuple[str, str]]:
+        """Per route the names of the frozen and the tuned layer it chooses between."""
+        return {
+            name: (parents[0], parents[1])
+            for name, parents in self.calls
+            if name in self.routes
+        }
+
+    def _lookups(self, tables: list[str]) -> list[tuple[str, str]]:
+        """Returns `(table, field)` per lookup in `tables`, in graph order."""
+        lookups = [call for call in self.calls if call.layer in tables]
+        for name, parents in lookups:
+            if len(parents) != 1 or parents[0] not in self.inputs:
+                raise ValueError(
+                    explain(
+                        f"table '{name}' to take one input of the model directly",
+                        f"a call on {parents}",
+                        "move the op on the ids out of the model, into tf.data",
+                    )
+                )
+        return [(name, field) for name, (field,) in lookups]
+
+
+def is_table(layer: keras.Layer) -> bool:
+    """Returns whether `layer` is an embedding table."""
+    return isinstance(layer, Embedding | keras.layers.Embedding | SnapshotTable)
+
+
+def check_functional(model: keras.Model) -> dict[str, keras.KerasTensor]:
+    """Raises unless a model is functional with a dict of inputs by field name.
+
+    Returns:
+        `{name: Input}`.
+
+    Raises:
+        ValueError: If it is not, or an input is not named as its key.
+    """
+    inputs, received = None, type(model).__name__
+    if isinstance(model, keras.Model) and not isinstance(model, keras.Sequential):
+        inputs = getattr(model, "input", None)
+        received += f" with inputs {inputs}"
     if not isinstance(inputs, dict):
         raise ValueError(
-            _not_functional(f"{type(model).__name__} with inputs {inputs}")
+            explain(
+                "a functional keras.Model with a dict of inputs by field name",
+                received,
+                "build it with a function of tf_ctr.backbones, or with keras.Model("
+                "inputs={'user': keras.Input((), name='user'), ...}, outputs=...)",
+            )
         )
     for key, tensor in inputs.items():
         if tensor.name != key:
@@ -31,233 +288,19 @@ def check_functional(model):
     return inputs
 
 
-def graph_calls(model):
-    """Returns `(layer name, names of its parents)` per call, in graph order."""
-    check_functional(model)
-    calls = []
-    for config in model.get_config()["layers"]:
-        for node in config["inbound_nodes"]:
-            calls.append((config["name"], _tensor_sources(node)))
-    return calls
-
-
-def upstream(calls):
-    """Yields, per call, the layer and the names of all that comes before it."""
-    found = {}
-    for name, parents in calls:
-        before = set().union(*(found.get(p, set()) | {p} for p in parents))
-        found[name] = found.get(name, set()) | before
-        yield name, before
-
-
-def _not_functional(received):
-    return explain(
-        "a functional keras.Model with a dict of inputs by field name",
-        received,
-        "build it with a function of tf_ctr.backbones, or with keras.Model(inputs="
-        "{'user': keras.Input((), name='user'), ...}, outputs=...)",
-    )
-
-
-def _tensor_sources(node):
-    """Returns the names of the layers whose outputs a call takes."""
+def _parents(node: Any) -> list[str]:
+    """Returns the names of the layers whose outputs a call in a config takes."""
     if isinstance(node, dict):
         if node.get("class_name") == "__keras_tensor__":
             return [node["config"]["keras_history"][0]]
         node = list(node.values())
     if isinstance(node, list | tuple):
-        return [name for part in node for name in _tensor_sources(part)]
+        return [name for part in node for name in _parents(part)]
     return []
 
 
-def depth_sites(model):
-    """Returns the names of the adaptable layers, in the order of the forward pass.
-
-    A site has weights, is no embedding table, and is not the prediction layer:
-    another layer with weights comes after it.
-
-    Args:
-        model: A functional `keras.Model`.
-
-    Returns:
-        List of layer names, e.g. `["cross_0", "deep_0", "deep_1"]`.
-
-    Raises:
-        ValueError: If the model is not functional with dict inputs, or a site is
-            called more than once (its depth is then not one place).
-    """
-    calls = graph_calls(model)
-    layers = {layer.name: layer for layer in model.layers}
-    with_successor = set()
-    for name, before in upstream(calls):
-        if _has_depth(layers.get(name)):
-            with_successor |= before
-    sites = [
-        layer.name
-        for layer in model.layers
-        if _has_depth(layer) and layer.name in with_successor
-    ]
-    _check_called_once(sites, [name for name, _ in calls])
-    return sites
-
-
-def _has_depth(layer):
+def _has_depth(layer: Any) -> bool:
+    # A bare operation is no keras.Layer, and has no weights.
     return (
         isinstance(layer, keras.Layer) and bool(layer.weights) and not is_table(layer)
     )
-
-
-def _check_called_once(sites, called):
-    shared = [name for name in sites if called.count(name) > 1]
-    if shared:
-        raise ValueError(
-            explain(
-                "every layer of the network to be called once",
-                f"several calls of {shared}",
-                "build one layer per call; only embedding tables may be shared",
-            )
-        )
-
-
-def is_table(layer):
-    """Whether `layer` is an embedding table."""
-    return isinstance(layer, Embedding | keras.layers.Embedding | SnapshotTable)
-
-
-def embedding_calls(model):
-    """Returns which table each field is looked up in.
-
-    First-order tables (output dim 1) are left out: they are weights of a linear
-    model, not embeddings. So are snapshots: they are data.
-
-    Args:
-        model: A functional `keras.Model` whose tables take the inputs directly.
-
-    Returns:
-        `{field: name of the table layer}`, in the order of the lookups.
-
-    Raises:
-        ValueError: If a table takes anything but an input, or an input goes to
-            two tables.
-    """
-    tables = [
-        layer.name
-        for layer in model.layers
-        if is_table(layer)
-        and layer.output_dim > 1
-        and not isinstance(layer, SnapshotTable)
-    ]
-    calls = {}
-    for name, field in _lookups(model, tables):
-        if field in calls:
-            raise ValueError(
-                explain(
-                    "one embedding table per field",
-                    f"'{field}' in '{calls[field]}' and '{name}'",
-                    "give the second table an input of its own",
-                )
-            )
-        calls[field] = name
-    return calls
-
-
-def table_fields(model):
-    """Returns which fields are looked up in each table, first-order ones included.
-
-    Args:
-        model: A functional `keras.Model` whose tables take the inputs directly.
-
-    Returns:
-        `{name of the table layer: [fields]}`.
-
-    Raises:
-        ValueError: If a table takes anything but an input.
-    """
-    fields = {layer.name: [] for layer in model.layers if is_table(layer)}
-    for name, field in _lookups(model, fields):
-        fields[name].append(field)
-    return fields
-
-
-def table_inputs(model):
-    """Returns which inputs the ids of each table come from, be it by operations.
-
-    Args:
-        model: A functional `keras.Model`.
-
-    Returns:
-        `{name of the table layer: [names of inputs]}`.
-    """
-    inputs = check_functional(model)
-    found = {layer.name: set() for layer in model.layers if is_table(layer)}
-    for name, before in upstream(graph_calls(model)):
-        if name in found:
-            found[name] |= before
-    return {
-        name: [each for each in inputs if each in before]
-        for name, before in found.items()
-    }
-
-
-def number_embeddings(model):
-    """Returns which layer turns a number into an embedding.
-
-    Such a layer is a `Dense` named `{field}_embedding` and called once, on the input
-    of that field: the name tells it from a hidden layer on a numeric input.
-
-    Args:
-        model: A functional `keras.Model`.
-
-    Returns:
-        `{field: name of the layer}`.
-    """
-    calls = graph_calls(model)
-    called = [name for name, _ in calls]
-    dense = [la.name for la in model.layers if isinstance(la, keras.layers.Dense)]
-    return {
-        field: f"{field}_embedding"
-        for field in model.input
-        if f"{field}_embedding" in dense
-        and called.count(f"{field}_embedding") == 1
-        and (f"{field}_embedding", [field]) in calls
-    }
-
-
-def domain_fields(model):
-    """Returns which field selects the weights of a layer that has some per domain.
-
-    Args:
-        model: A functional `keras.Model`.
-
-    Returns:
-        `{name of the layer: field}`, of the layers that take the field directly.
-    """
-    layers = {
-        layer.name
-        for layer in model.layers
-        if isinstance(layer, DomainDense | DomainNorm)
-    }
-    inputs = check_functional(model)
-    return {
-        name: parents[1]
-        for name, parents in graph_calls(model)
-        if name in layers and parents[1] in inputs
-    }
-
-
-def _lookups(model, tables):
-    """Returns `(table, field)` per lookup in `tables`, in graph order."""
-    inputs = check_functional(model)
-    lookups = [
-        (name, parents) for name, parents in graph_calls(model) if name in tables
-    ]
-    for name, parents in lookups:
-        if len(parents) != 1 or parents[0] not in inputs:
-            raise ValueError(
-                explain(
-                    f"table '{name}' to take one input of the model directly",
-                    f"a call on {parents}",
-                    "move the op on the ids out of the model, into tf.data",
-                )
-            )
-    return [(name, field) for name, (field,) in lookups]

@@ -5,7 +5,7 @@ import glob
 
 from tf_ctr.errors import explain
 from tf_ctr.features.schema import check_fitted
-from tf_ctr.surgery.graph import domain_fields
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import weights_by_path
 from tf_ctr.surgery.rebuild import inputs_like, rebuild
 from tf_ctr.surgery.rows import fields_by_table
@@ -120,7 +120,7 @@ def _check_weights(model):
 
 
 def _check_domains(model, new_schema):
-    for name, domain in domain_fields(model).items():
+    for name, domain in Graph(model).domain_fields.items():
         known, rows = model.get_layer(name).num_domains, new_schema.field(domain)
         if rows.table_size != known:
             raise ValueError(

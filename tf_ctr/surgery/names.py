@@ -13,6 +13,8 @@ import keras
 
 from tf_ctr.errors import explain, unknown_name
 
+EMBEDDING = "_embedding"
+
 FROZEN = "_frozen"
 
 SOURCE = "_source"

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Numeric
 from tf_ctr.features.encoder import bucket
-from tf_ctr.surgery.graph import table_inputs
+from tf_ctr.surgery.graph import Graph
 
 NEW_ROWS = ("initial", "unseen")
 MISSING = ("missing",)
@@ -69,7 +69,7 @@ def fields_by_table(model, schema):
             or the field is not to be told.
     """
     fields = {}
-    for table, names in table_inputs(model).items():
+    for table, names in Graph(model).inputs_by_table.items():
         fields[table] = field = _field_of(table, names, schema)
         rows = model.get_layer(table).input_dim
         if rows != field.table_size:

@@ -6,7 +6,7 @@ import inspect
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.surgery.graph import depth_sites
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import SOURCE
 from tf_ctr.surgery.rebuild import copy_weights, rebuild
 
@@ -53,7 +53,7 @@ def frozen_tower(source, inputs, suffix=SOURCE):
     Raises:
         ValueError: If `source` is not functional, or an input is missing.
     """
-    sites = depth_sites(source)
+    sites = Graph(source).depths
     entered, left = {}, {}
 
     def call(layer, *args, **kwargs):
@@ -126,7 +126,7 @@ def paired_sites(source, target, sites=None, prefixes=("deep",)):
         ValueError: If one of the models lacks a site, there is none, or one has
             several outputs.
     """
-    theirs, ours = depth_sites(source), depth_sites(target)
+    theirs, ours = Graph(source).depths, Graph(target).depths
     every = list(dict.fromkeys([*ours, *theirs]))
     if sites is None:
         sites = [name for name in every if name.startswith(prefixes)] or every

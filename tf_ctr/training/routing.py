@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers import GumbelRouter
-from tf_ctr.surgery.routes import gate_model, has_routes, mean_gates
+from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery.routes import gate_model, mean_gates
 
 
 class TemperatureAnnealing(keras.callbacks.Callback):
@@ -101,7 +102,7 @@ class RouteLogger(keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Clears the history, and opens the log."""
         self.history = pd.DataFrame()
-        self._gates = gate_model(self.model) if has_routes(self.model) else None
+        self._gates = gate_model(self.model) if Graph(self.model).routes else None
         if self.log_dir is not None and self._gates is not None:
             self._writer = tf.summary.create_file_writer(str(self.log_dir / "routes"))
 

@@ -7,7 +7,7 @@ from keras import layers
 
 from tf_ctr.errors import check_name, explain, unknown_name
 from tf_ctr.layers import APGDense, ConditionAttention
-from tf_ctr.surgery.graph import depth_sites, embedding_calls
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.rebuild import (
     copy_layer,
     copy_weights,
@@ -93,9 +93,10 @@ def apg(
     4
     """
     check_name("aggregation", aggregation, AGGREGATIONS)
-    conditions = condition_by_layer(condition, _hidden_dense(model))
+    graph = Graph(model)
+    conditions = condition_by_layer(condition, _hidden_dense(graph))
     ranks = _ranks(rank, conditions)
-    inputs, tables = inputs_like(model), embedding_calls(model)
+    inputs, tables = inputs_like(model), graph.tables_by_field
     # Before the layers that take a field as their condition.
     rows = look_up(model, inputs, tables)
     vectors = {
@@ -131,12 +132,14 @@ def apg(
     return target
 
 
-def _hidden_dense(model):
+def _hidden_dense(graph):
     """Names of the layers that can become adaptive."""
     return [
         name
-        for name in depth_sites(model)
-        if any(isinstance(la, layers.Dense) for la in _parts(model.get_layer(name)))
+        for name in graph.depths
+        if any(
+            isinstance(la, layers.Dense) for la in _parts(graph.model.get_layer(name))
+        )
     ]
 
 

@@ -1,13 +1,12 @@
 """AutoFT: per instance, choose between frozen and fine-tuned parameters."""
 
 import functools
-import re
 
 import numpy as np
 
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.layers import GumbelRouter, Route
-from tf_ctr.surgery.graph import depth_sites, embedding_calls, number_embeddings
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import FROZEN, ROUTE
 from tf_ctr.surgery.rebuild import (
     copy_layer,
@@ -17,7 +16,6 @@ from tf_ctr.surgery.rebuild import (
     look_up,
     rebuild,
 )
-from tf_ctr.surgery.routes import has_routes
 from tf_ctr.surgery.towers import silence
 
 
@@ -93,7 +91,16 @@ def autoft(
     >>> [layer.name for layer in autoft(source).layers]
     ['age', 'deep_0_frozen', 'deep_0', 'deep_router', 'deep_0_route', 'click']
     """
-    embeddings, components = field_embeddings(source), layer_components(source)
+    graph = Graph(source)
+    if graph.routes:
+        raise ValueError(
+            explain(
+                "a source with one copy of each layer",
+                f"'{source.name}', which autoft made",
+                "start from the model that autoft was given, or use fine_tune",
+            )
+        )
+    embeddings, components = graph.embeddings, graph.components
     which = _check_which(which, embeddings, components)
     router = functools.partial(
         _router,
@@ -145,40 +152,6 @@ def _router(component, num_decisions, seed, **arguments):
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     name = f"{component}_router"
     return GumbelRouter(num_decisions, seed=seed, name=name, **arguments)
-
-
-def field_embeddings(source):
-    """Returns `{field: layer name}` of tables and of embedded numbers."""
-    return embedding_calls(source) | number_embeddings(source)
-
-
-def layer_components(source):
-    """Groups the hidden layers by name prefix: one policy network each.
-
-    Args:
-        source: A functional model.
-
-    Returns:
-        `{component: [layer names]}`, e.g. `{"deep": ["deep_0", "deep_1"]}`.
-
-    Raises:
-        ValueError: If `source` is made by `autoft`, or is not a functional model with
-            dict inputs.
-    """
-    if has_routes(source):
-        raise ValueError(
-            explain(
-                "a source with one copy of each layer",
-                f"'{source.name}', which autoft made",
-                "start from the model that autoft was given, or use fine_tune",
-            )
-        )
-    components, embeddings = {}, field_embeddings(source).values()
-    for site in depth_sites(source):
-        if site in embeddings:
-            continue
-        components.setdefault(re.sub(r"_\d+$", "", site), []).append(site)
-    return components
 
 
 def _check_which(which, embeddings, components):

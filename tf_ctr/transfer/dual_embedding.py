@@ -3,7 +3,7 @@
 from keras import layers
 
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.surgery.graph import embedding_calls
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.joining import add_before_activation
 from tf_ctr.surgery.names import DUAL
 from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
@@ -83,10 +83,10 @@ def dual_embedding(source, target=None, fields=None):
 
 def _tables(source, target, inputs, fields):
     """Returns `{field: its table in the source}`."""
-    ours = embedding_calls(target)
+    ours, theirs = (Graph(each).tables_by_field for each in (target, source))
     both = {
         field: table
-        for field, table in embedding_calls(source).items()
+        for field, table in theirs.items()
         if field in ours and len(inputs[field].shape) == 1
     }
     for field in fields or ():
@@ -99,7 +99,7 @@ def _tables(source, target, inputs, fields):
         raise ValueError(
             explain(
                 "a field with one id per example that both models embed",
-                f"source {list(embedding_calls(source))}, target {list(ours)}",
+                f"source {list(theirs)}, target {list(ours)}",
                 "name such a field",
             )
         )

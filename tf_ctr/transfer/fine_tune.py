@@ -3,7 +3,7 @@
 import glob
 
 from tf_ctr.errors import check_name, explain, unknown_name
-from tf_ctr.surgery.graph import embedding_calls
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import freeze_layers, set_learning_rate_multipliers
 from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.warm_start import warm_start
@@ -94,7 +94,7 @@ def _left_out(source, which):
     """Patterns of the layers of the source that the target does not start from."""
     if which == "all":
         return ()
-    tables = embedding_calls(source)
+    tables = Graph(source).tables_by_field
     if isinstance(which, str) and which != "embeddings":
         raise ValueError(unknown_name("part of a model", which, PARTS))
     fields = tables if which == "embeddings" else which

@@ -5,7 +5,7 @@ import keras
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.layers import SnapshotAggregation, SnapshotTable
-from tf_ctr.surgery.graph import graph_calls, table_fields
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.rebuild import inputs_like, rebuild
 
 HISTORICAL, SNAPSHOTS, AGGREGATION = "_historical", "_snapshots", "_aggregation"
@@ -118,7 +118,7 @@ def historical_tables(model):
         ValueError: If a field has several, as in a model of several towers.
     """
     tables = {la.name: la for la in model.layers if isinstance(la, SnapshotTable)}
-    calls = [(name, args[0]) for name, args in graph_calls(model) if name in tables]
+    calls = [(name, args[0]) for name, args in Graph(model).calls if name in tables]
     found = {field: tables[name] for name, field in calls}
     if len(found) < len(calls):
         raise ValueError(
@@ -155,7 +155,7 @@ def _checked(schema, fields):
 
 def _tables(model, extras):
     """Returns `{table of the backbone: the extra field that is looked up in it}`."""
-    fields = table_fields(model)
+    fields = Graph(model).fields_by_table
     tables = {
         table: extra for extra in extras for table in fields if fields[table] == [extra]
     }

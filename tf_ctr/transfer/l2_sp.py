@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from tf_ctr.errors import check_name, explain
-from tf_ctr.surgery.graph import is_table, table_fields
+from tf_ctr.surgery.graph import Graph, is_table
 from tf_ctr.transfer.fine_tune import fine_tune
 
 
@@ -130,7 +130,7 @@ class L2SPModel(keras.Model):
         self.alpha = alpha
         self.beta = beta
         self.new = list(new)
-        self._table_fields = table_fields(self)
+        self._table_fields = Graph(self).fields_by_table
         self._start = [
             self.add_weight(
                 shape=weight.shape,

@@ -4,7 +4,7 @@ import keras
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.layers import DomainGate, HistoryAttention
-from tf_ctr.surgery.graph import embedding_calls
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import FROZEN
 from tf_ctr.surgery.rebuild import inputs_like, look_up, rebuild
 
@@ -61,7 +61,7 @@ def natr(source, item, history, attention_units=None):
     >>> [la.name for la in natr(source, "item", "history").layers if la.weights][:2]
     ['item_embedding', 'item_embedding_frozen']
     """
-    tables = embedding_calls(source)
+    tables = Graph(source).tables_by_field
     _check_fields(tables, item, history)
     inputs = inputs_like(source)
     rows = look_up(source, inputs, tables)

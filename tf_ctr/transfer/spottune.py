@@ -1,6 +1,7 @@
 """SpotTune: per instance, choose between frozen and fine-tuned layers."""
 
-from tf_ctr.transfer.autoft import autoft, layer_components
+from tf_ctr.surgery.graph import Graph
+from tf_ctr.transfer.autoft import autoft
 
 
 def spottune(source, **options):
@@ -32,4 +33,4 @@ def spottune(source, **options):
     >>> [la.name for la in spottune(source, seed=1).layers if "router" in la.name]
     ['deep_router']
     """
-    return autoft(source, which=tuple(layer_components(source)), **options)
+    return autoft(source, which=tuple(Graph(source).components), **options)

@@ -16,7 +16,7 @@ from tf_ctr.layers import (
     TargetAttention,
     TransformerEncoder,
 )
-from tf_ctr.surgery.graph import depth_sites
+from tf_ctr.surgery.graph import Graph
 from tf_ctr.transfer import autoft, fine_tune
 
 B, T, D = 6, 9, 4
@@ -436,7 +436,7 @@ def test_taobao_attends_with_item_to_history_and_category_to_its_history():
 
 def test_attentions_are_depth_sites_and_pooling_is_gone():
     model = taobao(schema(), categories=CATEGORIES, recent_length=3, **SMALL)
-    assert depth_sites(model) == [
+    assert Graph(model).depths == [
         name
         for name in [layer.name for layer in model.layers]
         if name.endswith(("_encoder", "_attention", "_sim", "_eta", "deep_0"))
