@@ -22,8 +22,8 @@ from tests.support.exported import tree, user_model, user_schema
 from tf_ctr.backbones import dcn
 from tf_ctr.export import export, saved_model
 from tf_ctr.serving.labels.models_config import read_labels, write_labels
-from tf_ctr.serving.wire.protos import parse_batching_parameters
-from tf_ctr.serving.wire.requests import click_of
+from tf_ctr.serving.rules.batching import parse_batching_parameters
+from tf_ctr.serving.wire.signatures import click_of
 
 SIZES = (1, 3, 5)
 SIGNATURES = [

@@ -12,15 +12,14 @@ from tensorflow_serving.apis import prediction_log_pb2
 import tf_ctr
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.rules import rows
+from tf_ctr.serving.rules.batching import parse_batching_parameters
 from tf_ctr.serving.rules.conformance import check, require_conformant
 from tf_ctr.serving.rules.files import check_files
 from tf_ctr.serving.rules.findings import errors
 from tf_ctr.serving.rules.graph import check_graph
 from tf_ctr.serving.rules.signatures import check_signatures
-from tf_ctr.serving.rules.warmup import serialized_examples
 from tf_ctr.serving.wire import protos
-from tf_ctr.serving.wire.json import example_feeds, predict_feeds
-from tf_ctr.serving.wire.protos import parse_batching_parameters
+from tf_ctr.serving.wire.json import read_examples, read_predict
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +206,8 @@ def test_the_context_goes_into_examples_that_lack_it():
     context["item"].int64_list.value.append(1)
     own = merged.examples.add().features.feature
     own["item"].int64_list.value.append(7)
-    example = tf.train.Example.FromString(serialized_examples(request.input)[0])
+    _, inputs = protos.read_request(request)
+    [example] = map(tf.train.Example.FromString, inputs["inputs"])
     features = example.features.feature
     assert features["user"].bytes_list.value == [b"ann"]
     assert features["item"].int64_list.value == [7]
@@ -394,10 +394,10 @@ def test_json_rows_and_columns_are_the_same_tensors():
     rows_body = {"instances": [{"item": 7, "tags": ["a"]}, {"item": 8, "tags": ["b"]}]}
     columns = {"inputs": {"item": [7, 8], "tags": [["a"], [{"b64": "Yg=="}]]}}
     for body in (rows_body, columns):
-        name, feeds = predict_feeds(body, BOTH)
+        name, inputs = read_predict(body, BOTH)
         assert name == "serving_default"
-        assert feeds["item"].dtype == np.int64 and feeds["item"].tolist() == [7, 8]
-        assert feeds["tags"].tolist() == [[b"a"], [b"b"]]
+        assert inputs["item"].dtype == np.int64 and inputs["item"].tolist() == [7, 8]
+        assert inputs["tags"].tolist() == [[b"a"], [b"b"]]
 
 
 @pytest.mark.parametrize(
@@ -422,7 +422,7 @@ def test_json_rows_and_columns_are_the_same_tensors():
 )
 def test_json_that_the_server_refuses(body, words):
     with pytest.raises(ValueError, match=words):
-        predict_feeds(body, BOTH)
+        read_predict(body, BOTH)
 
 
 def test_json_examples_take_the_context_and_tell_integers_from_floats():
@@ -430,14 +430,16 @@ def test_json_examples_take_the_context_and_tell_integers_from_floats():
         "examples": [{"item": [7, 8]}, {"item": 9, "age": 1}],
         "context": {"age": 2.5, "user": "ann"},
     }
-    first, second = map(tf.train.Example.FromString, example_feeds(body))
+    name, inputs = read_examples(body, "classify")
+    assert name == "classify"
+    first, second = map(tf.train.Example.FromString, inputs["inputs"])
     assert first.features.feature["item"].int64_list.value == [7, 8]
     assert first.features.feature["age"].float_list.value == [2.5]
     assert first.features.feature["user"].bytes_list.value == [b"ann"]
     assert second.features.feature["age"].int64_list.value == [1]
     for wrong in ({}, {"examples": []}, {"examples": [{}], "rows": 1}):
         with pytest.raises(ValueError, match="Expected"):
-            example_feeds(wrong)
+            read_examples(wrong, "classify")
 
 
 def test_requests_are_json(exported):

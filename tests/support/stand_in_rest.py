@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2
 
 from tf_ctr.serving.version import signatures
-from tf_ctr.serving.wire.json import example_feeds, predict_feeds
+from tf_ctr.serving.wire.json import read_examples, read_predict
 
 PATH = re.compile(
     r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
@@ -45,8 +45,8 @@ def _metadata(response):
 
 
 def _predict(loaded, request):
-    name, feeds = predict_feeds(request, signatures(loaded.meta_graph))
-    outputs = {key: _json(values) for key, values in loaded(name, feeds).items()}
+    name, inputs = read_predict(request, signatures(loaded.meta_graph))
+    outputs = {key: _json(values) for key, values in loaded(name, inputs).items()}
     single = next(iter(outputs.values())) if len(outputs) == 1 else None
     if "inputs" in request:
         return {"outputs": outputs if single is None else single}
@@ -58,19 +58,14 @@ def _predict(loaded, request):
 
 
 def _classify(loaded, request):
-    outputs = _run_examples(loaded, request, "classify")
+    outputs = loaded(*read_examples(request, "classify"))
     pairs = zip(_json(outputs["classes"]), _json(outputs["scores"]), strict=True)
     return {"results": [list(zip(*pair, strict=True)) for pair in pairs]}
 
 
 def _regress(loaded, request):
-    outputs = _run_examples(loaded, request, "regress")
+    outputs = loaded(*read_examples(request, "regress"))
     return {"results": _json(outputs["outputs"].reshape(-1))}
-
-
-def _run_examples(loaded, request, default):
-    examples = np.array(example_feeds(request), object)
-    return loaded(request.get("signature_name", default), {"inputs": examples})
 
 
 def _json(values):

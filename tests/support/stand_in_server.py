@@ -11,7 +11,6 @@ import json
 import threading
 
 import grpc
-import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow_serving.apis import (
@@ -26,8 +25,8 @@ from tensorflow_serving.apis import (
 
 from tests.support.stand_in_rest import answer
 from tf_ctr.serving.loaders.session import SessionLoader
-from tf_ctr.serving.rules.warmup import serialized_examples
 from tf_ctr.serving.version import signatures
+from tf_ctr.serving.wire.protos import read_request
 
 
 class NotServedError(LookupError):
@@ -148,16 +147,13 @@ class _Service(
         return self._server.find(spec.name, version, label)
 
     def _predict(self, request):
-        feeds = {name: tf.make_ndarray(p) for name, p in request.inputs.items()}
-        _, loaded = self._find(request.model_spec)
-        name = request.model_spec.signature_name or "serving_default"
         response = predict_pb2.PredictResponse()
-        for key, values in loaded(name, feeds).items():
+        for key, values in self._run(request).items():
             response.outputs[key].CopyFrom(tf.make_tensor_proto(values))
         return response
 
     def _classify(self, request):
-        outputs = self._run_examples(request, "classify")
+        outputs = self._run(request)
         response = classification_pb2.ClassificationResponse()
         for labels, scores in zip(outputs["classes"], outputs["scores"], strict=True):
             row = response.result.classifications.add()
@@ -167,15 +163,13 @@ class _Service(
 
     def _regress(self, request):
         response = regression_pb2.RegressionResponse()
-        for value in self._run_examples(request, "regress")["outputs"].reshape(-1):
+        for value in self._run(request)["outputs"].reshape(-1):
             response.result.regressions.add(value=value)
         return response
 
-    def _run_examples(self, request, default):
+    def _run(self, request):
         _, loaded = self._find(request.model_spec)
-        examples = np.array(serialized_examples(request.input), object)
-        name = request.model_spec.signature_name or default
-        return loaded(name, {"inputs": examples})
+        return loaded(*read_request(request))
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

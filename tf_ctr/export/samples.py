@@ -9,8 +9,15 @@ import tensorflow as tf
 from google.protobuf import text_format
 
 from tf_ctr.serving.wire import protos
-from tf_ctr.serving.wire.names import CANDIDATES, DEFAULT, EXAMPLES, STRING_IDS
-from tf_ctr.serving.wire.requests import request, signature_inputs, signature_names
+from tf_ctr.serving.wire.protos import request
+from tf_ctr.serving.wire.signatures import (
+    CANDIDATES,
+    DEFAULT,
+    EXAMPLES,
+    STRING_IDS,
+    signature_inputs,
+    signature_names,
+)
 
 NUM_ROWS = 3
 

@@ -11,7 +11,7 @@ from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
 from tf_ctr.errors import explain
 from tf_ctr.export.signatures import signature_functions
 from tf_ctr.inference.candidates import candidate_model
-from tf_ctr.serving.wire.names import CLASSIFY, REGRESS
+from tf_ctr.serving.wire.signatures import CLASSIFY, REGRESS
 
 METHOD_NAMES = {
     CLASSIFY: "tensorflow/serving/classify",

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_ctr.data.examples import parse_examples
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.serving.wire.names import (
+from tf_ctr.serving.wire.signatures import (
     CANDIDATES,
     CLASSES,
     CLASSIFY,
@@ -74,7 +74,7 @@ def signature_functions(schema, encode, predict, predict_candidates, item_fields
             _examples("inputs"),
         ),
     }
-    if has_integer_ids(fields):
+    if has_integer_ids(schema):
         text = {field.name: string_spec(field, raw[field.name]) for field in fields}
         functions[STRING_IDS] = (lambda f: score(_integers(f, fields)), text)
     if predict_candidates is not None:

@@ -15,7 +15,7 @@ from tf_ctr.serving.version import (
     load_saved_model,
     load_schema,
 )
-from tf_ctr.serving.wire.requests import click_of
+from tf_ctr.serving.wire.signatures import click_of
 
 NUM_ROWS = 256
 

@@ -26,8 +26,9 @@ from tf_ctr.serving.version import (
     shape,
     signatures,
 )
-from tf_ctr.serving.wire.names import CANDIDATES, DEFAULT
-from tf_ctr.serving.wire.requests import (
+from tf_ctr.serving.wire.signatures import (
+    CANDIDATES,
+    DEFAULT,
     click_of,
     rows_of,
     signature_inputs,

@@ -1,15 +1,56 @@
-"""What went wrong between a client and the server, as exceptions that explain it."""
+"""The exceptions for calls that fail, each with its explanation."""
+
+from typing import Any, NamedTuple
 
 from tf_ctr.errors import explain
 
+
+class Kind(NamedTuple):
+    """How a failure is told.
+
+    Attributes:
+        error: The class of the exception.
+        expected: What the call expected of the server.
+        fix: What to do about it.
+    """
+
+    error: type[Exception]
+    expected: str
+    fix: str
+
+
+REFUSED = Kind(
+    ValueError,
+    "a request that {model!r} takes",
+    "look at client.signatures() for names, dtypes and shapes",
+)
+# By the name of a gRPC status code.
 KINDS = {
-    "UNAVAILABLE": ConnectionError,
-    "DEADLINE_EXCEEDED": TimeoutError,
-    "NOT_FOUND": LookupError,
-    "INVALID_ARGUMENT": ValueError,
-    "FAILED_PRECONDITION": ValueError,
-    "OUT_OF_RANGE": ValueError,
+    "UNAVAILABLE": Kind(
+        ConnectionError,
+        "TF Serving to answer at {address}",
+        "start the server or correct the address; 8500 is the port of gRPC, 8501 "
+        "that of REST",
+    ),
+    "DEADLINE_EXCEEDED": Kind(
+        TimeoutError,
+        "an answer of {address} within {timeout} s",
+        "send fewer rows, pass a larger timeout, or have the server warm up",
+    ),
+    "NOT_FOUND": Kind(
+        LookupError,
+        "a version of {model!r} that {address} serves",
+        "look at client.status() for the versions, and at models.config for the labels",
+    ),
+    "INVALID_ARGUMENT": REFUSED,
+    "FAILED_PRECONDITION": REFUSED,
+    "OUT_OF_RANGE": REFUSED,
 }
+OTHER = Kind(
+    RuntimeError,
+    "{model!r} to answer without an error",
+    "look at the log of the server",
+)
 # Status codes of the REST API that stand for codes of gRPC.
 HTTP = {
     400: "INVALID_ARGUMENT",
@@ -18,30 +59,16 @@ HTTP = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-EXPECTED = {
-    ConnectionError: "TF Serving to answer at {address}",
-    TimeoutError: "an answer of {address} within {timeout} s",
-    LookupError: "a version of {model!r} that {address} serves",
-    ValueError: "a request that {model!r} takes",
-    RuntimeError: "{model!r} to answer without an error",
-}
-FIX = {
-    ConnectionError: "start the server or mend the address; 8500 is the port of gRPC, "
-    "8501 that of REST",
-    TimeoutError: "send fewer rows, pass a larger timeout, or have the server warm up",
-    LookupError: "look at client.status() for the versions, and at models.config for "
-    "the labels",
-    ValueError: "look at client.signatures() for names, dtypes and shapes",
-    RuntimeError: "look at the log of the server",
-}
 
 
-def failure(code, details, address, model, timeout):
+def failure(
+    code: str, details: Any, address: str, model: str, timeout: float
+) -> Exception:
     """Returns the exception for a failed call.
 
     Args:
         code: Name of a gRPC status code, e.g. `"NOT_FOUND"`.
-        details: What the server or the network said.
+        details: What the server or the network said; shown as text.
         address: Where the call went.
         model: The name of the model.
         timeout: Seconds that the call had.
@@ -54,18 +81,6 @@ def failure(code, details, address, model, timeout):
     Received: NOT_FOUND: no version 9.
     Fix: look at client.status() for the versions, and at models.config for the labels.
     """
-    kind = KINDS.get(code, RuntimeError)
-    expected = EXPECTED[kind].format(address=address, model=model, timeout=timeout)
-    return kind(explain(expected, f"{code}: {details}".rstrip("."), FIX[kind]))
-
-
-def check_choice(version, label):
-    """Raises if both a version and a label are given."""
-    if version is not None and label is not None:
-        raise ValueError(
-            explain(
-                "a version or a label",
-                f"version={version} and label={label!r}",
-                "pass one of them, or none for the newest version",
-            )
-        )
+    kind = KINDS.get(code, OTHER)
+    expected = kind.expected.format(address=address, model=model, timeout=timeout)
+    return kind.error(explain(expected, f"{code}: {details}".rstrip("."), kind.fix))

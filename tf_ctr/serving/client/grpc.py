@@ -1,10 +1,16 @@
 """A client of TF Serving by gRPC, the path of least overhead."""
 
+from typing import TYPE_CHECKING, Any, Self
+
 import tensorflow as tf
 
+from tf_ctr.features import Schema
 from tf_ctr.serving.client.base import Client
 from tf_ctr.serving.client.failures import failure
 from tf_ctr.serving.wire import protos
+
+if TYPE_CHECKING:
+    import grpc
 
 
 class GrpcClient(Client):
@@ -13,10 +19,10 @@ class GrpcClient(Client):
     Args:
         model: The name of the model on the server.
         address: Host and port.
-        schema: The `tf_ctr.Schema` of the model, to fill missing values and pad lists.
-            Without it rows must be complete.
+        schema: The schema of the model, to fill missing values and pad lists. Without
+            it rows must be complete.
         timeout: Seconds that a call may take, unless it says otherwise.
-        credentials: `grpc.ChannelCredentials`; a connection in the clear for `None`.
+        credentials: Credentials of the channel; `None` connects without encryption.
 
     Raises:
         ImportError: If `tensorflow-serving-api` is not installed.
@@ -31,11 +37,11 @@ class GrpcClient(Client):
 
     def __init__(
         self,
-        model,
-        address="localhost:8500",
-        schema=None,
-        timeout=5.0,
-        credentials=None,
+        model: str,
+        address: str = "localhost:8500",
+        schema: Schema | None = None,
+        timeout: float = 5.0,
+        credentials: "grpc.ChannelCredentials | None" = None,
     ):
         super().__init__(model, schema, timeout)
         predictions = protos.load("apis.prediction_service_pb2_grpc")
@@ -52,27 +58,23 @@ class GrpcClient(Client):
         self._predictions = predictions.PredictionServiceStub(self._channel)
         self._models = models.ModelServiceStub(self._channel)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Closes the connection."""
         self._channel.close()
 
     def _predict(self, inputs, signature, choice):
-        request = protos.load("apis.predict_pb2").PredictRequest()
-        for name, values in inputs.items():
-            dtype = tf.string if values.dtype.kind in "OS" else None
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(values, dtype))
+        request = protos.predict_request(inputs)
         answer = self._call(self._predictions.Predict, request, choice, signature)
         return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}
 
     def _classify(self, examples, context, choice):
-        request = protos.load("apis.classification_pb2").ClassificationRequest()
-        _fill(request.input, examples, context)
+        request = protos.examples_request("classify", examples, context)
         answer = self._call(self._predictions.Classify, request, choice, "classify")
         return [
             {each.label: each.score for each in row.classes}
@@ -80,8 +82,7 @@ class GrpcClient(Client):
         ]
 
     def _regress(self, examples, context, choice):
-        request = protos.load("apis.regression_pb2").RegressionRequest()
-        _fill(request.input, examples, context)
+        request = protos.examples_request("regress", examples, context)
         answer = self._call(self._predictions.Regress, request, choice, "regress")
         return [each.value for each in answer.result.regressions]
 
@@ -101,25 +102,16 @@ class GrpcClient(Client):
         return dict(found.signature_def)
 
     def _call(self, method, request, choice, signature=""):
-        version, label, timeout = choice
-        timeout = self.timeout if timeout is None else timeout
+        timeout = self.timeout if choice.timeout is None else choice.timeout
         request.model_spec.name = self.model
         request.model_spec.signature_name = signature
-        if version is not None:
-            request.model_spec.version.value = version
-        if label is not None:
-            request.model_spec.version_label = label
+        if choice.version is not None:
+            request.model_spec.version.value = choice.version
+        if choice.label is not None:
+            request.model_spec.version_label = choice.label
         try:
             return method(request, timeout=timeout)
         except self._error as error:
-            self._forget()
+            self._forget_signatures()
             code, details = error.code().name, error.details()
             raise failure(code, details, self.address, self.model, timeout) from error
-
-
-def _fill(message, examples, context):
-    if context is None:
-        message.example_list.examples.extend(examples)
-    else:
-        message.example_list_with_context.examples.extend(examples)
-        message.example_list_with_context.context.CopyFrom(context)

@@ -1,27 +1,38 @@
 """Rows of a user as the input tensors of a signature."""
 
 import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
+from tf_ctr.features import Schema
+
+# A frame, a list with a dict per row, or a dict of columns; a dict without any list
+# is one row.
+Rows: TypeAlias = pd.DataFrame | list[dict[str, Any]] | Mapping[str, Any]
 
 
-def to_inputs(rows, signature, schema=None) -> dict:
-    """Returns rows as `{input: array}` of the dtypes and ranks of a signature.
+def to_inputs(
+    rows: Rows, signature: meta_graph_pb2.SignatureDef, schema: Schema | None = None
+) -> dict[str, np.ndarray]:
+    """Returns rows as `{input: array}`, with the dtypes and ranks of a signature.
 
     Args:
         rows: A frame, a list of dicts (one per row), or a dict of columns; a dict
             without any list is one row.
-        signature: A `SignatureDef`.
-        schema: The `tf_ctr.Schema` of the model. It fills missing values and pads lists
-            of different lengths, where the signature takes the schema's raw fields.
+        signature: The signature.
+        schema: The schema of the model. It fills missing values and pads lists of
+            different lengths, where the signature takes the schema's raw fields.
 
     Raises:
-        ValueError: For a missing input, columns of different lengths, missing values or
-            lists of different lengths without a schema, or values of a wrong dtype.
+        ValueError: For a missing input or columns of different lengths; without a
+            schema, for missing values or lists of different lengths; for values of a
+            wrong dtype.
         TypeError: For rows of another kind; with a schema, as `Schema.raw_columns`.
     """
     columns = _columns(rows)
@@ -41,20 +52,20 @@ def to_inputs(rows, signature, schema=None) -> dict:
         for name, info in signature.inputs.items()
     }
     if len({len(values) for values in arrays.values()}) > 1:
-        rows = {name: len(values) for name, values in arrays.items()}
+        lengths = {name: len(values) for name, values in arrays.items()}
         raise ValueError(
-            explain("as many values of every input", rows, "give one per row")
+            explain("as many values of every input", lengths, "give one per row")
         )
     return arrays
 
 
-def check_names(names, signature):
-    """Raises if a name is no input of a signature, with the names there are."""
-    for name in sorted(set(names) - set(signature.inputs)):
-        raise ValueError(unknown_name("field", name, signature.inputs))
+def check_fields(names: Iterable[str], signature: meta_graph_pb2.SignatureDef) -> None:
+    """Raises, listing the valid names, unless all names are inputs of a signature."""
+    for name in sorted(names):
+        check_name("field", name, signature.inputs)
 
 
-def with_context(rows, context) -> dict:
+def with_context(rows: Rows, context: Mapping[str, Any]) -> dict[str, Any]:
     """Returns rows as columns, with the values that all of them share.
 
     Args:
@@ -67,9 +78,10 @@ def with_context(rows, context) -> dict:
 
 
 def _columns(rows):
+    """Rows of any form as `{name: list of values}`."""
     if isinstance(rows, pd.DataFrame):
         return {str(name): rows[name].tolist() for name in rows.columns}
-    if isinstance(rows, dict):
+    if isinstance(rows, Mapping):
         single = all(np.ndim(value) == 0 for value in rows.values())
         return {k: [v] if single else _listed(v) for k, v in rows.items()}
     if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
@@ -77,7 +89,7 @@ def _columns(rows):
         return {name: [row.get(name) for row in rows] for name in names}
     raise TypeError(
         explain(
-            "a frame, a list of dicts or a dict of columns, with a row at least",
+            "a frame, a list of dicts or a dict of columns, with at least one row",
             type(rows).__name__ if rows is not None and len(rows) else repr(rows),
             'pass e.g. [{"user": "ann", "item": 7}]',
         )
@@ -99,6 +111,7 @@ def _takes_fields(signature, schema):
 
 
 def _array(values, info, name):
+    """A column as an array of the dtype and rank of a `TensorInfo`."""
     dtype, rank = tf.as_dtype(info.dtype), len(info.tensor_shape.dim)
     array = np.array(values, object)  # Lists of different lengths stay lists.
     missing = pd.isna(array)
@@ -107,7 +120,7 @@ def _array(values, info, name):
     if array.ndim != rank or (missing.any() and not dtype.is_floating):
         raise ValueError(
             explain(
-                f"{name!r} of {rank} dimensions, lists of one length, without missing "
+                f"{name!r} with {rank} dimensions, lists of one length and no missing "
                 "values",
                 repr(values)[:80],
                 "pass schema= to the client, or fill and pad with the field's padding",
@@ -117,6 +130,7 @@ def _array(values, info, name):
 
 
 def _cast(array, dtype, name):
+    # NumPy would turn 7.5 into 7, "7" into 7 and True into 1.
     kinds = str | bytes if dtype == tf.string else numbers.Real
     kinds = numbers.Integral if dtype.is_integer else kinds
     wrong = [v for v in array.flat if not isinstance(v, kinds) or isinstance(v, bool)]

@@ -11,12 +11,14 @@ import tensorflow as tf
 from google.protobuf import json_format
 
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 from tf_ctr.serving.client.base import Client
 from tf_ctr.serving.client.failures import HTTP, failure
 from tf_ctr.serving.wire import protos
 from tf_ctr.serving.wire.json import json_example, json_values
 
-# No server, one that speaks no HTTP, such as the port of gRPC, or another service.
+# Raised where there is no server, where it speaks no HTTP (as on the port of gRPC), and
+# for the answers of another service.
 NO_ANSWER = (
     urllib.error.URLError,
     http.client.HTTPException,
@@ -33,8 +35,8 @@ class RestClient(Client):
     Args:
         model: The name of the model on the server.
         url: Scheme, host and port.
-        schema: The `tf_ctr.Schema` of the model, to fill missing values and pad lists.
-            Without it rows must be complete.
+        schema: The schema of the model, to fill missing values and pad lists. Without
+            it rows must be complete.
         timeout: Seconds that a call may take, unless it says otherwise.
 
     Raises:
@@ -49,7 +51,13 @@ class RestClient(Client):
     ConnectionError: Expected TF Serving to answer at http://localhost:1...
     """
 
-    def __init__(self, model, url="http://localhost:8501", schema=None, timeout=5.0):
+    def __init__(
+        self,
+        model: str,
+        url: str = "http://localhost:8501",
+        schema: Schema | None = None,
+        timeout: float = 5.0,
+    ):
         super().__init__(model, schema, timeout)
         if not url.startswith(("http://", "https://")):
             raise ValueError(
@@ -86,20 +94,20 @@ class RestClient(Client):
         json_format.ParseDict(answer, found, ignore_unknown_fields=True)
         return dict(found.signature_def)
 
-    def _call(self, what, choice, key, body=None):
-        version, label, timeout = choice
-        timeout = self.timeout if timeout is None else timeout
+    def _call(self, path, choice, key, body=None):
+        """Returns one key of the answer; posts `body` if there is one."""
+        timeout = self.timeout if choice.timeout is None else choice.timeout
         url = f"{self.url}/v1/models/{_quoted(self.model)}"
-        if version is not None:
-            url += f"/versions/{int(version)}"
-        if label is not None:
-            url += f"/labels/{_quoted(label)}"
+        if choice.version is not None:
+            url += f"/versions/{int(choice.version)}"
+        if choice.label is not None:
+            url += f"/labels/{_quoted(choice.label)}"
         data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(url + what, data, timeout) as answer:
+            with urllib.request.urlopen(url + path, data, timeout) as answer:
                 return json.load(answer)[key]
         except urllib.error.HTTPError as error:
-            self._forget()
+            self._forget_signatures()
             code = HTTP.get(error.code, f"HTTP {error.code}")
             details = _message(error)
         except TimeoutError as error:

@@ -1,27 +1,31 @@
 """Rules for the request samples: each must be answered."""
 
 import json
+import pathlib
+from collections.abc import Iterator
 
-import numpy as np
 from google.protobuf import text_format
 
-from tf_ctr.serving.rules.findings import error, note
+from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.rules.findings import Finding, error, note
 from tf_ctr.serving.rules.warmup import run_request
 from tf_ctr.serving.version import signatures
 from tf_ctr.serving.wire import protos
-from tf_ctr.serving.wire.json import example_feeds, predict_feeds
+from tf_ctr.serving.wire.json import read_examples, read_predict
 
 RULE = "requests"
 FOLDER = "assets.extra/requests"
 
+# Only the first has `inputs`, so that no other request is taken for it. Requests to
+# regress have the fields of those to classify.
+MESSAGES = (
+    ("apis.predict_pb2", "PredictRequest"),
+    ("apis.classification_pb2", "ClassificationRequest"),
+)
 
-def check_requests(version, loaded):
-    """Yields samples beside a version that its signatures do not answer.
 
-    Args:
-        version: `pathlib.Path` of the version.
-        loaded: Its `SessionLoader`.
-    """
+def check_requests(version: pathlib.Path, loaded: SessionLoader) -> Iterator[Finding]:
+    """Yields the samples beside a version that its signatures do not answer."""
     for file in sorted((version / FOLDER).glob("*")):
         try:
             if file.suffix == ".json":
@@ -34,17 +38,16 @@ def check_requests(version, loaded):
             yield error(RULE, f"{file.name} fails: {problem}")
 
 
-def _run_json(body, loaded, stem):
+def _run_json(body, loaded, name):
     if isinstance(body, dict) and "examples" in body:
-        examples = np.array(example_feeds(body), object)
-        loaded(body.get("signature_name", stem), {"inputs": examples})
+        loaded(*read_examples(body, name))
     else:
-        loaded(*predict_feeds(body, signatures(loaded.meta_graph)))
+        loaded(*read_predict(body, signatures(loaded.meta_graph)))
 
 
 def _run_proto(text, loaded):
-    for module, name in REQUESTS:
-        message = getattr(protos.load(module), name)()
+    for module, kind in MESSAGES:
+        message = getattr(protos.load(module), kind)()
         try:
             text_format.Parse(text, message)
         except text_format.ParseError as problem:
@@ -53,10 +56,3 @@ def _run_proto(text, loaded):
             run_request(message, loaded)
             return
     raise unread
-
-
-# Only the first has `inputs`, so that no other one is taken for it.
-REQUESTS = (
-    ("apis.predict_pb2", "PredictRequest"),
-    ("apis.classification_pb2", "ClassificationRequest"),
-)

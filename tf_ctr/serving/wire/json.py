@@ -1,17 +1,25 @@
-"""Tensors and examples as the JSON of the REST API."""
+"""The JSON of TF Serving's REST API: inputs as bodies, and back.
+
+Reading is as strict as the server's parser. Sources: TensorFlow Serving, RESTful API,
+"Predict API" and "Classify and Regress API"; `json_tensor.cc`.
+"""
 
 import base64
 import binascii
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import check_name, explain
+from tf_ctr.serving.wire.signatures import DEFAULT
 
 INTEGERS = {tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8}
 
 
-def json_values(array):
+def json_values(array: np.ndarray) -> Any:
     """Returns an array as nested lists; bytes that are no UTF-8 text as base64.
 
     Example:
@@ -22,14 +30,17 @@ def json_values(array):
     """
     if array.dtype.kind in "OS":
         flat = [_text(value) for value in array.ravel().tolist()]
-        return _nested(flat, array.shape)
+        # By hand: NumPy would look into the values.
+        for length in reversed(array.shape[1:]):
+            flat = [flat[i : i + length] for i in range(0, len(flat), length or 1)]
+        return flat if array.size else np.empty(array.shape).tolist()
     if array.dtype == np.float32:  # The shortest number that reads back the same.
         array = array.astype(str).astype("float64")
     return array.tolist()
 
 
-def json_example(example):
-    """Returns a `tf.train.Example` as `{feature: list}`, without empty ones.
+def json_example(example: tf.train.Example) -> dict[str, list[Any]]:
+    """Returns an example as `{feature: list}`, without empty features.
 
     The server tells integers from floats by the decimal point, which Python writes.
     """
@@ -43,28 +54,14 @@ def json_example(example):
     return values
 
 
-def _text(value):
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(value).decode()}
+def read_predict(
+    body: Any, signatures: Mapping[str, meta_graph_pb2.SignatureDef]
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Returns the signature and the inputs of the body of a `:predict` request.
 
-
-def _nested(flat, size):
-    """Lists of the shape `size`: NumPy would look into the values."""
-    for length in reversed(size[1:]):
-        flat = [flat[i : i + length] for i in range(0, len(flat), length or 1)]
-    return flat if np.prod(size) else np.empty(size).tolist()
-
-
-def predict_feeds(body, signatures):
-    """Returns the signature and the tensors of the body of a `:predict` request.
-
-    Row format `{"instances": [{input: value}]}` or column format `{"inputs": {input:
-    values}}`; the name of a single input may be left out. An integer tensor takes no
-    `1.0`, a string tensor takes text or `{"b64": ...}`, lists must be rectangular.
-
-    Source: TensorFlow Serving, RESTful API, "Predict API"; `json_tensor.cc`.
+    A body has rows, `{"instances": [{input: value}]}`, or columns, `{"inputs": {input:
+    values}}`. The name of a single input may be left out. An integer tensor takes no
+    `1.0`, a string tensor takes text or `{"b64": ...}`, and lists must be rectangular.
 
     Args:
         body: The parsed JSON.
@@ -77,57 +74,90 @@ def predict_feeds(body, signatures):
         ValueError: For a body that the server answers with status 400.
     """
     if not isinstance(body, dict):
-        refuse("a JSON object", type(body).__name__, 'write {"instances": [...]}')
+        raise _refusal(
+            "a JSON object", type(body).__name__, 'write {"instances": [...]}'
+        )
     formats = {"instances", "inputs"} & set(body)
     if len(formats) != 1:
-        refuse("either 'instances' or 'inputs'", sorted(body), "give one of them")
+        raise _refusal(
+            "either 'instances' or 'inputs'", sorted(body), "give one of them"
+        )
     if unknown := set(body) - {"instances", "inputs", "signature_name"}:
-        refuse("no further key", sorted(unknown), "remove it")
-    name = body.get("signature_name", "serving_default")
-    if not isinstance(name, str) or name not in signatures:
-        raise ValueError(unknown_name("signature", name, signatures))
+        raise _refusal("no further key", sorted(unknown), "remove it")
+    name = body.get("signature_name", DEFAULT)
+    check_name("signature", name if isinstance(name, str) else repr(name), signatures)
     inputs = signatures[name].inputs
     if "inputs" in body:
-        columns = _columns(body["inputs"], inputs)
+        columns = _by_input(body["inputs"], inputs)
     else:
-        columns = _of_rows(body["instances"], inputs)
-    return name, {key: tensor(columns[key], inputs[key], key) for key in inputs}
+        rows = [_by_input(row, inputs) for row in _rows(body, "instances")]
+        columns = {key: [row[key] for row in rows] for key in inputs}
+    return name, {key: _tensor(columns[key], inputs[key], key) for key in inputs}
 
 
-def _columns(given, inputs):
+def read_examples(body: Any, name: str) -> tuple[str, dict[str, np.ndarray]]:
+    """Returns the signature and the inputs of a `:classify` or `:regress` request.
+
+    Integers become int64 features, numbers with a decimal point float features, text
+    bytes. A feature of `context` is in every example that lacks it.
+
+    Args:
+        body: The parsed JSON.
+        name: The signature, if the body names none.
+
+    Returns:
+        `(name, {"inputs": serialized examples})`.
+
+    Raises:
+        ValueError: For a body that the server answers with status 400.
+    """
+    rows = _rows(body, "examples")
+    if unknown := set(body) - {"examples", "context", "signature_name"}:
+        raise _refusal("no further key", sorted(unknown), "remove it")
+    examples = [_example({**body.get("context", {}), **row}) for row in rows]
+    return body.get("signature_name", name), {"inputs": np.array(examples, object)}
+
+
+def _refusal(expected, received, fix):
+    """The error for what the server answers with status 400."""
+    return ValueError(explain(expected, received, fix))
+
+
+def _rows(body, key):
+    rows = body.get(key) if isinstance(body, dict) else None
+    if not isinstance(rows, list) or not rows:
+        received = repr(rows)[:80]
+        raise _refusal(f"a list of rows as {key!r}", received, "give at least one")
+    return rows
+
+
+def _by_input(given, inputs):
+    """The values by name of the input, which a single input does not need."""
     if not isinstance(given, dict) or "b64" in given:
         given = {next(iter(inputs)): given} if len(inputs) == 1 else {}
     if set(given) != set(inputs):
-        refuse(f"the inputs {sorted(inputs)}", sorted(given), "give each by its name")
+        expected = f"the inputs {sorted(inputs)}"
+        raise _refusal(expected, sorted(given), "give each by its name")
     return given
 
 
-def _of_rows(rows, inputs):
-    if not isinstance(rows, list) or not rows:
-        refuse("a list of rows as 'instances'", repr(rows)[:80], "give one at least")
-    columns = [_columns(row, inputs) for row in rows]
-    return {key: [row[key] for row in columns] for key in inputs}
-
-
-def tensor(values, info, name):
-    """Returns JSON values as an array of the dtype of a `TensorInfo`.
-
-    Raises:
-        ValueError: For values of another type, or lists that are not rectangular.
-    """
+def _tensor(values, info, name):
+    """JSON values as an array of the dtype of a `TensorInfo`."""
     dtype = tf.as_dtype(info.dtype)
     flat, size = [], _size(values)
     _flatten(values, size, flat, name)
     array = np.empty(len(flat), object if dtype == tf.string else dtype.as_numpy_dtype)
     for i, value in enumerate(flat):
         try:
-            array[i] = json_value(value, dtype, name)
+            array[i] = _element(value, dtype, name)
         except OverflowError:
-            refuse(f"{name!r} as {dtype.name}", value, "give an id in its range")
+            expected = f"{name!r} as {dtype.name}"
+            raise _refusal(expected, value, "give an id in its range") from None
     return array.reshape(size)
 
 
 def _size(values):
+    """The shape of nested lists, by the first element of each."""
     if not isinstance(values, list):
         return ()
     return (len(values), *(_size(values[0]) if values else ()))
@@ -137,7 +167,7 @@ def _flatten(values, size, flat, name):
     if not size and not isinstance(values, list):
         flat.append(values)
     elif not size or not isinstance(values, list) or len(values) != size[0]:
-        refuse(
+        raise _refusal(
             f"{name!r} with lists of one length",
             repr(values)[:80],
             "pad the lists of a request with the missing value",
@@ -147,14 +177,18 @@ def _flatten(values, size, flat, name):
             _flatten(each, size[1:], flat, name)
 
 
-def json_value(value, dtype, name):
-    """Returns one JSON value as an element of a tensor of `dtype`, or raises."""
+def _element(value, dtype, name):
+    """One JSON value as an element of a tensor."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if dtype == tf.string:
         if isinstance(value, str):
             return value.encode()
         if isinstance(value, dict) and set(value) == {"b64"}:
-            return _decoded(value["b64"], name)
+            try:
+                return base64.b64decode(value["b64"], validate=True)
+            except (binascii.Error, TypeError) as problem:
+                expected = f"{name!r} in base64"
+                raise _refusal(expected, problem, "encode it by base64") from None
     elif dtype in INTEGERS and number and isinstance(value, int):
         return value
     elif dtype == tf.bool and isinstance(value, bool):
@@ -162,44 +196,7 @@ def json_value(value, dtype, name):
     elif dtype.is_floating and number:
         return value
     fix = "write integers without a point" if dtype in INTEGERS else "convert it"
-    return refuse(f"{name!r} as {dtype.name}", repr(value)[:80], fix)
-
-
-def _decoded(text, name):
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, TypeError) as problem:
-        return refuse(f"{name!r} in base64", problem, "encode it by base64")
-
-
-def refuse(expected, received, fix):
-    """Raises what the server answers with status 400."""
-    raise ValueError(explain(expected, received, fix))
-
-
-def example_feeds(body):
-    """Returns the serialized examples of the body of `:classify` or `:regress`.
-
-    Integers become int64 features, numbers with a point float ones, text bytes. What
-    `context` holds goes into every example that lacks it.
-
-    Source: TensorFlow Serving, RESTful API, "Classify and Regress API".
-
-    Args:
-        body: The parsed JSON.
-
-    Returns:
-        A list of bytes.
-
-    Raises:
-        ValueError: For a body that the server answers with status 400.
-    """
-    rows = body.get("examples") if isinstance(body, dict) else None
-    if not isinstance(rows, list) or not rows:
-        refuse("a list of rows as 'examples'", repr(rows)[:80], "give one at least")
-    if unknown := set(body) - {"examples", "context", "signature_name"}:
-        refuse("no further key", sorted(unknown), "remove it")
-    return [_example({**body.get("context", {}), **row}) for row in rows]
+    raise _refusal(f"{name!r} as {dtype.name}", repr(value)[:80], fix)
 
 
 def _example(values):
@@ -214,5 +211,12 @@ def _feature(value, name):
         return tf.train.Feature(int64_list=tf.train.Int64List(value=flat))
     if all(isinstance(each, int | float) for each in flat):
         return tf.train.Feature(float_list=tf.train.FloatList(value=flat))
-    text = [json_value(each, tf.string, name) for each in flat]
+    text = [_element(each, tf.string, name) for each in flat]
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=text))
+
+
+def _text(value):
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(value).decode()}

@@ -1,37 +1,27 @@
-"""The messages of TF Serving, imported when first needed."""
+"""The gRPC messages of TF Serving: inputs as requests, and back."""
 
-import functools
 import importlib
+from collections.abc import Iterable, Mapping
+from types import ModuleType
 
-from google.protobuf import (
-    descriptor_pb2,
-    descriptor_pool,
-    message_factory,
-    text_format,
-    wrappers_pb2,
-)
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import Message
 
 from tf_ctr.errors import explain
+from tf_ctr.serving.wire.signatures import CLASSIFY, DEFAULT, REGRESS
 
-PACKAGE = "tf_ctr.serving"
-
-WRAPPERS = wrappers_pb2.DESCRIPTOR
-
-INT64, BOOL, STRING = "Int64Value", "BoolValue", "StringValue"
-
-FIELDS = {
-    "max_batch_size": INT64,
-    "batch_timeout_micros": INT64,
-    "max_enqueued_batches": INT64,
-    "num_batch_threads": INT64,
-    "thread_pool_name": STRING,
-    "enable_large_batch_splitting": BOOL,
-    "max_execution_batch_size": INT64,
+# The signatures whose requests hold examples, not tensors: module and message.
+OF_EXAMPLES = {
+    CLASSIFY: ("apis.classification_pb2", "ClassificationRequest"),
+    REGRESS: ("apis.regression_pb2", "RegressionRequest"),
 }
 
 
-def load(name):
+def load(name: str) -> ModuleType:
     """Returns a module of the package `tensorflow-serving-api`.
+
+    The package is an extra, so it is imported only where a message is needed.
 
     Args:
         name: Its name in `tensorflow_serving`, e.g. `"apis.predict_pb2"`.
@@ -56,58 +46,102 @@ def load(name):
         ) from error
 
 
-def parse_batching_parameters(text):
-    """Returns the `BatchingParameters` of `batching_params.pbtxt`.
+def request(name: str, inputs: Mapping[str, np.ndarray], model: str) -> Message:
+    """Returns the request that asks a signature for its outputs.
 
-    Source: tensorflow/serving, `session_bundle_config.proto`. Text is read by name,
-    so that the numbers of the fields are free.
+    Args:
+        name: The signature.
+        inputs: `{input: array}`, as `signatures.signature_inputs` returns.
+        model: The name of the model on the server.
+
+    Returns:
+        A `PredictRequest`, `ClassificationRequest` or `RegressionRequest`.
 
     Raises:
-        google.protobuf.text_format.ParseError: For text that the server cannot read.
-
-    Example:
-
-    >>> parsed = parse_batching_parameters("max_batch_size { value: 64 }")
-    >>> parsed.max_batch_size.value
-    64
+        ImportError: If `tensorflow-serving-api` is not installed.
     """
-    return text_format.Parse(text, _batching_parameters()())
+    if name in OF_EXAMPLES:
+        examples = map(tf.train.Example.FromString, inputs["inputs"])
+        message = examples_request(name, examples)
+    else:
+        message = predict_request(inputs)
+    message.model_spec.name = model
+    message.model_spec.signature_name = name
+    return message
 
 
-@functools.cache
-def _batching_parameters():
-    field = descriptor_pb2.FieldDescriptorProto
-    message = descriptor_pb2.DescriptorProto(name="BatchingParameters")
-    optional = field.LABEL_OPTIONAL
-    for number, (name, kind) in enumerate(FIELDS.items(), start=1):
-        message.field.add(
-            name=name,
-            number=number,
-            label=optional,
-            type=field.TYPE_MESSAGE,
-            type_name=f".google.protobuf.{kind}",
-        )
-    message.field.add(
-        name="allowed_batch_sizes",
-        number=len(FIELDS) + 1,
-        label=field.LABEL_REPEATED,
-        type=field.TYPE_INT64,
-    )
-    message.field.add(
-        name="pad_variable_length_inputs",
-        number=len(FIELDS) + 2,
-        label=optional,
-        type=field.TYPE_BOOL,
-    )
-    file = descriptor_pb2.FileDescriptorProto(
-        name="tf_ctr/batching_parameters.proto",
-        package=PACKAGE,
-        syntax="proto3",
-        dependency=[WRAPPERS.name],
-        message_type=[message],
-    )
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(WRAPPERS.serialized_pb)
-    pool.AddSerializedFile(file.SerializeToString())
-    name = f"{PACKAGE}.BatchingParameters"
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+def predict_request(inputs: Mapping[str, np.ndarray]) -> Message:
+    """Returns a `PredictRequest` of arrays, for no model yet.
+
+    Args:
+        inputs: `{input: array}`, strings as bytes.
+
+    Raises:
+        ImportError: If `tensorflow-serving-api` is not installed.
+    """
+    message = load("apis.predict_pb2").PredictRequest()
+    for key, values in inputs.items():
+        # TensorFlow does not guess that an array of objects holds strings.
+        dtype = tf.string if values.dtype.kind in "OS" else None
+        message.inputs[key].CopyFrom(tf.make_tensor_proto(values, dtype))
+    return message
+
+
+def examples_request(
+    method: str,
+    examples: Iterable[tf.train.Example],
+    context: tf.train.Example | None = None,
+) -> Message:
+    """Returns a request of examples, for no model yet.
+
+    Args:
+        method: `"classify"` or `"regress"`.
+        examples: One per row.
+        context: The features that all rows share.
+
+    Returns:
+        A `ClassificationRequest` or `RegressionRequest`.
+
+    Raises:
+        ImportError: If `tensorflow-serving-api` is not installed.
+    """
+    module, kind = OF_EXAMPLES[method]
+    message = getattr(load(module), kind)()
+    if context is None:
+        message.input.example_list.examples.extend(examples)
+    else:
+        shared = message.input.example_list_with_context
+        shared.examples.extend(examples)
+        shared.context.CopyFrom(context)
+    return message
+
+
+def read_request(message: Message) -> tuple[str, dict[str, np.ndarray]]:
+    """Returns the signature and the inputs of a request; undoes `request`.
+
+    Args:
+        message: A `PredictRequest`, `ClassificationRequest` or `RegressionRequest`.
+
+    Returns:
+        `(name, {input: array})`. A feature of the context is in every example that
+        lacks it.
+    """
+    name = message.model_spec.signature_name or DEFAULT
+    if "inputs" in message.DESCRIPTOR.fields_by_name:
+        return name, {key: tf.make_ndarray(p) for key, p in message.inputs.items()}
+    examples = [each.SerializeToString() for each in _examples(message.input)]
+    return name, {"inputs": np.array(examples, object)}
+
+
+def _examples(request_input):
+    """The examples of a `tensorflow.serving.Input`, the context merged into each."""
+    if request_input.WhichOneof("kind") == "example_list":
+        return request_input.example_list.examples
+    shared = request_input.example_list_with_context
+    merged = [tf.train.Example() for _ in shared.examples]
+    for example, own in zip(merged, shared.examples, strict=True):
+        # In this order, so that a feature of the example goes before the context's.
+        for features in (shared.context.features, own.features):
+            for name, feature in features.feature.items():
+                example.features.feature[name].CopyFrom(feature)
+    return merged
