@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class DomainGate(keras.layers.Layer):
+class DomainGate(Layer):
     """Weighted mean of what the target and the source domain know.
 
     `g_0 own + g_1 transferred`, `g = softmax([own . w, transferred . w])`.

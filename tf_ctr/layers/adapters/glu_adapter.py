@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import check_name, explain
+from tf_ctr.layers.core.layer import Layer
 
 STARTS = ("exact", "small")
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class GLUAdapter(keras.layers.Layer):
+class GLUAdapter(Layer):
     """A gated linear unit without bias, `(a U1) * sigmoid(a U2)`.
 
     Source: CTNet (arXiv 2208.05728), Eq. 5. The paper initialises with "very small
@@ -80,16 +81,6 @@ class GLUAdapter(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Returns N in place of M."""
         return (*input_shape[:-1], self.units)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "gated": self.gated,
-            "start": self.start,
-            "rank": self.rank,
-        }
 
 
 def start_initializer(start):

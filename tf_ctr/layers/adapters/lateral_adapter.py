@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from tf_ctr.layers.adapters.glu_adapter import check_adapter, start_initializer
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class LateralAdapter(keras.layers.Layer):
+class LateralAdapter(Layer):
     """A network of one hidden layer on a scaled activation, `f((s a) V) U`.
 
     Source: Rusu et al., Progressive Neural Networks (arXiv 1606.04671), Eq. 2, which
@@ -76,14 +77,3 @@ class LateralAdapter(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Returns N in place of M."""
         return (*input_shape[:-1], self.units)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "rank": self.rank,
-            "activation": keras.activations.serialize(self.activation),
-            "scale": self.scale,
-            "start": self.start,
-        }

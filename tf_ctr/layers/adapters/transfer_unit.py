@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import check_name, explain
+from tf_ctr.layers.core.layer import Layer
 
 STARTS = ("exact", "random")
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class TransferUnit(keras.layers.Layer):
+class TransferUnit(Layer):
     """A parameter transfer unit (PTU), with the gates of a GRU.
 
     `r = sigmoid(s A_r + t B_r)`, `c = f(s A_c + (r * t) B_c)`,
@@ -107,12 +108,3 @@ class TransferUnit(keras.layers.Layer):
     def compute_output_shape(self, source_shape, target_shape):
         """Returns the shape of the activations."""
         return target_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "gated": self.gated,
-            "activation": keras.activations.serialize(self.activation),
-            "start": self.start,
-        }

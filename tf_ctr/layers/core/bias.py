@@ -2,9 +2,11 @@
 
 import keras
 
+from tf_ctr.layers.core.layer import Layer
+
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class Bias(keras.layers.Layer):
+class Bias(Layer):
     """Adds a learned vector that is the same for every example, `x + b`.
 
     It starts at zero, hence changes nothing before it is trained.

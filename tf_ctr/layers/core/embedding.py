@@ -4,10 +4,11 @@ import keras
 import tensorflow as tf
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class Embedding(keras.layers.Layer):
+class Embedding(Layer):
     """Looks rows up straight from the table, without reading the table first.
 
     `keras.layers.Embedding` reads its whole variable before it gathers, which
@@ -96,15 +97,3 @@ class Embedding(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Appends D to the shape of the ids."""
         return (*input_shape, self.output_dim)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "embeddings_initializer": keras.initializers.serialize(
-                self.embeddings_initializer
-            ),
-            "l2": self.l2,
-        }

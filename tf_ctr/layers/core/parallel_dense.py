@@ -4,11 +4,12 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.core.ops import fresh
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class ParallelDense(keras.layers.Layer):
+class ParallelDense(Layer):
     """S dense layers of one size in one product, `activation(x_s W_s + b_s)`.
 
     Args:
@@ -91,17 +92,6 @@ class ParallelDense(keras.layers.Layer):
     def compute_output_shape(self, x_shape):
         """Returns `[B, S, N]`."""
         return (x_shape[0], self.count, self.units)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "count": self.count,
-            "activation": keras.activations.serialize(self.activation),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
 
 
 def _each(initializer):

@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import check_name, explain
+from tf_ctr.layers.core.layer import Layer
 
 MODES = ("mean", "sum")
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class MaskedPooling(keras.layers.Layer):
+class MaskedPooling(Layer):
     """Mean or sum of the embeddings of a field's values, padding left out.
 
     An example without any value gets a zero vector, never a NaN.
@@ -72,7 +73,3 @@ class MaskedPooling(keras.layers.Layer):
     def compute_output_shape(self, embeddings_shape, ids_shape):
         """Drops T."""
         return (embeddings_shape[0], embeddings_shape[2])
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "mode": self.mode}

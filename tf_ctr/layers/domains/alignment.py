@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class Alignment(keras.layers.Layer):
+class Alignment(Layer):
     """Adds the mean cosine distance of pairs of vectors to the loss.
 
     `weight * mean(1 - cos(a, b))`. What it returns is `x`, unchanged, so that it has a
@@ -66,7 +67,3 @@ class Alignment(keras.layers.Layer):
     def compute_output_shape(self, x_shape, a_shape, b_shape):
         """Returns the shape of `x`."""
         return x_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "weight": self.weight}

@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.core.ops import fresh
 from tf_ctr.layers.domains.checks import check_num_domains, check_rows_and_domains
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class DomainDense(keras.layers.Layer):
+class DomainDense(Layer):
     """A dense layer per domain, `activation(x W_d + b_d)` for a row of domain `d`.
 
     With `star` a domain's weights refine shared ones, `W * W_d` (element by element)
@@ -132,20 +133,6 @@ class DomainDense(keras.layers.Layer):
     def compute_output_shape(self, x_shape, domains_shape):
         """Returns `[B, N]`."""
         return (x_shape[0], self.units)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "num_domains": self.num_domains,
-            "activation": keras.activations.serialize(self.activation),
-            "star": self.star,
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
 
 
 def _repeated(initializer):

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.domains.checks import check_num_domains, check_rows_and_domains
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class DomainNorm(keras.layers.Layer):
+class DomainNorm(Layer):
     """Partitioned normalisation, `g g_d (x - mean_d) / sqrt(var_d + eps) + c + c_d`.
 
     In training, mean and variance are those of the domain's rows in the batch; at
@@ -133,12 +134,3 @@ class DomainNorm(keras.layers.Layer):
     def compute_output_shape(self, x_shape, domains_shape):
         """Returns the shape of `x`."""
         return x_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "num_domains": self.num_domains,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-        }

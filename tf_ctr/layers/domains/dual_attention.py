@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import (
     check_candidate,
     check_history,
@@ -12,7 +13,7 @@ from tf_ctr.layers.history.histories import (
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class DualAttention(keras.layers.Layer):
+class DualAttention(Layer):
     """Pools two histories with weights that sum to 1 over both together.
 
     `w = softmax([a(h^1); a(h^2)])` with `a(h_j) = v . tanh(h_j W + q Q + b)`; the
@@ -123,11 +124,3 @@ class DualAttention(keras.layers.Layer):
     def compute_output_shape(self, first_shape, second_shape, *other_shapes):
         """Drops T."""
         return tuple((shape[0], shape[-1]) for shape in (first_shape, second_shape))
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class DualLogit(keras.layers.Layer):
+class DualLogit(Layer):
     """Mixes two logits, `z = (1 - a) z_1 + a z_2`, and completes the loss.
 
     With the cross entropy `L(y, z) = softplus(z) - y z`, linear in `z` but for the
@@ -77,7 +78,3 @@ class DualLogit(keras.layers.Layer):
     def compute_output_shape(self, first_shape, second_shape):
         """Returns the shape of a logit."""
         return first_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "alpha": self.alpha}

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -37,7 +38,7 @@ class Orthogonality(keras.regularizers.Regularizer):
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class OrthogonalMap(keras.layers.Layer):
+class OrthogonalMap(Layer):
     """Maps vectors by `x X`, or back by `x X^T`, with `X X^T` close to the identity.
 
     `X` starts as the identity.
@@ -94,7 +95,3 @@ class OrthogonalMap(keras.layers.Layer):
     def compute_output_shape(self, x_shape):
         """Returns the shape of `x`."""
         return x_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "penalty": self.penalty}

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain, unknown_name
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.core.ops import fresh, vector_matrix
 from tf_ctr.layers.generated.generator import (
     AGGREGATIONS,
@@ -21,7 +22,7 @@ BIASES = ("static", "generated", "none")
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class APGDense(keras.layers.Layer):
+class APGDense(Layer):
     """Adaptive Parameter Generation, `activation(x W(z) + b)`.
 
     | version | kernel `W(z)` | generated from `z` |
@@ -208,24 +209,6 @@ class APGDense(keras.layers.Layer):
     def compute_output_shape(self, x_shape, z_shape):
         """Returns `[B, N]`."""
         return (x_shape[0], self.units)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "rank": self.rank,
-            "over_parameter": self.over_parameter,
-            "version": self.version,
-            "activation": keras.activations.serialize(self.activation),
-            "bias": self.bias,
-            "generator_units": self.generator_units,
-            "generator_start": self.generator_start,
-            "aggregation": self.aggregation,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
 
 
 def check_arguments(layer):

@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class ConditionAttention(keras.layers.Layer):
+class ConditionAttention(Layer):
     """Weighted mean of J conditions, `sum_j a_j z_j`.
 
     `a = softmax_j(q . tanh(z_j W))`.

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import (
     check_candidate,
     check_history,
@@ -12,7 +13,7 @@ from tf_ctr.layers.history.histories import (
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class DINAttention(keras.layers.Layer):
+class DINAttention(Layer):
     """Weighted sum of a history, `u = sum_j a_j e_j`.
 
     `a_j = MLP([e_j; e_v; e_j - e_v; e_j * e_v])` for candidate `e_v`. The weights do
@@ -101,13 +102,3 @@ class DINAttention(keras.layers.Layer):
     def compute_output_shape(self, query_shape, rows_shape, ids_shape):
         """Returns the shape of the candidate."""
         return query_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "hidden_units": self.hidden_units,
-            "activation": keras.activations.serialize(self.activation),
-            "softmax": self.softmax,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -87,7 +87,3 @@ class ETAAttention(TargetAttention):
         scores = by_code(query, rows, ops.not_equal(ids, 0), self.projection)
         positions, found = choose(scores, self.top_k)
         return self.attend(query, take(rows, positions), found)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "top_k": self.top_k, "bits": self.bits}

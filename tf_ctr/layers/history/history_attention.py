@@ -4,11 +4,12 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import check_history, masked_softmax
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class HistoryAttention(keras.layers.Layer):
+class HistoryAttention(Layer):
     """Mean of a history's vectors, weighted by what a query asks for.
 
     `sum_j a_j r_j`, `a = softmax_j(h . relu(q W_q + r_j W_r + b))`, over the positions
@@ -83,7 +84,3 @@ class HistoryAttention(keras.layers.Layer):
     def compute_output_shape(self, query_shape, rows_shape, ids_shape):
         """Drops T."""
         return (rows_shape[0], rows_shape[2])
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "units": self.units}

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import (
     check_candidate,
     check_history,
@@ -15,7 +16,7 @@ KERNELS = ("history", "candidate", "user", "product")
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class ItemAttention(keras.layers.Layer):
+class ItemAttention(Layer):
     """Weighs the clicks of a history by how they fit a candidate and a user.
 
     `w_j = softmax_j(v . relu([r_j; q; p; (r_j M) * q] V))`, and the output is
@@ -112,12 +113,3 @@ class ItemAttention(keras.layers.Layer):
     def compute_output_shape(self, rows_shape, *other_shapes):
         """Drops T."""
         return (rows_shape[0], rows_shape[-1])
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "transfer_rank": self.transfer_rank,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import check_count, check_fixed_length
 from tf_ctr.layers.history.retrieval import by_recency, choose, take
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class Newest(keras.layers.Layer):
+class Newest(Layer):
     """Cuts a history to its newest `length` behaviours, oldest first.
 
     Padding, wherever it was, comes first and is zero.
@@ -69,7 +70,3 @@ class Newest(keras.layers.Layer):
         """Returns the shape of `values` with at most `length` positions."""
         length = min(self.length, values_shape[1])
         return (values_shape[0], length, *values_shape[2:])
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "length": self.length}

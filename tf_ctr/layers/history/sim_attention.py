@@ -80,7 +80,3 @@ class SIMAttention(TargetAttention):
         scores = by_recency(ops.logical_and(alike, ids != 0))
         positions, found = choose(scores, self.top_k)
         return self.attend(query, take(rows, positions), found)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "top_k": self.top_k}

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import (
     check_candidate,
     check_heads,
@@ -13,7 +14,7 @@ from tf_ctr.layers.history.histories import (
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class TargetAttention(keras.layers.Layer):
+class TargetAttention(Layer):
     """Multi-head attention: the candidate asks, the history answers.
 
     `head_h = softmax(q W_q (K W_k)^T / sqrt(d)) K W_v`, over the positions that are no
@@ -101,12 +102,3 @@ class TargetAttention(keras.layers.Layer):
     def compute_output_shape(self, query_shape, *other_shapes):
         """Returns one vector per example."""
         return (query_shape[0], self.units)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "num_heads": self.num_heads,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import (
     check_heads,
     check_history,
@@ -13,7 +14,7 @@ from tf_ctr.layers.history.histories import (
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class TransformerEncoder(keras.layers.Layer):
+class TransformerEncoder(Layer):
     """Self-attention and a feed-forward network, both with a skip and a LayerNorm.
 
     `S = LN(E + [head_1; ...; head_H] W_o)`,
@@ -164,14 +165,3 @@ class TransformerEncoder(keras.layers.Layer):
     def compute_output_shape(self, rows_shape, ids_shape):
         """Returns the shape of the vectors."""
         return rows_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "num_heads": self.num_heads,
-            "feed_forward_units": self.feed_forward_units,
-            "num_positions": self.num_positions,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

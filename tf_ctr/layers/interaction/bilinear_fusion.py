@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class BilinearFusion(keras.layers.Layer):
+class BilinearFusion(Layer):
     """A linear unit on two vectors and on all products between them.
 
     `x w_x + y w_y + sum_h x_h W_h y_h + b`, where `x_h` and `y_h` are the h-th of
@@ -97,11 +98,3 @@ class BilinearFusion(keras.layers.Layer):
     def compute_output_shape(self, x_shape, y_shape):
         """Returns `[B, 1]`."""
         return (x_shape[0], 1)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import check_name
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.interaction.checks import check_fields
 
 MODES = ("all", "each", "interaction")
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class BilinearInteraction(keras.layers.Layer):
+class BilinearInteraction(Layer):
     """For every pair of fields `i < j`, the vector `(v_i W) * v_j`.
 
     Source: FiBiNET (arXiv 1905.09433), section 3.4.
@@ -81,11 +82,3 @@ class BilinearInteraction(keras.layers.Layer):
         """Returns a vector per pair."""
         batch_size, fields, width = input_shape
         return (batch_size, fields * (fields - 1) // 2, width)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "mode": self.mode,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -4,11 +4,12 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.interaction.checks import check_fields
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class CompressedInteraction(keras.layers.Layer):
+class CompressedInteraction(Layer):
     """Weighted sums of all products of two sets of vectors, coordinate by coordinate.
 
     `y_u = sum_{h, f} W_{u, h, f} (x_h * x0_f)`.
@@ -75,11 +76,3 @@ class CompressedInteraction(keras.layers.Layer):
     def compute_output_shape(self, x0_shape, x_shape):
         """Returns U vectors."""
         return (x_shape[0], self.units, x_shape[2])
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

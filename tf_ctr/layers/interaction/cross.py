@@ -4,11 +4,12 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.interaction.checks import check_vectors
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class CrossLayer(keras.layers.Layer):
+class CrossLayer(Layer):
     """One explicit feature cross, `x0 * (x . w) + b + x`.
 
     Source: AutoFT (arXiv 2106.04873), section 3.1; Wang et al., Deep & Cross
@@ -74,18 +75,9 @@ class CrossLayer(keras.layers.Layer):
         """Returns the shape of `x0`."""
         return x0_shape
 
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
-
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class CrossLayerV2(keras.layers.Layer):
+class CrossLayerV2(Layer):
     """One feature cross with a matrix, `x0 * (x W + b) + x`.
 
     With a rank, `W = U V` is never formed: `x0 * ((x U) V + b) + x`.
@@ -171,13 +163,3 @@ class CrossLayerV2(keras.layers.Layer):
     def compute_output_shape(self, x0_shape, x_shape):
         """Returns the shape of `x0`."""
         return x0_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "rank": self.rank,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

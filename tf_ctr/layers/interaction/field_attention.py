@@ -4,11 +4,12 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.interaction.checks import check_fields
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class FieldAttention(keras.layers.Layer):
+class FieldAttention(Layer):
     """Multi-head self-attention with a residual projection.
 
     For head `h`, `a = softmax_k(<e_m Q, e_k K>)`, `head_m = sum_k a_mk e_k V`;
@@ -100,13 +101,3 @@ class FieldAttention(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Returns the heads side by side."""
         return (*input_shape[:-1], self.num_heads * self.head_dim)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "head_dim": self.head_dim,
-            "scaled": self.scaled,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

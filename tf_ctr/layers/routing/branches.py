@@ -3,11 +3,12 @@
 import keras
 import tensorflow as tf
 
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.routing.route import check_decision
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class BranchRows(keras.layers.Layer):
+class BranchRows(Layer):
     """Gathers the rows of a batch that a router sends to one branch.
 
     With `MergeBranches` it stands for a `Route` at inference: each example runs
@@ -59,17 +60,9 @@ class BranchRows(keras.layers.Layer):
         """Returns the shape of `x` with any number of rows."""
         return (None, *x_shape[1:])
 
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "decision": self.decision,
-            "frozen": self.frozen,
-        }
-
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class MergeBranches(keras.layers.Layer):
+class MergeBranches(Layer):
     """Puts the rows that `BranchRows` took apart back into the order of the batch.
 
     For inference with TensorFlow; see `BranchRows`.
@@ -119,7 +112,3 @@ class MergeBranches(keras.layers.Layer):
     def compute_output_shape(self, frozen_shape, tuned_shape, gates_shape):
         """Returns the shape of a branch with the rows of the batch."""
         return (gates_shape[0], *frozen_shape[1:])
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "decision": self.decision}

@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class Route(keras.layers.Layer):
+class Route(Layer):
     """Takes each example from the frozen or from the fine-tuned branch.
 
     `g * frozen + (1 - g) * tuned`, `g = gates[:, decision]`, in training, so that
@@ -75,10 +76,6 @@ class Route(keras.layers.Layer):
     def compute_output_shape(self, frozen_shape, tuned_shape, gates_shape):
         """Returns the shape of the branches."""
         return frozen_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "decision": self.decision}
 
 
 def check_decision(decision, gates_shape):

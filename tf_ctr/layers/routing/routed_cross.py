@@ -3,12 +3,13 @@
 import keras
 import tensorflow as tf
 
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.interaction.checks import check_vectors
 from tf_ctr.layers.routing.route import check_decision
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class RoutedCross(keras.layers.Layer):
+class RoutedCross(Layer):
     """Two `CrossLayer`s and the `Route` behind them in one: `x0 * (x . w) + b + x`.
 
     The router chooses `w` and `b` for each example. Only the products `x . w`, one
@@ -77,7 +78,3 @@ class RoutedCross(keras.layers.Layer):
     def compute_output_shape(self, x0_shape, x_shape, gates_shape):
         """Returns the shape of `x0`."""
         return x0_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {**super().get_config(), "decision": self.decision}

@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class GumbelRouter(keras.layers.Layer):
+class GumbelRouter(Layer):
     """Decides N times per instance between two branches, hard and differentiable.
 
     A small ReLU network gives two logits per decision: category 0 is the frozen,
@@ -186,24 +187,6 @@ class GumbelRouter(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Returns `[B, N]`."""
         return (input_shape[0], self.num_decisions)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "num_decisions": self.num_decisions,
-            "hidden_units": self.hidden_units,
-            "temperature": self.temperature,
-            "sample_at_eval": self.sample_at_eval,
-            "literal_relu": self.literal_relu,
-            "stop_gradient": self.stop_gradient,
-            "learning_rate_multiplier": self.learning_rate_multiplier,
-            "seed": self.seed,
-            "initial_frozen_probability": self.initial_frozen_probability,
-            "entropy_weight": self.entropy_weight,
-            "budget": self.budget,
-            "budget_weight": self.budget_weight,
-        }
 
 
 def initial_logits(frozen_probability, literal_relu=False):

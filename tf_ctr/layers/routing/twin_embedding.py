@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tf_ctr.layers.core.embedding import Embedding
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.routing.route import check_decision
 
 
@@ -50,7 +51,7 @@ class TwinEmbedding(Embedding):
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class RoutedIds(keras.layers.Layer):
+class RoutedIds(Layer):
     """Moves the ids of examples on the fine-tuned branch to the second table.
 
     All fields at once: what is to be done to the gates is done once.
@@ -100,14 +101,6 @@ class RoutedIds(keras.layers.Layer):
     def compute_output_spec(self, ids, gates):
         """Returns what `ids` are."""
         return [keras.KerasTensor(each.shape, each.dtype) for each in ids]
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "decisions": self.decisions,
-            "rows": self.rows,
-        }
 
 
 def _moved(ids, offsets):

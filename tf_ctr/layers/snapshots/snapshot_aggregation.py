@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tf_ctr.errors import check_name, explain
+from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.generated.condition_attention import add_attention
 from tf_ctr.layers.history.histories import masked_softmax
 
@@ -11,7 +12,7 @@ AGGREGATIONS = ("self_attention", "mean", "concatenation", "attention_pooling")
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class SnapshotAggregation(keras.layers.Layer):
+class SnapshotAggregation(Layer):
     """Joins the K historical embeddings `H [B, K, D]` of an id.
 
     * `"self_attention"`: `mean_t(softmax(H Q (H R)^T / sqrt(D)) H V)`.
@@ -112,11 +113,3 @@ class SnapshotAggregation(keras.layers.Layer):
         batch, count, width = snapshots_shape
         joined = self.mode == "concatenation"
         return (batch, (width - 1) * (count if joined else 1))
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "mode": self.mode,
-            "time_embedding": self.time_embedding,
-        }

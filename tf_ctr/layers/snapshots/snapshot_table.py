@@ -4,10 +4,11 @@ import keras
 import tensorflow as tf
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Layer
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
-class SnapshotTable(keras.layers.Layer):
+class SnapshotTable(Layer):
     """Looks up the historical embeddings of ids: data, never trained.
 
     Source: E-CDCTR (arXiv 2408.16238), abstract: multiple historical embeddings as
@@ -109,12 +110,3 @@ class SnapshotTable(keras.layers.Layer):
     def compute_output_shape(self, ids_shape):
         """Appends K and D + 1 to the shape of the ids."""
         return (*ids_shape, len(self.dates), self.output_dim + 1)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "dates": list(self.dates),
-        }
