@@ -84,7 +84,7 @@ def _synthetic(data_dir, source_tab, target_tab, seed):
         num_users=20_000,
         num_items=5_000,
         num_days=14,
-        drift=0.3,
+        world=synthetic.WorldOptions(drift=0.3),
         seed=seed,
     )
 

@@ -73,11 +73,8 @@ def _synthetic(data_dir, pair, seed):
         target_rows=24_000,
         num_users=3_000,
         num_items=2_000,
-        user_overlap=1.0,
         num_days=48,
-        drift=0.1,
-        presence=0.4,
-        spell_days=12,
+        world=synthetic.WorldOptions(user_overlap=1.0, presence=0.4, spell_days=12),
         seed=seed,
     )
 

@@ -1,5 +1,3 @@
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,7 @@ from tests.support.dataset_folders import (
     rows,
     write_amazon,
 )
-from tf_ctr.datasets import DATASETS, amazon, negatives
+from tf_ctr.datasets import DATASETS, amazon, draw_negatives
 from tf_ctr.datasets.amazon.sample import NEGATIVES
 
 INTERACTIONS = amazon_interactions()
@@ -128,7 +126,7 @@ def test_schema(data):
 def test_draws_follow_the_weights():
     generator = np.random.default_rng(0)
     users = np.repeat([0, 1], 20_000)
-    items = negatives.draw_negatives(generator, users, [1, 3, 0, 4], [0], [3])
+    items = draw_negatives(generator, users, [1, 3, 0, 4], [0], [3])
     first, second = items[:20_000], items[20_000:]
     assert np.bincount(first, minlength=4) / 20_000 == pytest.approx(
         [1 / 4, 3 / 4, 0, 0], abs=0.02
@@ -141,14 +139,10 @@ def test_draws_follow_the_weights():
 def test_user_who_knows_everything():
     generator = np.random.default_rng(0)
     with pytest.raises(ValueError, match="user of code 1 knows all 2 items"):
-        negatives.draw_negatives(generator, [0, 1], [1, 1, 0], [1, 1], [0, 1])
-    drawn = negatives.draw_negatives(generator, [0], [1, 1, 0], [1, 1], [0, 1])
+        draw_negatives(generator, [0, 1], [1, 1, 0], [1, 1], [0, 1])
+    drawn = draw_negatives(generator, [0], [1, 1, 0], [1, 1], [0, 1])
     assert drawn[0] in (0, 1)
-    assert not len(negatives.draw_negatives(generator, [], [1], [], []))
-
-
-def test_docstring_example():
-    assert doctest.testmod(negatives) == (0, 3)
+    assert not len(draw_negatives(generator, [], [1], [], []))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +155,7 @@ def test_docstring_example():
         ({"seed": None}, "`seed`"),
     ],
 )
-def test_wrong_argument_is_seen_before_any_file_is(wrong, message):
+def test_wrong_arguments_are_found_before_any_file_is_read(wrong, message):
     with pytest.raises(ValueError, match=message):
         amazon.load("nowhere", **wrong)
 

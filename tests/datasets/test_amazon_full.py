@@ -125,7 +125,7 @@ def test_broken_archives(tmp_path):
     with pytest.raises(ValueError, match="complete gzip file(.|\n)*after line"):
         amazon_reviews.read_reviews(path)
     path.write_text(json.dumps(review(0, np.random.default_rng(0))))
-    with pytest.raises(ValueError, match="complete gzip file(.|\n)*download it anew"):
+    with pytest.raises(ValueError, match="complete gzip file(.|\n)*download it again"):
         amazon_reviews.read_reviews(path)
     path.write_bytes(gzip.compress(b'{"asin": "\xff"}\n'))
     with pytest.raises(ValueError, match="UTF-8(.|\n)*after line 0"):

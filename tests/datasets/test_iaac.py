@@ -145,7 +145,7 @@ def test_missing_file_says_where_to_get_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("genders", [(0, 0), (0, 7), (-1, 0)])
-def test_genders_are_checked_before_any_file_is(genders):
+def test_genders_are_checked_before_any_file_is_read(genders):
     with pytest.raises(ValueError, match="gender"):
         iaac.load("nowhere", *genders)
 

@@ -10,7 +10,7 @@ from tests.support.dataset_folders import (
     rows,
     write_kuairand,
 )
-from tf_ctr.datasets import DATASETS, kuairand, periods, synthetic
+from tf_ctr.datasets import DATASETS, daily, kuairand, synthetic
 from tf_ctr.datasets.kuairand import files as kuairand_files
 from tf_ctr.datasets.kuairand import rows as kuairand_rows
 
@@ -109,7 +109,7 @@ def test_history_is_earlier_clicks_of_any_tab_after_the_past(data):
             own = clicks[clicks["user_id"] == row.user_id]
             own = own[own["time_ms"] < row.time_ms]["video_id"].tolist()
             if row.user_id == 0:
-                # The time of his past lies within the log: the order is by time.
+                # The past of user 0 ends within the log: the order is by time.
                 assert sorted(row.history) == sorted(watched_before(row) + own)
             else:
                 assert list(row.history) == watched_before(row) + own
@@ -192,17 +192,17 @@ def test_daily_works_on_any_domains_with_days_and_leaves_their_schema():
         source_rows=800, target_rows=80, num_users=300, num_items=40
     )
     before = data.schema.field("user_id").vocabulary
-    cut = periods.daily(data, 1)
+    cut = daily(data, 1)
     assert len(cut.target) == 8
     assert data.schema.field("user_id").vocabulary == before
     assert len(cut.schema.field("user_id").vocabulary) < len(before)
     with pytest.raises(ValueError, match="`fit_days` from 1 to 7"):
-        periods.daily(data, 8)
+        daily(data, 8)
     for domain in (data.source, data.target):
         for _, frame in domain.items():
             del frame["day"]
     with pytest.raises(ValueError, match="name of a column(.|\n)*'day'"):
-        periods.daily(data, 1)
+        daily(data, 1)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_daily_works_on_any_domains_with_days_and_leaves_their_schema():
         ({"seed": -1}, "`seed`"),
     ],
 )
-def test_wrong_argument_is_seen_before_any_file_is(wrong, message):
+def test_wrong_arguments_are_found_before_any_file_is_read(wrong, message):
     with pytest.raises(ValueError, match=message):
         kuairand.load("nowhere", **wrong)
 

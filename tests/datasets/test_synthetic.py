@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import numpy as np
@@ -10,12 +11,23 @@ from sklearn.preprocessing import OneHotEncoder
 
 from tf_ctr.datasets import DATASETS, synthetic
 from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
+from tf_ctr.datasets.synthetic import WorldOptions
 from tf_ctr.datasets.synthetic import world as synthetic_world
 from tf_ctr.datasets.synthetic.generator import HISTORY_LENGTH
+from tf_ctr.datasets.synthetic.population import CATEGORIES
 from tf_ctr.features import Categorical, Schema
 
+OPTIONS = {field.name for field in dataclasses.fields(WorldOptions)}
+
+
+def generate(**arguments):
+    """`synthetic.generate` whose arguments may include those of `WorldOptions`."""
+    world = {name: arguments.pop(name) for name in OPTIONS & arguments.keys()}
+    return synthetic.generate(world=WorldOptions(**world), **arguments)
+
+
 small = functools.partial(
-    synthetic.generate,
+    generate,
     source_rows=12_000,
     target_rows=4_000,
     num_users=100,
@@ -47,7 +59,7 @@ def assert_equal(first, second):
     pd.testing.assert_frame_equal(rows(first), rows(second))
 
 
-def test_click_rates_are_as_asked(default):
+def test_click_rates_are_those_asked_for(default):
     for domain, rate in ((default.source, 0.25), (default.target, 0.15)):
         frame = rows(domain)
         assert frame["click_probability"].mean() == pytest.approx(rate, abs=1e-9)
@@ -71,8 +83,8 @@ def test_a_seed_gives_the_same_frames(data):
     assert not rows(data.source)["click"].equals(rows(other.source)["click"])
 
 
-def test_the_size_of_one_domain_leaves_the_other(data):
-    assert_equal(data.source, small(target_rows=2_000, target_click_rate=0.4).source)
+def test_the_size_of_one_domain_does_not_change_the_other(data):
+    assert_equal(data.source, small(target_rows=2_000, click_rates=(0.25, 0.4)).source)
     assert_equal(data.target, small(source_rows=9_000).target)
 
 
@@ -83,7 +95,7 @@ def test_domains_are_not_copies_of_each_other():
 
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 1.0])
 @pytest.mark.parametrize(("column", "count"), [("user", 100), ("item", 80)])
-def test_overlap_is_as_asked(column, count, overlap):
+def test_overlap_is_the_share_asked_for(column, count, overlap):
     # Without a tail and with 40 rows each, everybody occurs in both domains.
     data = small(tail=0.0, **{f"{column}_overlap": overlap})
     source, target = (
@@ -103,7 +115,7 @@ def test_attributes_belong_to_the_user_and_the_item(data):
     assert (frame.groupby("brand")["category"].nunique() == 1).all()
 
 
-def test_history_is_what_the_user_clicked_on_earlier_days(data):
+def test_history_holds_the_user_s_clicks_of_earlier_days(data):
     for domain in (data.source, data.target):
         frame = rows(domain)
         clicks = frame[frame["click"] == 1]
@@ -148,26 +160,18 @@ def item_counts(drift):
     return pd.crosstab(frame["day"], frame["item_id"])
 
 
-def test_popularity_is_stationary_without_drift_only():
+def test_popularity_is_stationary_only_without_drift():
     assert chi2_contingency(item_counts(0.0)).pvalue > 1e-4
     assert chi2_contingency(item_counts(0.3)).pvalue < 1e-9
 
 
-def create(generator=None, **changes):
-    arguments = {
-        "num_users": 400,
-        "num_items": 300,
-        "user_overlap": 0.5,
-        "item_overlap": 0.5,
-        "domain_shift": 0.3,
-        "tail": 1.0,
-        "num_days": 5,
-        "drift": 0.2,
-        "presence": 1.0,
-        "spell_days": 10,
-    }
-    generator = generator or np.random.default_rng(0)
-    return synthetic_world.create(generator, **{**arguments, **changes})
+def create(num_users=400, num_items=300, num_days=5, **changes):
+    options = {"user_overlap": 0.5, "item_overlap": 0.5, "domain_shift": 0.3}
+    options |= {"tail": 1.0, "drift": 0.2, **changes}
+    generator = np.random.default_rng(0)
+    return synthetic_world.create(
+        generator, num_users, num_items, num_days, WorldOptions(**options)
+    )
 
 
 def test_drift_is_the_size_of_a_daily_step():
@@ -189,7 +193,7 @@ def test_popularity_is_zipf_s():
     assert frame["item_id"].value_counts().iloc[0] > 3 * 30_000 / 80
 
 
-def test_domain_shift_is_what_the_domains_do_not_share():
+def test_domain_shift_is_the_share_that_domains_do_not_share():
     for shift in (0.0, 0.3, 1.0):
         users = create(domain_shift=shift).users
         source, target = users.factors.reshape(2, -1)
@@ -206,7 +210,7 @@ def test_without_shift_both_domains_click_alike():
     np.testing.assert_array_equal(source, target)
 
 
-def test_attributes_tell_of_the_factors():
+def test_attributes_follow_the_factors():
     world = create()
     for population, name in ((world.users, "city"), (world.items, "category")):
         for factors in population.factors:
@@ -221,7 +225,7 @@ def test_logit_by_hand():
     seen = {name: np.array(values) for name, values in seen.items()}
     users, items = world.users, world.items
     price = np.log(items.attributes["price"])
-    category = list(synthetic_world.CATEGORIES).index(items.attributes["category"][20])
+    category = list(CATEGORIES).index(items.attributes["category"][20])
     expected = (
         1.5 * np.dot(users.factors[1, 10], items.factors[1, 20]) / 2
         + 0.6 * users.bias[1, 10]
@@ -319,8 +323,8 @@ def test_two_domains_fit_on_training_rows_only_and_summarise():
         {"num_days": 3},
         {"test_days": 0},
         {"test_days": 7},
-        {"source_click_rate": 0.0},
-        {"target_click_rate": 1.0},
+        {"click_rates": (0.0, 0.5)},
+        {"click_rates": (0.5, 1.0)},
         {"drift": -0.1},
         {"drift": float("nan")},
         {"user_overlap": 1.1},
@@ -337,11 +341,11 @@ def test_wrong_argument(wrong):
     (name,) = wrong
     name = "num_days" if wrong == {"test_days": 7} else name
     with pytest.raises(ValueError, match=f"Expected `{name}`(.|\n)*Received(.|\n)*Fix"):
-        synthetic.generate(**wrong)
+        generate(**wrong)
 
 
 def test_users_come_and_go_in_spells_of_both_domains():
-    data = synthetic.generate(
+    data = generate(
         source_rows=60_000,
         target_rows=60_000,
         num_users=40,
@@ -362,23 +366,23 @@ def test_users_come_and_go_in_spells_of_both_domains():
         if user in days[1]:  # The same days in both domains.
             np.testing.assert_array_equal(np.sort(days[1][user]), np.flatnonzero(there))
         changes = np.flatnonzero(np.diff(there.astype(int)))
-        # Spells are of ten days each, wherever the first one begins.
+        # Every spell has ten days, whatever day the first one begins on.
         assert len(set(changes % 10)) <= 1
         longest.append(np.diff(np.sort(days[0][user])).max(initial=0))
     assert 0.4 < np.mean([len(own) for own in days[0]]) / 40 < 0.65
     assert max(longest) > 10
 
 
-def test_those_who_stay_have_no_spells():
+def test_without_absence_there_are_no_spells():
     assert create().visits is None
     spells = [create(presence=0.5, spell_days=days).visits for days in (1, 4)]
     assert spells[0].shape == (5, len(create().users.ids))
     assert (spells[0] != spells[1]).any()
 
 
-def test_on_a_day_without_anyone_all_are_there():
+def test_a_day_without_anyone_has_all_users():
     rare = {"num_users": 2, "presence": 0.01, "num_days": 30, "spell_days": 1}
-    data = synthetic.generate(source_rows=300, target_rows=300, **rare)
+    data = generate(source_rows=300, target_rows=300, **rare)
     assert len(data.source.train) == 270
 
 

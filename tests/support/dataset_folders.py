@@ -1,4 +1,4 @@
-"""Tiny folders of files in the form of the real datasets, and where those are."""
+"""Tiny folders of files in the format of the real data sets, and where those are."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 
 
 def real_folder(name):
-    """The folder of real data, or a skip that says where it is looked for."""
+    """Returns the folder of real data, or skips the test and says how to name it."""
     root = os.environ.get("TF_CTR_DATA") or REPOSITORY.parent / "shared" / "data"
     if not (pathlib.Path(root) / name).is_dir():
         pytest.skip(f"no {name}: set TF_CTR_DATA to the folder that holds {name}/")
@@ -40,7 +40,7 @@ def assert_same_domains(first, second):
 
 
 def kuairand_tables(num_rows=700, num_users=20, num_videos=40):
-    """The four tables of KuaiRand-Pure, with impressions that occur twice."""
+    """Returns the four tables of KuaiRand-Pure, some impressions repeated."""
     rng = np.random.default_rng(3)
     log = pd.DataFrame(
         {
@@ -54,7 +54,7 @@ def kuairand_tables(num_rows=700, num_users=20, num_videos=40):
             "tab": rng.choice([0, 1, 6, 3], size=num_rows, p=[0.2, 0.5, 0.29, 0.01]),
         }
     )
-    # The real log starts before its first day, too.
+    # Like the real log, it starts before its first day.
     log.loc[0, ["time_ms", "tab"]] = [LOG_START - DAY_MS // 48, 1]
     log = log.drop_duplicates(["user_id", "video_id", "time_ms"])
     log["date"], log["hourmin"], log["play_time_ms"] = 20220425, 1200, 777
@@ -98,7 +98,7 @@ def write_kuairand(root, tables):
 
 
 def amazon_interactions(num_users=20, num_items=60, num_rows=300):
-    """Positives of two domains with disjoint items, ties in time and repetitions."""
+    """Returns positives of two domains: disjoint items, ties in time, repetitions."""
     rng = np.random.default_rng(4)
     toys = rng.random(num_rows) < 0.6
     item = rng.integers(num_items, size=num_rows)
@@ -113,7 +113,7 @@ def amazon_interactions(num_users=20, num_items=60, num_rows=300):
             "pos_in_user_sequence": np.arange(num_rows, dtype="int16"),
         }
     )
-    # Who has one interaction of a domain, and two of the other.
+    # A user with one interaction in a domain, and two in the other.
     few = pd.DataFrame(
         {
             "reviewerID": "B",
@@ -134,7 +134,7 @@ def write_amazon(root, interactions):
 
 
 def review(i, rng):
-    """A review in the form of the published files of 2018."""
+    """Returns a review in the format of the published files of 2018."""
     record = {
         "overall": float(rng.integers(1, 6)),
         "verified": True,

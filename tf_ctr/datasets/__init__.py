@@ -8,16 +8,18 @@ cuts two domains into one frame per day (`Periods`) for continual training.
 
 Real data is read from the folder `data_dir`, or from the one that the environment
 variable `TF_CTR_DATA` names. `DATASETS` maps the name of a data set to its loader.
+To add a data set, add a folder with a loader and register the loader there.
 """
 
 import functools
+from collections.abc import Callable
 
 from tf_ctr.datasets import amazon, iaac, kuairand, movielens, synthetic
 from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
 from tf_ctr.datasets.negatives import draw_negatives
 from tf_ctr.datasets.periods import Periods, daily
 
-DATASETS = {
+DATASETS: dict[str, Callable[..., TwoDomains]] = {
     "synthetic": synthetic.generate,
     "movielens": movielens.load,
     "movielens_age": functools.partial(movielens.load, by="age"),

@@ -1,24 +1,26 @@
-"""Checks of arguments and files that several datasets need."""
+"""The argument checks and file readers that several data sets share."""
 
 import os
 import pathlib
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import pandas as pd
 
 from tf_ctr.errors import explain, unknown_name
 
 
-def check_pair(kind, source, target, valid):
+def check_pair(kind: str, source: Any, target: Any, valid: Collection[Any]) -> None:
     """Raises unless source and target are two different ones of the valid values.
 
     Args:
-        kind: What a value is, e.g. `"gender"`.
+        kind: What the values are, e.g. `"gender"`.
         source: Value of the source domain.
         target: Value of the target domain.
-        valid: The values there are.
+        valid: All valid values.
 
     Raises:
-        ValueError: For an unknown value, or twice the same.
+        ValueError: If a value is unknown, or both are the same.
     """
     for value in (source, target):
         if value not in valid:
@@ -29,19 +31,43 @@ def check_pair(kind, source, target, valid):
             explain(
                 f"two different values of {kind}",
                 f"source {source!r} and target {target!r}",
-                f"pass e.g. {first!r} and {second!r}",
+                f"pass {first!r} and {second!r}, for example",
             )
         )
 
 
-def data_folder(data_dir, name, fix) -> pathlib.Path:
-    """Returns the folder `name` in `data_dir`, or in the folder of `TF_CTR_DATA`.
+def find_folder(
+    data_dir: str | os.PathLike[str] | None, name: str
+) -> pathlib.Path | None:
+    """Returns the folder `name` in `data_dir`, or in the one that `TF_CTR_DATA` names.
 
-    Raises:
-        FileNotFoundError: If neither is given.
+    Args:
+        data_dir: The folder that holds all data sets; `None` reads the environment
+            variable `TF_CTR_DATA`.
+        name: The folder of one data set.
+
+    Returns:
+        The folder, which need not exist; `None` if neither names one.
     """
     root = data_dir or os.environ.get("TF_CTR_DATA")
-    if not root:
+    return pathlib.Path(root) / name if root else None
+
+
+def require_folder(
+    data_dir: str | os.PathLike[str] | None, name: str, fix: str
+) -> pathlib.Path:
+    """Returns what `find_folder` finds, for data that has no other source.
+
+    Args:
+        data_dir: See `find_folder`.
+        name: See `find_folder`.
+        fix: Where to get the files, for the message.
+
+    Raises:
+        FileNotFoundError: If neither `data_dir` nor `TF_CTR_DATA` is given.
+    """
+    folder = find_folder(data_dir, name)
+    if folder is None:
         raise FileNotFoundError(
             explain(
                 f"data_dir, or TF_CTR_DATA, to name the folder that holds {name}/",
@@ -49,10 +75,10 @@ def data_folder(data_dir, name, fix) -> pathlib.Path:
                 fix,
             )
         )
-    return pathlib.Path(root) / name
+    return folder
 
 
-def existing_file(path, fix) -> pathlib.Path:
+def existing_file(path: str | os.PathLike[str], fix: str) -> pathlib.Path:
     """Returns `path`.
 
     Raises:
@@ -64,16 +90,15 @@ def existing_file(path, fix) -> pathlib.Path:
     return path
 
 
-def read_table(path, columns, fix) -> pd.DataFrame:
-    """Reads columns of a Parquet or CSV file.
+def read_table(
+    path: str | os.PathLike[str], columns: Iterable[str], fix: str
+) -> pd.DataFrame:
+    """Reads some columns of a Parquet or CSV file.
 
     Args:
-        path: The file; the suffix tells the format.
-        columns: The names that are kept, in this order.
+        path: The file; its suffix tells the format.
+        columns: The columns to keep, in this order.
         fix: Where to get the file, for the messages.
-
-    Returns:
-        The frame.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -82,27 +107,27 @@ def read_table(path, columns, fix) -> pd.DataFrame:
     path = existing_file(path, fix)
     read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
     frame = read(path)
-    missing = [name for name in columns if name not in frame.columns]
+    wanted = list(columns)
+    missing = [name for name in wanted if name not in frame.columns]
     if missing:
         raise ValueError(
             explain(f"columns {missing} in {path}", list(frame.columns), fix)
         )
-    return frame[list(columns)]
+    return frame[wanted]
 
 
-def join(rows, table, path) -> pd.DataFrame:
-    """Adds the columns of `table` by the one column that both have.
+def join(
+    rows: pd.DataFrame, table: pd.DataFrame, path: str | os.PathLike[str]
+) -> pd.DataFrame:
+    """Adds the columns of `table` to `rows`, by the one column that both have.
 
     Args:
-        rows: The frame.
+        rows: The frame; its order stays.
         table: A frame with each key once.
-        path: File of the table, for the message.
-
-    Returns:
-        A frame of the rows in their order.
+        path: The file of the table, for the message.
 
     Raises:
-        ValueError: If a key of the rows is not in the table, or one is there twice.
+        ValueError: If the table lacks a key of the rows, or repeats one.
     """
     (key,) = rows.columns.intersection(table.columns)
     unknown = ~rows[key].isin(table[key])

@@ -1,6 +1,8 @@
-"""What every dataset of this folder is: two domains, each in three splits."""
+"""What every loader returns: two domains, each in three splits."""
 
 import dataclasses
+from collections.abc import ItemsView
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +12,19 @@ from tf_ctr.features import Schema
 
 @dataclasses.dataclass(frozen=True)
 class Splits:
-    """The three frames of one domain."""
+    """The three frames of one domain.
+
+    Attributes:
+        train: The rows to train on.
+        validation: The rows to choose settings by.
+        test: The rows to report.
+    """
 
     train: pd.DataFrame
     validation: pd.DataFrame
     test: pd.DataFrame
 
-    def items(self):
+    def items(self) -> ItemsView[str, pd.DataFrame]:
         """Returns the pairs of name and frame, in order."""
         return vars(self).items()
 
@@ -25,11 +33,11 @@ class Splits:
 class TwoDomains:
     """A source and a target domain with one schema for both.
 
-    A frame has the columns of the fields, the label and the group, and may have
-    others, such as `day` or `click_probability`, that are never features.
+    A frame has the columns of the fields, the label and the group. Further columns,
+    such as `day` or `click_probability`, are never features.
 
     Attributes:
-        name: Name of the dataset.
+        name: Name of the data set.
         schema: Fitted on the training rows of both domains, and on nothing else.
         source: The frames of the source domain.
         target: The frames of the target domain.
@@ -43,11 +51,18 @@ class TwoDomains:
     item: str = "item_id"
 
     @classmethod
-    def fit(cls, name, schema, source, target, item="item_id"):
+    def fit(
+        cls,
+        name: str,
+        schema: Schema,
+        source: Splits,
+        target: Splits,
+        item: str = "item_id",
+    ) -> "TwoDomains":
         """Fits `schema` on the training rows of both domains.
 
         Args:
-            name: Name of the dataset.
+            name: Name of the data set.
             schema: A `Schema` with a group.
             source: The frames of the source domain.
             target: The frames of the target domain.
@@ -60,10 +75,10 @@ class TwoDomains:
         return cls(name, schema, source, target, item)
 
     def summary(self) -> pd.DataFrame:
-        """Returns one line per domain and split.
+        """Returns a frame with one line per domain and split.
 
-        `shared_users` and `shared_items` are the share of this frame's users
-        (items) that the training rows of the other domain know.
+        `shared_users` and `shared_items` are the share of a frame's users (items)
+        that also occur in the training rows of the other domain.
         """
         lines = {}
         for domain, other in (("source", self.target), ("target", self.source)):
@@ -73,38 +88,48 @@ class TwoDomains:
         frame.index.names = ["domain", "split"]
         return frame.astype({"rows": int, "users": int, "items": int})
 
-    def _line(self, frame, other):
-        user, item = self.schema.group, self.item
+    def _line(self, frame: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
+        def shared(column):
+            # Unique on both sides: pandas walks through strings one by one.
+            return frame[column].drop_duplicates().isin(other[column].unique()).mean()
+
+        user = self.schema.group
         return {
             "rows": len(frame),
             "users": frame[user].nunique(),
-            "items": frame[item].nunique(),
+            "items": frame[self.item].nunique(),
             "click_rate": frame[self.schema.label].mean(),
-            "shared_users": self._shared(frame[user], other[user]),
-            "shared_items": self._shared(frame[item], other[item]),
+            "shared_users": shared(user),
+            "shared_items": shared(self.item),
         }
 
-    @staticmethod
-    def _shared(ids, others):
-        # Unique on both sides: pandas walks through strings one by one.
-        return ids.drop_duplicates().isin(others.unique()).mean()
 
+def earlier_clicks(
+    user: np.ndarray | pd.Series,
+    time: np.ndarray | pd.Series,
+    item: np.ndarray | pd.Series,
+    clicked: np.ndarray | pd.Series,
+    max_length: int,
+) -> np.ndarray:
+    """Returns the items that each row's user clicked at an earlier time, oldest first.
 
-def earlier_clicks(user, time, item, clicked, max_length: int) -> np.ndarray:
-    """Returns what each row's user had clicked at an earlier time, oldest first.
-
-    Nothing at or after the row's own time is in its history, so the label of a row
-    is in no history of the same time, its own included.
+    A history holds nothing from the row's own time or later, so no row's label leaks
+    into a history of the same time, its own included.
 
     Args:
-        user: User of each row, non-negative integers, `[n]`.
-        time: Time of each row, integers, `[n]`.
-        item: Item of each row, `[n]`.
-        clicked: Whether the row's item may enter later histories, `[n]`.
-        max_length: The newest clicks that are kept.
+        user: User of each row, non-negative integers, `[N]`.
+        time: Time of each row, integers, `[N]`.
+        item: Item of each row, `[N]`.
+        clicked: Whether the row's item may enter later histories, `[N]`.
+        max_length: How many of the newest clicks to keep.
 
     Returns:
-        One array of items per row, `[n]`, of dtype object.
+        One array of items per row, `[N]`, of dtype object.
+
+    Example:
+
+    >>> earlier_clicks([7, 7, 7], [0, 1, 2], [4, 5, 6], [True, True, False], 10)[2]
+    array([4, 5])
     """
     user, time = np.asarray(user, np.int64), np.asarray(time, np.int64)
     item, clicked = np.asarray(item), np.asarray(clicked, bool)

@@ -1,27 +1,34 @@
-"""Sampled negatives for data that has positives only."""
+"""Sampled negatives, for data that has only positives."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_ctr.errors import explain
 
 
-def draw_negatives(generator, users, weights, known_users, known_items) -> np.ndarray:
-    """Draws for each of `users` an item that this user never interacted with.
+def draw_negatives(
+    generator: np.random.Generator,
+    users: ArrayLike,
+    weights: ArrayLike,
+    known_users: ArrayLike,
+    known_items: ArrayLike,
+) -> np.ndarray:
+    """Draws, for each of `users`, an item that this user never interacted with.
 
     Items are drawn with replacement, in proportion to their weights.
 
     Args:
         generator: NumPy generator.
-        users: Codes of users, `[n]`; a user who needs several items is repeated.
-        weights: Non-negative integers, `[num_items]`; 0 is never drawn.
-        known_users: User of each interaction, codes `[m]`.
-        known_items: Item of each interaction, codes below `num_items`, `[m]`.
+        users: Codes of users, `[N]`; repeat a user who needs several items.
+        weights: Non-negative integers, one per item; weight 0 is never drawn.
+        known_users: User of each interaction, codes, `[M]`.
+        known_items: Item of each interaction, codes that index `weights`, `[M]`.
 
     Returns:
-        Codes of items, `[n]`.
+        Codes of items, `[N]`.
 
     Raises:
-        ValueError: If a user knows every item that has a weight.
+        ValueError: If a user already knows every item that has a weight.
 
     Example:
 
@@ -40,6 +47,7 @@ def draw_negatives(generator, users, weights, known_users, known_items) -> np.nd
     ends = weights.cumsum()
     items = np.empty(len(users), np.int64)
     open_rows = np.arange(len(users))
+    # Rejection: a row whose item is known is drawn again, until none is left.
     while len(open_rows):
         draws = generator.integers(ends[-1], size=len(open_rows))
         items[open_rows] = np.searchsorted(ends, draws, side="right")

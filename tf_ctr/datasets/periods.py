@@ -1,4 +1,4 @@
-"""Two domains as increments of one day each, for continual training."""
+"""Two domains cut into one frame per day, for continual training."""
 
 import copy
 import dataclasses
@@ -12,13 +12,13 @@ from tf_ctr.features import Schema
 
 @dataclasses.dataclass(frozen=True)
 class Periods:
-    """A source and a target domain, one frame per day each.
+    """A source and a target domain, with one frame per day each.
 
     Attributes:
-        name: Name of the dataset.
+        name: Name of the data set.
         schema: Fitted on the first days of both domains; later ids are unseen.
-        source: The source's frames, in the order of the days; some may be empty.
-        target: The target's, as many.
+        source: The frames of the source, in the order of the days; some may be empty.
+        target: The frames of the target, one for each frame of the source.
         item: The column that holds the item.
     """
 
@@ -44,23 +44,24 @@ def daily(data: TwoDomains, fit_days: int) -> Periods:
     """Cuts both domains by their column `day`, across the splits.
 
     Args:
-        data: Two domains whose frames have a `day` from 0 on.
-        fit_days: The first days, whose rows the schema is fitted on anew. That of
-            `data` stays as it is.
+        data: Two domains whose frames have a `day` that counts from 0.
+        fit_days: How many of the first days a copy of the schema is fitted on. The
+            schema of `data` does not change.
 
     Returns:
         The `Periods`, up to the last day of either domain.
 
     Raises:
-        ValueError: If there is no `day`, or fewer than `fit_days` + 1 days.
+        ValueError: If there is no column `day`, or there are fewer than
+            `fit_days` + 1 days.
     """
-    domains = [
+    source, target = (
         pd.concat([frame for _, frame in domain.items()], ignore_index=True)
         for domain in (data.source, data.target)
-    ]
-    if "day" not in domains[0]:
-        raise ValueError(unknown_name("column", "day", domains[0].columns))
-    num_days = 1 + max(frame["day"].max() for frame in domains)
+    )
+    if "day" not in source:
+        raise ValueError(unknown_name("column", "day", source.columns))
+    num_days = 1 + max(source["day"].max(), target["day"].max())
     if not 0 < fit_days < num_days:
         raise ValueError(
             explain(
@@ -69,12 +70,12 @@ def daily(data: TwoDomains, fit_days: int) -> Periods:
                 "leave days to train and test on",
             )
         )
-    source, target = (
+    sources, targets = (
         tuple(
             frame[frame["day"] == day].reset_index(drop=True) for day in range(num_days)
         )
-        for frame in domains
+        for frame in (source, target)
     )
-    # `fit` replaces what the copy knows, and leaves the original's.
-    schema = copy.copy(data.schema).fit(iter(source[:fit_days] + target[:fit_days]))
-    return Periods(data.name, schema, source, target, data.item)
+    # `fit` replaces what the copy has learned; the original keeps its own.
+    schema = copy.copy(data.schema).fit(iter(sources[:fit_days] + targets[:fit_days]))
+    return Periods(data.name, schema, sources, targets, data.item)

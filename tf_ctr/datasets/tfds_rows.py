@@ -1,19 +1,31 @@
-"""Frames to TFDS examples and back."""
+"""Frames to TensorFlow Datasets (TFDS) examples and back.
+
+TFDS is an optional package; only the builders in `*/tfds.py` import it at once.
+"""
 
 import importlib
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tf_ctr.errors import explain
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def features(tfds, kinds):
+INSTALL = "pip install tensorflow-datasets importlib_resources"
+
+
+def features(tfds: ModuleType, kinds: Mapping[str, str]) -> Any:
     """Returns the TFDS features of columns.
 
     Args:
-        tfds: The module `tensorflow_datasets`, which is not always installed.
-        kinds: Per column `"int64"`, `"float64"`, `"str"`, and with `[]` for lists.
+        tfds: The module `tensorflow_datasets`.
+        kinds: The kind of every column: `"int64"`, `"float64"` or `"str"`, followed
+            by `[]` for lists.
 
     Returns:
         A `tfds.features.FeaturesDict`.
@@ -31,26 +43,28 @@ def features(tfds, kinds):
     )
 
 
-def examples(frame, start=0):
-    """Yields key and example of every row; keys count from `start`."""
+def examples(
+    frame: pd.DataFrame, start: int = 0
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the key and the example of every row; keys count from `start`."""
     columns = [frame[name].tolist() for name in frame.columns]
     for key, values in enumerate(zip(*columns, strict=True), start):
         yield key, dict(zip(frame.columns, values, strict=True))
 
 
-def prepared(name, module, kinds) -> pd.DataFrame:
-    """Reads a dataset of this folder that TFDS has built, or builds it.
+def prepared(name: str, module: str, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Reads a data set of this package from TFDS, which builds it where needed.
 
     Args:
-        name: Name of the dataset.
-        module: The module with its builder.
+        name: Name of the TFDS data set.
+        module: The module of its builder.
         kinds: Its columns, as for `features`.
 
     Returns:
-        A frame of the columns; the rows are in no particular order.
+        A frame of these columns; the rows are in no particular order.
 
     Raises:
-        RuntimeError: If TFDS is missing, or finds neither the dataset nor its files.
+        RuntimeError: If TFDS is missing, or finds neither the data set nor its files.
     """
     try:
         import tensorflow_datasets as tfds
@@ -64,28 +78,29 @@ def prepared(name, module, kinds) -> pd.DataFrame:
                 f"TFDS to provide {name}, since neither data_dir nor TF_CTR_DATA is "
                 "given",
                 f"{type(error).__name__}: {error}",
-                "give the folder of the files as data_dir or in TF_CTR_DATA; or run "
-                "`pip install tensorflow-datasets importlib_resources apache-beam "
-                "mlcroissant` (its command needs the last two) and "
-                f"`tfds build {name} --imports {module} --manual_dir <that folder>`",
+                "pass the folder that holds the files as data_dir, or name it in "
+                f"TF_CTR_DATA; or run `{INSTALL} apache-beam mlcroissant` (the command "
+                f"`tfds` needs the last two) and `tfds build {name} --imports {module} "
+                "--manual_dir <that folder>`",
             )
         ) from error
     rows = to_frame(data)
     return pd.DataFrame({n: _decoded(rows[n], kind) for n, kind in kinds.items()})
 
 
-def to_frame(dataset) -> pd.DataFrame:
+def to_frame(dataset: "tf.data.Dataset") -> pd.DataFrame:
     """Returns the examples as a frame: strings as bytes, sequences as lists."""
-    # Ragged: padding could not be told from values.
+    # Ragged, because padding could not be told from values.
     batches = [
-        pd.DataFrame({name: _values(tensor) for name, tensor in batch.items()})
+        pd.DataFrame(
+            {
+                name: tensor.to_list() if hasattr(tensor, "to_list") else tensor.numpy()
+                for name, tensor in batch.items()
+            }
+        )
         for batch in dataset.ragged_batch(1 << 16)
     ]
     return pd.concat(batches, ignore_index=True)
-
-
-def _values(tensor):
-    return tensor.to_list() if hasattr(tensor, "to_list") else tensor.numpy()
 
 
 def _decoded(column, kind):

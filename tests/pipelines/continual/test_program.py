@@ -29,7 +29,7 @@ def tiny(*_):
         num_users=20,
         num_items=10,
         num_days=8,
-        drift=0.3,
+        world=synthetic.WorldOptions(drift=0.3),
     )
 
 

@@ -2,64 +2,75 @@
 
 import os
 import pathlib
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from tf_ctr.datasets.amazon import files as amazon_files
-from tf_ctr.datasets.checks import check_pair
+from tf_ctr.datasets.checks import check_pair, find_folder, read_table
 from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
 from tf_ctr.datasets.negatives import draw_negatives
 from tf_ctr.datasets.tfds_rows import prepared
 from tf_ctr.errors import check_count, check_name
 from tf_ctr.features import Categorical, Schema, Sequence
 
+FIX = (
+    "put interactions.parquet in a folder amazon-toys-games/ and pass the folder that "
+    "holds it as data_dir or name it in TF_CTR_DATA; for the published reviews, call "
+    "amazon.load_full"
+)
+KINDS = {
+    "reviewerID": "str",
+    "asin": "str",
+    "domain": "str",
+    "unixReviewTime": "int64",
+}
 DOMAINS = ("Toys_and_Games", "Video_Games")
 NEGATIVES = ("uniform", "popularity")
 HISTORY_LENGTH = 50
 
 
 def load(
-    data_dir=None,
-    source="Toys_and_Games",
-    target="Video_Games",
-    ratio=1,
-    negatives="uniform",
-    seed=0,
+    data_dir: str | os.PathLike[str] | None = None,
+    source: str = "Toys_and_Games",
+    target: str = "Video_Games",
+    ratio: int = 1,
+    negatives: Literal["uniform", "popularity"] = "uniform",
+    seed: int = 0,
 ) -> TwoDomains:
     """Loads interactions of 7,996 users of both domains; items are disjoint.
 
-    All interactions are positive. Each is followed by `ratio` negatives of the same
-    user, time and history: items of the same domain that he never interacted with in
-    the whole sample, of those that someone had by the end of the split. So the share
-    of label 1 is exactly 1 / (1 + ratio) in every split, and no item of the future is
-    a negative in training.
+    All interactions are positive. Each is followed by `ratio` negatives with the same
+    user, time and history: items of the same domain that the user never interacted
+    with in the whole sample, drawn from those that someone had by the end of the
+    split. So the share of label 1 is exactly 1 / (1 + ratio) in every split, and no
+    item of the future is a negative in training.
 
-    Of a user's interactions in a domain the last is for test and the last but one for
-    validation; the sample knows days only, so a tie is broken by chance. Who has
-    fewer than three is in training only. `history` holds the items of both domains
-    from strictly earlier days, of training rows only, so that no held-out label
-    becomes a feature. A second review of one item is dropped. Training rows of one
-    user may be later than test rows of another.
+    Of a user's interactions in a domain, the last is for test and the last but one for
+    validation. The sample knows only days, so ties are broken at random. Users with
+    fewer than three interactions are in training only. `history` holds the items of
+    both domains from strictly earlier days, of training rows only, so that no held-out
+    label becomes a feature. A second review of one item is dropped. Training rows of
+    one user may be later than test rows of another.
 
     Source: AutoFT (arXiv 2106.04873), section 4.1, for the pair of domains only: the
-    sample has no ratings, so that the paper's label cannot be made; see `amazon_full`.
+    sample has no ratings, so the paper's label cannot be made; see `load_full`.
 
     Args:
-        data_dir: Folder that holds `amazon-toys-games/`. `None` takes the environment
-            variable `TF_CTR_DATA`; without it, what TFDS has prepared.
+        data_dir: Folder that holds `amazon-toys-games/`. `None` reads the environment
+            variable `TF_CTR_DATA`; without it, the loader asks TFDS.
         source: Source domain, `"Toys_and_Games"` or `"Video_Games"`.
         target: Target domain, the other one.
         ratio: Negatives per positive; 1 as in DIN's public code for Amazon.
         negatives: `"uniform"` over the items, or by `"popularity"`: in proportion to
             the interactions of an item up to and including the split.
-        seed: Of ties and negatives.
+        seed: Seed of ties and negatives.
 
     Returns:
-        The two domains. `unixReviewTime` is no feature.
+        The two domains. `unixReviewTime` is not a feature.
 
     Raises:
-        ValueError: For a wrong argument, or a file of another form.
+        ValueError: For a wrong argument, or a file in another format.
         FileNotFoundError: If `data_dir` lacks the file.
         RuntimeError: If there is no folder and TFDS has nothing prepared.
     """
@@ -68,7 +79,7 @@ def load(
     check_count("seed", seed, 0)
     check_name("kind of negatives", negatives, NEGATIVES)
     rows = _positives(data_dir)
-    # One stream per domain, whichever is the source.
+    # One stream per domain: swapping source and target draws the same negatives.
     of_ties, *of_negatives = np.random.default_rng(seed).spawn(1 + len(DOMAINS))
     rows["split"] = _leave_out(rows, of_ties)
     users = pd.factorize(rows["reviewerID"])[0]
@@ -90,20 +101,35 @@ def load(
     )
 
 
+def from_folder(folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """Reads `interactions.parquet`: one row per review, all of them positive.
+
+    Args:
+        folder: The folder `amazon-toys-games`.
+
+    Returns:
+        The frame with the columns `KINDS`.
+
+    Raises:
+        ValueError: If a column is missing.
+        FileNotFoundError: If the file is missing.
+    """
+    path = pathlib.Path(folder) / "interactions.parquet"
+    return read_table(path, KINDS, FIX).astype(KINDS)
+
+
 def _positives(data_dir):
-    data_dir = data_dir or os.environ.get("TF_CTR_DATA")
-    if data_dir:
-        rows = amazon_files.from_folder(pathlib.Path(data_dir) / "amazon-toys-games")
+    folder = find_folder(data_dir, "amazon-toys-games")
+    if folder is None:
+        rows = prepared("amazon_toys_games", "tf_ctr.datasets.amazon.tfds", KINDS)
     else:
-        rows = prepared(
-            "amazon_toys_games", "tf_ctr.datasets.amazon.tfds", amazon_files.KINDS
-        )
+        rows = from_folder(folder)
     rows = rows.sort_values(["reviewerID", "unixReviewTime", "asin"])
     return rows.drop_duplicates(["reviewerID", "asin"], ignore_index=True)
 
 
 def _leave_out(rows, generator):
-    """0 for training, 1 for the last but one of a user in a domain, 2 for the last."""
+    """Returns 2 for a user's last row in a domain, 1 for the one before, else 0."""
     keys = [rows["reviewerID"], rows["domain"]]
     codes = [pd.factorize(key, sort=True)[0] for key in keys]
     order = np.lexsort(

@@ -1,4 +1,4 @@
-"""Amazon's interactions as TFDS datasets; importing this module registers them.
+"""Amazon's interactions as TFDS data sets; importing this module registers them.
 
 `tfds build amazon_toys_games --imports tf_ctr.datasets.amazon.tfds --manual_dir DIR`
 """
@@ -6,8 +6,7 @@
 import tensorflow_datasets as tfds
 
 from tf_ctr.datasets import tfds_rows
-from tf_ctr.datasets.amazon import files as amazon_files
-from tf_ctr.datasets.amazon import reviews as amazon_reviews
+from tf_ctr.datasets.amazon import reviews, sample
 
 CITATION = (
     "Ni, Li and McAuley, Justifying Recommendations using Distantly-Labeled Reviews "
@@ -17,7 +16,7 @@ HOMEPAGE = "https://nijianmo.github.io/amazon"
 
 
 class AmazonToysGames(tfds.core.GeneratorBasedBuilder):
-    """The sample of toys and games: interactions of common users, all positive."""
+    """The sample of toys and games: positive interactions of users of both domains."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "197,358 interactions of 7,996 users."}
@@ -28,7 +27,7 @@ class AmazonToysGames(tfds.core.GeneratorBasedBuilder):
     def _info(self):
         return self.dataset_info_from_configs(
             description="Reviews in two domains by users of both; no ratings.",
-            features=tfds_rows.features(tfds, amazon_files.KINDS),
+            features=tfds_rows.features(tfds, sample.KINDS),
             supervised_keys=None,
             homepage=HOMEPAGE,
             citation=CITATION,
@@ -39,7 +38,7 @@ class AmazonToysGames(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples(folder)}
 
     def _generate_examples(self, folder):
-        yield from tfds_rows.examples(amazon_files.from_folder(folder))
+        yield from tfds_rows.examples(sample.from_folder(folder))
 
 
 class AmazonReviews2018(tfds.core.GeneratorBasedBuilder):
@@ -59,7 +58,7 @@ class AmazonReviews2018(tfds.core.GeneratorBasedBuilder):
     def _info(self):
         return self.dataset_info_from_configs(
             description="Ratings with votes, style and day, without texts.",
-            features=tfds_rows.features(tfds, amazon_reviews.KINDS),
+            features=tfds_rows.features(tfds, reviews.KINDS),
             supervised_keys=None,
             homepage=HOMEPAGE,
             citation=CITATION,
@@ -72,6 +71,6 @@ class AmazonReviews2018(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, path):
         start = 0
-        for chunk in amazon_reviews.chunks(path):
+        for chunk in reviews.chunks(path):
             yield from tfds_rows.examples(chunk, start)
             start += len(chunk)

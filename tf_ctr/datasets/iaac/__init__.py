@@ -1,4 +1,4 @@
-"""IAAC (IJCAI-18): shop search ads, two domains by the user's gender, or all as one."""
+"""IAAC (IJCAI-18), ads in shop search: two domains by the user's gender, or one."""
 
 from tf_ctr.datasets.iaac.loading import load, load_whole
 

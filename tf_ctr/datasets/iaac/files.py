@@ -1,6 +1,7 @@
 """The official training file of IJCAI-18 (IAAC) as one frame."""
 
 import csv
+import os
 import pathlib
 
 import numpy as np
@@ -12,7 +13,7 @@ from tf_ctr.errors import explain
 FILE = "round1_ijcai_18_train_20180301.txt"
 FIX = (
     f"unpack {FILE} of https://tianchi.aliyun.com/dataset/147588 into a folder iaac/ "
-    "and give the folder that holds it as data_dir or in TF_CTR_DATA"
+    "and pass the folder that holds it as data_dir or name it in TF_CTR_DATA"
 )
 LISTS = ("item_category_list", "item_property_list", "predict_category_property")
 NUMBERS = (
@@ -33,26 +34,29 @@ COLUMNS = (
 )
 
 
-def from_folder(folder) -> pd.DataFrame:
-    """Reads the file, which is split by spaces; -1 stands for missing.
+def from_folder(folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """Reads the file: one impression per line, values separated by spaces.
+
+    In the file, -1 stands for a missing value.
 
     Args:
         folder: The folder `iaac`.
 
     Returns:
-        A row per impression with the columns of the file as int64, but for the
-        numbers, which are float64 with NaN where missing, and the lists, arrays of
+        One row per impression with the columns of the file. The columns `NUMBERS` are
+        float64, with NaN for missing values; lists are arrays of int64; all others are
         int64. `predict_category_property` becomes two lists, `predicted_categories`
         and `predicted_properties`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: For another header, a line of another length, or a value that is
-            no number, with the number of the line.
+        ValueError: For another header, a line with another number of values, or a
+            value that is not a number; the message has the number of the line.
     """
     path = existing_file(pathlib.Path(folder) / FILE, FIX)
     _check_lines(path)
-    # Strings first: a column of integers with one flaw would lose 64-bit ids.
+    # Strings first: pandas would read integers beside one bad value as floats, which
+    # cannot hold 64-bit ids.
     text = pd.read_csv(
         path, sep=" ", dtype="str", keep_default_na=False, quoting=csv.QUOTE_NONE
     )
@@ -81,10 +85,10 @@ def _check_lines(path):
             values = line.count(" ") + 1
             if values != len(COLUMNS):
                 raise _error(
-                    f"{len(COLUMNS)} values split by spaces", values, number, path
+                    f"{len(COLUMNS)} values separated by spaces", values, number, path
                 )
         if number == 1:
-            raise ValueError(explain(f"rows in {path}", "none", "unpack it anew"))
+            raise ValueError(explain(f"rows in {path}", "none", "unpack it again"))
 
 
 def _convert(text, path):
@@ -100,7 +104,7 @@ def _convert(text, path):
 
 
 def _predictions(text, path):
-    """Of `category:property,property;category:-1`, the categories and properties."""
+    """Returns the categories and the properties of `category:property,property;...`."""
     form = r"-1|-?\d+:-?\d+(,-?\d+)*(;-?\d+:-?\d+(,-?\d+)*)*"
     _check(text.str.fullmatch(form), text, "category:property,...;...", path)
 
@@ -116,13 +120,13 @@ def _predictions(text, path):
 
 
 def _integers(texts):
-    """The integers in order, each once, without those that stand for missing."""
+    """Returns each integer once, in order, without those that stand for missing."""
     distinct = [int(text) for text in dict.fromkeys(texts) if text not in ("", "-1")]
     return np.array(distinct, np.int64)
 
 
 def _mapped(text, convert):
-    # Items repeat, and rows of one item share its list.
+    # Items repeat: convert each distinct text once, and share its list.
     return text.map({line: convert(line) for line in text.unique()})
 
 

@@ -1,12 +1,14 @@
-"""IAAC (IJCAI-18): ads of a shop's search, whether the impression ends in a trade."""
+"""IAAC (IJCAI-18): ads in shop search, and whether the impression ends in a trade."""
 
-from tf_ctr.datasets.checks import check_pair, data_folder
+import os
+
+from tf_ctr.datasets.checks import check_pair, require_folder
 from tf_ctr.datasets.domains import Splits, TwoDomains
 from tf_ctr.datasets.iaac.files import FIX, NUMBERS, from_folder
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Numeric, Schema
 
-# Female, male, family.
+# Female, male, family account.
 GENDERS = (0, 1, 2)
 CATEGORICAL = (
     *("item_id", "item_brand_id", "item_city_id", "item_price_level"),
@@ -19,10 +21,13 @@ MULTIVALENT = (
     *("item_category_list", "item_property_list"),
     *("predicted_categories", "predicted_properties"),
 )
+# Seconds; days and hours are those of China.
 DAY, ZONE = 86_400, 8 * 3600
 
 
-def load(data_dir=None, source=0, target=1) -> TwoDomains:
+def load(
+    data_dir: str | os.PathLike[str] | None = None, source: int = 0, target: int = 1
+) -> TwoDomains:
     """Loads IAAC as two domains by the user's gender; see `load_whole`.
 
     Args:
@@ -34,7 +39,7 @@ def load(data_dir=None, source=0, target=1) -> TwoDomains:
         The two domains.
 
     Raises:
-        ValueError: For a wrong gender, or a file of another form.
+        ValueError: For a wrong gender, or a file in another format.
         FileNotFoundError: If there is no folder, or no file.
     """
     check_pair("gender", source, target, GENDERS)
@@ -46,24 +51,26 @@ def load(data_dir=None, source=0, target=1) -> TwoDomains:
     return TwoDomains.fit("iaac", _schema(), *splits)
 
 
-def load_whole(data_dir=None):
+def load_whole(
+    data_dir: str | os.PathLike[str] | None = None,
+) -> tuple[Splits, Schema]:
     """Loads IAAC as one domain; the label is `is_trade`.
 
-    The last day is the test split, the one before it validation. `context_id` and
-    `instance_id`, which tell rows apart and nothing else, are no fields.
+    The last day is the test split, and the day before it is for validation.
+    `context_id` and `instance_id` only number the rows, so they are not fields.
 
     Source: APG (arXiv 2203.16218), section 4.1, names the data; fields and split are
     ours.
 
     Args:
-        data_dir: Folder that holds `iaac/`. `None` takes the environment variable
+        data_dir: Folder that holds `iaac/`. `None` reads the environment variable
             `TF_CTR_DATA`.
 
     Returns:
         `Splits`, and the schema fitted on `Splits.train`. `day` counts from 0.
 
     Raises:
-        ValueError: For a file of another form.
+        ValueError: For a file in another format.
         FileNotFoundError: If there is no folder, or no file.
     """
     rows = _read(data_dir)
@@ -72,7 +79,7 @@ def load_whole(data_dir=None):
 
 
 def _read(data_dir):
-    rows = from_folder(data_folder(data_dir, "iaac", FIX))
+    rows = from_folder(require_folder(data_dir, "iaac", FIX))
     local = rows["context_timestamp"] + ZONE
     rows["hour"] = local // 3600 % 24
     rows["day"] = local // DAY - local.min() // DAY

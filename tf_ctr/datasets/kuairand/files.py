@@ -1,5 +1,6 @@
 """The files of KuaiRand-Pure as one frame of impressions."""
 
+import os
 import pathlib
 
 import numpy as np
@@ -13,7 +14,7 @@ VIDEOS = "video_features_basic_pure.csv"
 HISTORY = "user_history_before_4_25.parquet"
 FIX = (
     "put the files of KuaiRand-Pure (https://kuairand.com) in a folder kuairand-pure/ "
-    "and give the folder that holds it as data_dir or in TF_CTR_DATA"
+    "and pass the folder that holds it as data_dir or name it in TF_CTR_DATA"
 )
 
 USER_FLAGS = ("is_live_streamer", "is_video_author")
@@ -24,7 +25,7 @@ USER_NUMBERS = (
     "register_days",
 )
 ENCRYPTED = tuple(f"onehot_feat{i}" for i in range(18))
-# What is known at the impression, the label, and nothing that follows it.
+# Only what is known at the impression, and the label.
 KINDS = {
     **dict.fromkeys(("user_id", "video_id", "time_ms", "tab", "is_click"), "int64"),
     "user_active_degree": "str",
@@ -38,33 +39,33 @@ KINDS = {
 }
 
 
-def from_folder(folder) -> pd.DataFrame:
+def from_folder(folder: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads the log of 14 days with the features of users and videos.
 
-    The log has 5,885 impressions more than once, nearly all of tab 6; each is kept
-    once, or a random split would have it in training and test. Left out are the
-    columns known after the impression only, columns that never vary, the ranges of
-    numbers that are here themselves, and the log's `date` and `hourmin`, which run
-    up to three hours ahead of `time_ms`, and differ among copies of one impression.
+    The log repeats 5,885 impressions, nearly all of tab 6; each is kept once, or a
+    random split would have it in training and in test. Columns that are only known
+    after the impression are left out, and so are columns that never vary, the ranges
+    of numbers that are here themselves, and the log's `date` and `hourmin`, which run
+    up to three hours ahead of `time_ms` and differ among copies of one impression.
 
     Args:
         folder: The folder `kuairand-pure`.
 
     Returns:
-        One row per impression in the order of time, with the columns `KINDS`. Of a
-        user, `long_watched` holds the last videos that he watched long before the
-        log, oldest first, the last of them at `long_watched_until` or earlier (-1:
-        none is known).
+        One row per impression in the order of time, with the columns `KINDS`.
+        `long_watched` holds the videos that the user watched for long before the log
+        begins, oldest first. The newest was watched at `long_watched_until` or
+        earlier; -1 if none is known.
 
     Raises:
-        ValueError: For a file of another form.
+        ValueError: For a file in another format.
         FileNotFoundError: If a file is missing.
     """
     folder = pathlib.Path(folder)
     key = ["time_ms", "user_id", "video_id"]
     log = read_table(folder / LOG, [*key, "tab", "is_click"], FIX)
     log = log.sort_values(key, kind="stable").drop_duplicates(key, ignore_index=True)
-    # Joins want keys of one type.
+    # `join` needs keys of one type.
     log = log.astype("int64")
     rows = join(log, _users(folder), folder / USERS)
     rows = join(rows, _videos(folder), folder / VIDEOS)
@@ -95,7 +96,7 @@ def _videos(folder):
     videos = read_table(folder / VIDEOS, names, FIX)
     texts = ["video_type", "upload_type"]
     videos[texts] = videos[texts].fillna("")
-    # pandas reads a lone tag as a number where no video has two.
+    # Where no video has two tags, pandas reads the column as numbers.
     tags = videos["tag"].astype("str").fillna("").str.removesuffix(".0")
     videos["tag"] = [
         np.array([tag for tag in line.split(",") if tag], np.int64) for line in tags

@@ -1,11 +1,12 @@
 """The rows of KuaiRand-Pure with time, split and histories, and their schema."""
 
 import os
-import pathlib
+from collections.abc import Sequence as SequenceOf
 
 import numpy as np
 import pandas as pd
 
+from tf_ctr.datasets.checks import find_folder
 from tf_ctr.datasets.domains import earlier_clicks
 from tf_ctr.datasets.kuairand import files
 from tf_ctr.datasets.tfds_rows import prepared
@@ -18,29 +19,33 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 ZONE_MS, FIRST_DAY = 8 * HOUR_MS, 19_107
 
 
-def read(data_dir, split, test_days, seed) -> pd.DataFrame:
+def read(
+    data_dir: str | os.PathLike[str] | None, split: str, test_days: int, seed: int
+) -> pd.DataFrame:
     """Reads the impressions; the arguments are those of `kuairand.load`.
 
     Returns:
         The rows in the order of time with `history`, `hour`, `weekday`, `day` and
         `split` (0 training, 1 validation, 2 test).
     """
-    data_dir = data_dir or os.environ.get("TF_CTR_DATA")
-    if data_dir:
-        rows = files.from_folder(pathlib.Path(data_dir) / "kuairand-pure")
-    else:
+    folder = find_folder(data_dir, "kuairand-pure")
+    if folder is None:
         rows = prepared("kuairand_pure", "tf_ctr.datasets.kuairand.tfds", files.KINDS)
         key = ["time_ms", "user_id", "video_id"]
         rows = rows.sort_values(key, ignore_index=True)
+    else:
+        rows = files.from_folder(folder)
     local = rows["time_ms"] + ZONE_MS
     day = local // DAY_MS
     rows["hour"] = local // HOUR_MS % 24
     # 1970 began on a Thursday.
     rows["weekday"] = (day + 3) % 7
-    # The log's first rows are of the last hour before its first day.
+    # The log begins in the last hour before its first day; that hour counts as day 0.
     rows["day"] = (day - FIRST_DAY).clip(0, NUM_DAYS - 1)
     if split == "random":
-        rows["split"] = _random(len(rows), seed)
+        order = np.random.default_rng(seed).permutation(len(rows))
+        bounds = [0.8 * len(rows), 0.9 * len(rows)]
+        rows["split"] = np.searchsorted(bounds, order, side="right")
     else:
         left = NUM_DAYS - 1 - rows["day"]
         rows["split"] = np.where(left < test_days, 2, left < 2 * test_days)
@@ -49,24 +54,19 @@ def read(data_dir, split, test_days, seed) -> pd.DataFrame:
     return rows
 
 
-def _random(rows, seed):
-    order = np.random.default_rng(seed).permutation(rows)
-    return np.searchsorted([0.8 * rows, 0.9 * rows], order, side="right")
-
-
-def histories(rows, clicked):
+def histories(rows: pd.DataFrame, clicked: np.ndarray | pd.Series) -> np.ndarray:
     """Returns the earlier clicks of every row's user, oldest first.
 
-    What a user watched before the log has one time for all, that of the last: rows
-    that are not later know nothing of it.
+    The videos that a user watched before the log share one time, that of the newest:
+    only rows after it have them in their history.
 
     Args:
         rows: Frame with `user_id`, `video_id`, `time_ms`, `long_watched` and
             `long_watched_until`.
-        clicked: Which rows enter later histories, `[n]`.
+        clicked: Which rows enter later histories, `[N]`.
 
     Returns:
-        One array of videos per row, `[n]`, of dtype object.
+        One array of videos per row, `[N]`, of dtype object.
     """
     users = rows.drop_duplicates("user_id")
     watched = users["long_watched"].tolist()
@@ -82,8 +82,8 @@ def histories(rows, clicked):
     return found[sum(count) :]
 
 
-def schema(context, encrypted) -> Schema:
-    """Returns the open schema.
+def schema(context: SequenceOf[str], encrypted: bool) -> Schema:
+    """Returns the schema, not yet fitted.
 
     Args:
         context: Names of further categorical fields.

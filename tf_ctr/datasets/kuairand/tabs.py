@@ -1,4 +1,7 @@
-"""KuaiRand-Pure: short videos in several scenarios (tabs), natural and advertised."""
+"""KuaiRand-Pure as two domains: two tabs of the app, or natural and ad videos."""
+
+import os
+from typing import Literal
 
 from tf_ctr.datasets.checks import check_pair
 from tf_ctr.datasets.domains import Splits, TwoDomains
@@ -13,72 +16,73 @@ SPLITS = ("chronological", "random")
 
 
 def load(
-    data_dir=None,
-    source_tab=1,
-    target_tab=0,
-    split="chronological",
-    test_days=2,
-    encrypted=True,
-    seed=0,
+    data_dir: str | os.PathLike[str] | None = None,
+    source_tab: int = 1,
+    target_tab: int = 0,
+    split: Literal["chronological", "random"] = "chronological",
+    test_days: int = 2,
+    encrypted: bool = True,
+    seed: int = 0,
 ) -> TwoDomains:
-    """Loads two scenarios of the app; the label is `is_click`.
+    """Loads two tabs (scenarios) of the app; the label is `is_click`.
 
-    Fields are the user's and the video's features, hour and weekday, and `history`:
-    the videos that the user clicked strictly earlier in any tab, after those that he
-    watched long before the log starts, whose clicks are not given (in the log, 99.6 %
-    of the long views are clicks). No column known after the impression is read.
+    The fields are the features of user and video, hour and weekday, and `history`:
+    the videos that the user clicked strictly earlier in any tab, after those that the
+    user watched for long before the log begins. For the latter the log has no clicks,
+    but within the log 99.6 % of the long views are clicks. No column that is only
+    known after the impression is read.
 
-    A chronological split is by days, and its histories hold earlier clicks of
-    held-out days, too, as a server would know them. A random split shuffles all rows
-    and cuts them 8:1:1 before the tabs are chosen; its histories hold clicks of
-    training rows only, so that no held-out label becomes a feature.
+    A chronological split is by days. Its histories also hold earlier clicks from
+    held-out days, as a server would know them. A random split shuffles all rows and
+    cuts them 8:1:1 before the tabs are chosen. Its histories hold clicks of training
+    rows only, so that no held-out label becomes a feature.
 
     Source: KuaiRand (arXiv 2208.08696). Splits and pairs of tabs are ours.
 
     Args:
-        data_dir: Folder that holds `kuairand-pure/`. `None` takes the environment
-            variable `TF_CTR_DATA`; without it, what TFDS has prepared.
+        data_dir: Folder that holds `kuairand-pure/`. `None` reads the environment
+            variable `TF_CTR_DATA`; without it, the loader asks TFDS.
         source_tab: Tab of the source domain; 1 is by far the largest.
         target_tab: Tab of the target domain: 0, 4, 6 and 2 have thousands of rows.
         split: `"chronological"` or `"random"`.
-        test_days: Of a chronological split, the last days, and as many before them
-            for validation; 1 to 6.
+        test_days: Days of the test split, 1 to 6, the last ones; as many before them
+            are for validation. Only for a chronological split.
         encrypted: Whether the 18 encrypted features of users are fields.
-        seed: Of the random split.
+        seed: Seed of the random split.
 
     Returns:
-        The two domains. `day` (0 to 13), `time_ms` and `tab` are no features.
+        The two domains. `day` (0 to 13), `time_ms` and `tab` are not features.
 
     Raises:
-        ValueError: For a wrong argument, or files of another form.
+        ValueError: For a wrong argument, or files in another format.
         FileNotFoundError: If `data_dir` lacks a file.
         RuntimeError: If there is no folder and TFDS has nothing prepared.
     """
     check_pair("tab", source_tab, target_tab, TABS)
-    _check(split, test_days, seed)
+    _check_split(split, test_days, seed)
     rows = kuairand_rows.read(data_dir, split, test_days, seed)
     schema = kuairand_rows.schema(("video_type",), encrypted)
     return _domains("kuairand", rows, schema, "tab", source_tab, target_tab)
 
 
 def load_ads(
-    data_dir=None,
-    source="NORMAL",
-    target="AD",
-    split="chronological",
-    test_days=2,
-    encrypted=True,
-    seed=0,
+    data_dir: str | os.PathLike[str] | None = None,
+    source: Literal["NORMAL", "AD"] = "NORMAL",
+    target: Literal["NORMAL", "AD"] = "AD",
+    split: Literal["chronological", "random"] = "chronological",
+    test_days: int = 2,
+    encrypted: bool = True,
+    seed: int = 0,
 ) -> TwoDomains:
     """Loads natural and advertised videos of all tabs as two domains.
 
-    See `load`; `tab` is a field here. There are 220,038 natural impressions and 2,397
-    of ads, 92 to 1.
+    See `load`; here `tab` is a field. There are 220,038 natural impressions and 2,397
+    ad impressions, 92 to 1.
 
     Args:
         data_dir: As for `load`.
         source: Type of the source's videos, `"NORMAL"` or `"AD"`.
-        target: Type of the target's, the other one.
+        target: Type of the target's videos, the other one.
         split: As for `load`.
         test_days: As for `load`.
         encrypted: As for `load`.
@@ -88,34 +92,38 @@ def load_ads(
         The two domains.
 
     Raises:
-        ValueError: For a wrong argument, or files of another form.
+        ValueError: For a wrong argument, or files in another format.
         FileNotFoundError: If `data_dir` lacks a file.
         RuntimeError: If there is no folder and TFDS has nothing prepared.
     """
     check_pair("video type", source, target, VIDEO_TYPES)
-    _check(split, test_days, seed)
+    _check_split(split, test_days, seed)
     rows = kuairand_rows.read(data_dir, split, test_days, seed)
     schema = kuairand_rows.schema(("video_type", "tab"), encrypted)
     return _domains("kuairand_ads", rows, schema, "video_type", source, target)
 
 
 def load_periods(
-    data_dir=None, source_tab=1, target_tab=0, fit_days=7, encrypted=True
+    data_dir: str | os.PathLike[str] | None = None,
+    source_tab: int = 1,
+    target_tab: int = 0,
+    fit_days: int = 7,
+    encrypted: bool = True,
 ) -> Periods:
-    """Loads two scenarios as 14 daily increments each.
+    """Loads two tabs as 14 frames each, one per day.
 
     Args:
         data_dir: As for `load`.
         source_tab: As for `load`.
         target_tab: As for `load`.
-        fit_days: The first days, whose rows the schema is fitted on.
+        fit_days: How many of the first days the schema is fitted on.
         encrypted: As for `load`.
 
     Returns:
         The `Periods`.
 
     Raises:
-        ValueError: For a wrong argument, or files of another form.
+        ValueError: For a wrong argument, or files in another format.
         FileNotFoundError: If `data_dir` lacks a file.
         RuntimeError: If there is no folder and TFDS has nothing prepared.
     """
@@ -124,7 +132,7 @@ def load_periods(
     return daily(data, fit_days)
 
 
-def _check(split, test_days, seed):
+def _check_split(split, test_days, seed):
     check_name("split", split, SPLITS)
     check_count("test_days", test_days, 1, (NUM_DAYS - 1) // 2)
     check_count("seed", seed, 0)

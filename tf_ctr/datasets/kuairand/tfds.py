@@ -1,4 +1,4 @@
-"""KuaiRand-Pure as a TFDS dataset; importing this module registers it.
+"""KuaiRand-Pure as a TFDS data set; importing this module registers it.
 
 `tfds build kuairand_pure --imports tf_ctr.datasets.kuairand.tfds --manual_dir DIR`
 """
@@ -6,7 +6,7 @@
 import tensorflow_datasets as tfds
 
 from tf_ctr.datasets import tfds_rows
-from tf_ctr.datasets.kuairand import files as kuairand_files
+from tf_ctr.datasets.kuairand import files
 
 
 class KuairandPure(tfds.core.GeneratorBasedBuilder):
@@ -16,15 +16,15 @@ class KuairandPure(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "The standard log of 2022-04-25 to 2022-05-08."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "manual_dir is the folder that holds kuairand-pure/ with the files "
-        f"{kuairand_files.LOG}, {kuairand_files.USERS}, {kuairand_files.VIDEOS} and "
-        f"{kuairand_files.HISTORY}."
+        f"{files.LOG}, {files.USERS}, {files.VIDEOS} and "
+        f"{files.HISTORY}."
     )
 
     def _info(self):
         return self.dataset_info_from_configs(
             description="Impressions of short videos in several scenarios of an app, "
-            "without what is known after the impression but for the label `is_click`.",
-            features=tfds_rows.features(tfds, kuairand_files.KINDS),
+            "with the label `is_click` and nothing else from after the impression.",
+            features=tfds_rows.features(tfds, files.KINDS),
             supervised_keys=None,
             homepage="https://kuairand.com",
             license="CC BY-SA 4.0",
@@ -37,4 +37,4 @@ class KuairandPure(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples(folder)}
 
     def _generate_examples(self, folder):
-        yield from tfds_rows.examples(kuairand_files.from_folder(folder))
+        yield from tfds_rows.examples(files.from_folder(folder))

@@ -1,7 +1,6 @@
 """MovieLens-1M: two domains by the user's gender or age, or all ratings as one."""
 
-from tf_ctr.datasets.movielens.groups import load
-from tf_ctr.datasets.movielens.whole import load_whole
+from tf_ctr.datasets.movielens.groups import load, load_whole
 
 __all__ = ["load", "load_whole"]
 

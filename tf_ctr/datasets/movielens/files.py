@@ -1,12 +1,18 @@
 """The original files of MovieLens-1M as one frame."""
 
+import os
 import pathlib
 
 import pandas as pd
 
+from tf_ctr.datasets.checks import existing_file, join
 from tf_ctr.errors import explain
 
-# The codes of users.dat, worded as TFDS does.
+FIX = (
+    "unpack ml-1m.zip of https://grouplens.org/datasets/movielens/1m and pass the "
+    "folder that holds ml-1m/ as data_dir or name it in TF_CTR_DATA"
+)
+# The codes of users.dat, in the words of TFDS.
 OCCUPATIONS = (
     "other/not specified",
     "academic/educator",
@@ -33,7 +39,7 @@ OCCUPATIONS = (
 RATING_COLUMNS = ["user_id", "movie_id", "rating", "timestamp"]
 
 
-def from_folder(folder) -> pd.DataFrame:
+def from_folder(folder: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads `ratings.parquet` (or `ratings.dat`), `users.dat` and `movies.dat`.
 
     Args:
@@ -43,27 +49,28 @@ def from_folder(folder) -> pd.DataFrame:
         One row per rating; see `features`.
 
     Raises:
-        ValueError: For a file of another form.
+        ValueError: For a file in another format.
         FileNotFoundError: If a file is missing.
     """
     folder = pathlib.Path(folder)
     users = _read_dat(folder / "users.dat", ["user_id", "gender", "age", "code", "zip"])
     movies = _read_dat(folder / "movies.dat", ["movie_id", "title", "genres"])
-    # TFDS's name of this genre.
+    # TFDS spells this genre so, and both sources must give the same rows.
     genres = movies["genres"].str.replace("Children's", "Children")
     movies["genres"] = genres.str.split("|")
     users["occupation"] = users["code"].astype(int).map(dict(enumerate(OCCUPATIONS)))
     rows = _read_ratings(folder)
     users["age"] = users["age"].astype("int64")
-    rows = _join(rows, users[["user_id", "gender", "age", "occupation"]], folder)
-    return features(_join(rows, movies, folder))
+    columns = ["user_id", "gender", "age", "occupation"]
+    rows = join(rows, users[columns], folder / "users.dat")
+    return features(join(rows, movies, folder / "movies.dat"))
 
 
-def features(frame) -> pd.DataFrame:
-    """Turns joined ratings into the columns of the dataset.
+def features(frame: pd.DataFrame) -> pd.DataFrame:
+    """Turns joined ratings into the columns of the data set.
 
     Args:
-        frame: A frame with `title`, `rating` and the columns that stay as they are.
+        frame: A frame with `title`, `rating` and the columns that do not change.
 
     Returns:
         A frame of `user_id`, `movie_id`, `timestamp`, `age` (integers), `gender`,
@@ -105,7 +112,7 @@ def _read_ratings(folder):
                 explain(
                     f"columns {RATING_COLUMNS} in {parquet}",
                     list(rows.columns),
-                    "write the Parquet file anew from ratings.dat",
+                    "write the Parquet file again from ratings.dat",
                 )
             )
     else:
@@ -114,22 +121,14 @@ def _read_ratings(folder):
 
 
 def _read_dat(path, names):
-    if not path.exists():
-        raise FileNotFoundError(
-            explain(
-                f"the file {path}",
-                "no such file",
-                "unpack ml-1m.zip of https://grouplens.org/datasets/movielens/1m and "
-                "give the folder that holds ml-1m/ as data_dir or in TF_CTR_DATA",
-            )
-        )
+    path = existing_file(path, FIX)
     with path.open(encoding="latin-1") as lines:
         rows = [line.rstrip("\n").split("::") for line in lines]
     wrong = next((row for row in rows if len(row) != len(names)), None)
     if wrong or not rows:
         raise ValueError(
             explain(
-                f"lines of {len(names)} values, split by '::', in {path}",
+                f"lines of {len(names)} values, separated by '::', in {path}",
                 wrong and "::".join(wrong),
                 "take the file of ml-1m.zip as it is",
             )
@@ -137,17 +136,3 @@ def _read_dat(path, names):
     frame = pd.DataFrame(rows, columns=names)
     ids = [name for name in names if name.endswith("_id")]
     return frame.astype(dict.fromkeys(ids, "int64"))
-
-
-def _join(rows, table, folder):
-    (key,) = rows.columns.intersection(table.columns)
-    unknown = ~rows[key].isin(table[key])
-    if unknown.any():
-        raise ValueError(
-            explain(
-                f"every {key} of the ratings in {folder / key.replace('_id', 's.dat')}",
-                f"{unknown.sum()} ratings of others, e.g. {rows[key][unknown].iloc[0]}",
-                "take all files from the same ml-1m.zip",
-            )
-        )
-    return rows.merge(table, on=key, how="left", validate="many_to_one")

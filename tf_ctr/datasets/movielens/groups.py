@@ -1,53 +1,59 @@
-"""MovieLens-1M as two domains by gender or age, on the split of the AutoFT paper."""
+"""MovieLens-1M as two domains by gender or age, and as a single one."""
 
 import os
-import pathlib
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 
-from tf_ctr.datasets.checks import check_pair
+from tf_ctr.datasets.checks import check_pair, find_folder
 from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
 from tf_ctr.datasets.movielens.files import from_folder
 from tf_ctr.datasets.movielens.tfds import fetch, from_tfds
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema, Sequence
 
-# Recovered from the paper's table: the two domains add up to these numbers.
+# The rows of the two domains in AutoFT's table 2 add up to these numbers.
 ROWS = {"train": 800_000, "validation": 100_000, "test": 100_209}
 HISTORY_LENGTH = 50
-GENDERS = ("M", "F")
-# Each stands for the years up to the next one; 1 is under 18.
+# Each group is named by its lowest age; 1 is under 18.
 AGES = (1, 18, 25, 35, 45, 50, 56)
-VALUES = {"gender": GENDERS, "age": AGES}
-# Source and target: for ages, the one with most ratings and one with few.
-DEFAULTS = {"gender": ("M", "F"), "age": (25, 56)}
+VALUES: dict[str, tuple] = {"gender": ("M", "F"), "age": AGES}
+# Source and target: for ages, the group with most ratings and one with few.
+DEFAULTS: dict[str, tuple] = {"gender": ("M", "F"), "age": (25, 56)}
+FIELDS = ("user_id", "gender", "occupation", "movie_id", "year")
 
 
 def load(
-    data_dir=None, history=False, seed=0, source=None, target=None, by="gender"
+    data_dir: str | os.PathLike[str] | None = None,
+    history: bool = False,
+    seed: int = 0,
+    source: str | int | None = None,
+    target: str | int | None = None,
+    by: Literal["gender", "age"] = "gender",
 ) -> TwoDomains:
-    """Loads MovieLens-1M; the label is 1 for a rating above 3.
+    """Loads MovieLens-1M as two domains; the label is 1 for a rating above 3.
 
-    All rows are shuffled and cut into 800,000 / 100,000 / 100,209, and then each
-    part by gender (or age, which leaves rows of other ages out). The shuffle is
-    ours, so the rows per gender and part differ a little from the paper's; the totals
-    do not. They are sorted by user and movie beforehand: a seed gives the same split
-    from the folder and from TFDS.
+    All rows are shuffled and cut into 800,000 / 100,000 / 100,209, and each part is
+    then divided by gender, or by age, where rows of other ages are dropped. The
+    shuffle is ours, so the rows per gender and part differ a little from the paper's;
+    the totals do not. The rows are sorted by user and movie before the shuffle: a
+    seed gives the same split from the folder and from TFDS.
 
     Source: AutoFT (arXiv 2106.04873), section 4.1 and table 2. Age and zip code are
-    not among its fields. How it builds its behaviour field is not said; ours, with
+    not among its fields. It does not say how it builds its behaviour field; ours, with
     `history=True`, is the movies that the user liked at a strictly earlier time, of
-    the training rows only, so that no held-out label becomes a feature.
+    training rows only, so that no held-out label becomes a feature.
 
     Args:
-        data_dir: Folder that holds `ml-1m/`. `None` takes the environment variable
+        data_dir: Folder that holds `ml-1m/`. `None` reads the environment variable
             `TF_CTR_DATA`; without it, TFDS downloads `movielens/1m-ratings`.
-        history: Whether there is a field of earlier liked movies.
-        seed: Of the shuffle, and of the times drawn for rows without one.
+        history: Whether to add a field of movies liked earlier.
+        seed: Seed of the shuffle, and of the times drawn for rows without one.
         source: Gender of the source domain, `"M"` (the default) or `"F"`; by age one
             of `AGES`, 25 by default.
         target: Gender of the target domain, `"F"` by default; by age 56.
-        by: What tells the domains apart, `"gender"` or `"age"`.
+        by: The column that separates the domains, `"gender"` or `"age"`.
 
     Returns:
         The two domains. `timestamp` is a further column, missing in some rows of
@@ -63,69 +69,108 @@ def load(
     source = defaults[0] if source is None else source
     target = defaults[1] if target is None else target
     check_pair(by, source, target, VALUES[by])
-    rows = read(data_dir or os.environ.get("TF_CTR_DATA"), sum(ROWS.values()))
-    rows = rows.sort_values(["user_id", "movie_id"], ignore_index=True)
+    rows = _read(data_dir)
     of_split, of_times = np.random.default_rng(seed).spawn(2)
     order = of_split.permutation(len(rows))
     if history:
-        times = known_times(rows, of_times)
-        rows["history"] = _liked_before(rows, times, order[: ROWS["train"]])
-    bounds = np.cumsum(list(ROWS.values()))[:-1]
-    parts = [rows.iloc[part] for part in np.split(order, bounds)]
-    domains = [
+        liked = np.zeros(len(rows), bool)
+        train = order[: ROWS["train"]]
+        liked[train] = rows["label"].to_numpy()[train] == 1
+        rows["history"] = earlier_clicks(
+            rows["user_id"],
+            known_times(rows, of_times),
+            rows["movie_id"],
+            liked,
+            HISTORY_LENGTH,
+        )
+    parts = _cut(rows, order)
+    first, second = (
         Splits(*(part[part[by] == value].reset_index(drop=True) for part in parts))
         for value in (source, target)
-    ]
+    )
+    field = Sequence("history", of="movie_id", max_length=HISTORY_LENGTH)
+    schema = _schema([field] if history else [])
     name = "movielens" if by == "gender" else "movielens_age"
-    return TwoDomains.fit(name, _schema(history), *domains, item="movie_id")
+    return TwoDomains.fit(name, schema, first, second, item="movie_id")
 
 
-def read(data_dir, num_rows):
-    """Reads the rows from the folder, or from TFDS, and checks their number."""
-    if data_dir:
-        rows = from_folder(pathlib.Path(data_dir) / "ml-1m")
-    else:
-        rows = from_tfds(*fetch())
-    if len(rows) != num_rows:
+def load_whole(
+    data_dir: str | os.PathLike[str] | None = None,
+    genre_string: bool = False,
+    seed: int = 0,
+) -> tuple[Splits, Schema]:
+    """Loads all of MovieLens-1M as one domain; the label is 1 for a rating above 3.
+
+    Source: APG (arXiv 2203.16218), section 4.1, names the data and no more. The six
+    fields follow from the memory that its table 5 reports (six embeddings of width
+    32 in a row); the split, 8:1:1 at random, and the threshold are ours.
+
+    Args:
+        data_dir: Folder that holds `ml-1m/`; see `load`.
+        genre_string: Whether to add a field `genre_string`, all genres of a movie as
+            one value: the coarse-grained domain of the paper's table 6.
+        seed: Seed of the shuffle.
+
+    Returns:
+        `Splits`, and the schema fitted on `Splits.train`.
+
+    Raises:
+        ValueError: For files that are not those of ML-1M.
+        FileNotFoundError: If `data_dir` lacks a file.
+        RuntimeError: If there is no folder and TFDS cannot provide the data.
+    """
+    rows = _read(data_dir)
+    extra = []
+    if genre_string:
+        rows["genre_string"] = rows["genres"].str.join("|")
+        extra = [Categorical("genre_string")]
+    parts = _cut(rows, np.random.default_rng(seed).permutation(len(rows)))
+    splits = Splits(*(part.reset_index(drop=True) for part in parts))
+    return splits, _schema(extra).fit(splits.train)
+
+
+def _read(data_dir):
+    """Returns the rows of the folder, or of TFDS, in the same order."""
+    folder = find_folder(data_dir, "ml-1m")
+    rows = from_tfds(*fetch()) if folder is None else from_folder(folder)
+    expected = sum(ROWS.values())
+    if len(rows) != expected:
         raise ValueError(
             explain(
-                f"the {num_rows:,} ratings of ML-1M",
-                f"{len(rows):,} from {data_dir or 'TFDS'}",
-                "unpack ml-1m.zip of https://grouplens.org/datasets/movielens/1m anew",
+                f"the {expected:,} ratings of ML-1M",
+                f"{len(rows):,} from {folder or 'TFDS'}",
+                "unpack ml-1m.zip of https://grouplens.org/datasets/movielens/1m again",
             )
         )
-    return rows
+    return rows.sort_values(["user_id", "movie_id"], ignore_index=True)
 
 
-def _schema(history):
-    names = ("user_id", "gender", "occupation", "movie_id", "year")
-    fields = [Categorical(name) for name in names]
-    fields.append(Categorical("genres", multivalent=True))
-    if history:
-        fields.append(Sequence("history", of="movie_id", max_length=HISTORY_LENGTH))
+def _cut(rows, order):
+    bounds = np.cumsum(list(ROWS.values()))[:-1]
+    return [rows.iloc[part] for part in np.split(order, bounds)]
+
+
+def _schema(extra):
+    fields = [
+        *(Categorical(name) for name in FIELDS),
+        Categorical("genres", multivalent=True),
+        *extra,
+    ]
     return Schema(fields, label="label", group="user_id")
 
 
-def _liked_before(rows, times, train):
-    liked = np.zeros(len(rows), bool)
-    liked[train] = rows["label"].to_numpy()[train] == 1
-    return earlier_clicks(
-        rows["user_id"], times, rows["movie_id"], liked, HISTORY_LENGTH
-    )
+def known_times(rows: pd.DataFrame, generator: np.random.Generator) -> np.ndarray:
+    """Returns the times of the rows, a missing one drawn from those of the same user.
 
-
-def known_times(rows, generator) -> np.ndarray:
-    """Returns the times, those that are missing drawn from the same user's.
-
-    In the Parquet file only rows with a low rating lack their time, so that a short
-    or empty history in their place would betray the label.
+    In the folder's Parquet file, only rows with a low rating lack their time: if their
+    history were empty or short instead, it would give the label away.
 
     Args:
         rows: A frame with `user_id` and `timestamp`.
         generator: NumPy generator.
 
     Returns:
-        Times as int64, `[n]`.
+        Times as int64, `[N]`.
 
     Raises:
         ValueError: If a user has no known time.

@@ -1,23 +1,26 @@
 """MovieLens-1M from TensorFlow Datasets."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from tf_ctr.datasets.movielens.files import features
-from tf_ctr.datasets.tfds_rows import to_frame
+from tf_ctr.datasets.movielens.files import FIX, features
+from tf_ctr.datasets.tfds_rows import INSTALL, to_frame
 from tf_ctr.errors import explain
 
 TFDS_NAME = "movielens/1m-ratings"
 
 
-def fetch():
+def fetch() -> tuple[pd.DataFrame, list[str]]:
     """Downloads the examples, or reads those that TFDS has prepared before.
 
     Returns:
-        A frame of the features of TFDS, and the names of the genres: the arguments
-        of `from_tfds`.
+        A frame of the features of TFDS, and the names of the genres: the two
+        arguments of `from_tfds`.
 
     Raises:
-        RuntimeError: If TFDS or something it needs is missing, or cannot be reached.
+        RuntimeError: If TFDS or a package that it needs is missing, or there is no
+            connection.
     """
     try:
         import tensorflow_datasets as tfds
@@ -30,15 +33,15 @@ def fetch():
     return to_frame(data), info.features["movie_genres"].feature.names
 
 
-def from_tfds(rows, genre_names) -> pd.DataFrame:
-    """Brings the examples of TFDS `movielens/1m-ratings` into the folder's form.
+def from_tfds(rows: pd.DataFrame, genre_names: Sequence[str]) -> pd.DataFrame:
+    """Returns the rows that the original files give, from the examples of TFDS.
 
     Args:
-        rows: A frame of the features of TFDS, by their names there.
+        rows: A frame with the features of `movielens/1m-ratings`, by their names.
         genre_names: The genre of every label of `movie_genres`.
 
     Returns:
-        One row per rating; see `movielens_files.features`.
+        One row per rating; see `files.features`.
     """
     text = {
         name: rows[name].str.decode("utf-8")
@@ -66,7 +69,5 @@ def _not_fetched(error):
     return explain(
         f"TFDS to provide {TFDS_NAME}, since neither data_dir nor TF_CTR_DATA is given",
         f"{type(error).__name__}: {error}",
-        "run `pip install tensorflow-datasets importlib_resources` with internet "
-        "access; or unpack ml-1m.zip of https://grouplens.org/datasets/movielens/1m "
-        "and give the folder that holds ml-1m/ as data_dir or in TF_CTR_DATA",
+        f"run `{INSTALL}` with internet access; or {FIX}",
     )

@@ -1,12 +1,14 @@
 """A synthetic world of two domains whose true click probabilities are known.
 
 No model can beat these probabilities in expectation, so `best_possible` says how far
-a model is from the best one.
+a model is from the best one. `WorldOptions` sets how much the domains share and how
+they change over time.
 """
 
 from tf_ctr.datasets.synthetic.generator import best_possible, generate, oracle_scores
+from tf_ctr.datasets.synthetic.world import WorldOptions
 
-__all__ = ["best_possible", "generate", "oracle_scores"]
+__all__ = ["WorldOptions", "best_possible", "generate", "oracle_scores"]
 
 
 def __dir__() -> list[str]:
