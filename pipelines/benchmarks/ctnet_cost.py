@@ -159,10 +159,9 @@ def batch(rng, size, args):
     # Half of the histories are shorter.
     lengths = rng.integers(1, 2 * args.history, size=(size, 1))
     for field in schema(args).fields:
-        rows = (field.owner if isinstance(field, Sequence) else field).table_size
-        shape = (size, args.history) if isinstance(field, Sequence) else (size,)
-        ids = rng.integers(1, rows, size=shape)
-        if isinstance(field, Sequence):
+        shape = (size, args.history) if field.multivalent else (size,)
+        ids = rng.integers(1, field.table_size, size=shape)
+        if field.multivalent:
             ids = np.where(np.arange(args.history) < lengths, ids, 0)
         features[field.name] = tf.constant(ids)
     return features, tf.constant(rng.integers(2, size=size).astype("float32"))

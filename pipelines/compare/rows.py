@@ -204,9 +204,9 @@ def transfer_by(name, source, domains, seed, which=None, **arguments):
 
 
 def _history(domains, method):
-    for field in domains.schema.fields:
-        if isinstance(field, Sequence) and field.of == domains.item:
-            return field.name
+    for name, field in domains.schema.of_kind(Sequence).items():
+        if field.of == domains.item:
+            return name
     raise ValueError(
         explain(
             f"a field with the user's history of '{domains.item}' for {method.title}",

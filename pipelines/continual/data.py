@@ -4,7 +4,7 @@ import dataclasses
 
 import pandas as pd
 
-from pipelines.harness.periods import DOMAIN, SOURCE, TARGET, open_field
+from pipelines.harness.periods import DOMAIN, SOURCE, TARGET
 from tf_ctr.continual import Period
 from tf_ctr.datasets import kuairand, synthetic
 from tf_ctr.datasets.domains import earlier_clicks
@@ -130,7 +130,7 @@ def load(name, data_dir, source_tab, target_tab, period_days, seed=0) -> PeriodD
         ],
         ignore_index=True,
     )
-    history = next(f for f in data.schema.fields if isinstance(f, Sequence))
+    history = next(iter(data.schema.of_kind(Sequence).values()))
     rows = with_histories(rows, data, dataset.time, history.max_length)
     count = int(rows["day"].max() + 1) // period_days
     if count < 3:
@@ -193,7 +193,7 @@ def with_histories(rows, data, time, max_length):
 
 def schemas(schema, history, frame):
     """Returns the three schemas of `PeriodData`, fitted on `frame`."""
-    plain = [open_field(field) for field in schema.fields]
+    plain = [field.unfitted() for field in schema.fields]
     joint = [*plain, Categorical(DOMAIN, vocabulary=[SOURCE, TARGET])]
     split = [
         Sequence(name, of=history.of, max_length=history.max_length)

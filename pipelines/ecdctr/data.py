@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.ecdctr.sources import DATASETS
-from pipelines.harness.periods import DOMAIN, SOURCE, TARGET, open_field
+from pipelines.harness.periods import DOMAIN, SOURCE, TARGET
 from tf_ctr.continual import Period
 from tf_ctr.features import Categorical, Schema
 
@@ -187,7 +187,7 @@ def schemas(schema, basic, months, week, ads) -> dict:
         week: The first one of CPM.
         ads: The first one of A-CTR.
     """
-    plain = [open_field(field) for field in schema.fields]
+    plain = [field.unfitted() for field in schema.fields]
     few = [field for field in plain if field.name in basic]
     domain = Categorical(DOMAIN, vocabulary=[SOURCE, TARGET])
     both = pd.concat([week, ads], ignore_index=True)

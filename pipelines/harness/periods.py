@@ -9,7 +9,6 @@ import zlib
 
 from pipelines.harness.results import Progress, ResultLines, provenance
 from tf_ctr.errors import explain
-from tf_ctr.features import Categorical, Numeric
 from tf_ctr.files import replacing
 
 SOURCE, TARGET = "source", "target"
@@ -161,12 +160,3 @@ class Row:
 
     title: str
     run: callable
-
-
-def open_field(field):
-    """A field as it was before it learned anything."""
-    if isinstance(field, Categorical) and field.num_buckets is None:
-        return dataclasses.replace(field, vocabulary=None)
-    if isinstance(field, Numeric):
-        return dataclasses.replace(field, mean=None, std=None, boundaries=None)
-    return field

@@ -32,12 +32,12 @@ def attended(schema, histories=None):
     >>> attended(Schema([item, Sequence("history", of="item")]))
     {'history': 'item'}
     """
-    sequences = _of_kind(schema, Sequence)
+    sequences = schema.of_kind(Sequence)
     if histories is None:
         histories = {name: field.of for name, field in sequences.items()}
     for history, candidate in histories.items():
         check_name("sequence field", history, sequences)
-        check_name("categorical field", candidate, _of_kind(schema, Categorical))
+        check_name("categorical field", candidate, schema.of_kind(Categorical))
     if not histories:
         raise ValueError(
             explain(
@@ -49,10 +49,6 @@ def attended(schema, histories=None):
     prefixes = "|".join(map(re.escape, histories))
     check_no_layer_names(schema, re.compile(f"({prefixes})_({LAYERS})"))
     return dict(histories)
-
-
-def _of_kind(schema, kind):
-    return {field.name: field for field in schema.fields if isinstance(field, kind)}
 
 
 def embed_histories(schema, inputs, histories, embedding_dim, l2=0.0):

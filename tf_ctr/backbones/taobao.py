@@ -129,7 +129,8 @@ def _checked(schema, histories, categories):
     for history, (past, category) in categories.items():
         check_name("history that is attended to", history, histories)
         field, length = schema.field(past), schema.field(history).max_length
-        of = isinstance(field, Sequence) and field.of
+        sequence = schema.of_kind(Sequence).get(past)
+        of = None if sequence is None else sequence.of
         if of != category or field.max_length != length:
             raise ValueError(
                 explain(

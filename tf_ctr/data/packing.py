@@ -6,8 +6,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from tf_ctr.data.batching import in_parts
-from tf_ctr.features import Categorical, columns
-from tf_ctr.features.schema import check_fitted
+from tf_ctr.features import columns
 
 
 class Packing:
@@ -22,7 +21,7 @@ class Packing:
     """
 
     def __init__(self, schema, labelled: bool):
-        check_fitted(schema.fields)
+        schema.check_fitted()
         self._schema = schema
         self._labelled = labelled
         self._ids = [field for field in schema.fields if field.table is not None]
@@ -45,10 +44,11 @@ class Packing:
         """Encodes the rows of a frame, checked; returns what `pack` does."""
         raw, places = {}, {}
         for field in self._schema.fields:
-            if _is_one_string(field):
-                raw[field.name], places[field.name] = columns.distinct(frame, field)
+            if field.dtype == "string" and not field.multivalent:
+                distinct, place = columns.distinct_raw_ids(frame, field)
+                raw[field.name], places[field.name] = distinct, place
             else:
-                raw[field.name] = columns.raw(frame, field)
+                raw[field.name] = field.raw_values(frame)
         label = np.zeros(len(frame), np.float32)
         if self._labelled:
             label = self._schema.labels(frame)
@@ -98,11 +98,6 @@ class Packing:
 
 def _width(field):
     return field.max_length if field.multivalent else 1
-
-
-def _is_one_string(field):
-    one_id = isinstance(field, Categorical) and not field.multivalent
-    return one_id and field.dtype == "string"
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:

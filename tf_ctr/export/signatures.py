@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_ctr.data.examples import parse_examples
 from tf_ctr.errors import explain, unknown_name
+from tf_ctr.features import Sequence
 from tf_ctr.serving.wire.signatures import (
     CANDIDATES,
     CLASSES,
@@ -173,8 +174,7 @@ def integers(text, field):
 
 def _unseen(field):
     """The first natural number that is neither an id of the field nor padding."""
-    owner = getattr(field, "owner", field)
-    taken = {owner.padding, *(owner.vocabulary or ())}
+    taken = {field.padding, *(field.owner.vocabulary or ())}
     return str(next(i for i in itertools.count() if i not in taken))
 
 
@@ -202,7 +202,7 @@ def candidate_fields(schema, item_fields=None) -> list:
     """
     names = [field.name for field in schema.fields]
     if item_fields is None:
-        users = {schema.group} | {f.name for f in schema.fields if hasattr(f, "of")}
+        users = {schema.group, *schema.of_kind(Sequence)}
         items = [name for name in names if name not in users]
         return items if len(items) < len(names) else []
     chosen = {item_fields} if isinstance(item_fields, str) else set(item_fields)

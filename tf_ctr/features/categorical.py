@@ -1,11 +1,31 @@
 """A field of ids with an embedding row each."""
 
 import dataclasses
+from collections.abc import Hashable, Iterable
 
 import numpy as np
+import pandas as pd
+import tensorflow as tf
 
 from tf_ctr.errors import check_choice, explain
-from tf_ctr.features.checks import POOLINGS, check_name, set_count
+from tf_ctr.features.columns import raw_id_lists, raw_ids
+from tf_ctr.features.field import (
+    MISSING,
+    POOLINGS,
+    Field,
+    Id,
+    IdType,
+    Pooling,
+    known,
+)
+from tf_ctr.features.ids import (
+    example_id_lists,
+    example_ids,
+    fixed_length,
+    look_up,
+    make_lookup_table,
+)
+from tf_ctr.features.learning import IdLearner
 
 DEFAULT_PADDING = {"string": "", "int64": -1}
 # Rows are counted in 32 bits on their way to a batch.
@@ -15,7 +35,7 @@ INT64 = np.iinfo(np.int64)
 
 
 @dataclasses.dataclass(frozen=True)
-class Categorical:
+class Categorical(Field):
     """Ids, strings or integers, that get one embedding row each.
 
     Row 0 of the table is padding and missing values, rows `1..num_oov` are ids
@@ -53,26 +73,22 @@ class Categorical:
     ('string', 4)
     """
 
-    name: str
-    vocabulary: tuple | None = dataclasses.field(default=None, repr=False)
+    vocabulary: tuple[Id, ...] | None = dataclasses.field(default=None, repr=False)
     num_buckets: int | None = None
     min_count: int = 1
     multivalent: bool = False
     max_length: int | None = None
-    pooling: str = "mean"
-    dtype: str | None = None
-    padding: str | int | None = None
+    pooling: Pooling = "mean"
+    dtype: IdType | None = None
+    padding: Id | None = None
     num_oov: int = 1
 
-    # Of a list that is too long, the first ids are kept.
-    keeps_newest = False
-
-    def __post_init__(self):
-        check_name(self.name)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("pooling", self.pooling, POOLINGS)
         check_choice("dtype", self.dtype, ("string", "int64", None))
-        set_count(self, "min_count", 1)
-        set_count(self, "num_oov", 1)
+        self._set_count("min_count", 1)
+        self._set_count("num_oov", 1)
         self._check_max_length()
         if self.num_buckets is not None:
             self._check_hashed()
@@ -100,10 +116,68 @@ class Categorical:
         length_known = self.max_length is not None or not self.multivalent
         return None not in (self.table_size, self.dtype) and length_known
 
+    @property
+    def has_vocabulary(self) -> bool:
+        """Whether its ids have a vocabulary: it is not hashed."""
+        return self.num_buckets is None
+
+    @property
+    def layout(self) -> Hashable:
+        """What decides the rows of the table: the buckets, or the vocabulary."""
+        return self.num_buckets, self.num_oov, self.vocabulary
+
+    def row_keys(self) -> list[Hashable]:
+        """Returns what each row of the table stands for; see `Field.row_keys`."""
+        if self.num_buckets is not None:
+            count = self.num_buckets
+            return [MISSING, *(("hashed", i, count) for i in range(count))]
+        count = self.num_oov
+        unseen = (("unseen", i, count) for i in range(count))
+        return [MISSING, *unseen, *(self.vocabulary or ())]
+
+    def raw_values(self, frame: pd.DataFrame) -> np.ndarray:
+        """Returns the raw ids of a frame; see `Field.raw_values`."""
+        return (raw_id_lists if self.multivalent else raw_ids)(frame, self)
+
+    def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
+        """Returns `n` ids, or lists of ids, at random; see `Field.example_values`."""
+        if self.multivalent:
+            return example_id_lists(self, known(self.max_length), n, generator)
+        # Nullable: integers with missing values would become floats.
+        dtype = "Int64" if self.dtype == "int64" else "str"
+        return pd.Series(example_ids(self, n, generator), dtype=dtype)
+
+    def lookup_table(self) -> tf.lookup.StaticHashTable | None:
+        """Returns a new table from ids to rows; `None` for a hashed field."""
+        return make_lookup_table(self) if self.has_vocabulary else None
+
+    def encode(
+        self, values: tf.Tensor, table: tf.lookup.StaticHashTable | None
+    ) -> tf.Tensor:
+        """Returns the rows of raw ids as int64; see `Field.encode`."""
+        rows = look_up(values, self, table)
+        if not self.multivalent:
+            return rows
+        return fixed_length(rows, known(self.max_length), newest=False)
+
+    def learner(self, grow: bool = False) -> IdLearner:
+        """Returns the learner of the vocabulary, `dtype` and `max_length`."""
+        return IdLearner(self, grow)
+
+    def with_ids(self, ids: Iterable[Id]) -> "Categorical":
+        """Returns a copy with the new ones of `ids` appended to its vocabulary."""
+        # Keys of a dict keep the order in which they first came.
+        vocabulary = tuple(dict.fromkeys((*(self.vocabulary or ()), *ids)))
+        return dataclasses.replace(self, vocabulary=vocabulary)
+
+    def unfitted(self) -> "Categorical":
+        """Returns a copy without vocabulary; it may still have to be learned."""
+        return dataclasses.replace(self, vocabulary=None)
+
     def _check_max_length(self):
         if self.max_length is None:
             return
-        set_count(self, "max_length", 1)
+        self._set_count("max_length", 1)
         if not self.multivalent:
             raise ValueError(
                 explain(
@@ -114,7 +188,7 @@ class Categorical:
             )
 
     def _check_hashed(self):
-        set_count(self, "num_buckets", 1, MOST_ROWS)
+        self._set_count("num_buckets", 1, MOST_ROWS)
         if self.vocabulary is not None or (self.min_count, self.num_oov) != (1, 1):
             raise ValueError(
                 explain(
@@ -155,14 +229,14 @@ class Categorical:
                     "drop them: list(dict.fromkeys(vocabulary))",
                 )
             )
-        object.__setattr__(self, "vocabulary", ids)
-        object.__setattr__(self, "dtype", dtypes.pop())
+        self._set("vocabulary", ids)
+        self._set("dtype", dtypes.pop())
 
     def _set_padding(self):
         if self.dtype is None:
             return
         if self.padding is None:
-            object.__setattr__(self, "padding", DEFAULT_PADDING[self.dtype])
+            self._set("padding", DEFAULT_PADDING[self.dtype])
         if type(self.padding) is not PYTHON_TYPE[self.dtype]:
             raise TypeError(
                 explain(

@@ -3,13 +3,23 @@
 import dataclasses
 import math
 import numbers
+from collections.abc import Hashable
+from typing import Literal
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
 
 from tf_ctr.errors import check_choice, explain
-from tf_ctr.features.checks import check_name, set_count
+from tf_ctr.features.arrow import as_floats, to_float32
+from tf_ctr.features.columns import column
+from tf_ctr.features.field import MISSING, Field, known
+from tf_ctr.features.learning import NumberLearner
 
 
 @dataclasses.dataclass(frozen=True)
-class Numeric:
+class Numeric(Field):
     """Numbers, standardised or cut into bins of equal counts.
 
     NaN and infinite values are missing: 0 (the mean) when standardised, row 0 of the
@@ -38,20 +48,21 @@ class Numeric:
     5
     """
 
-    name: str
-    transform: str = "standardize"
+    transform: Literal["standardize", "quantile"] = "standardize"
     num_bins: int | None = None
     mean: float | None = None
     std: float | None = None
-    boundaries: tuple | None = dataclasses.field(default=None, repr=False)
+    boundaries: tuple[float, ...] | None = dataclasses.field(default=None, repr=False)
 
     # Not dataclass fields: the same for all numbers.
     dtype = "float32"
+    padding = math.nan
     multivalent = False
+    max_length = None
     pooling = None
 
-    def __post_init__(self):
-        check_name(self.name)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("transform", self.transform, ("standardize", "quantile"))
         if self.transform == "quantile":
             self._check_bins()
@@ -72,6 +83,67 @@ class Numeric:
     def fitted(self) -> bool:
         """Whether nothing is left to learn."""
         return self.boundaries is not None or None not in (self.mean, self.std)
+
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """Mean and standard deviation; `None` if it is binned, or not fitted."""
+        if self.mean is None or self.std is None:
+            return None
+        return self.mean, self.std
+
+    @property
+    def layout(self) -> Hashable:
+        """What decides the rows of the table: the boundaries of the bins."""
+        return self.boundaries
+
+    def row_keys(self) -> list[Hashable]:
+        """Returns `(low, high)` of each bin, after the row of missing values."""
+        if self.boundaries is None:
+            return []
+        edges = (-math.inf, *self.boundaries, math.inf)
+        return [MISSING, *zip(edges[:-1], edges[1:], strict=True)]
+
+    def raw_values(self, frame: pd.DataFrame) -> np.ndarray:
+        """Returns the numbers of a frame as float32 `[B]`, NaN where missing."""
+        return to_float32(as_floats(column(frame, self.name), self.name))
+
+    def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
+        """Returns `n` numbers at random, a tenth missing and some beyond the bins."""
+        if self.boundaries is None:
+            values = generator.normal(*known(self.scale), n)
+        else:
+            low, high = self.boundaries[0], self.boundaries[-1]
+            margin = 0.1 * (high - low) + 1
+            values = generator.uniform(low - margin, high + margin, n)
+        return pd.Series(np.where(generator.random(n) < 0.1, np.nan, values))
+
+    def keras_input(self) -> keras.KerasTensor:
+        """Returns a Keras input: float32 `[B, 1]`, or int64 `[B]` for bins."""
+        if self.table is None:
+            return keras.Input((1,), dtype="float32", name=self.name)
+        return super().keras_input()
+
+    def encode(
+        self, values: tf.Tensor, table: tf.lookup.StaticHashTable | None = None
+    ) -> tf.Tensor:
+        """Returns float32 `[B, 1]`, or the rows of bins as int64 `[B]`."""
+        finite = tf.math.is_finite(values)
+        if self.boundaries is None:
+            # In float64: the difference of two large numbers may be small.
+            scaled = (tf.cast(values, tf.float64) - self.mean) / self.std
+            standardised = tf.where(finite, tf.cast(scaled, tf.float32), 0.0)
+            return standardised[:, tf.newaxis]
+        cuts = tf.constant(self.boundaries, tf.float32)
+        bins = tf.searchsorted(cuts, values, side="right", out_type=tf.int64)
+        return tf.where(finite, 1 + bins, tf.zeros_like(bins))
+
+    def learner(self, grow: bool = False) -> NumberLearner:
+        """Returns the learner of the moments or boundaries; nothing of it grows."""
+        return NumberLearner(self)
+
+    def unfitted(self) -> "Numeric":
+        """Returns a copy without moments and boundaries."""
+        return dataclasses.replace(self, mean=None, std=None, boundaries=None)
 
     def _check_moments(self):
         if (self.num_bins, self.boundaries) != (None, None):
@@ -100,7 +172,7 @@ class Numeric:
                 )
             )
         # JSON holds Python values only.
-        object.__setattr__(self, argument, float(value))
+        self._set(argument, float(value))
 
     def _check_bins(self):
         if (self.mean, self.std) != (None, None):
@@ -112,7 +184,7 @@ class Numeric:
                 )
             )
         if self.boundaries is None:
-            set_count(self, "num_bins", 2)
+            self._set_count("num_bins", 2)
             return
         cuts = tuple(float(cut) for cut in self.boundaries)
         ordered = all(low < high for low, high in zip(cuts, cuts[1:], strict=False))
@@ -124,4 +196,4 @@ class Numeric:
                     "sort them and drop repeated ones: sorted(set(boundaries))",
                 )
             )
-        object.__setattr__(self, "boundaries", cuts)
+        self._set("boundaries", cuts)

@@ -1,23 +1,19 @@
 """The description of a data set: its fields, label and group."""
 
-import keras
+import os
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
-from tf_ctr.errors import check_name, explain
+from tf_ctr.errors import explain
 from tf_ctr.features import columns, serialization
-from tf_ctr.features import schema as reports
-from tf_ctr.features.categorical import Categorical
-from tf_ctr.features.encoder import Encoder
-from tf_ctr.features.example_rows import example_column
-from tf_ctr.features.fields import keras_input, raw_spec, vocabulary_owner
-from tf_ctr.features.learning import extend, learn, union
-from tf_ctr.features.numeric import Numeric
-from tf_ctr.features.sequence import Sequence
+from tf_ctr.features.field import Field
+from tf_ctr.features.field_set import FieldSet
+from tf_ctr.features.learning import learn
 
 
-class Schema:
+class Schema(FieldSet):
     """The fields of a data set, its label and its group.
 
     The only place for names and dtypes. Of encoded ids, row 0 is padding and missing
@@ -43,40 +39,28 @@ class Schema:
     array([3, 1, 0])
     """
 
-    def __init__(self, fields, label: str = "click", group: str | None = None):
+    def __init__(
+        self, fields: Iterable[Field], label: str = "click", group: str | None = None
+    ):
         self.label = label
         self.group = group
+        # As they were given; `fields` has what was learned, too.
         self._specs = list(fields)
-        check_fields(self._specs, label, group)
+        _check_arguments(self._specs, label, group)
         self._complete(self._specs, coverage={})
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Schema({self.fields!r}, label={self.label!r}, group={self.group!r})"
 
     def _complete(self, fields, coverage):
-        self.fields = linked(fields)
-        self.coverage = coverage
-        self._encoder = None
+        self._set_fields(fields)
+        self.coverage: dict[str, float | None] = coverage
 
-    @property
-    def fitted(self) -> bool:
-        """Whether every field is complete."""
-        return all(field.fitted for field in self.fields)
-
-    def field(self, name: str):
-        """Returns the field called `name`.
-
-        Raises:
-            ValueError: If there is none, with the names there are.
-        """
-        fields = {field.name: field for field in self.fields}
-        check_name("field", name, fields)
-        return fields[name]
-
-    def fit(self, data) -> "Schema":
+    def fit(self, data: pd.DataFrame | Iterable[pd.DataFrame]) -> "Schema":
         """Learns what the fields leave open, in one pass.
 
-        A second call learns anew. If it raises, the schema stays as it was.
+        A second call forgets what the first one learned. If it raises, the schema
+        stays as it was.
 
         Args:
             data: A pandas frame, or an iterable of frames for data that does not fit
@@ -89,16 +73,16 @@ class Schema:
             ValueError: For a missing column, or values that nothing is learned from.
             TypeError: For a column whose values do not fit its field.
         """
-        self._complete(*learn(self._specs, data))
+        self._complete(*learn([spec.learner() for spec in self._specs], data))
         return self
 
-    def extend(self, data) -> "Schema":
-        """Returns a schema that knows the new ids of `data` too, after the old ones.
+    def extend(self, data: pd.DataFrame | Iterable[pd.DataFrame]) -> "Schema":
+        """Returns a schema that also knows the new ids of `data`, after the old ones.
 
-        No known id changes its row, and nothing else is learned anew: a given
-        vocabulary, hashed fields, bins, means and list lengths stay. An id is new if
-        `data` alone has it at least `min_count` times. Carry a trained model over
-        with `tf_ctr.surgery.grow`.
+        No known id changes its row, and everything else stays: a given vocabulary,
+        hashed fields, bins, means and list lengths. An id is new if `data` has it at
+        least `min_count` times; earlier data does not count. `tf_ctr.surgery.grow`
+        makes a trained model fit the new schema.
 
         Args:
             data: As for `fit`. The order of the new rows is that of `fit`, too.
@@ -119,19 +103,21 @@ class Schema:
         >>> schema.extend(pandas.DataFrame({"item": [9, 5]})).field("item").vocabulary
         (7, 9, 5)
         """
-        check_fitted(self.fields)
-        grown = Schema(self._specs, self.label, self.group)
-        grown._complete(*extend(self.fields, self._specs, data))
-        return grown
+        self.check_fitted()
+        pairs = zip(self.fields, self._specs, strict=True)
+        learners = [field.learner(grow=spec.learns_ids) for field, spec in pairs]
+        extended = Schema(self._specs, self.label, self.group)
+        extended._complete(*learn(learners, data))
+        return extended
 
-    def union(self, other) -> "Schema":
-        """Returns a schema that knows the ids of another one too, after its own.
+    def union(self, other: "Schema") -> "Schema":
+        """Returns a schema that also knows the ids of another one, after its own.
 
-        As `extend`, with the vocabularies of `other` for data: no known id changes
-        its row, and all else stays.
+        Like `extend`, with the vocabularies of `other` for data: no known id changes
+        its row, and everything else stays.
 
         Args:
-            other: A fitted schema. Its fields that this one lacks are left out.
+            other: A fitted schema. Its fields that this one lacks are ignored.
 
         Returns:
             A new schema; this one stays as it is.
@@ -150,41 +136,27 @@ class Schema:
         >>> one.union(two).field("item").vocabulary
         (7, 9, 5)
         """
-        check_fitted(self.fields)
-        check_fitted(other.fields)
+        self.check_fitted()
+        other.check_fitted()
+        ids = {field.name: field.vocabulary or () for field in other.fields}
+        fields = [
+            field.with_ids(ids.get(field.name, ())) if spec.learns_ids else field
+            for field, spec in zip(self.fields, self._specs, strict=True)
+        ]
         joined = Schema(self._specs, self.label, self.group)
-        joined._complete(union(self.fields, self._specs, other.fields), self.coverage)
+        joined._complete(fields, self.coverage)
         return joined
 
-    def raw_columns(self, frame) -> dict[str, np.ndarray]:
-        """Returns the fields' columns as checked arrays, the input of `encode`.
-
-        Args:
-            frame: A pandas frame with a column for every field.
-
-        Returns:
-            Per field: strings as objects, integers as int64, numbers as float32;
-            multivalued fields of shape `[B, max_length]`, padded on the right.
-
-        Raises:
-            ValueError: For a missing column, no row, or a schema that is not fitted.
-            TypeError: For a column whose values do not fit its field.
-        """
-        check_fitted(self.fields)
-        columns.check_frame(frame)
-        columns.check_rows(len(frame))
-        return {field.name: columns.raw(frame, field) for field in self.fields}
-
-    def labels(self, frame) -> np.ndarray:
+    def labels(self, frame: pd.DataFrame) -> np.ndarray:
         """Returns the label column as float32 `[B]`.
 
         Raises:
             ValueError: For a missing column, or a value other than 0 and 1.
-            TypeError: For values that are no numbers.
+            TypeError: For values that are not numbers.
         """
         return columns.labels(frame, self.label)
 
-    def groups(self, frame) -> np.ndarray:
+    def groups(self, frame: pd.DataFrame) -> np.ndarray:
         """Returns the group of each row as int64 codes `[B]`, -1 where it is missing.
 
         Raises:
@@ -193,80 +165,60 @@ class Schema:
         """
         return columns.groups(frame, self.group)
 
-    def encode(self, features: dict) -> dict[str, tf.Tensor]:
-        """Turns raw values into ids and standardised numbers, by TensorFlow ops.
-
-        Works on eager tensors, in `tf.data` and in a `tf.function`.
-
-        Args:
-            features: Raw tensor of every field: `[B]` or `[B, 1]`, and `[B, T]` (any
-                T, or ragged) for multivalued fields.
-
-        Returns:
-            Per field: ids as int64, `[B]` or `[B, max_length]`; standardised numbers
-            as float32 `[B, 1]`.
-
-        Raises:
-            ValueError: For a missing field, a wrong dtype or shape, or a schema that
-                is not fitted.
-        """
-        return self._fitted_encoder()(features)
-
-    @property
-    def tables(self) -> list:
-        """The lookup tables of `encode`, for an export to keep track of."""
-        return self._fitted_encoder().tables
-
-    def raw_signature(self) -> dict[str, tf.TensorSpec]:
-        """Returns the specification of the raw values that `encode` takes."""
-        check_fitted(self.fields)
-        return {field.name: raw_spec(field) for field in self.fields}
-
-    def inputs(self) -> dict[str, keras.KerasTensor]:
-        """Returns a fresh Keras input per field, for encoded values."""
-        check_fitted(self.fields)
-        return {field.name: keras_input(field) for field in self.fields}
-
-    def unseen_share(self, frame) -> pd.Series:
-        """Returns the share of unseen ids among all ids, per field with a vocabulary.
-
-        `frame` may be an iterable of frames, too, with at least one row. Missing values
-        do not count; a field with no value at all has NaN.
-        """
-        return reports.unseen_share(self, frame)
-
-    def example_rows(self, n: int, seed: int = 0) -> pd.DataFrame:
-        """Returns `n` raw rows drawn at random, a tenth missing and a tenth unseen."""
-        check_fitted(self.fields)
-        generator = np.random.default_rng(seed)
-        drawn = {each.name: example_column(each, n, generator) for each in self.fields}
-        return pd.DataFrame(drawn)
-
     def summary(self) -> pd.DataFrame:
         """Returns one line per field.
 
         `rows` is the size of the embedding table; `coverage` the share of the values
         seen by `fit` that are neither missing nor unseen, NaN where not counted.
         """
-        return reports.summary(self)
+        lines = {
+            field.name: {
+                "kind": field.kind,
+                "table": field.table,
+                "rows": field.table_size,
+                "dtype": field.dtype,
+                "coverage": self.coverage.get(field.name),
+            }
+            for field in self.fields
+        }
+        frame = pd.DataFrame.from_dict(lines, orient="index")
+        return frame.rename_axis("field").astype({"rows": "Int64", "coverage": float})
 
-    def save(self, path):
+    def unseen_share(self, data: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.Series:
+        """Returns the share of unseen ids among all ids, per field with a vocabulary.
+
+        Missing values do not count; a field with no value at all has NaN.
+
+        Args:
+            data: A pandas frame, or an iterable of frames, with at least one row.
+        """
+        owners = {f.name: f.owner for f in self.fields if f.owner.has_vocabulary}
+        unseen, present = pd.Series(0.0, owners), pd.Series(0.0, owners)
+        rows = 0
+        for frame in columns.chunks(data):
+            rows += len(frame)
+            encoded = self.encode(self.raw_columns(frame))
+            for name, owner in owners.items():
+                ids = encoded[name].numpy()
+                present[name] += (ids > 0).sum()
+                unseen[name] += ((ids > 0) & (ids <= owner.num_oov)).sum()
+        columns.check_rows(rows)
+        return unseen / present
+
+    def save(self, path: str | os.PathLike) -> None:
         """Writes the schema as JSON; an existing file is replaced in one step."""
-        pairs = zip(self.fields, self._specs, strict=True)
-        serialization.write(
-            path,
-            label=self.label,
-            group=self.group,
-            coverage=self.coverage,
-            fields=[serialization.to_record(field, spec) for field, spec in pairs],
+        pairs = list(zip(self.fields, self._specs, strict=True))
+        record = serialization.SchemaRecord(
+            label=self.label, group=self.group, coverage=self.coverage, fields=pairs
         )
+        serialization.write(path, record)
 
     @classmethod
-    def load(cls, path) -> "Schema":
+    def load(cls, path: str | os.PathLike) -> "Schema":
         """Returns the schema that `save` wrote.
 
         Raises:
-            ValueError: For any other file, none, or one of another version.
+            ValueError: If there is no such file, or it is of another kind or version.
         """
         record = serialization.read(path)
         specs = [spec for _, spec in record["fields"]]
@@ -274,17 +226,11 @@ class Schema:
         schema._complete([field for field, _ in record["fields"]], record["coverage"])
         return schema
 
-    def _fitted_encoder(self):
-        if self._encoder is None:
-            check_fitted(self.fields)
-            self._encoder = Encoder(self.fields)
-        return self._encoder
 
-
-def check_fields(fields, label, group):
-    """Raises unless the names are unique and every sequence is of a known field."""
+def _check_arguments(fields, label, group):
+    """Raises unless the names are unique."""
     for field in fields:
-        if not isinstance(field, Categorical | Numeric | Sequence):
+        if not isinstance(field, Field):
             raise TypeError(
                 explain("fields only", repr(field), "pass e.g. Categorical('item')")
             )
@@ -303,59 +249,3 @@ def check_fields(fields, label, group):
                 "a column name as `group`, or None", repr(group), "pass group='user'"
             )
         )
-    owners = [field.name for field in fields if isinstance(field, Categorical)]
-    for field in fields:
-        if isinstance(field, Sequence):
-            check_name("categorical field", field.of, owners)
-
-
-def check_fitted(fields):
-    """Raises unless every field is complete."""
-    unfitted = [field.name for field in fields if not field.fitted]
-    if unfitted:
-        raise ValueError(
-            explain("a fitted schema", f"open fields {unfitted}", "call schema.fit")
-        )
-
-
-def linked(fields) -> list:
-    """Returns the fields, each sequence knowing the field it is `of`."""
-    by_name = {field.name: field for field in fields}
-    return [
-        field.owned_by(by_name[field.of]) if isinstance(field, Sequence) else field
-        for field in fields
-    ]
-
-
-def summary(schema) -> pd.DataFrame:
-    """Returns one line per field of `schema`."""
-    lines = [
-        {
-            "field": field.name,
-            "kind": type(field).__name__,
-            "table": field.table,
-            "rows": field.table_size,
-            "dtype": field.dtype,
-            "coverage": schema.coverage.get(field.name),
-        }
-        for field in schema.fields
-    ]
-    types = {"rows": "Int64", "coverage": float}
-    return pd.DataFrame(lines).astype(types).set_index("field")
-
-
-def unseen_share(schema, frame) -> pd.Series:
-    """Returns the share of ids of `frame` outside the vocabulary, per field."""
-    owners = {field.name: vocabulary_owner(field) for field in schema.fields}
-    owners = {name: owner for name, owner in owners.items() if owner}
-    unseen, present = pd.Series(0.0, owners), pd.Series(0.0, owners)
-    rows = 0
-    for chunk in columns.chunks(frame):
-        rows += len(chunk)
-        encoded = schema.encode(schema.raw_columns(chunk))
-        for name, owner in owners.items():
-            ids = encoded[name].numpy()
-            present[name] += (ids > 0).sum()
-            unseen[name] += ((ids > 0) & (ids <= owner.num_oov)).sum()
-    columns.check_rows(rows)
-    return unseen / present

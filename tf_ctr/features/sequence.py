@@ -1,18 +1,27 @@
 """A field of past ids of another field."""
 
 import dataclasses
+from collections.abc import Mapping
 
-from tf_ctr.errors import check_choice
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tf_ctr.errors import check_choice, check_name, explain
+from tf_ctr.features.arrow import flat_lists
 from tf_ctr.features.categorical import Categorical
-from tf_ctr.features.checks import POOLINGS, check_name, set_count
+from tf_ctr.features.columns import column, raw_id_lists
+from tf_ctr.features.field import POOLINGS, Field, Id, Pooling, check_field_name
+from tf_ctr.features.ids import example_id_lists, fixed_length, look_up
+from tf_ctr.features.learning import Learner
 
 
 @dataclasses.dataclass(frozen=True)
-class Sequence:
+class Sequence(Field):
     """A history: per row a list of ids of the field `of`, oldest first.
 
     It shares the vocabulary and the embedding table of that field. Its own values do
-    not count for the vocabulary: an id seen in histories only is an unseen one.
+    not count for the vocabulary: an id that only histories have is unseen.
 
     Args:
         name: The column of the frame, and the name of the Keras input.
@@ -32,29 +41,47 @@ class Sequence:
     array([[3, 2]])
     """
 
-    name: str
     of: str
     max_length: int = 50
-    pooling: str = "mean"
-    # The field `of` itself, set by the schema.
-    owner: Categorical | None = dataclasses.field(
+    pooling: Pooling = "mean"
+    # The field `of` itself, set by `linked`.
+    _owner: Categorical | None = dataclasses.field(
         default=None, init=False, repr=False, compare=False
     )
 
     multivalent = True
     keeps_newest = True
 
-    def __post_init__(self):
-        check_name(self.name)
-        check_name(self.of)
-        set_count(self, "max_length", 1)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_field_name(self.of)
+        self._set_count("max_length", 1)
         check_choice("pooling", self.pooling, POOLINGS)
 
-    def owned_by(self, owner: Categorical) -> "Sequence":
-        """Returns a copy that knows its field `of`."""
+    def linked(self, fields: Mapping[str, Field]) -> "Sequence":
+        """Returns a copy that knows its field `of`; see `Field.linked`."""
+        owners = {f.name: f for f in fields.values() if isinstance(f, Categorical)}
+        check_name("categorical field", self.of, owners)
         copy = dataclasses.replace(self)
-        object.__setattr__(copy, "owner", owner)
+        copy._set("_owner", owners[self.of])
         return copy
+
+    @property
+    def owner(self) -> Categorical:
+        """The field `of`.
+
+        Raises:
+            ValueError: If the sequence is not yet part of a schema.
+        """
+        if self._owner is None:
+            raise ValueError(
+                explain(
+                    f"the sequence {self.name!r} of a schema",
+                    "one that is not part of a schema",
+                    f"take it from the schema: schema.field({self.name!r})",
+                )
+            )
+        return self._owner
 
     @property
     def table(self) -> str:
@@ -72,7 +99,7 @@ class Sequence:
         return self.owner.dtype
 
     @property
-    def padding(self) -> str | int | None:
+    def padding(self) -> Id | None:
         """The padding value of `of`."""
         return self.owner.padding
 
@@ -80,3 +107,35 @@ class Sequence:
     def fitted(self) -> bool:
         """Whether the field `of` is fitted."""
         return self.owner.fitted
+
+    def raw_values(self, frame: pd.DataFrame) -> np.ndarray:
+        """Returns the raw ids of a frame, `[B, max_length]`, padded on the right."""
+        return raw_id_lists(frame, self)
+
+    def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
+        """Returns `n` lists of ids at random, a tenth missing and a tenth unseen."""
+        return example_id_lists(self.owner, self.max_length, n, generator)
+
+    def encode(
+        self, values: tf.Tensor, table: tf.lookup.StaticHashTable | None
+    ) -> tf.Tensor:
+        """Returns the rows of raw ids, int64 `[B, max_length]`; see `Field.encode`."""
+        rows = look_up(values, self.owner, table)
+        return fixed_length(rows, self.max_length, newest=True)
+
+    def learner(self, grow: bool = False) -> Learner:
+        """Returns a learner of nothing, which checks that the column holds lists."""
+        return _ListCheck(self)
+
+
+class _ListCheck(Learner):
+    """Learns nothing: a sequence takes everything from the field it is `of`."""
+
+    def __init__(self, field):
+        self._field = field
+
+    def update(self, frame):
+        flat_lists(column(frame, self._field.name), self._field.name)
+
+    def learned(self):
+        return self._field, None

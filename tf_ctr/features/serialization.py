@@ -1,69 +1,86 @@
-"""A schema as JSON."""
+"""A schema as a JSON file."""
 
-import dataclasses
 import json
+import os
 import pathlib
+from typing import Any, TypedDict
 
 from tf_ctr.errors import explain
-from tf_ctr.features.categorical import Categorical
-from tf_ctr.features.numeric import Numeric
-from tf_ctr.features.sequence import Sequence
+from tf_ctr.features.field import Field
 from tf_ctr.files import replacing
 
 FORMAT = "tf_ctr.Schema"
 VERSION = 1
-PARTS = ("label", "group", "coverage")
 UNREADABLE = (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError)
-KINDS = {kind.__name__: kind for kind in (Categorical, Numeric, Sequence)}
 
 
-def write(path, **record):
-    """Writes `record` under the format's name and version."""
-    record = {"format": FORMAT, "version": VERSION, **record}
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+class SchemaRecord(TypedDict):
+    """A schema as it is saved.
+
+    Attributes:
+        label: The column of labels.
+        group: The column of groups, or `None`.
+        coverage: Per field the share of values with a row of their own.
+        fields: Each field, and the field before it learned anything.
+    """
+
+    label: str
+    group: str | None
+    coverage: dict[str, float | None]
+    fields: list[tuple[Field, Field]]
+
+
+def write(path: str | os.PathLike, record: SchemaRecord) -> None:
+    """Writes a schema; an existing file is replaced in one step."""
+    fields = [_to_json(field, spec) for field, spec in record["fields"]]
+    values = {"format": FORMAT, "version": VERSION, **record, "fields": fields}
+    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def read(path) -> dict:
-    """Returns what `write` wrote, the fields as `(field, spec)` pairs."""
+def read(path: str | os.PathLike) -> SchemaRecord:
+    """Returns the schema that `write` wrote.
+
+    Raises:
+        ValueError: If there is no such file, or it is of another kind or version.
+    """
     try:
-        record = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-        _check_version(path, record)
-        pairs = [_from_record(each) for each in record["fields"]]
-        return {name: record[name] for name in PARTS} | {"fields": pairs}
+        values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        _check_version(path, values)
+        return SchemaRecord(
+            label=values["label"],
+            group=values["group"],
+            coverage=values["coverage"],
+            fields=[_from_json(each) for each in values["fields"]],
+        )
     except UNREADABLE as error:
         raise ValueError(_corrupt(path, repr(error))) from error
 
 
-def to_record(field, spec) -> dict:
-    """Returns a field as JSON values, and which of them were learned."""
-    given, values = _arguments(spec), _arguments(field)
+def _to_json(field: Field, spec: Field) -> dict[str, Any]:
+    given, values = spec.arguments(), field.arguments()
     learned = [name for name in values if values[name] != given[name]]
-    return {"kind": type(field).__name__, **values, "learned": learned}
+    return {"kind": field.kind, **values, "learned": learned}
 
 
-def _arguments(field):
-    names = (entry.name for entry in dataclasses.fields(field) if entry.init)
-    return {name: getattr(field, name) for name in names}
-
-
-def _from_record(record):
+def _from_json(record: dict[str, Any]) -> tuple[Field, Field]:
     values = {**record}
-    kind, learned = KINDS[values.pop("kind")], values.pop("learned")
-    # All that can be learned is None where it was not given.
+    kinds = {kind.__name__: kind for kind in Field.__subclasses__()}
+    kind, learned = kinds[values.pop("kind")], values.pop("learned")
+    # An argument that can be learned is None where it was not given.
     return kind(**values), kind(**{**values, **dict.fromkeys(learned)})
 
 
-def _check_version(path, record):
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
+def _check_version(path, values):
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ValueError(_corrupt(path, "other JSON"))
-    if record.get("version") != VERSION:
+    if values.get("version") != VERSION:
         raise ValueError(
             explain(
                 f"a schema file of version {VERSION}",
-                f"version {record.get('version')} in {path}",
-                "load it with the release of tf_ctr that wrote it, or fit anew",
+                f"version {values.get('version')} in {path}",
+                "load it with the release of tf_ctr that wrote it, or fit it again",
             )
         )
 

@@ -148,11 +148,9 @@ def _user_and_item(schema, user, *histories):
     check_histories(schema, *histories)
     items = sorted({schema.field(history).of for history in histories})
     users = [
-        field.name
-        for field in schema.fields
-        if isinstance(field, Categorical)
-        and not field.multivalent
-        and field.name not in items
+        name
+        for name, field in schema.of_kind(Categorical).items()
+        if not field.multivalent and name not in items
     ]
     check_name("user field", user, users)
     if len(items) > 1:

@@ -5,7 +5,7 @@ from keras import ops
 
 from tf_ctr.backbones.pieces import LAYER_NAMES, check_no_layer_names, pool
 from tf_ctr.errors import check_name, explain, unknown_name
-from tf_ctr.features import Categorical, Sequence
+from tf_ctr.features import Sequence
 from tf_ctr.layers import Embedding
 
 
@@ -26,7 +26,7 @@ def from_source(schema, inputs, domain, source):
             not in it.
     """
     field = schema.field(domain)
-    if not isinstance(field, Categorical) or field.multivalent or not field.vocabulary:
+    if field.multivalent or not field.vocabulary:
         raise ValueError(
             explain(
                 "a categorical domain field with a vocabulary and one id per example",
@@ -37,8 +37,7 @@ def from_source(schema, inputs, domain, source):
     if source not in field.vocabulary:
         values = map(repr, field.vocabulary)
         raise ValueError(unknown_name("domain", source, values))
-    row = 1 + field.num_oov + field.vocabulary.index(source)
-    return ops.equal(inputs[domain], row)
+    return ops.equal(inputs[domain], field.row_keys().index(source))
 
 
 def domain_index(is_source):
@@ -157,6 +156,5 @@ def two_logits(is_source, source, target, regularizer=None):
 
 def check_histories(schema, *names):
     """Raises, listing the valid names, unless all `names` are `Sequence` fields."""
-    histories = [f.name for f in schema.fields if isinstance(f, Sequence)]
     for name in names:
-        check_name("sequence field", name, histories)
+        check_name("sequence field", name, schema.of_kind(Sequence))

@@ -4,7 +4,6 @@ import dataclasses
 import glob
 
 from tf_ctr.errors import explain
-from tf_ctr.features.schema import check_fitted
 from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import weights_by_path
 from tf_ctr.surgery.rebuild import inputs_like, rebuild
@@ -133,7 +132,7 @@ def _check_domains(model, new_schema):
 
 
 def _check_schemas(old_schema, new_schema):
-    check_fitted(new_schema.fields)
+    new_schema.check_fitted()
     old, new = (
         {field.name: _without_ids(field) for field in schema.fields}
         for schema in (old_schema, new_schema)

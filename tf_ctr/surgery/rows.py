@@ -1,18 +1,15 @@
 """Which row of a table stands for what, and where it is in another table."""
 
 import dataclasses
-import math
 
 import numpy as np
 import tensorflow as tf
 
 from tf_ctr.errors import check_name, explain
-from tf_ctr.features import Categorical, Numeric
-from tf_ctr.features.encoder import bucket
+from tf_ctr.features.ids import hashed_rows
 from tf_ctr.surgery.graph import Graph
 
 NEW_ROWS = ("initial", "unseen")
-MISSING = ("missing",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +86,12 @@ def _field_of(table, names, schema):
 
     A joint model chooses ids by the domain, whose field is before the table, too.
     """
-    owners = {_owner(schema.field(name)).name: schema.field(name) for name in names}
+    owners = {schema.field(name).owner.name: schema.field(name) for name in names}
     owners = {name: field for name, field in owners.items() if field.table}
     named = [name for name in owners if table.startswith(f"{name}_")]
     if named:
         return owners[max(named, key=len)]
-    if len({_layout(_owner(field)) for field in owners.values()}) != 1:
+    if len({field.owner.layout for field in owners.values()}) != 1:
         raise ValueError(
             explain(
                 f"to know whose ids are looked up in '{table}'",
@@ -123,18 +120,20 @@ def match_rows(source_field, target_field, new_rows="initial"):
         A `RowMatch`.
     """
     check_new_rows(new_rows)
-    source, target = _owner(source_field), _owner(target_field)
-    if _layout(source) == _layout(target):
+    source, target = source_field.owner, target_field.owner
+    if source.layout == target.layout:
         rows, none = np.arange(source.table_size), np.arange(0)
         return RowMatch(rows, rows, none, none, num_new=0, num_dropped=0)
-    place = {key: row for row, key in enumerate(_row_keys(source))}
-    keys = _row_keys(target)
+    place = {key: row for row, key in enumerate(source.row_keys())}
+    keys = target.row_keys()
     found = np.array([place.get(key, -1) for key in keys])
     known, new = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
     started, started_from = new[:0], new[:0]
-    if new_rows == "unseen" and _has_vocabulary(source):
+    if new_rows == "unseen" and source.has_vocabulary:
         started = new[[not isinstance(keys[row], tuple) for row in new]]
-        started_from = _unseen_rows([keys[row] for row in started], source)
+        ids = [keys[row] for row in started]
+        if ids:
+            started_from = hashed_rows(tf.constant(ids), source.num_oov).numpy()
     return RowMatch(
         target=known,
         source=found[known],
@@ -143,37 +142,3 @@ def match_rows(source_field, target_field, new_rows="initial"):
         num_new=len(new),
         num_dropped=len(place) - len(known),
     )
-
-
-def _owner(field):
-    return getattr(field, "owner", None) or field
-
-
-def _has_vocabulary(field):
-    return isinstance(field, Categorical) and field.num_buckets is None
-
-
-def _layout(field):
-    if isinstance(field, Numeric):
-        return field.boundaries
-    return field.num_buckets, field.num_oov, field.vocabulary
-
-
-def _row_keys(field):
-    """What each row stands for: an id as it is, anything else as a tuple."""
-    if isinstance(field, Numeric):
-        edges = (-math.inf, *field.boundaries, math.inf)
-        return [MISSING, *zip(edges[:-1], edges[1:], strict=True)]
-    if field.num_buckets is not None:
-        return [MISSING, *_buckets("hashed", field.num_buckets)]
-    return [MISSING, *_buckets("unseen", field.num_oov), *field.vocabulary]
-
-
-def _buckets(kind, count):
-    return [(kind, i, count) for i in range(count)]
-
-
-def _unseen_rows(ids, field):
-    if field.num_oov == 1 or not ids:
-        return np.ones(len(ids), np.int64)
-    return 1 + bucket(tf.constant(ids), field.num_oov).numpy()

@@ -4,7 +4,6 @@ import dataclasses
 import math
 
 from tf_ctr.errors import explain
-from tf_ctr.features import Numeric
 from tf_ctr.surgery.graph import is_table
 from tf_ctr.surgery.names import chosen_part, select
 from tf_ctr.surgery.rows import check_new_rows, fields_by_table, match_rows
@@ -194,9 +193,7 @@ def refuse_other_scales(scales):
 
 def _scales(schema):
     return {
-        field.name: (field.mean, field.std)
-        for field in schema.fields
-        if isinstance(field, Numeric) and None not in (field.mean, field.std)
+        field.name: field.scale for field in schema.fields if field.scale is not None
     }
 
 

@@ -141,8 +141,7 @@ def freeze_aggregation(model):
 def _checked(schema, fields):
     for name in fields:
         field = schema.field(name)
-        single = isinstance(field, Categorical) and not field.multivalent
-        if not single or field.num_buckets is not None:
+        if field.multivalent or not field.has_vocabulary:
             raise ValueError(
                 explain(
                     "categorical fields with a vocabulary and one id per example",

@@ -1,0 +1,144 @@
+"""Arrow arrays as checked ids, numbers and lists.
+
+Arrow reads every kind of pandas column (object, str, category, nullable and
+Arrow-backed ones, lists) the same way, with one notion of missing. In the functions
+below, `name` is the column that an array comes from, for the messages.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tf_ctr.errors import explain
+
+ARROW_TYPE = {"string": pa.large_string(), "int64": pa.int64()}
+
+# All whole numbers up to 2 to this power are exact in a float of so many bits.
+EXACT_BITS = {16: 11, 32: 24, 64: 53}
+
+
+def as_ids(array: pa.Array, name: str, dtype: str | None) -> pa.Array:
+    """Returns ids as strings or 64-bit integers, null where missing.
+
+    Args:
+        array: Strings, integers, or floats that hold whole numbers.
+        name: The column.
+        dtype: The dtype to expect; `None` if it is not known yet. An array of nulls
+            then keeps its null type.
+
+    Raises:
+        TypeError: For other values, or ids of another dtype.
+    """
+    if pa.types.is_null(array.type):
+        return array.cast(ARROW_TYPE[dtype]) if dtype else array
+    found = _id_dtype(array, name)
+    if dtype not in (None, found):
+        raise TypeError(
+            explain(
+                f"ids of dtype {dtype} in column {name!r}",
+                f"values of type {array.type}",
+                f"convert them: frame[{name!r}].astype("
+                f"{'str' if dtype == 'string' else repr('Int64')})",
+            )
+        )
+    if pa.types.is_floating(array.type):
+        array = _whole_numbers(array, name)
+    try:
+        return array.cast(ARROW_TYPE[found])
+    except pa.ArrowInvalid as error:
+        raise TypeError(_bad_ids(array, name, error)) from error
+
+
+def as_floats(array: pa.Array, name: str) -> np.ndarray:
+    """Returns numbers as float64, NaN where missing.
+
+    Raises:
+        TypeError: For values that are not numbers.
+    """
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    if not any(is_kind(array.type) for is_kind in (*kinds, pa.types.is_null)):
+        fix = f"convert them: pandas.to_numeric(frame[{name!r}])"
+        if pa.types.is_temporal(array.type):
+            fix = (
+                f"subtract a reference, e.g. days since a date: (frame[{name!r}] - "
+                "pandas.Timestamp('2020-01-01')) / pandas.Timedelta(days=1)"
+            )
+        raise TypeError(
+            explain(f"numbers in column {name!r}", f"values of type {array.type}", fix)
+        )
+    return array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def to_float32(values: np.ndarray) -> np.ndarray:
+    """Returns numbers as the encoder takes them; those out of range are infinite."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
+def flat_lists(array: pa.Array, name: str) -> tuple[pa.Array, np.ndarray]:
+    """Returns the values of all lists, and the row of each as int64.
+
+    Raises:
+        TypeError: For values that are not lists, or are lists of lists.
+    """
+    if pa.types.is_null(array.type):
+        return array[:0], np.zeros(0, np.int64)
+    if not _is_list(array.type) or _is_list(array.type.value_type):
+        raise TypeError(
+            explain(
+                f"one list of ids in each row of column {name!r}",
+                f"values of type {array.type}",
+                f"flatten lists of lists, split strings, e.g. frame[{name!r}].str."
+                "split('|'), or give the field multivalent=False",
+            )
+        )
+    # `list_parent_indices` counts what lies behind a null, `list_flatten` does not.
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy()
+    return decoded(pc.list_flatten(array)), np.repeat(np.arange(len(array)), lengths)
+
+
+def decoded(array: pa.Array) -> pa.Array:
+    """Returns the values of a dictionary-encoded array; any other array unchanged."""
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _is_list(kind):
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(kind) for is_kind in lists)
+
+
+def _id_dtype(array, name):
+    types = pa.types
+    if types.is_integer(array.type) or types.is_floating(array.type):
+        return "int64"
+    if types.is_string(array.type) or types.is_large_string(array.type):
+        return "string"
+    raise TypeError(_bad_ids(array, name, f"values of type {array.type}"))
+
+
+def _whole_numbers(array, name):
+    """Integers that pandas turned into floats because some are missing."""
+    exact = 2.0 ** EXACT_BITS[array.type.bit_width]
+    array = array.cast(pa.float64())
+    array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+    largest = pc.max(pc.abs(array)).as_py()
+    if largest is not None and largest > exact:
+        received = f"floats up to {largest}, which may be rounded"
+        raise TypeError(_bad_ids(array, name, received))
+    return array
+
+
+def _bad_ids(array: pa.Array, name: str, received: Any) -> str:
+    if _is_list(array.type):
+        fix = "give the field multivalent=True"
+    elif pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
+        fix = f"decode them: frame[{name!r}].str.decode('utf-8')"
+    else:
+        fix = f"read the column as 'Int64' or str, e.g. frame[{name!r}].astype(str)"
+    return explain(
+        f"strings or whole numbers as the ids in column {name!r}",
+        str(received).rstrip("."),
+        fix,
+    )

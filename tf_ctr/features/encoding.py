@@ -1,0 +1,111 @@
+"""The only encoder of raw values, in training and in serving."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_ctr.errors import explain
+from tf_ctr.features.field import Field
+
+
+class Encoder:
+    """Turns raw tensors into ids and standardised numbers by TensorFlow ops.
+
+    The same ops run in a `tf.data` pipeline and in an exported model, so that
+    training and serving cannot differ.
+
+    Args:
+        fields: The fitted fields.
+    """
+
+    def __init__(self, fields: Sequence[Field]):
+        self.fields = fields
+        # Outside any graph being traced, because the tables outlive it. On the CPU,
+        # where the lookup ops are.
+        with tf.init_scope(), tf.device("CPU:0"):
+            tables = {field.name: field.lookup_table() for field in fields}
+        self._tables = {name: table for name, table in tables.items() if table}
+
+    @property
+    def tables(self) -> list[tf.lookup.StaticHashTable]:
+        """The lookup tables, one per vocabulary."""
+        return list(self._tables.values())
+
+    def __call__(self, features: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Encodes every field; entries of `features` that are no field are ignored.
+
+        Args:
+            features: Raw values of every field, as `Schema.encode` takes them.
+
+        Returns:
+            Encoded values of every field, as `Schema.encode` returns them.
+
+        Raises:
+            ValueError: For a missing field, a wrong dtype or a wrong shape.
+        """
+        encoded = {}
+        for field in self.fields:
+            if field.name not in features:
+                raise ValueError(
+                    explain(
+                        f"raw values of every field, {field.name!r} among them",
+                        f"values of {sorted(features)}",
+                        f"add features[{field.name!r}]",
+                    )
+                )
+            values = raw_tensor(features[field.name], field)
+            table = self._tables.get(field.owner.name)
+            encoded[field.name] = field.encode(values, table)
+        return encoded
+
+
+def raw_tensor(value: Any, field: Field) -> tf.Tensor:
+    """Returns a tensor of the field's dtype: `[B]`, or `[B, T]` if multivalent.
+
+    Args:
+        value: Anything that `tf.convert_to_tensor` takes, of shape `[B]` or `[B, 1]`,
+            or `[B, T]` or ragged for a multivalent field. Smaller dtypes are widened.
+        field: A fitted field.
+
+    Raises:
+        ValueError: For another dtype or shape.
+    """
+    dtype = tf.as_dtype(field.dtype)
+    if isinstance(value, tf.RaggedTensor) and field.multivalent:
+        value = value.to_tensor(field.padding)
+    try:
+        tensor = tf.convert_to_tensor(value, dtype_hint=dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            explain(
+                f"field {field.name!r} as {dtype.name} values in a rectangle",
+                str(error).rstrip("."),
+                "put the field's padding value (NaN for a number) where one is missing",
+            )
+        ) from error
+    if not (_castable(tensor.dtype, dtype) and _shape_fits(tensor.shape, field)):
+        raise ValueError(
+            explain(
+                f"field {field.name!r} as {dtype.name} of shape "
+                f"{'[B, T]' if field.multivalent else '[B] or [B, 1]'}",
+                f"{tensor.dtype.name} of shape {tensor.shape}",
+                "cast or reshape it before encoding",
+            )
+        )
+    tensor = tf.cast(tensor, dtype)
+    if field.multivalent or tensor.shape.rank == 1:
+        return tensor
+    return tf.squeeze(tf.ensure_shape(tensor, [None, 1]), axis=1)
+
+
+def _castable(given, wanted):
+    if given.is_integer:
+        return wanted.is_integer or wanted.is_floating
+    return given == wanted or (given.is_floating and wanted.is_floating)
+
+
+def _shape_fits(shape, field):
+    if field.multivalent:
+        return shape.rank == 2
+    return shape.rank == 1 or (shape.rank == 2 and shape[1] in (1, None))

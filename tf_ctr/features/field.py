@@ -1,0 +1,266 @@
+"""What every kind of field answers: its values, its table, what it learns."""
+
+import abc
+import dataclasses
+import math
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tf_ctr.errors import check_count, explain
+
+if TYPE_CHECKING:
+    from tf_ctr.features.learning import Learner
+
+Id = str | int
+IdType = Literal["string", "int64"]
+Value = TypeVar("Value")
+Pooling = Literal["mean", "sum"]
+POOLINGS = ("mean", "sum")
+
+# What row 0 of every table stands for.
+MISSING = ("missing",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Field(abc.ABC):
+    """A column of the data, and what a model gets of it.
+
+    The base of `Categorical`, `Numeric` and `Sequence`. What depends on the kind of a
+    field is a property or a method of this class, so that no other code asks what
+    kind a field is.
+
+    A field never changes: learning returns a completed copy.
+
+    Args:
+        name: The column of the frame, and the name of the Keras input.
+
+    Raises:
+        ValueError: For a name that cannot name both.
+    """
+
+    name: str
+
+    # Which ids of a list that is too long are kept: the last ones, or the first.
+    keeps_newest = False
+
+    def __post_init__(self) -> None:
+        check_field_name(self.name)
+
+    def linked(self, fields: "Mapping[str, Field]") -> "Field":
+        """Returns the field as a part of a schema, knowing the fields it refers to.
+
+        Args:
+            fields: `{name: field}` of the schema.
+
+        Raises:
+            ValueError: If it refers to a field that is not there.
+        """
+        return self
+
+    # Raw values.
+
+    @property
+    @abc.abstractmethod
+    def dtype(self) -> str | None:
+        """Raw values: `"string"`, `"int64"`, `"float32"`, or `None` if unknown yet."""
+
+    @property
+    @abc.abstractmethod
+    def padding(self) -> Id | float | None:
+        """The raw value that stands for a missing one; `None` if unknown yet."""
+
+    @property
+    @abc.abstractmethod
+    def multivalent(self) -> bool:
+        """Whether each row holds a list of ids."""
+
+    @property
+    @abc.abstractmethod
+    def max_length(self) -> int | None:
+        """Ids kept of each row; `None` if unknown yet or not multivalent."""
+
+    @property
+    @abc.abstractmethod
+    def pooling(self) -> Pooling | None:
+        """How a model pools the ids of a row; `None` if there is one value per row."""
+
+    def raw_spec(self) -> tf.TensorSpec:
+        """Returns the specification of the raw values: `[B]`, or `[B, T]` of lists."""
+        shape = [None, None] if self.multivalent else [None]
+        return tf.TensorSpec(shape, self.dtype, self.name)
+
+    @abc.abstractmethod
+    def raw_values(self, frame: pd.DataFrame) -> np.ndarray:
+        """Returns the checked column of a frame, as `encode` takes it.
+
+        Returns:
+            `[B]` of the field's dtype, strings as objects; lists as `[B, max_length]`,
+            padded on the right.
+
+        Raises:
+            ValueError: If there is no such column.
+            TypeError: If its values do not fit the field.
+        """
+
+    @abc.abstractmethod
+    def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
+        """Returns `n` raw values at random, a tenth missing and a tenth unseen."""
+
+    # The embedding table.
+
+    @property
+    @abc.abstractmethod
+    def table(self) -> str | None:
+        """The field that owns the embedding table; `None` for numbers without one."""
+
+    @property
+    @abc.abstractmethod
+    def table_size(self) -> int | None:
+        """Rows of the embedding table; `None` if there is none, or unknown yet."""
+
+    @property
+    def owner(self) -> "Field":
+        """The field whose table and vocabulary it shares: itself, or another one."""
+        return self
+
+    @property
+    def has_vocabulary(self) -> bool:
+        """Whether it has a vocabulary of its own, which may be still to be learned."""
+        return False
+
+    @property
+    def vocabulary(self) -> tuple[Id, ...] | None:
+        """Its own vocabulary; `None` if there is none, or unknown yet."""
+        return None
+
+    @property
+    def num_oov(self) -> int:
+        """Rows for ids outside its own vocabulary."""
+        return 0
+
+    @property
+    def layout(self) -> Hashable:
+        """What decides the rows of its own table: equal layouts, equal `row_keys`."""
+        return None
+
+    def row_keys(self) -> list[Hashable]:
+        """Returns what each row of the table stands for.
+
+        An id is itself. Any other row has a tuple, which no id can be mistaken for.
+        """
+        return []
+
+    # Encoded values.
+
+    def keras_input(self) -> keras.KerasTensor:
+        """Returns a Keras input for encoded values: ids as int64 `[B]` or `[B, T]`."""
+        shape = (self.max_length,) if self.multivalent else ()
+        return keras.Input(shape, dtype="int64", name=self.name)
+
+    def lookup_table(self) -> tf.lookup.StaticHashTable | None:
+        """Returns a new table from ids to rows; `None` without a vocabulary."""
+        return None
+
+    @abc.abstractmethod
+    def encode(
+        self, values: tf.Tensor, table: tf.lookup.StaticHashTable | None
+    ) -> tf.Tensor:
+        """Returns what the model gets of raw values, by TensorFlow ops.
+
+        Args:
+            values: Of the field's dtype: `[B]`, or `[B, T]` with any T.
+            table: The `lookup_table` of the owner.
+
+        Returns:
+            Ids as int64, `[B]` or `[B, max_length]`; standardised numbers as float32
+            `[B, 1]`.
+        """
+
+    # Learning.
+
+    @property
+    @abc.abstractmethod
+    def fitted(self) -> bool:
+        """Whether nothing is left to learn."""
+
+    @abc.abstractmethod
+    def learner(self, grow: bool = False) -> "Learner":
+        """Returns the learner of what the field leaves open.
+
+        Args:
+            grow: Whether the learner appends new ids to a vocabulary that is known.
+        """
+
+    @property
+    def learns_ids(self) -> bool:
+        """Whether `learner` learns a vocabulary."""
+        return self.has_vocabulary and self.vocabulary is None
+
+    def with_ids(self, ids: Iterable[Id]) -> "Field":
+        """Returns a copy with the new ones of `ids` appended to its vocabulary."""
+        return self
+
+    def unfitted(self) -> "Field":
+        """Returns a copy without vocabulary, moments and boundaries."""
+        return self
+
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """Mean and standard deviation of standardised numbers, once known."""
+        return None
+
+    # The constructor's arguments.
+
+    @property
+    def kind(self) -> str:
+        """The name of the class."""
+        return type(self).__name__
+
+    def arguments(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, as values that JSON holds."""
+        names = [entry.name for entry in dataclasses.fields(self) if entry.init]
+        return {name: getattr(self, name) for name in names}
+
+    def _set(self, argument: str, value: Any) -> None:
+        """Sets an argument while `__post_init__` runs: the dataclass is frozen."""
+        object.__setattr__(self, argument, value)
+
+    def _set_count(self, argument: str, least: int, most: float = math.inf) -> None:
+        """Checks an argument and makes it a Python `int`, as JSON holds no other."""
+        value = getattr(self, argument)
+        check_count(argument, value, least, most)
+        self._set(argument, int(value))
+
+
+def known(value: Value | None) -> Value:
+    """Returns an argument that a fitted field has.
+
+    Raises:
+        ValueError: If it is `None`.
+    """
+    if value is None:
+        raise ValueError(
+            explain("a fitted field", "one that is still open", "call schema.fit")
+        )
+    return value
+
+
+def check_field_name(name: Any) -> None:
+    """Raises unless `name` can name a column, a Keras input and a served input."""
+    # tf.function rewrites any other name, so that the served input would not be called
+    # like the field. It also passes inputs by keyword to a method, hence no `self`.
+    named = isinstance(name, str) and re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)
+    if not named or name == "self":
+        raise ValueError(
+            explain(
+                "a field name of letters, digits and underscores, other than 'self'",
+                repr(name),
+                "rename the column: frame.rename(columns={...})",
+            )
+        )

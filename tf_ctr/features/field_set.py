@@ -1,0 +1,144 @@
+"""Fields side by side: from the columns of a frame to the inputs of a model."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tf_ctr.errors import check_name, explain
+from tf_ctr.features import columns
+from tf_ctr.features.encoding import Encoder
+from tf_ctr.features.field import Field
+
+Kind = TypeVar("Kind", bound=Field)
+
+
+class FieldSet:
+    """Fields in their order: the part of a `Schema` without label and learning.
+
+    Args:
+        fields: Fields of any kind.
+
+    Raises:
+        ValueError: For a field that refers to a field that is not there.
+    """
+
+    def __init__(self, fields: Iterable[Field]):
+        self._set_fields(fields)
+
+    def _set_fields(self, fields: Iterable[Field]) -> None:
+        by_name = {field.name: field for field in fields}
+        self.fields = [field.linked(by_name) for field in by_name.values()]
+        # Made when it is first used.
+        self._encoder: Encoder | None = None
+
+    def field(self, name: str) -> Field:
+        """Returns the field called `name`.
+
+        Raises:
+            ValueError: If there is none, with the names there are.
+        """
+        fields = {field.name: field for field in self.fields}
+        check_name("field", name, fields)
+        return fields[name]
+
+    def of_kind(self, kind: type[Kind]) -> dict[str, Kind]:
+        """Returns `{name: field}` of the fields of a class, in their order.
+
+        Args:
+            kind: `Categorical`, `Numeric` or `Sequence`.
+
+        Example:
+
+        >>> from tf_ctr.features import Categorical, Numeric, Schema
+        >>> list(Schema([Categorical("item"), Numeric("price")]).of_kind(Numeric))
+        ['price']
+        """
+        return {f.name: f for f in self.fields if isinstance(f, kind)}
+
+    @property
+    def fitted(self) -> bool:
+        """Whether every field is complete."""
+        return all(field.fitted for field in self.fields)
+
+    def check_fitted(self) -> None:
+        """Raises unless every field is complete.
+
+        Raises:
+            ValueError: With the names of the fields that are not.
+        """
+        unfitted = [field.name for field in self.fields if not field.fitted]
+        if unfitted:
+            raise ValueError(
+                explain("a fitted schema", f"open fields {unfitted}", "call schema.fit")
+            )
+
+    def raw_columns(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Returns the fields' columns as checked arrays, the input of `encode`.
+
+        Args:
+            frame: A pandas frame with a column for every field.
+
+        Returns:
+            Per field: strings as objects, integers as int64, numbers as float32;
+            multivalued fields of shape `[B, max_length]`, padded on the right.
+
+        Raises:
+            ValueError: For a missing column, no row, or a schema that is not fitted.
+            TypeError: For a column whose values do not fit its field.
+        """
+        self.check_fitted()
+        columns.check_frame(frame)
+        columns.check_rows(len(frame))
+        return {field.name: field.raw_values(frame) for field in self.fields}
+
+    def raw_signature(self) -> dict[str, tf.TensorSpec]:
+        """Returns the specification of the raw values that `encode` takes."""
+        self.check_fitted()
+        return {field.name: field.raw_spec() for field in self.fields}
+
+    def example_rows(self, n: int, seed: int = 0) -> pd.DataFrame:
+        """Returns `n` raw rows drawn at random, a tenth missing and a tenth unseen."""
+        self.check_fitted()
+        generator = np.random.default_rng(seed)
+        return pd.DataFrame(
+            {field.name: field.example_values(n, generator) for field in self.fields}
+        )
+
+    def encode(self, features: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Turns raw values into ids and standardised numbers, by TensorFlow ops.
+
+        Works on eager tensors, in `tf.data` and in a `tf.function`.
+
+        Args:
+            features: Raw tensor of every field: `[B]` or `[B, 1]`, and `[B, T]` (any
+                T, or ragged) for multivalued fields.
+
+        Returns:
+            Per field: ids as int64, `[B]` or `[B, max_length]`; standardised numbers
+            as float32 `[B, 1]`.
+
+        Raises:
+            ValueError: For a missing field, a wrong dtype or shape, or a schema that
+                is not fitted.
+        """
+        return self._fitted_encoder()(features)
+
+    @property
+    def tables(self) -> list[tf.lookup.StaticHashTable]:
+        """The lookup tables of `encode`, which an export must keep track of."""
+        return self._fitted_encoder().tables
+
+    def _fitted_encoder(self) -> Encoder:
+        if self._encoder is None:
+            self.check_fitted()
+            self._encoder = Encoder(self.fields)
+        return self._encoder
+
+    def inputs(self) -> dict[str, keras.KerasTensor]:
+        """Returns a new Keras input per field, for encoded values."""
+        self.check_fitted()
+        return {field.name: field.keras_input() for field in self.fields}

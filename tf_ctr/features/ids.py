@@ -1,0 +1,106 @@
+"""Ids on their way to rows of an embedding table, for every field that holds ids."""
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tf_ctr.features.columns import NUMPY_TYPE
+from tf_ctr.features.field import Id, known
+
+if TYPE_CHECKING:
+    from tf_ctr.features.categorical import Categorical
+
+# What a lookup table returns for ids outside the vocabulary if they have several rows.
+UNSEEN = -1
+
+
+def make_lookup_table(field: "Categorical") -> tf.lookup.StaticHashTable:
+    """Returns a table from the ids of a fitted field's vocabulary to their rows."""
+    # The padding value is one more key, of row 0.
+    keys = np.array([field.padding, *known(field.vocabulary)], NUMPY_TYPE[field.dtype])
+    rows = np.array([0, *range(1 + field.num_oov, known(field.table_size))], np.int64)
+    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(keys), rows)
+    default = 1 if field.num_oov == 1 else UNSEEN
+    return tf.lookup.StaticHashTable(initializer, default)
+
+
+def look_up(
+    ids: tf.Tensor, field: "Categorical", table: tf.lookup.StaticHashTable | None
+) -> tf.Tensor:
+    """Returns the row of each raw id, int64 of the shape of `ids`.
+
+    Args:
+        ids: Raw ids of the field's dtype, of any shape.
+        field: The fitted field that owns the embedding table.
+        table: The field's `make_lookup_table`; `None` for a hashed field.
+    """
+    if table is None:
+        rows = hashed_rows(ids, known(field.num_buckets))
+        return tf.where(ids == field.padding, tf.zeros_like(rows), rows)
+    rows = table.lookup(ids)
+    if field.num_oov == 1:
+        return rows
+    return tf.where(rows == UNSEEN, hashed_rows(ids, field.num_oov), rows)
+
+
+def hashed_rows(ids: tf.Tensor, count: int) -> tf.Tensor:
+    """Returns the row, of `1..count`, that the hash of each id chooses."""
+    # By their text, so that a column may become strings and keep its rows.
+    text = ids if ids.dtype == tf.string else tf.strings.as_string(ids)
+    return 1 + tf.strings.to_hash_bucket_fast(text, count)
+
+
+def fixed_length(rows: tf.Tensor, length: int, newest: bool) -> tf.Tensor:
+    """Moves the ids of each row to the left, and cuts or pads them to a length.
+
+    Padding anywhere is dropped before the cut: clients pad a batch to its longest row.
+
+    Args:
+        rows: Rows of a table, `[B, T]`, 0 for padding.
+        length: The length wanted.
+        newest: Whether to keep the last ids of a longer list, not the first.
+
+    Returns:
+        `[B, length]`.
+    """
+    ids = tf.ragged.boolean_mask(rows, rows > 0)
+    ids = ids[:, -length:] if newest else ids[:, :length]
+    return ids.to_tensor(0, shape=[None, length])
+
+
+def example_ids(
+    field: "Categorical", n: int, generator: np.random.Generator
+) -> list[Id | None]:
+    """Returns `n` random ids of a fitted field, a tenth `None` and a tenth unseen."""
+    unseen = list(itertools.islice(unseen_ids(field), 10))
+    drawn_from = field.vocabulary or unseen
+    chances = generator.random(n)
+    places = generator.integers(len(drawn_from), size=n)
+    ids: list[Id | None] = [drawn_from[place] for place in places]
+    for row in np.flatnonzero(chances < 0.2):
+        missing = chances[row] < 0.1
+        ids[row] = None if missing else unseen[int(chances[row] * 1e6) % len(unseen)]
+    return ids
+
+
+def example_id_lists(
+    field: "Categorical", max_length: int, n: int, generator: np.random.Generator
+) -> pd.Series:
+    """Returns `n` lists of up to `max_length` random ids; see `example_ids`."""
+    lengths = generator.integers(0, max_length + 1, n)
+    ids = iter(example_ids(field, lengths.sum(), generator))
+    lists = [list(itertools.islice(ids, length)) for length in lengths]
+    return pd.Series(lists, dtype=object)
+
+
+def unseen_ids(field: "Categorical") -> Iterator[Id]:
+    """Yields ids, without end, that are neither in the vocabulary nor padding."""
+    taken = {field.padding, *(field.vocabulary or ())}
+    for number in itertools.count():
+        unseen = number if field.dtype == "int64" else f"unseen_{number}"
+        if unseen not in taken:
+            yield unseen
