@@ -13,23 +13,21 @@
 # %% [markdown]
 # # A first transfer
 #
-# A shop has a large domain with many impressions and a small one with few. Some users
-# and items are in both. We describe the features once, train on the large domain,
-# carry what was learned to the small one, look at what was carried, and export a model
+# A shop has two domains: a large one with many impressions and a small one with few.
+# Some users and items appear in both. We describe the features once, train on the large
+# domain, transfer the model to the small one, look at what it kept, and export a model
 # that scores raw rows.
 #
-# The data is made by a generator that knows the true click probability of every
-# impression. So we know how good a model could be at best, and can see how much of the
-# gap a method closes.
+# The data comes from a generator that knows the true click probability of every
+# impression. So we know the best possible AUC, and can see how much of the gap each
+# method closes.
 
 # %%
 import os
 import pathlib
-import sys
 import tempfile
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-sys.path.insert(0, "..")  # So that it runs from a checkout, too.
 
 import keras
 import matplotlib.pyplot as plt
@@ -56,7 +54,7 @@ domains.target.train.head(5)
 
 # %% [markdown]
 # The target has a tenth of the rows and a lower click rate. A few items get most of the
-# impressions: for the others the target alone teaches little.
+# impressions. About the other items, the target on its own teaches little.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3))
@@ -75,7 +73,7 @@ figure.tight_layout()
 # ## Describe the features once
 #
 # The schema learns vocabularies from the training rows of both domains. Row 0 of a
-# table is for missing values, row 1 for ids that were not there in training.
+# table is for missing values, row 1 for ids that training never saw.
 
 # %%
 schema = tf_ctr.Schema(
@@ -95,7 +93,7 @@ schema.fit([domains.source.train, domains.target.train])
 schema.summary()
 
 # %% [markdown]
-# How much of the target's test day is new to the vocabularies?
+# Which share of the target's test day is missing from the vocabularies?
 
 # %%
 schema.unseen_share(domains.target.test).round(4)
@@ -139,8 +137,8 @@ for name in ("Target-only", "Fine-Tune", "AutoFT"):
     histories[name], callbacks[name] = fit(models[name], domains.target, name)
 
 # %% [markdown]
-# Fine-Tune and AutoFT start from what the source knows. AutoFT samples its routes in
-# training until its policies have decided, which takes them an epoch or two.
+# Fine-Tune and AutoFT start from the source model's weights. AutoFT samples its routes
+# during training; its policies need an epoch or two to settle.
 
 # %%
 figure, axis = plt.subplots(figsize=(6, 3))
@@ -152,8 +150,8 @@ axis.legend()
 figure.tight_layout()
 
 # %% [markdown]
-# The test day, seen once. The last row is the AUC of the true click probability: no
-# model can expect more.
+# The test day is scored once. The last row is the AUC of the true click probability,
+# which no model can be expected to beat.
 
 # %%
 rows = {
@@ -168,11 +166,12 @@ results.astype(float).round(4)
 # One seed says little about small differences: `python -m pipelines.quickstart --seeds
 # 3` gives means and spread.
 #
-# ## Which way do the instances go?
+# ## Which route do the instances take?
 #
-# AutoFT has each table and each layer twice, frozen and fine-tuned, and chooses for
-# every instance. This is the share of validation instances that take the frozen copy.
-# Here the domains differ enough that most sites learn to take the fine-tuned one.
+# AutoFT holds each table and each layer twice, frozen and fine-tuned, and chooses one
+# copy for every instance. Below is the share of validation instances that take the
+# frozen copy. Here the domains differ so much that most sites learn to take the
+# fine-tuned one.
 
 # %%
 logger = next(c for c in callbacks["AutoFT"] if isinstance(c, training.RouteLogger))
@@ -189,13 +188,13 @@ right.set_xlabel("epoch")
 figure.tight_layout()
 
 # %% [markdown]
-# The same curves are in TensorBoard, under `frozen_share/`, beside losses, AUC,
-# learning rate and temperature: `tensorboard --logdir <run folder>`.
+# TensorBoard shows the same curves under `frozen_share/`, beside losses, AUC, learning
+# rate and temperature: `tensorboard --logdir <run folder>`.
 #
 # ## Export, and score raw rows
 #
-# The SavedModel takes the values as they are in the log, strings and all. Its scores
-# are compared with those of training before the version appears in the folder.
+# The SavedModel takes raw values as they are in the log, strings included. Before the
+# version appears in the folder, its scores are compared with those of training.
 
 # %%
 version = export.export(
