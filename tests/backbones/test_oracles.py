@@ -387,7 +387,7 @@ def test_parts_can_be_left_out_but_not_all(name, arguments, message, schema):
     ("name", "arguments", "message"),
     [
         ("pnn", {"product": "cross"}, "use one of: both, inner, outer"),
-        ("fibinet", {"bilinear": "some"}, "use one of: all, each, interaction"),
+        ("fibinet", {"bilinear": "some"}, "one of 'interaction', 'each', 'all'"),
         ("fibinet", {"reduction_ratio": 0}, "reduction_ratio >= 1"),
         ("dcn_v2", {"structure": "mixed"}, "use one of: parallel, stacked"),
         ("finalmlp", {"gate_fields": ["usr"]}, "use one of: age, device, history"),

@@ -317,10 +317,10 @@ def test_bad_shapes_guide(layer, arguments, message):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Embedding(0, 4), "at least 1"),
+        (lambda: Embedding(0, 4), "`input_dim` to be a whole"),
         (lambda: Embedding(4, 4, l2=-1), "l2 >= 0"),
-        (lambda: MaskedPooling("max"), "use one of: mean, sum"),
-        (lambda: GumbelRouter(0), "num_decisions >= 1"),
+        (lambda: MaskedPooling("max"), "`mode` to be one of 'mean', 'sum'"),
+        (lambda: GumbelRouter(0), "`num_decisions` to be a whole"),
         (lambda: GumbelRouter(1, temperature=0), "positive temperature"),
     ],
     ids=["rows", "l2", "mode", "decisions", "temperature"],

@@ -221,7 +221,7 @@ def test_other_names_are_chosen_by_name():
         ({"condition": "usr"}, "use one of: history, item, price, self, user"),
         ({"condition": {"deep_9": "user"}}, "use one of: deep_0, deep_1"),
         ({"condition": {"logit": "user"}}, "use one of: deep_0, deep_1"),
-        ({"condition": "user", "version": "v0"}, "use one of: v1, v2"),
+        ({"condition": "user", "version": "v0"}, "to be one of 'v5', 'v4'"),
         ({"condition": "user", "rank": {"deep_0": 2}}, "a rank for each of"),
         ({"condition": "user", "rank": 6}, "a rank of at most 5"),
         ({"condition": "user", "aggregation": "sum"}, "use one of: input_attention"),

@@ -264,12 +264,12 @@ def test_collapse_reaches_layers_in_models_and_keeps_frozen_ones_frozen(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"version": "v6"}, "use one of: v1, v2, v3, v4, v5"),
-        ({"bias": True}, "use one of: generated, none, static"),
-        ({"generator_start": "zeros"}, "use one of: glorot, identity"),
-        ({"aggregation": "max"}, "use one of: attention, concat, mean"),
-        ({"rank": 0}, "rank=0"),
-        ({"generator_units": (4, 0)}, "of at least 1"),
+        ({"version": "v6"}, "one of 'v5', 'v4', 'v3', 'v2', 'v1'"),
+        ({"bias": True}, "one of 'static', 'generated', 'none'"),
+        ({"generator_start": "zeros"}, "one of 'identity', 'glorot'"),
+        ({"aggregation": "max"}, "one of None, 'concat', 'mean', 'attention'"),
+        ({"rank": 0}, "`rank` to be a whole number of at least 1"),
+        ({"generator_units": (4, 0)}, "`generator_units` to be a whole number"),
         ({"rank": 4, "over_parameter": 3}, "at least the rank .K. 4"),
         ({"version": "v4", "over_parameter": 9}, "for version v5 only"),
         ({"version": "v2", "aggregation": "mean"}, "share V and U"),

@@ -336,10 +336,13 @@ def test_newest_keeps_the_order_and_the_rows_of_the_ids():
         (lambda q, r, i, c, h: SIMAttention()(q, r, i, c, h[:, 1:]), "same max_length"),
         (lambda q, r, i, c, h: Newest(2)(r[:, 1:], i), "values for the ids"),
         (lambda *_: TargetAttention(10, 4), "units that num_heads divides"),
-        (lambda *_: TransformerEncoder(num_positions=0), "num_positions of at least 1"),
-        (lambda *_: SIMAttention(top_k=0), "top_k of at least 1"),
-        (lambda *_: ETAAttention(bits=0), "bits of at least 1"),
-        (lambda *_: Newest(0), "length of at least 1"),
+        (
+            lambda *_: TransformerEncoder(num_positions=0),
+            "`num_positions` to be a whole",
+        ),
+        (lambda *_: SIMAttention(top_k=0), "`top_k` to be a whole"),
+        (lambda *_: ETAAttention(bits=0), "`bits` to be a whole"),
+        (lambda *_: Newest(0), "`length` to be a whole"),
         (
             lambda *_: ETAAttention()(
                 keras.Input((D,)), keras.Input((None, D)), keras.Input((None,))

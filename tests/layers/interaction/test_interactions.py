@@ -155,11 +155,11 @@ def test_bad_shapes_guide(layer, arguments, message):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: CrossLayerV2(rank=0), "a rank of at least 1"),
-        (lambda: BilinearInteraction("some"), "use one of: all, each, interaction"),
-        (lambda: BilinearFusion(0), "num_heads >= 1"),
-        (lambda: CompressedInteraction(0), "units of at least 1"),
-        (lambda: FieldAttention(0), "num_heads and head_dim of at least 1"),
+        (lambda: CrossLayerV2(rank=0), "`rank` to be a whole"),
+        (lambda: BilinearInteraction("some"), "one of 'interaction', 'each', 'all'"),
+        (lambda: BilinearFusion(0), "`num_heads` to be a whole"),
+        (lambda: CompressedInteraction(0), "`units` to be a whole"),
+        (lambda: FieldAttention(0), "`num_heads` to be a whole"),
     ],
     ids=["rank", "mode", "fusion heads", "units", "attention heads"],
 )

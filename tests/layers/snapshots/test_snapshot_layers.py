@@ -99,10 +99,10 @@ def test_a_table_gives_each_embedding_and_whether_it_is_known():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: SnapshotTable(0, 2, (None,)), "output_dim of at least 1"),
+        (lambda: SnapshotTable(0, 2, (None,)), "`input_dim` to be a whole"),
         (lambda: SnapshotTable(3, 2, ()), "a date per snapshot"),
         (lambda: SnapshotTable(3, 2, (1,))(np.ones((2, 2), int)), "one id per example"),
-        (lambda: SnapshotAggregation("max"), "use one of: attention_pooling"),
+        (lambda: SnapshotAggregation("max"), "one of 'self_attention', 'mean'"),
         (lambda: SnapshotAggregation()(np.ones((2, 3))), "in a tf_ctr.layers.Snapshot"),
     ],
 )

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import check_name, explain
+from tf_ctr.errors import check_choice, check_positive
 from tf_ctr.layers.core.layer import Layer
 
 STARTS = ("exact", "small")
@@ -96,15 +96,10 @@ def check_adapter(units, start, rank):
     Raises:
         ValueError: If a size is not positive, or `start` is unknown.
     """
-    if units < 1 or (rank is not None and rank < 1):
-        raise ValueError(
-            explain(
-                "units and rank of at least 1",
-                f"units={units}, rank={rank}",
-                "pass the width of the target's layer, and rank=None for full rank",
-            )
-        )
-    check_name("start", start, STARTS)
+    check_positive(units=units)
+    if rank is not None:
+        check_positive(rank=rank)
+    check_choice("start", start, STARTS)
 
 
 def _product(a, kernels):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import check_name, explain
+from tf_ctr.errors import check_choice, explain
 from tf_ctr.layers.core.layer import Layer
 
 STARTS = ("exact", "random")
@@ -53,7 +53,7 @@ class TransferUnit(Layer):
 
     def __init__(self, gated=True, activation="linear", start="exact", **kwargs):
         super().__init__(**kwargs)
-        check_name("start", start, STARTS)
+        check_choice("start", start, STARTS)
         self.gated = gated
         self.activation = keras.activations.get(activation)
         self.start = start

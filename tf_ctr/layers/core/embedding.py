@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
 
 
@@ -59,14 +59,7 @@ class Embedding(Layer):
     ):
         # Autocasting would read the whole table to cast it.
         super().__init__(autocast=False, **kwargs)
-        if input_dim < 1 or output_dim < 1:
-            raise ValueError(
-                explain(
-                    "input_dim and output_dim of at least 1",
-                    f"input_dim={input_dim}, output_dim={output_dim}",
-                    "pass the number of rows and the embedding dim",
-                )
-            )
+        check_positive(input_dim=input_dim, output_dim=output_dim)
         if l2 < 0:
             raise ValueError(explain("l2 >= 0", l2, "pass 0 for no penalty"))
         self.input_dim = input_dim

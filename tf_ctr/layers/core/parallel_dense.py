@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.core.ops import fresh
 
@@ -50,14 +50,7 @@ class ParallelDense(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if units < 1 or count < 1:
-            raise ValueError(
-                explain(
-                    "units and count of at least 1",
-                    f"units={units}, count={count}",
-                    "pass the width and the number of the layers",
-                )
-            )
+        check_positive(units=units, count=count)
         self.units = units
         self.count = count
         self.activation = keras.activations.get(activation)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import check_name, explain
+from tf_ctr.errors import check_choice, explain
 from tf_ctr.layers.core.layer import Layer
 
 MODES = ("mean", "sum")
@@ -43,7 +43,7 @@ class MaskedPooling(Layer):
 
     def __init__(self, mode="mean", **kwargs):
         super().__init__(**kwargs)
-        check_name("pooling mode", mode, MODES)
+        check_choice("mode", mode, MODES)
         self.mode = mode
         self.supports_masking = True
 

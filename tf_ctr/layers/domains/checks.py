@@ -3,18 +3,6 @@
 from tf_ctr.errors import explain
 
 
-def check_num_domains(num_domains):
-    """Raises unless there is at least one domain."""
-    if num_domains < 1:
-        raise ValueError(
-            explain(
-                "at least one domain",
-                f"num_domains={num_domains}",
-                "pass schema.field(domain).table_size",
-            )
-        )
-
-
 def check_rows_and_domains(x_shape, domains_shape):
     """Raises unless there is one vector and one domain per example.
 

@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.core.ops import fresh
-from tf_ctr.layers.domains.checks import check_num_domains, check_rows_and_domains
+from tf_ctr.layers.domains.checks import check_rows_and_domains
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -75,9 +75,7 @@ class DomainDense(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_num_domains(num_domains)
-        if units < 1:
-            raise ValueError(explain("units of at least 1", units, "pass units=64"))
+        check_positive(units=units, num_domains=num_domains)
         self.units = units
         self.num_domains = num_domains
         self.activation = keras.activations.get(activation)

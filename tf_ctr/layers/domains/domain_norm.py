@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
+from tf_ctr.errors import check_positive
 from tf_ctr.layers.core.layer import Layer
-from tf_ctr.layers.domains.checks import check_num_domains, check_rows_and_domains
+from tf_ctr.layers.domains.checks import check_rows_and_domains
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -52,7 +53,7 @@ class DomainNorm(Layer):
 
     def __init__(self, num_domains, momentum=0.99, epsilon=1e-3, **kwargs):
         super().__init__(**kwargs)
-        check_num_domains(num_domains)
+        check_positive(num_domains=num_domains)
         self.num_domains = num_domains
         self.momentum = momentum
         self.epsilon = epsilon

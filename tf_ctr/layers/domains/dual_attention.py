@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import (
     check_candidate,
@@ -57,8 +57,7 @@ class DualAttention(Layer):
 
     def __init__(self, units=64, kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
-        if units < 1:
-            raise ValueError(explain("units of at least 1", units, "pass units=64"))
+        check_positive(units=units)
         self.units = units
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True

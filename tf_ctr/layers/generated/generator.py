@@ -9,10 +9,6 @@ from keras import ops
 from tf_ctr.layers.core.ops import fresh
 from tf_ctr.layers.generated.condition_attention import add_attention, attention
 
-STARTS = ("identity", "glorot")
-
-AGGREGATIONS = ("concat", "mean", "attention")
-
 
 class Generator:
     """An MLP with one output per generated part; its weights belong to a layer.

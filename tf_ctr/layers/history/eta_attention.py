@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
+from tf_ctr.errors import check_positive
 from tf_ctr.layers.history.histories import (
     check_candidate,
-    check_count,
     check_fixed_length,
 )
 from tf_ctr.layers.history.retrieval import by_code, choose, take
@@ -65,8 +65,7 @@ class ETAAttention(TargetAttention):
         **kwargs,
     ):
         super().__init__(units, num_heads, kernel_regularizer, **kwargs)
-        check_count("top_k", top_k)
-        check_count("bits", bits)
+        check_positive(top_k=top_k, bits=bits)
         self.top_k = top_k
         self.bits = bits
 

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 
 
 def check_history(rows_shape, ids_shape):
@@ -60,20 +60,15 @@ def check_candidate(query_shape, rows_shape=None):
 
 def check_heads(units, num_heads):
     """Raises unless `units` can be divided among the heads."""
-    if num_heads < 1 or units < 1 or units % num_heads:
+    check_positive(units=units, num_heads=num_heads)
+    if units % num_heads:
         raise ValueError(
             explain(
-                "units that num_heads divides, both at least 1",
+                "units that num_heads divides",
                 f"units={units}, num_heads={num_heads}",
                 "pass units=256 and num_heads=8",
             )
         )
-
-
-def check_count(name, count):
-    """Raises unless the argument `name` is at least 1."""
-    if count < 1:
-        raise ValueError(explain(f"{name} of at least 1", count, f"pass {name}=64"))
 
 
 def clear(rows, present):

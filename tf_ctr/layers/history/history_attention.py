@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import check_history, masked_softmax
 
@@ -46,10 +46,8 @@ class HistoryAttention(Layer):
 
     def __init__(self, units=None, **kwargs):
         super().__init__(**kwargs)
-        if units is not None and units < 1:
-            raise ValueError(
-                explain("units of at least 1", units, "pass None for the width D")
-            )
+        if units is not None:
+            check_positive(units=units)
         self.units = units
 
     def build(self, query_shape, rows_shape, ids_shape):

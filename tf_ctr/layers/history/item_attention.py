@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import (
     check_candidate,
@@ -56,14 +56,9 @@ class ItemAttention(Layer):
 
     def __init__(self, units=64, transfer_rank=None, kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
-        if min(units, transfer_rank or 1) < 1:
-            raise ValueError(
-                explain(
-                    "units and transfer_rank of at least 1",
-                    f"units={units}, transfer_rank={transfer_rank}",
-                    "pass units=64, transfer_rank=10, or None for no transfer",
-                )
-            )
+        check_positive(units=units)
+        if transfer_rank is not None:
+            check_positive(transfer_rank=transfer_rank)
         self.units = units
         self.transfer_rank = transfer_rank
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
-from tf_ctr.layers.history.histories import check_count, check_fixed_length
+from tf_ctr.layers.history.histories import check_fixed_length
 from tf_ctr.layers.history.retrieval import by_recency, choose, take
 
 
@@ -42,7 +42,7 @@ class Newest(Layer):
 
     def __init__(self, length, **kwargs):
         super().__init__(**kwargs)
-        check_count("length", length)
+        check_positive(length=length)
         self.length = length
 
     def build(self, values_shape, ids_shape):

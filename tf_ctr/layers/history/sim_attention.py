@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
-from tf_ctr.layers.history.histories import check_count, check_fixed_length
+from tf_ctr.errors import check_positive, explain
+from tf_ctr.layers.history.histories import check_fixed_length
 from tf_ctr.layers.history.retrieval import by_recency, choose, take
 from tf_ctr.layers.history.target_attention import TargetAttention
 
@@ -54,7 +54,7 @@ class SIMAttention(TargetAttention):
         self, units=256, num_heads=8, top_k=64, kernel_regularizer=None, **kwargs
     ):
         super().__init__(units, num_heads, kernel_regularizer, **kwargs)
-        check_count("top_k", top_k)
+        check_positive(top_k=top_k)
         self.top_k = top_k
 
     def build(

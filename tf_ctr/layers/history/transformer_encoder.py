@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.history.histories import (
     check_heads,
@@ -66,14 +66,10 @@ class TransformerEncoder(Layer):
     ):
         super().__init__(**kwargs)
         check_heads(units, num_heads)
-        for name, size in (
-            ("feed_forward_units", feed_forward_units),
-            ("num_positions", num_positions),
-        ):
-            if size is not None and size < 1:
-                raise ValueError(
-                    explain(f"{name} of at least 1", size, f"leave {name} out")
-                )
+        if feed_forward_units is not None:
+            check_positive(feed_forward_units=feed_forward_units)
+        if num_positions is not None:
+            check_positive(num_positions=num_positions)
         self.units = units
         self.num_heads = num_heads
         self.feed_forward_units = feed_forward_units

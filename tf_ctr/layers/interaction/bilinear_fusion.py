@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
 
 
@@ -43,8 +43,7 @@ class BilinearFusion(Layer):
 
     def __init__(self, num_heads=1, kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
-        if num_heads < 1:
-            raise ValueError(explain("num_heads >= 1", num_heads, "pass 1"))
+        check_positive(num_heads=num_heads)
         self.num_heads = num_heads
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 

@@ -5,11 +5,11 @@ import itertools
 import keras
 from keras import ops
 
-from tf_ctr.errors import check_name
+from tf_ctr.errors import check_choice
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.interaction.checks import check_fields
 
-MODES = ("all", "each", "interaction")
+MODES = ("interaction", "each", "all")
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -43,7 +43,7 @@ class BilinearInteraction(Layer):
 
     def __init__(self, mode="interaction", kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
-        check_name("bilinear mode", mode, MODES)
+        check_choice("mode", mode, MODES)
         self.mode = mode
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 

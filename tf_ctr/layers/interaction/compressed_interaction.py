@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.interaction.checks import check_fields
 
@@ -43,8 +43,7 @@ class CompressedInteraction(Layer):
 
     def __init__(self, units, kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
-        if units < 1:
-            raise ValueError(explain("units of at least 1", units, "pass units=128"))
+        check_positive(units=units)
         self.units = units
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 

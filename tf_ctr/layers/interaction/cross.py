@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.interaction.checks import check_vectors
 
@@ -122,8 +122,8 @@ class CrossLayerV2(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if rank is not None and rank < 1:
-            raise ValueError(explain("a rank of at least 1", rank, "pass rank=None"))
+        if rank is not None:
+            check_positive(rank=rank)
         self.rank = rank
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)

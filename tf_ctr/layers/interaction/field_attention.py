@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.interaction.checks import check_fields
 
@@ -54,14 +54,7 @@ class FieldAttention(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if min(num_heads, head_dim) < 1:
-            raise ValueError(
-                explain(
-                    "num_heads and head_dim of at least 1",
-                    f"num_heads={num_heads}, head_dim={head_dim}",
-                    "pass num_heads=2 and head_dim=32",
-                )
-            )
+        check_positive(num_heads=num_heads, head_dim=head_dim)
         self.num_heads = num_heads
         self.head_dim = head_dim
         self.scaled = scaled

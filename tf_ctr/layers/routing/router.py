@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
 
 
@@ -88,10 +88,7 @@ class GumbelRouter(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if num_decisions < 1:
-            raise ValueError(
-                explain("num_decisions >= 1", num_decisions, "name a site to route")
-            )
+        check_positive(num_decisions=num_decisions, hidden_units=tuple(hidden_units))
         if temperature <= 0 or learning_rate_multiplier <= 0:
             raise ValueError(
                 explain(

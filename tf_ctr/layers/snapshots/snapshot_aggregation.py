@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_ctr.errors import check_name, explain
+from tf_ctr.errors import check_choice, explain
 from tf_ctr.layers.core.layer import Layer
 from tf_ctr.layers.generated.condition_attention import add_attention
 from tf_ctr.layers.history.histories import masked_softmax
@@ -54,7 +54,7 @@ class SnapshotAggregation(Layer):
 
     def __init__(self, mode="self_attention", time_embedding=False, **kwargs):
         super().__init__(**kwargs)
-        check_name("aggregation", mode, AGGREGATIONS)
+        check_choice("mode", mode, AGGREGATIONS)
         self.mode = mode
         self.time_embedding = time_embedding
 

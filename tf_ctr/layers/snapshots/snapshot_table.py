@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer
 
 
@@ -44,12 +44,13 @@ class SnapshotTable(Layer):
         # As of Embedding: autocasting would read the whole table.
         super().__init__(autocast=False, **kwargs)
         dates = tuple(dates)
-        if min(input_dim, output_dim, len(dates)) < 1:
+        check_positive(input_dim=input_dim, output_dim=output_dim)
+        if not dates:
             raise ValueError(
                 explain(
-                    "input_dim and output_dim of at least 1, and a date per snapshot",
-                    f"input_dim={input_dim}, output_dim={output_dim}, dates={dates}",
-                    "pass dates=(None, None, None) for three that are to come",
+                    "a date per snapshot, at least one",
+                    f"dates={dates}",
+                    "pass dates=(None, None, None) for three that are still empty",
                 )
             )
         self.input_dim = input_dim
