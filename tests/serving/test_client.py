@@ -15,7 +15,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from tests.support.frames import click_frame, click_schema
 from tests.support.stand_in_server import StandInServer
-from tf_ctr.data.examples import inputs_as_examples as to_examples
+from tf_ctr.data.examples import to_examples
 from tf_ctr.serving import GrpcClient, RestClient
 from tf_ctr.serving.client.failures import failure
 from tf_ctr.serving.client.inputs import to_inputs

@@ -1,82 +1,63 @@
-"""The fields of a schema in a `tf.train.Example`, in files and in requests."""
+"""Rows as `tf.train.Example`, in TFRecord files and in requests to a server.
+
+An example has a feature per field: a list of strings, of integers or of floats. A list
+without values, or no feature at all, is a missing value.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_ctr.features.field import Field, Id
 
-def example_specs(fields) -> dict:
-    """Returns how fields are parsed from examples; one that is not there is missing.
-
-    Args:
-        fields: The fitted fields of a schema.
-
-    Returns:
-        `{field: feature}`, for `tf.io.parse_example`.
-    """
-    return {field.name: _spec(field) for field in fields}
+# The kind of feature that holds raw values of a dtype.
+FEATURE_KIND = {
+    "string": "bytes_list",
+    "int64": "int64_list",
+    "float32": "float_list",
+}
 
 
-def _spec(field):
-    if field.multivalent:
-        return tf.io.RaggedFeature(field.dtype)
-    missing = float("nan") if field.dtype == "float32" else field.padding
-    return tf.io.FixedLenFeature([], field.dtype, missing)
-
-
-def to_examples(columns, fields):
-    """Yields the `tf.train.Example` of each row.
-
-    Padding in the lists of multivalued fields is left out.
+def to_examples(
+    columns: Mapping[str, np.ndarray], fields: Iterable[Field] = ()
+) -> Iterator[tf.train.Example]:
+    """Yields the example of each row.
 
     Args:
-        columns: `{field: array [B] or [B, T]}`, strings as text or as bytes.
-        fields: The fitted fields of a schema.
+        columns: `{name: array [B] or [B, T]}`, strings as text or as bytes.
+        fields: Fitted fields. The padding in the lists of the multivalent ones is left
+            out.
 
     Example:
 
     >>> import numpy as np
-    >>> from tf_ctr import Categorical
-    >>> user = Categorical("user", vocabulary=["ann"])
-    >>> [example] = to_examples({"user": np.array([b"ann"])}, [user])
+    >>> [example] = to_examples({"user": np.array([b"ann"])})
     >>> example.features.feature["user"].bytes_list.value
     [b'ann']
     """
-    rows = zip(*(_lists(columns[field.name], field) for field in fields), strict=True)
-    for row in rows:
-        values = zip(fields, row, strict=True)
-        feature = {field.name: _feature(value, field.dtype) for field, value in values}
+    paddings = {field.name: field.padding for field in fields if field.multivalent}
+    lists = [_lists(values, paddings.get(name)) for name, values in columns.items()]
+    for row in zip(*lists, strict=True):
+        features = map(_feature, row)
+        feature = dict(zip(columns, features, strict=True))
         yield tf.train.Example(features=tf.train.Features(feature=feature))
 
 
-def _lists(column, field):
-    if not field.multivalent:
-        return column[:, np.newaxis]
-    padding = field.padding.encode() if column.dtype.kind == "S" else field.padding
-    return [row[row != padding] for row in column]
-
-
-def _feature(values, dtype):
-    if dtype == "string":
-        encoded = [v if isinstance(v, bytes) else v.encode() for v in values]
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
-    if dtype == "int64":
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-
-
-def parse_examples(serialized, fields):
+def parse_examples(
+    serialized: tf.Tensor, fields: Sequence[Field]
+) -> dict[str, tf.Tensor]:
     """Returns raw features of examples, by TensorFlow ops.
 
-    A feature that an example lacks is a missing value.
-
     Args:
-        serialized: Strings `[B]`, each a `tf.train.Example` with a feature per field.
-        fields: The fitted fields of a schema.
+        serialized: Strings `[B]`, each a `tf.train.Example`.
+        fields: Fitted fields. One that an example lacks is a missing value.
 
     Returns:
-        `{field: [B]}`, or `[B, T]` for multivalued fields, T the longest of them.
+        `{field: [B]}`, or `[B, T]` for multivalent fields, T the longest of them.
     """
-    parsed = tf.io.parse_example(serialized, example_specs(fields))
+    parsed = tf.io.parse_example(serialized, parsing_specs(fields))
     return {
         field.name: parsed[field.name].to_tensor(field.padding)
         if field.multivalent
@@ -85,23 +66,35 @@ def parse_examples(serialized, fields):
     }
 
 
-def inputs_as_examples(inputs) -> list:
-    """Returns `{field: array [B] or [B, T]}` as a `tf.train.Example` per row."""
-    names, rows = list(inputs), len(next(iter(inputs.values())))
-    return [
-        tf.train.Example(
-            features=tf.train.Features(
-                feature={name: _inferred_feature(inputs[name][i]) for name in names}
-            )
-        )
-        for i in range(rows)
-    ]
+def parsing_specs(fields: Iterable[Field]) -> dict[str, Any]:
+    """Returns `{field: specification}`, for `tf.io.parse_example`.
+
+    Args:
+        fields: Fitted fields. One that an example lacks is a missing value.
+    """
+    return {
+        field.name: tf.io.RaggedFeature(field.dtype)
+        if field.multivalent
+        else tf.io.FixedLenFeature([], field.dtype, field.padding)
+        for field in fields
+    }
 
 
-def _inferred_feature(values):
-    values = np.atleast_1d(values)
-    if values.dtype.kind in "OS":
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values.tolist()))
+def _lists(column: np.ndarray, padding: Id | float | None) -> Iterable[np.ndarray]:
+    """The values of each row, without padding."""
+    if column.ndim == 1:
+        return column[:, np.newaxis]
+    if padding is None:
+        return column
+    if column.dtype.kind == "S":
+        return (row[row != str(padding).encode()] for row in column)
+    return (row[row != padding] for row in column)
+
+
+def _feature(values: np.ndarray) -> tf.train.Feature:
+    if values.dtype.kind in "OSU":
+        texts = [v if isinstance(v, bytes) else v.encode() for v in values]
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=texts))
     if values.dtype.kind in "iu":
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
     return tf.train.Feature(float_list=tf.train.FloatList(value=values))

@@ -4,11 +4,10 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tf_ctr.data.batching import batches, check_arguments, in_parts
-from tf_ctr.data.examples import example_specs, to_examples
+from tf_ctr.data.examples import FEATURE_KIND, parsing_specs, to_examples
 from tf_ctr.data.packing import Packing
 from tf_ctr.data.paths import resolve
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.features import Numeric
 from tf_ctr.features.columns import check_frame, check_rows, chunks
 from tf_ctr.files import replacing
 
@@ -16,8 +15,6 @@ BLOCK_RECORDS = 1 << 13
 
 # A feature that none of the first records has is a wrong name, not a missing value.
 CHECKED_RECORDS = 100
-
-LIST_KIND = {"string": "bytes_list", "int64": "int64_list", "float32": "float_list"}
 
 LABEL_DTYPE = {"int64_list": tf.int64, "float_list": tf.float32}
 
@@ -91,7 +88,7 @@ def from_tfrecord(
             )
         )
     packing = Packing(schema, labelled)
-    spec = example_specs(schema.fields)
+    spec = parsing_specs(schema.fields)
     if labelled:
         spec[schema.label] = tf.io.FixedLenFeature([], label_dtypes.pop())
 
@@ -127,7 +124,7 @@ def _checked_label(label, name):
 def _check_kinds(file, kinds, schema, labelled):
     """Raises if the first records do not fit; returns the dtype of the label."""
     for field in schema.fields:
-        _check_kind(file, kinds, field.name, [LIST_KIND[field.dtype]])
+        _check_kind(file, kinds, field.name, [FEATURE_KIND[field.dtype]])
     if labelled:
         _check_kind(file, kinds, schema.label, LABEL_DTYPE)
     return LABEL_DTYPE.get(kinds.get(schema.label))
@@ -197,9 +194,8 @@ def to_tfrecord(frame, schema, path, labelled: bool = True):
     check_rows(len(frame))
     with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         for rows in chunks(frame):
-            columns, fields = schema.raw_columns(rows), list(schema.fields)
+            columns = schema.raw_columns(rows)
             if labelled:
                 columns[schema.label] = schema.labels(rows)
-                fields.append(Numeric(schema.label))
-            for example in to_examples(columns, fields):
+            for example in to_examples(columns, schema.fields):
                 writer.write(example.SerializeToString())

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from tf_ctr.data.examples import inputs_as_examples
+from tf_ctr.data.examples import to_examples
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
 from tf_ctr.serving.client.inputs import Rows, check_fields, to_inputs, with_context
@@ -174,11 +174,12 @@ class Client(abc.ABC):
         """Returns the examples of the rows, and that of the context or `None`."""
         signature = self._signature(DEFAULT, choice)
         if not context:
-            return inputs_as_examples(to_inputs(rows, signature, self.schema)), None
+            inputs = to_inputs(rows, signature, self.schema)
+            return list(to_examples(inputs)), None
         check_fields(context, signature)
         inputs = to_inputs(with_context(rows, context), signature, self.schema)
         shared = {name: inputs.pop(name)[:1] for name in context}
-        return inputs_as_examples(inputs), inputs_as_examples(shared)[0]
+        return list(to_examples(inputs)), next(to_examples(shared))
 
     def _forget_signatures(self):
         self._signatures.clear()
