@@ -84,7 +84,7 @@ def _add_names(add, option, choices, default, text):
 
 
 def _needs_history(name):
-    return name in METHODS and METHODS[name].item_history
+    return name in METHODS and "history" in METHODS[name].takes
 
 
 def compare(arguments, lines):

@@ -1,7 +1,11 @@
 """The rows of a comparison, and the trials that each may choose from."""
 
 import dataclasses
+import functools
 import itertools
+from collections.abc import Callable
+
+import keras
 
 from pipelines.harness.trials import Trial, candidates
 from tf_ctr import transfer
@@ -137,23 +141,52 @@ def _and(default, *others):
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A transfer method.
+    """A transfer method and what it may tune.
 
     Attributes:
-        title: Its name in tables.
-        function: A function of the source and the arguments of `space`.
+        function: A declared transfer method.
         space: `{argument: values}` that it may tune, the default first.
-        seeded: Whether it takes the seed.
-        item_history: Whether it takes the fields of the item and of its history.
     """
 
-    title: str
-    function: callable
+    function: Callable[..., keras.Model]
     space: dict = dataclasses.field(default_factory=dict)
-    seeded: bool = False
-    item_history: bool = False
+
+    @property
+    def title(self):
+        """Its name in tables."""
+        return transfer.Method.of(self.function).title
+
+    @property
+    def takes(self):
+        """What it takes besides the source; see `tf_ctr.transfer.Method`."""
+        return transfer.Method.of(self.function).takes
 
 
+# Options of `GumbelRouter` that the recorded trials call otherwise.
+RECORDED = {
+    "policy_units": "hidden_units",
+    "policy_learning_rate_multiplier": "learning_rate_multiplier",
+    "stop_policy_gradient": "stop_gradient",
+}
+
+
+def _routed(function):
+    """Returns a method that takes each option of its router as an argument."""
+
+    @functools.wraps(function)  # Keeps the declaration.
+    def method(source, **arguments):
+        own = {
+            name: arguments.pop(name)
+            for name in ("which", "seed", "alpha")
+            if name in arguments
+        }
+        router = {RECORDED.get(name, name): arguments[name] for name in arguments}
+        return function(source, router=router, **own)
+
+    return method
+
+
+@transfer.Method("AutoFT + L2-SP", takes=("seed",))
 def _pulled(source, alpha, **options):
     """AutoFT whose trainable copies are pulled to their frozen ones."""
     target = transfer.autoft(source, **options)
@@ -161,18 +194,14 @@ def _pulled(source, alpha, **options):
 
 
 METHODS = {
-    "fine_tune": Method("Fine-Tune", transfer.fine_tune),
-    "l2_sp": Method("L2-SP", transfer.l2_sp, {"alpha": (1e-2, 1e-3, 1e-4)}),
-    "progressive_nn": Method(
-        "ProgressiveNN", transfer.progressive_nn, {"scale": (0.1, 1.0)}
-    ),
-    "ptu": Method("PTU", transfer.ptu, {"gated": (True, False)}),
-    "spottune": Method("SpotTune", transfer.spottune, ROUTING, seeded=True),
-    "natr": Method("NATR", transfer.natr, item_history=True),
-    "autoft": Method("AutoFT", transfer.autoft, ROUTING, seeded=True),
-    "autoft_l2_sp": Method(
-        "AutoFT + L2-SP", _pulled, {"alpha": (1e-3, 1e-2), **ROUTING}, seeded=True
-    ),
+    "fine_tune": Method(transfer.fine_tune),
+    "l2_sp": Method(transfer.l2_sp, {"alpha": (1e-2, 1e-3, 1e-4)}),
+    "progressive_nn": Method(transfer.progressive_nn, {"scale": (0.1, 1.0)}),
+    "ptu": Method(transfer.ptu, {"gated": (True, False)}),
+    "spottune": Method(_routed(transfer.spottune), ROUTING),
+    "natr": Method(transfer.natr),
+    "autoft": Method(_routed(transfer.autoft), ROUTING),
+    "autoft_l2_sp": Method(_routed(_pulled), {"alpha": (1e-3, 1e-2), **ROUTING}),
 }
 
 
@@ -196,11 +225,10 @@ def transfer_by(name, source, domains, seed, which=None, **arguments):
     method = METHODS[name]
     if which is not None:
         arguments["which"] = which
-    if method.seeded:
-        arguments["seed"] = seed
-    if method.item_history:
-        arguments |= {"item": domains.item, "history": _history(domains, method)}
-    return method.function(source, **arguments)
+    offered = {"seed": seed}
+    if "history" in method.takes:
+        offered |= {"item": domains.item, "history": _history(domains, method)}
+    return transfer.apply(method.function, source, offered, **arguments)
 
 
 def _history(domains, method):

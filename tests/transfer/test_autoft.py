@@ -56,13 +56,15 @@ def test_router_starts_from_random_logits_by_default():
 @pytest.mark.parametrize(("p", "share"), [(0.9, 1.0), (0.1, 0.0)])
 def test_every_site_starts_on_the_likelier_branch(p, share):
     features, _ = batch()
-    shares = route_shares(autoft(small_dcn(), initial_frozen_probability=p), features)
+    shares = route_shares(
+        autoft(small_dcn(), router={"initial_frozen_probability": p}), features
+    )
     assert set(shares) == {share}
 
 
 def test_policy_that_starts_at_a_probability_learns():
     features, labels = batch(64)
-    model = autoft(small_dcn(), seed=3, initial_frozen_probability=0.5)
+    model = autoft(small_dcn(), router={"initial_frozen_probability": 0.5}, seed=3)
     model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy")
     for _ in range(4):
         model.train_on_batch(features, labels)
@@ -85,7 +87,9 @@ def test_policy_penalty_by_hand():
 
 def test_penalty_is_in_the_training_loss_only():
     features, labels = batch()
-    model = autoft(small_dcn(), which="deep", initial_frozen_probability=0.5, budget=1)
+    model = autoft(
+        small_dcn(), "deep", router={"initial_frozen_probability": 0.5, "budget": 1}
+    )
     model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy")
     # The branches are still equal, whatever is drawn.
     plain = model.evaluate(features, labels, verbose=0)
@@ -125,7 +129,7 @@ def test_nothing_is_added_when_off():
 
 def test_options_reach_every_router_and_survive_saving(tmp_path):
     features, _ = batch()
-    model = autoft(small_dcn(), **OPTIONS)
+    model = autoft(small_dcn(), router=OPTIONS)
     model.save(tmp_path / "model.keras")
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
     features = {name: keras.ops.convert_to_tensor(x) for name, x in features.items()}
@@ -153,6 +157,23 @@ def test_options_reach_every_router_and_survive_saving(tmp_path):
 def test_bad_options_guide(arguments, message):
     with pytest.raises(ValueError, match=message):
         GumbelRouter(1, **arguments)
+
+
+def test_router_gives_its_options_and_its_seed():
+    like = GumbelRouter(1, hidden_units=(3,), temperature=2.0, seed=5)
+    model = autoft(small_dcn(), router=like)
+    by_options = autoft(
+        small_dcn(), router={"hidden_units": (3,), "temperature": 2.0}, seed=5
+    )
+    configs = [[each.get_config() for each in routers(m)] for m in (model, by_options)]
+    assert configs[0] == configs[1]
+    assert [each.num_decisions for each in routers(model)] == [3, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["policy_units", "seed", "num_decisions"])
+def test_wrong_router_argument_lists_the_valid_ones(name):
+    with pytest.raises(ValueError, match=f"'{name}'.\n.*budget.*temperature"):
+        autoft(small_dcn(), router={name: 3})
 
 
 # Embedded numbers

@@ -16,7 +16,7 @@ from tf_ctr.transfer import autoft, natr, spottune
 
 
 def test_spottune_is_autoft_on_the_hidden_layers():
-    arguments = {"seed": 3, "policy_units": (7,), "budget": 0.5}
+    arguments = {"seed": 3, "router": {"hidden_units": (7,), "budget": 0.5}}
     names, seeds = [], []
     for model in (
         spottune(small_dcn(), **arguments),

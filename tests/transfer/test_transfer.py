@@ -325,12 +325,14 @@ def test_policy_that_never_freezes_gives_the_tuned_copy(source):
 def test_options_reach_every_router():
     model = autoft(
         small_dcn(),
-        policy_units=(7, 5),
-        temperature=2.0,
-        policy_learning_rate_multiplier=0.3,
-        stop_policy_gradient=True,
-        sample_at_eval=True,
-        literal_relu=True,
+        router={
+            "hidden_units": (7, 5),
+            "temperature": 2.0,
+            "learning_rate_multiplier": 0.3,
+            "stop_gradient": True,
+            "sample_at_eval": True,
+            "literal_relu": True,
+        },
     )
     routers = [la for la in model.layers if la.name.endswith("_router")]
     assert len(routers) == 3

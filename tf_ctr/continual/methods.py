@@ -6,14 +6,10 @@ from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.surgery import warm_start
 from tf_ctr.surgery.grow import grow
-from tf_ctr.surgery.names import FROZEN, SOURCE
 from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
-from tf_ctr.transfer import METHODS
+from tf_ctr.transfer import METHODS, Method, apply
 
 TARGET_ONLY = "target_only"
-
-# Of the others the target model is made of the source alone.
-FROM_BOTH = ("ctnet", "fine_tune")
 
 
 def check_method(method, source, target):
@@ -60,12 +56,8 @@ def start(method, source, target, arguments, compile):
     if method == TARGET_ONLY:
         model = rebuild(target, inputs_like(target), trainable=None)
         copy_weights(target, model)
-    elif callable(method):
-        model = method(source, target, **arguments)
-    elif method in FROM_BOTH:
-        model = METHODS[method](source, target=target, **arguments)
     else:
-        model = METHODS[method](source, **arguments)
+        model = apply(_function(method), source, {"target": target}, **arguments)
     compile(model)
     return model, _carry_slots(target, model)
 
@@ -90,22 +82,26 @@ def _carry_slots(target, model):
     return warm_start(target, model).optimizer if pairs else "fresh"
 
 
-def frozen_suffixes(model):
+def frozen_suffixes(method, model):
     """Returns the suffixes of the layers that hold a source model in a model."""
     names = [layer.name for layer in model.layers if layer.weights]
     return [
         suffix
-        for suffix in (SOURCE, FROZEN)
+        for suffix in Method.of(_function(method)).frozen
         if any(name.endswith(suffix) for name in names)
     ]
 
 
-def refresh(model, source):
+def _function(method):
+    return METHODS.get(method, method) if isinstance(method, str) else method
+
+
+def refresh(method, model, source):
     """Replaces what a model holds of its source, and nothing else, in place.
 
     Source: CTNet (arXiv 2208.05728), Algorithm 1.
     """
-    for suffix in frozen_suffixes(model):
+    for suffix in frozen_suffixes(method, model):
         copy_weights(source, model, suffix)
 
 

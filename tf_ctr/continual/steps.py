@@ -159,7 +159,7 @@ def _prepare(plan, before, latest, new, restarts):
     else:
         model, optimizer = grown_model(before, schema), "goes on"
         if source is not None:
-            methods.refresh(model, grown_model(source, schema))
+            methods.refresh(plan.method, model, grown_model(source, schema))
     return model, schema, seen, {"source": number, "optimizer": optimizer}
 
 
@@ -170,7 +170,7 @@ def _newest_source(plan, before, latest, period, restarts):
     if not restarts:
         used = latest["source"]
         if plan.refresh in ("once", "arrival") or not methods.frozen_suffixes(
-            before.model
+            plan.method, before.model
         ):
             return None, used
         if not _is_newer(plan.source.number(period.end), used):

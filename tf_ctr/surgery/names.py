@@ -21,6 +21,8 @@ SOURCE = "_source"
 
 ROUTE = "_route"
 
+ROUTER = "_router"
+
 DUAL = "_dual"
 
 

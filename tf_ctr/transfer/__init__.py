@@ -1,18 +1,36 @@
-"""Transfer methods: plain functions from a source to a target `keras.Model`.
+"""Transfer methods: functions from a source to a target `keras.Model`, a paper a file.
 
-`METHODS` holds those whose target starts with the scores of its source. `apg` and
-`natr` have their form, but start with new, untrained layers.
+A method copies its source, never shares or changes it, and returns an uncompiled
+model. It declares itself as a `Method`: what it takes besides the source, which
+suffixes its frozen layers have, which losses it adds. `METHODS` holds, by name, those
+that take any source and start with its scores. Of the others `apg`, `natr` and `a_ctr`
+start with new layers, and `dual_embedding` needs fields of ids; `add_historical` makes
+a backbone's model wider.
+
+A *site* is a layer that a method adds something to; a *tower* a whole copy of a model
+in another; a *route* chooses between a frozen and a tuned layer.
+
+The parts that methods are made of, `warm_start`, `grow`, `freeze_layers` and others,
+are those of `tf_ctr.surgery`. The rewrites for inference are in `tf_ctr.inference`;
+their names of version 0.1 still work here, with a `DeprecationWarning`.
 """
 
-from tf_ctr.inference.collapse import collapse
-from tf_ctr.inference.grouped_routes import group_by_route
-from tf_ctr.inference.merge_historical import merge_historical
-from tf_ctr.inference.static_routes import fix_routes, static_route
-from tf_ctr.surgery.grow import grow
-from tf_ctr.surgery.names import freeze_layers, set_learning_rate_multipliers
-from tf_ctr.surgery.routes import gate_model, route_shares
-from tf_ctr.surgery.warm_start import warm_start
-from tf_ctr.surgery.weights import WeightReport, summary
+import importlib
+import warnings
+from collections.abc import Callable
+
+import keras
+
+from tf_ctr.surgery import (
+    WeightReport,
+    freeze_layers,
+    gate_model,
+    grow,
+    route_shares,
+    set_learning_rate_multipliers,
+    summary,
+    warm_start,
+)
 from tf_ctr.transfer.a_ctr import a_ctr
 from tf_ctr.transfer.apg import apg
 from tf_ctr.transfer.autoft import autoft
@@ -21,47 +39,67 @@ from tf_ctr.transfer.dual_embedding import dual_embedding
 from tf_ctr.transfer.fine_tune import fine_tune
 from tf_ctr.transfer.historical import add_historical, fill_historical
 from tf_ctr.transfer.l2_sp import l2_sp
+from tf_ctr.transfer.method import Method, apply
 from tf_ctr.transfer.natr import natr
 from tf_ctr.transfer.progressive_nn import progressive_nn
 from tf_ctr.transfer.ptu import ptu
 from tf_ctr.transfer.spottune import spottune
 
-METHODS = {
-    "fine_tune": fine_tune,
-    "l2_sp": l2_sp,
-    "spottune": spottune,
-    "autoft": autoft,
-    "ctnet": ctnet,
-    "progressive_nn": progressive_nn,
-    "ptu": ptu,
+# Read off the declarations: a new method needs its import and its name in `__all__`.
+METHODS: dict[str, Callable[..., keras.Model]] = {
+    name: function
+    for name, function in sorted(globals().items())
+    if Method.of(function).starts_as_source
 }
 
 __all__ = [
     "METHODS",
+    "Method",
     "WeightReport",
     "a_ctr",
     "add_historical",
     "apg",
+    "apply",
     "autoft",
-    "collapse",
     "ctnet",
     "dual_embedding",
     "fill_historical",
     "fine_tune",
-    "fix_routes",
     "freeze_layers",
     "gate_model",
-    "group_by_route",
     "grow",
     "l2_sp",
-    "merge_historical",
     "natr",
     "progressive_nn",
     "ptu",
     "route_shares",
     "set_learning_rate_multipliers",
     "spottune",
-    "static_route",
     "summary",
     "warm_start",
 ]
+
+_MOVED_TO_INFERENCE = (
+    "collapse",
+    "fix_routes",
+    "group_by_route",
+    "merge_historical",
+    "static_route",
+)
+
+
+def __getattr__(name: str) -> Callable[..., keras.Model]:
+    if name not in _MOVED_TO_INFERENCE:
+        raise AttributeError(f"module 'tf_ctr.transfer' has no attribute '{name}'")
+    warnings.warn(
+        f"tf_ctr.transfer.{name} is now tf_ctr.inference.{name}; the old name goes in "
+        "version 0.3.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    # By name at run time: transfer and inference do not import each other.
+    return getattr(importlib.import_module("tf_ctr.inference"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

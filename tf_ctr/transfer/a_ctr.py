@@ -9,11 +9,13 @@ from tf_ctr.surgery.names import layers_by_path
 from tf_ctr.surgery.rebuild import inputs_like, rebuild
 from tf_ctr.surgery.warm_start import warm_start
 from tf_ctr.transfer.historical import freeze_aggregation
+from tf_ctr.transfer.method import Method
 
 # What of a BatchNorm starts afresh.
 FRESH = {"reset": "", "reset_statistics": "/moving_*", "keep": None}
 
 
+@Method("A-CTR")
 def a_ctr(source, batch_norm="reset"):
     """Returns an advertisement model that starts from a complete pre-training model.
 

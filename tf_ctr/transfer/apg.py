@@ -16,6 +16,7 @@ from tf_ctr.surgery.rebuild import (
     look_up,
     rebuild,
 )
+from tf_ctr.transfer.method import Method
 
 SELF = "self"
 
@@ -29,6 +30,7 @@ AGGREGATIONS = (
 )
 
 
+@Method("APG")
 def apg(
     model,
     condition,

@@ -7,13 +7,16 @@ from keras import layers
 from tf_ctr.errors import check_name, explain
 from tf_ctr.layers import GLUAdapter
 from tf_ctr.surgery.joining import add_before_activation
+from tf_ctr.surgery.names import SOURCE
 from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.towers import check_apart, frozen_tower, load_tower, paired_sites
+from tf_ctr.transfer.method import Method
 
 ADAPTERS = {"glu": True, "linear": False}
 ATTENTION = ("*_sim", "*_eta")
 
 
+@Method("CTNet", takes=("target",), frozen=(SOURCE,), starts_as_source=True)
 def ctnet(
     source,
     target=None,

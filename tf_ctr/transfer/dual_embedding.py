@@ -8,8 +8,10 @@ from tf_ctr.surgery.joining import add_before_activation
 from tf_ctr.surgery.names import DUAL
 from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.towers import paired_sites
+from tf_ctr.transfer.method import Method
 
 
+@Method("Dual Embedding", takes=("target",))
 def dual_embedding(source, target=None, fields=None):
     """Returns a target model with a second embedding, the source's, of its ids.
 

@@ -7,10 +7,12 @@ from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import freeze_layers, set_learning_rate_multipliers
 from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.warm_start import warm_start
+from tf_ctr.transfer.method import Method
 
 PARTS = ("all", "embeddings")
 
 
+@Method("Fine-Tune", takes=("target",), starts_as_source=True)
 def fine_tune(
     source,
     which="all",

@@ -7,8 +7,10 @@ from keras import ops
 from tf_ctr.errors import check_name, explain
 from tf_ctr.surgery.graph import Graph, is_table
 from tf_ctr.transfer.fine_tune import fine_tune
+from tf_ctr.transfer.method import Method
 
 
+@Method("L2-SP", losses=("distance from the start",), starts_as_source=True)
 def l2_sp(source, alpha=0.01, beta=0.01, target=None, new=()):
     """Returns a fine-tuned copy that is penalised for leaving its start.
 

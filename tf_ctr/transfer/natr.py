@@ -7,8 +7,10 @@ from tf_ctr.layers import DomainGate, HistoryAttention
 from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import FROZEN
 from tf_ctr.surgery.rebuild import inputs_like, look_up, rebuild
+from tf_ctr.transfer.method import Method
 
 
+@Method("NATR", takes=("item", "history"), frozen=(FROZEN,))
 def natr(source, item, history, attention_units=None):
     """Returns an untrained model that is given the source's item embeddings.
 

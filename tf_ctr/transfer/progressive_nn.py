@@ -2,10 +2,13 @@
 
 from tf_ctr.layers import LateralAdapter
 from tf_ctr.surgery.joining import add_before_activation
+from tf_ctr.surgery.names import SOURCE
 from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.towers import check_apart, frozen_tower, load_tower, paired_sites
+from tf_ctr.transfer.method import Method
 
 
+@Method("ProgressiveNN", frozen=(SOURCE,), starts_as_source=True)
 def progressive_nn(
     source,
     rank=None,

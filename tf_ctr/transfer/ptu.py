@@ -1,10 +1,13 @@
 """PTU: transfer units mix the activations of a frozen and a trainable network."""
 
 from tf_ctr.layers import TransferUnit
+from tf_ctr.surgery.names import SOURCE
 from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.towers import check_apart, frozen_tower, load_tower, paired_sites
+from tf_ctr.transfer.method import Method
 
 
+@Method("PTU", frozen=(SOURCE,), starts_as_source=True)
 def ptu(source, gated=True, activation="linear", start="exact", sites=None):
     """Returns a target network whose every layer is mixed with that of the source.
 

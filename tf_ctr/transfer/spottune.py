@@ -1,10 +1,29 @@
 """SpotTune: per instance, choose between frozen and fine-tuned layers."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from tf_ctr.layers import GumbelRouter
 from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery.names import FROZEN
 from tf_ctr.transfer.autoft import autoft
+from tf_ctr.transfer.method import Method
 
 
-def spottune(source, **options):
+@Method(
+    "SpotTune",
+    takes=("seed",),
+    frozen=(FROZEN,),
+    losses=("entropy and budget of the policies",),
+    starts_as_source=True,
+)
+def spottune(
+    source: keras.Model,
+    router: GumbelRouter | Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> keras.Model:
     """Returns a target model that routes each instance layer by layer.
 
     AutoFT without its policy on fields: the embeddings are fine-tuned.
@@ -14,7 +33,8 @@ def spottune(source, **options):
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        **options: Those of `tf_ctr.transfer.autoft`, all but `which`.
+        router: As of `tf_ctr.transfer.autoft`.
+        seed: As of `tf_ctr.transfer.autoft`.
 
     Returns:
         A new, uncompiled `keras.Model`; see `tf_ctr.transfer.autoft`.
@@ -24,13 +44,12 @@ def spottune(source, **options):
 
     Example:
 
-    >>> import keras
     >>> inputs = {"age": keras.Input((1,), name="age")}
     >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(inputs["age"])
     >>> source = keras.Model(
     ...     inputs, keras.layers.Dense(1, "sigmoid", name="click")(hidden)
     ... )
-    >>> [la.name for la in spottune(source, seed=1).layers if "router" in la.name]
-    ['deep_router']
+    >>> [layer.name for layer in spottune(source, seed=1).layers][-3:]
+    ['deep_router', 'deep_0_route', 'click']
     """
-    return autoft(source, which=tuple(Graph(source).components), **options)
+    return autoft(source, tuple(Graph(source).components), router, seed)
