@@ -48,7 +48,7 @@ VARIANTS = {
     "dcn": ("fine_tune", {}),
     "autoft": ("autoft", {}),
     "autoft_grouped": ("autoft", {"grouped": True}),
-    "autoft_static": ("autoft", {"static_routes": True}),
+    "autoft_static": ("autoft", {"served": "static_routes"}),
     "apg": ("apg", {}),
     "ctnet": ("ctnet", {}),
 }
@@ -140,7 +140,8 @@ def exported(name, domains, arguments):
             model, domains.schema, directory, sample.head(20_000), verbose=False, **how
         )
     # Without routes, the scores are those of another model, which lies beside it.
-    return version, load_served(version) if how.get("static_routes") else model
+    static = how.get("served") == "static_routes"
+    return version, load_served(version) if static else model
 
 
 def trained(method, domains, arguments):

@@ -20,7 +20,7 @@ from tensorflow_serving.config import model_server_config_pb2
 import tf_ctr
 from tests.support.exported import tree, user_model, user_schema
 from tf_ctr.backbones import dcn
-from tf_ctr.export import export, saved_model
+from tf_ctr.export import export, server_files
 from tf_ctr.serving.labels.models_config import read_labels, write_labels
 from tf_ctr.serving.rules.batching import parse_batching_parameters
 from tf_ctr.serving.wire.signatures import click_of
@@ -268,23 +268,44 @@ def test_a_name_that_is_no_url_is_refused(tmp_path):
         export(user_model(), user_schema(), tmp_path / "my model")
 
 
-def test_without_the_package_the_extra_is_named_before_any_work(tmp_path, monkeypatch):
+@pytest.fixture
+def without_the_extra(monkeypatch):
+    """Hides the package `tensorflow-serving-api`."""
     for name in [n for n in sys.modules if n.startswith("tensorflow_serving")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
-    refused(ImportError, r"tf_ctr\[serving\]", tmp_path)
-    options = {"fresh_process": False, "verbose": False, "server_files": False}
-    version = export(user_model(), user_schema(), tmp_path / "m", **options)
-    assert sorted(p.name for p in (version / "assets.extra").iterdir()) == [
+
+
+def test_without_the_extra_all_else_is_written_and_a_line_says_so(
+    without_the_extra, tmp_path, capsys
+):
+    directory = tmp_path / "m"
+    version = export(user_model(), user_schema(), directory, fresh_process=False)
+    [line] = [t for t in capsys.readouterr().out.splitlines() if "Left out" in t]
+    assert "warm-up requests" in line and "pip install 'tf_ctr[serving]'" in line
+    names = ["monitoring.config", "session.config", version.name]
+    assert sorted(p.name for p in directory.iterdir()) == sorted(names)
+    extra = version / "assets.extra"
+    assert not list(extra.rglob("*.pbtxt")) and list(extra.rglob("regress.json"))
+    assert (version / "batching_params.pbtxt").exists()
+    assert json.loads((extra / "export.json").read_text())["left_out"] == line
+
+
+def test_without_server_files_nothing_of_the_server_is_written(tmp_path, capsys):
+    export(user_model(), user_schema(), tmp_path / "m", None, False, server_files=False)
+    assert "Left out" not in capsys.readouterr().out
+    assert [p.name for p in (tmp_path / "m").iterdir()] == ["1"]
+    assert sorted(
+        p.name for p in (tmp_path / "m" / "1" / "assets.extra").iterdir()
+    ) == [
         "export.json",
         "model.keras",
         "schema.json",
     ]
-    assert [p.name for p in (tmp_path / "m").iterdir()] == ["1"]
 
 
 def test_a_failing_warm_up_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        saved_model, "write_warmup", lambda path, *_: path.write_bytes(b"")
+        server_files, "write_warmup", lambda path, *_: path.write_bytes(b"")
     )
     refused(ValueError, "warm-up: 0 records", tmp_path)

@@ -13,7 +13,8 @@ from tests.support.frames import click_frame, click_schema
 from tests.support.models import batch, small_dcn
 from tf_ctr.data.examples import to_examples
 from tf_ctr.export import export, ops_placement, placement_report
-from tf_ctr.export.signatures import candidate_fields, integers
+from tf_ctr.export.checks import candidate_fields
+from tf_ctr.export.string_ids import integers
 from tf_ctr.inference import group_by_route
 from tf_ctr.inference.candidates import candidate_model
 from tf_ctr.serving.reference import raw_columns

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tf_ctr.export import server_files
-from tf_ctr.export.server_files import publish_labelled
+from tf_ctr.export.server_files import publish_configured
 from tf_ctr.serving.labels import promotion
 from tf_ctr.serving.labels import versions as store_lock
 from tf_ctr.serving.labels.models_config import label_newest, read_labels, write_labels
@@ -94,7 +94,7 @@ def test_promotions_at_once_are_all_kept(store):
 def test_exports_at_once_end_with_the_newest_as_canary(tmp_path):
     folders = [staged(tmp_path, f"staged-{i}") for i in range(12)]
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        made = list(pool.map(lambda f: publish_labelled(f, tmp_path / "m"), folders))
+        made = list(pool.map(lambda f: publish_configured(f, tmp_path / "m"), folders))
     assert sorted(int(version.name) for version in made) == list(range(1, 13))
     assert read_labels(tmp_path / "m") == {"stable": 1, "canary": 12}
     assert not (tmp_path / "m" / ".lock").exists()
@@ -108,7 +108,7 @@ def test_a_lock_that_stays_is_an_error_that_says_how_to_clear_it(
     before = content(store)
     for change in (
         lambda: promote(store, None, 2),
-        lambda: publish_labelled(staged(tmp_path, "new"), store),
+        lambda: publish_configured(staged(tmp_path, "new"), store),
     ):
         with pytest.raises(TimeoutError, match="process 7 on host(.|\n)*remove the fi"):
             change()
@@ -131,7 +131,7 @@ def test_without_labels_there_is_no_version(store, tmp_path, monkeypatch):
     for directory in (store, tmp_path / "new"):
         folder = staged(tmp_path, f"of-{directory.name}")
         with pytest.raises(OSError, match="disk full"):
-            publish_labelled(folder, directory)
+            publish_configured(folder, directory)
         assert (folder / "saved_model.pb").exists()
         assert not (directory / ("4" if directory == store else "1")).exists()
     assert read_labels(store) == {"stable": 1, "canary": 3}

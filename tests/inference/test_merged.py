@@ -13,7 +13,7 @@ from tests.support.frames import click_frame, click_schema
 from tests.support.models import batch, small_dcn
 from tf_ctr.data import from_frame
 from tf_ctr.export import export
-from tf_ctr.export.served import folded_if_exact
+from tf_ctr.export.served import fold_if_exact
 from tf_ctr.inference import (
     fold_batch_norm,
     merge_equal_layers,
@@ -21,6 +21,7 @@ from tf_ctr.inference import (
     static_route,
 )
 from tf_ctr.metrics import exact_auc
+from tf_ctr.serving.reference import training_scores
 from tf_ctr.transfer import apg, autoft, ctnet, ptu
 
 
@@ -155,11 +156,12 @@ def test_a_norm_that_rounds_too_differently_is_kept():
     schema = click_schema()
     model = trained_dcn(schema)
     columns = schema.raw_columns(click_frame(10))
-    folded, text = folded_if_exact(model, schema, columns, 1e-6)
+    scores = training_scores(model, schema, columns)
+    folded, text = fold_if_exact(model, schema, columns, scores)
     assert not norms(folded) and "is folded" in text
-    kept, text = folded_if_exact(model, schema, columns, -1.0)
+    kept, text = fold_if_exact(model, schema, columns, scores, tolerance=-1.0)
     assert kept is model and "is kept" in text
-    assert folded_if_exact(folded, schema, columns, 1e-6) == (folded, "")
+    assert fold_if_exact(folded, schema, columns, scores) == (folded, "")
 
 
 # Equal layers
@@ -261,7 +263,7 @@ def test_the_most_frequent_route_is_served_and_its_loss_printed(
         tmp_path / "m",
         frame,
         fresh_process=False,
-        static_routes=True,
+        served="static_routes",
         batch_sizes=(1,),
     )
     static = static_route(model, from_frame(frame, schema, labelled=False))
@@ -297,15 +299,12 @@ def test_the_most_frequent_route_is_served_and_its_loss_printed(
 def test_static_routes_need_labels(routed, tmp_path, sample, match):
     model, schema = routed
     with pytest.raises(ValueError, match=match):
-        export(model, schema, tmp_path / "m", sample, static_routes=True)
+        export(model, schema, tmp_path / "m", sample, served="static_routes")
     assert tree(tmp_path) == []
 
 
-def test_static_routes_need_routes_and_the_place_of_served(routed, tmp_path):
-    model, schema = routed
-    frame = click_frame()
-    options = {"static_routes": True, "sample": frame}
+def test_static_routes_need_routes(routed, tmp_path):
+    _, schema = routed
+    options = {"served": "static_routes", "sample": click_frame()}
     with pytest.raises(ValueError, match="a model with routes"):
         export(trained_dcn(schema), schema, tmp_path / "m", **options)
-    with pytest.raises(ValueError, match="either `served`"):
-        export(model, schema, tmp_path / "m", served=model, **options)

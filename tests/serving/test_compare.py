@@ -25,10 +25,11 @@ from tf_ctr.serving.loaders import cpp as cpp_loader
 from tf_ctr.serving.loaders import run_signatures
 from tf_ctr.serving.loaders import ways as loaders
 from tf_ctr.serving.loaders.session import SessionLoader
-from tf_ctr.serving.parity import Parity, compare_ways, signature_feeds
+from tf_ctr.serving.parity import Parity, compare_ways
 from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.rules.conformance import check
-from tf_ctr.serving.version import load_schema, load_served, read_meta_graph
+from tf_ctr.serving.version import load_schema, load_served
+from tf_ctr.serving.wire.signatures import rows_of, signature_inputs
 
 GOOD = list(RATES.values())
 
@@ -99,16 +100,15 @@ def test_every_kind_of_field_keeps_the_rules(exported_clicks):
     assert note.severity == "note" and "['history', 'tags']" in note.message
 
 
-def test_the_rows_behind_candidates_repeat_the_user(exported_clicks):
-    _, version = exported_clicks
+def test_the_rows_behind_candidates_repeat_the_user():
     schema = click_schema()
     columns = raw_columns(schema, click_frame(6))
-    feeds = signature_feeds(read_meta_graph(version), schema, columns)
-    feed = feeds["candidates"]
-    assert feed.tensors["item"].shape[:2] == (1, 6)
-    assert feed.tensors["user"].shape == (1,)
-    assert set(feed.columns["user"].tolist()) == {columns["user"][0]}
-    np.testing.assert_array_equal(feed.columns["item"], columns["item"])
+    arguments = "candidates", columns
+    inputs = signature_inputs(*arguments, schema, ["item"])
+    assert inputs["item"].shape == (1, 6) and inputs["user"].shape == (1,)
+    rows = rows_of(*arguments, ["item"])
+    assert set(rows["user"].tolist()) == {columns["user"][0]}
+    np.testing.assert_array_equal(rows["item"], columns["item"])
 
 
 def test_a_difference_is_seen(rates):

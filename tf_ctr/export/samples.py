@@ -1,68 +1,114 @@
-"""One sample request per signature, for REST and for gRPC."""
+"""Requests beside a version: one sample per signature, and those of the warm-up."""
 
 import base64
 import json
 import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
 
+from tf_ctr.data.examples import to_examples
+from tf_ctr.export.served import Served
+from tf_ctr.features import Schema
 from tf_ctr.serving.wire import protos
+from tf_ctr.serving.wire.json import json_example, json_values
 from tf_ctr.serving.wire.protos import request
 from tf_ctr.serving.wire.signatures import (
-    CANDIDATES,
+    CLASSIFY,
     DEFAULT,
     EXAMPLES,
-    STRING_IDS,
+    REGRESS,
     signature_inputs,
     signature_names,
 )
 
 NUM_ROWS = 3
 
+# The name under which TF Serving looks for them.
 FILE = "tf_serving_warmup_requests"
 
-KINDS = {
+# The field of a `PredictionLog` for each kind of request.
+LOGS = {
     "PredictRequest": "predict_log",
     "ClassificationRequest": "classify_log",
     "RegressionRequest": "regress_log",
 }
 
 
-def write_samples(directory, columns, schema, item_fields, model_name, protos=True):
+def write_samples(
+    directory: pathlib.Path, served: Served, model_name: str, messages: bool = True
+) -> None:
     """Writes `{signature}*.json` bodies for REST and `{signature}.pbtxt` for gRPC.
 
     Args:
         directory: A new directory.
-        columns: `{field: array [N, ...]}`, raw, strings as bytes; three rows are
-            taken.
-        schema: The fitted `tf_ctr.Schema`.
-        item_fields: The items' fields.
+        served: What is served; three of its rows are taken.
         model_name: The name of the model on the server.
-        protos: Whether to write those for gRPC, which need `tensorflow-serving-api`.
+        messages: Whether to write those for gRPC, which need the package
+            `tensorflow-serving-api`.
     """
     directory.mkdir()
-    columns = {name: column[:NUM_ROWS] for name, column in columns.items()}
-    for name in signature_names(schema, item_fields):
-        inputs = signature_inputs(name, columns, schema, item_fields)
-        for kind, body in _bodies(name, inputs, columns, schema).items():
-            path = directory / f"{name}{kind}.json"
-            path.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n")
-        if protos:
+    schema, items = served.schema, served.item_fields
+    columns = {name: values[:NUM_ROWS] for name, values in served.columns.items()}
+    for name in signature_names(schema, items):
+        inputs = signature_inputs(name, columns, schema, items)
+        for ending, body in _bodies(name, inputs, columns, schema).items():
+            text = json.dumps(body, ensure_ascii=False, indent=1) + "\n"
+            (directory / f"{name}{ending}.json").write_text(text, encoding="utf-8")
+        if messages:
             text = text_format.MessageToString(request(name, inputs, model_name))
-            (directory / f"{name}.pbtxt").write_text(text)
+            (directory / f"{name}.pbtxt").write_text(text, encoding="utf-8")
 
 
-def _bodies(name, inputs, columns, schema):
-    """Returns `{end of the file name: JSON body}`."""
+def write_warmup(
+    path: pathlib.Path, served: Served, batch_sizes: Sequence[int], model_name: str
+) -> None:
+    """Writes one request per signature and batch size, of real rows.
+
+    Rows are repeated where a batch needs more than there are.
+
+    Args:
+        path: The file to write, `assets.extra/tf_serving_warmup_requests`.
+        served: What is served, and its rows.
+        batch_sizes: The allowed batch sizes.
+        model_name: The name of the model on the server.
+
+    Raises:
+        ImportError: If `tensorflow-serving-api` is not installed.
+    """
+    schema, items = served.schema, served.item_fields
+    prediction_log = protos.load("apis.prediction_log_pb2").PredictionLog
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for size in batch_sizes:
+            rows = np.arange(size) % len(served.rows)
+            columns = {name: values[rows] for name, values in served.columns.items()}
+            for name in signature_names(schema, items):
+                inputs = signature_inputs(name, columns, schema, items)
+                message = request(name, inputs, model_name)
+                log = prediction_log()
+                kind = LOGS[type(message).__name__]
+                getattr(log, kind).request.CopyFrom(message)
+                writer.write(log.SerializeToString())
+
+
+def _bodies(
+    name: str,
+    inputs: Mapping[str, np.ndarray],
+    columns: Mapping[str, np.ndarray],
+    schema: Schema,
+) -> dict[str, dict[str, Any]]:
+    """Returns `{end of the file name: JSON body}` of a request to a signature."""
     chosen = {} if name == DEFAULT else {"signature_name": name}
     if name == EXAMPLES:
         encoded = [base64.b64encode(each).decode() for each in inputs["examples"]]
         return {"": {**chosen, "inputs": {"examples": [{"b64": e} for e in encoded]}}}
-    if name not in (DEFAULT, STRING_IDS, CANDIDATES):
-        return {"": {**chosen, "examples": _json_examples(columns, schema)}}
-    values = {key: _json_values(array) for key, array in inputs.items()}
+    if name in (REGRESS, CLASSIFY):
+        return {"": {**chosen, "examples": _json_rows(columns, schema)}}
+    values = {key: json_values(array) for key, array in inputs.items()}
     rows = [
         dict(zip(values, row, strict=True))
         for row in zip(*values.values(), strict=True)
@@ -73,61 +119,21 @@ def _bodies(name, inputs, columns, schema):
     }
 
 
-def _json_values(array):
-    if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
-    if array.dtype == np.float32:  # The shortest number that reads back the same.
-        array = array.astype(str).astype("float64")
-    return array.tolist()
+def _json_rows(columns, schema):
+    """Returns rows as `:classify` and `:regress` take them, without missing values."""
+    rows = []
+    for example in to_examples(columns, schema.fields):
+        lists, row = json_example(example), {}
+        for field in schema.fields:
+            values = lists.get(field.name, [])
+            if field.multivalent:
+                if values:
+                    row[field.name] = values
+            elif not _is_missing(values[0], field):
+                row[field.name] = values[0]
+        rows.append(row)
+    return rows
 
 
-def _json_examples(columns, schema):
-    """Rows as `:classify` and `:regress` take them, without what is missing."""
-    values = {name: _json_values(array) for name, array in columns.items()}
-    return [
-        {
-            field.name: value
-            for field in schema.fields
-            if (value := _present(values[field.name][row], field)) not in (None, [])
-        }
-        for row in range(len(next(iter(values.values()))))
-    ]
-
-
-def _present(value, field):
-    if field.multivalent:
-        return [each for each in value if each != field.padding]
-    if field.dtype == "float32":
-        return None if math.isnan(value) else value
-    return None if value == field.padding else value
-
-
-def write_warmup(path, columns, schema, item_fields, batch_sizes, model_name):
-    """Writes one request per signature and batch size, of real rows.
-
-    Rows are used again where there are fewer than a batch has.
-
-    Args:
-        path: The file to write, `assets.extra/tf_serving_warmup_requests`.
-        columns: `{field: array [N, ...]}`, raw, strings as bytes.
-        schema: The fitted `tf_ctr.Schema`.
-        item_fields: The items' fields.
-        batch_sizes: The allowed batch sizes.
-        model_name: The name of the model on the server.
-
-    Raises:
-        ImportError: If `tensorflow-serving-api` is not installed.
-    """
-    prediction_log = protos.load("apis.prediction_log_pb2").PredictionLog
-    num_rows = len(next(iter(columns.values())))
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for size in batch_sizes:
-            rows = np.arange(size) % num_rows
-            batch = {name: column[rows] for name, column in columns.items()}
-            for name in signature_names(schema, item_fields):
-                inputs = signature_inputs(name, batch, schema, item_fields)
-                message = request(name, inputs, model_name)
-                log = prediction_log()
-                kind = KINDS[type(message).__name__]
-                getattr(log, kind).request.CopyFrom(message)
-                writer.write(log.SerializeToString())
+def _is_missing(value, field):
+    return math.isnan(value) if field.dtype == "float32" else value == field.padding

@@ -1,100 +1,92 @@
 """Model and schema to a version directory, checked before it can be seen."""
 
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import Literal
 
-import numpy as np
+import keras
+import pandas as pd
 
-from tf_ctr.errors import explain
-from tf_ctr.export.checks import check_exportable
-from tf_ctr.export.record import Record
-from tf_ctr.export.samples import FILE, write_samples, write_warmup
+from tf_ctr.export.report import Report
 from tf_ctr.export.servable import Servable
-from tf_ctr.export.served import folded_if_exact, most_frequent_route
-from tf_ctr.export.server_files import (
-    batching_text,
-    check_batch_sizes,
-    check_name,
-    publish_labelled,
-)
-from tf_ctr.export.signatures import candidate_fields
-from tf_ctr.inference.merged import merged
-from tf_ctr.serving.labels.models_config import read_labels
-from tf_ctr.serving.labels.versions import check_directory, publish, staging
-from tf_ctr.serving.parity import TOLERANCE, compare_ways
-from tf_ctr.serving.reference import raw_columns, training_scores
+from tf_ctr.export.served import prepare
+from tf_ctr.export.server_files import ServerFiles
+from tf_ctr.features import Schema
+from tf_ctr.serving.differences import served_bytes
+from tf_ctr.serving.labels.versions import check_directory, staging
+from tf_ctr.serving.parity import compare_ways
 from tf_ctr.serving.rules.conformance import require_conformant
-
-NUM_EXAMPLE_ROWS = 256
+from tf_ctr.serving.version import EXTRA
 
 
 def export(
-    model,
-    schema,
-    directory,
-    sample=None,
-    fresh_process=True,
-    verbose=True,
-    served=None,
-    item_fields=None,
-    batch_sizes=(1, 16, 64, 256),
-    static_routes=False,
-    server_files=True,
-):
+    model: keras.Model,
+    schema: Schema,
+    directory: str | os.PathLike,
+    sample: pd.DataFrame | None = None,
+    fresh_process: bool = True,
+    verbose: bool = True,
+    served: keras.Model | Literal["static_routes"] | None = None,
+    item_fields: Sequence[str] | str | None = None,
+    batch_sizes: Sequence[int] = (1, 16, 64, 256),
+    server_files: bool = True,
+) -> pathlib.Path:
     """Writes a model as the next version `<directory>/<integer>` for TF Serving.
 
-    The SavedModel takes raw features, strings and numbers as the user has them,
-    through the schema's lookups and the model: signature `serving_default` from
-    `{field: [B] or [B, T]}` to `{"click": [B]}`, float32, and more for examples,
-    string ids and many candidates of one user; `tf_ctr.export` lists the signatures
-    and the files. Beside it lies what continual training needs:
-    `assets.extra/model.keras` with the optimizer, and `assets.extra/schema.json`.
+    The SavedModel takes raw features, strings and numbers as the user has them, and
+    runs the schema's lookups and the model. Its signature `serving_default` maps
+    `{field: [B] or [B, T]}` to `{"click": [B]}`, float32; others take examples, string
+    ids, or many candidates of one user. `tf_ctr.export` lists the signatures and the
+    files, among them `assets.extra/model.keras` with the optimizer and
+    `assets.extra/schema.json`, to train on.
 
-    What is served is merged, and stays as it is in `model.keras`: the factors of APG
-    are multiplied out, equal twins and towers become one, and BatchNorm goes into the
-    `Dense` before it.
+    The served model does less work than the trained one, for the same scores: the
+    factors of APG are multiplied out, equal twins and towers become one, and BatchNorm
+    goes into the `Dense` before it. `model.keras` keeps the model as it is.
 
-    Before the version takes its number, the scores of the SavedModel, reloaded here
-    and in a fresh process that can import neither tf_ctr nor Keras, are compared
-    with the model's to 1e-6, those of all signatures too, and the rules of TF Serving
-    are checked: every warm-up request and sample is run. If that or anything else
-    fails, `directory` has its versions and labels as before.
+    Before the version takes its number, the scores of all its signatures are compared
+    with the model's to 1e-6, here and in a fresh process that can import neither
+    tf_ctr nor Keras. The rules of TF Serving are checked as well, by running every
+    warm-up request and sample. If that or anything else fails, `directory` keeps its
+    versions and labels as they were.
 
     Args:
         model: A trained functional `keras.Model` whose inputs are the fields of
             `schema`, with one output, the click probability.
         schema: The fitted `tf_ctr.Schema` of the training.
         directory: Directory of the model's versions, e.g. `"savedmodels/dcn"`.
-        sample: Frame of real rows to compare on and to warm the server up with,
-            labels not needed. `None` takes 256 rows of `schema.example_rows`.
-        fresh_process: Whether to compare in a fresh process too; it costs the
-            seconds of one TensorFlow start.
+        sample: Real rows to compare scores on and to warm the server up with; labels
+            are not needed. `None` draws 256 rows from the schema.
+        fresh_process: Whether to compare in a fresh process too, which takes as long
+            as TensorFlow takes to start.
         verbose: Whether to print what was written and how to look at it.
-        served: What is served in place of `model`, with the same scores, e.g.
-            `tf_ctr.inference.group_by_route(model)`. Defaults to `model`.
-        item_fields: Names of the fields that each candidate has values of its own
-            of, for the signature `candidates`. Defaults to all but the schema's group
-            and its sequences, which are the user's.
-        batch_sizes: The sizes that the server fills batches up to, increasing; it
-            cuts larger requests.
-        static_routes: Whether to serve a model of `autoft` without routes, with the
-            branch at each site that most rows of `sample` take. Its scores are other
-            ones: the AUC that it loses on the labels of `sample` is printed.
+        served: What is served in place of `model`: a model with the same scores, e.g.
+            `tf_ctr.inference.group_by_route(model)`; or `"static_routes"`, for a model
+            of `autoft`: the branch at each site that most rows of `sample` take. Its
+            scores differ, so the AUC that it loses on the labels of `sample` is
+            printed, and the model with these scores is kept in `served.keras`.
+        item_fields: Names of the fields that differ from candidate to candidate, for
+            the signature `candidates`. `None` takes all but the schema's group and its
+            sequences, which are the user's.
+        batch_sizes: The sizes that the server fills batches up to, increasing. It cuts
+            larger requests.
         server_files: Whether to write warm-up requests, request samples and the
-            server's configuration; they need the extra `serving`.
+            server's configuration. Some of them need the extra `serving`: without it
+            they are left out, and a line says which.
 
     Returns:
         `pathlib.Path` of the version.
 
     Raises:
-        TypeError: If `model` is no functional `keras.Model` with dict inputs.
-        ValueError: If model and schema do not fit, the schema is not fitted, the
-            model samples at inference, `directory` is itself a version or holds a
-            `models.config` that cannot be read, an option does not fit, or the
-            version breaks a rule of TF Serving.
-        ImportError: If `tensorflow-serving-api` is missing with `server_files`.
+        TypeError: If `model` is not a functional `keras.Model` with dict inputs.
+        ValueError: If model and schema do not fit, the schema is not fitted, the model
+            samples at inference, `directory` is itself a version or holds a
+            `models.config` that cannot be read, an option does not fit, or the version
+            breaks a rule of TF Serving.
         NotADirectoryError: If `directory` is a file.
         RuntimeError: If exported scores differ from the model's.
-        TimeoutError: If another process is changing `directory` all the time.
+        TimeoutError: If another process keeps changing `directory`.
 
     Example:
 
@@ -114,74 +106,21 @@ def export(
     """
     directory = pathlib.Path(directory)
     check_directory(directory)
-    batch_sizes = check_batch_sizes(batch_sizes)
-    if server_files:
-        check_name(directory.resolve().name)
-        read_labels(directory)  # Raises now what would be raised at the end.
-    items = candidate_fields(schema, item_fields)
-    for each in [model] if served is None else [model, served]:
-        check_exportable(each, schema)
-    rows = schema.example_rows(NUM_EXAMPLE_ROWS) if sample is None else sample
-    columns = raw_columns(schema, rows)
-
-    record = Record(model, items, batch_sizes)
-    reference = model
-    if static_routes:
-        _check_not_served(served)
-        reference, record.auc_loss = most_frequent_route(model, schema, sample)
-    unfolded = merged(reference if served is None else served)
-    folded, record.batch_norm = folded_if_exact(unfolded, schema, columns, TOLERANCE)
-    _check_probabilities(training_scores(reference, schema, columns))
+    files = ServerFiles(directory, batch_sizes, server_files)
+    ready = prepare(model, schema, sample, served, item_fields)
     with staging(directory) as workspace:
         staged = workspace / "version"
-        Servable(folded, schema, items).save(staged)
-        record.measure(staged, folded)
-        extra = staged / "assets.extra"
-        _save_for_training(model, reference, schema, extra)
+        Servable(ready.model, schema, ready.candidates, ready.item_fields).save(staged)
+        megabytes = served_bytes(staged) / 1e6
+        ready.save_for_training(staged / EXTRA)
         ways = ("this process", "fresh process") if fresh_process else ("this process",)
-        parity = compare_ways(staged, rows, reference, ways)
+        parity = compare_ways(staged, ready.rows, ready.reference, ways)
         parity.check()
-        record.differences = parity.differences
-        if server_files:
-            arguments = columns, schema, items
-            name = directory.resolve().name
-            write_warmup(extra / FILE, *arguments, batch_sizes, name)
-            write_samples(extra / "requests", *arguments, name)
-            (staged / "batching_params.pbtxt").write_text(batching_text(batch_sizes))
-        record.save(extra / "export.json")
+        files.write(staged, ready)
+        report = Report(ready, parity, megabytes, files.batch_sizes, files.left_out)
+        report.save(staged / EXTRA / "export.json")
         require_conformant(staged, published=False)
-        version = (publish_labelled if server_files else publish)(staged, directory)
+        version = files.publish(staged)
     if verbose:
-        print(record.report(version))
+        print(report.lines(version))
     return version
-
-
-def _check_not_served(served):
-    if served is not None:
-        raise ValueError(
-            explain(
-                "either `served` or static_routes=True",
-                "both",
-                "leave `served` out: the static model takes its place",
-            )
-        )
-
-
-def _check_probabilities(scores):
-    if not (np.min(scores) >= 0 and np.max(scores) <= 1):  # False for NaN.
-        raise ValueError(
-            explain(
-                "click probabilities in [0, 1]",
-                f"scores from {np.min(scores)} to {np.max(scores)}",
-                "end the model with a sigmoid, and train it without divergence",
-            )
-        )
-
-
-def _save_for_training(model, reference, schema, directory):
-    # TF Serving reads only files that it knows in assets.extra.
-    directory.mkdir()
-    model.save(directory / "model.keras")
-    if reference is not model:
-        reference.save(directory / "served.keras")
-    schema.save(directory / "schema.json")

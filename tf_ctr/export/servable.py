@@ -1,7 +1,10 @@
 """The module that is saved: raw columns in, click probability out."""
 
+import os
 import re
+from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
 from tensorflow.compat.v1.saved_model.signature_def_utils import MethodNameUpdater
 
@@ -10,7 +13,7 @@ from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
 
 from tf_ctr.errors import explain
 from tf_ctr.export.signatures import signature_functions
-from tf_ctr.inference.candidates import candidate_model
+from tf_ctr.features import Schema
 from tf_ctr.serving.wire.signatures import CLASSIFY, REGRESS
 
 METHOD_NAMES = {
@@ -28,19 +31,21 @@ class Servable(tf.Module):
     temperature, no random seed, and every variable once.
 
     The functions are plain: a server without XLA rejects a compiled one. Lookups and
-    strings are placed on the CPU, where alone they can run, and the model nowhere, so
-    that all of it goes to a GPU if there is one.
+    strings are placed on the CPU, the only device that can run them. The model is not
+    placed, so that all of it goes to a GPU if there is one.
 
     Args:
         model: A `keras.Model` from `{field: encoded}` to `[B, 1]` or `[B]`.
         schema: The fitted `tf_ctr.Schema` of its inputs.
-        item_fields: Fields of the items, for the signature `candidates`; with none
-            there is no such signature.
+        candidates: The same for users `[R]` and items `[R * N]`; `None` for no
+            signature `candidates`.
+        item_fields: Names of the items' fields, for that signature.
 
     Attributes:
         encode: `tf.function`, `{field: raw [B] or [B, T]} -> {field: encoded}`.
         predict_encoded: `tf.function`, `{field: encoded} -> click [B]`.
         score: `tf.function`, `{field: raw} -> {"click": [B]}`.
+        predict_candidates: The same of `candidates`; `None` without it.
         by_signature: `{name: tf.function}` of all signatures.
         weights: The variables that the functions read.
         tables: The lookup tables of the schema.
@@ -50,9 +55,19 @@ class Servable(tf.Module):
             inference.
     """
 
-    def __init__(self, model, schema, item_fields=()):
+    def __init__(
+        self,
+        model: keras.Model,
+        schema: Schema,
+        candidates: keras.Model | None = None,
+        item_fields: Sequence[str] = (),
+    ) -> None:
         super().__init__(name="servable")
-        raw, encoded = schema.raw_signature(), _specs(schema.inputs())
+        raw = schema.raw_signature()
+        encoded = {
+            name: tf.TensorSpec(each.shape, each.dtype, name)
+            for name, each in schema.inputs().items()
+        }
 
         def encode(features):
             with tf.device("/CPU:0"):
@@ -60,24 +75,26 @@ class Servable(tf.Module):
 
         self.encode = _function(encode, raw)
         self.predict_encoded = _function(_scorer(model), encoded)
-        predict_candidates = None
-        if item_fields:
-            of_candidates = _scorer(candidate_model(model, item_fields))
-            self.predict_candidates = _function(of_candidates, encoded)
-            predict_candidates = self.predict_candidates
-        functions = signature_functions(
-            schema, self.encode, self.predict_encoded, predict_candidates, item_fields
+        self.predict_candidates = (
+            None if candidates is None else _function(_scorer(candidates), encoded)
+        )
+        signatures = signature_functions(
+            schema,
+            self.encode,
+            self.predict_encoded,
+            self.predict_candidates,
+            item_fields,
         )
         self.by_signature = {
-            name: _function(function, *specs)
-            for name, (function, *specs) in functions.items()
+            name: _function(each.function, each.specs)
+            for name, each in signatures.items()
         }
         self.score = self.by_signature["serving_default"]
         traced = [each.get_concrete_function() for each in self.by_signature.values()]
         self.weights = _captured_variables(traced)
         self.tables = schema.tables
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike) -> None:
         """Writes the SavedModel with all signatures to `path`."""
         path = str(path)
         signatures = {
@@ -94,10 +111,6 @@ class Servable(tf.Module):
         write_fingerprint(path)  # The signatures are part of it.
 
 
-def _specs(tensors):
-    return {name: tf.TensorSpec(t.shape, t.dtype, name) for name, t in tensors.items()}
-
-
 def _function(function, *specs):
     return tf.function(function, input_signature=specs, autograph=False)
 
@@ -111,9 +124,9 @@ def _scorer(model):
 
 
 def _captured_variables(functions):
-    """The variables that functions read, in the order of their use.
+    """Returns the variables that functions read, in the order of their use.
 
-    It stays the same from version to version.
+    The order stays the same from version to version.
     """
     found = {}
     for traced in functions:

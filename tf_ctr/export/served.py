@@ -1,17 +1,135 @@
-"""A trained model as it is served: merged, with the scores that it had."""
+"""What a version serves of a trained model, made ready before anything is written."""
 
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import keras
 import numpy as np
+import pandas as pd
 
-from tf_ctr.errors import explain
-from tf_ctr.inference.batch_norm import fold_batch_norm
-from tf_ctr.inference.static_routes import static_route
+from tf_ctr.errors import check_choice, explain
+from tf_ctr.export.checks import (
+    candidate_fields,
+    check_exportable,
+    check_probabilities,
+)
+from tf_ctr.features import Schema
+from tf_ctr.inference import (
+    candidate_model,
+    fold_batch_norm,
+    merged,
+    static_route,
+)
 from tf_ctr.metrics import exact_auc
-from tf_ctr.serving.reference import training_scores
+from tf_ctr.serving.parity import TOLERANCE
+from tf_ctr.serving.reference import raw_columns, training_scores
 from tf_ctr.surgery.graph import Graph
 
+NUM_EXAMPLE_ROWS = 256
 
-def folded_if_exact(model, schema, columns, tolerance):
-    """Returns `fold_batch_norm(model)`, or `model` if that rounds too differently.
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A trained model and what is served of it.
+
+    Attributes:
+        trained: The model as it was trained, to be trained on later.
+        reference: The model whose scores the version must give: `trained`, or with
+            static routes the model without routes.
+        model: The model that is served: the scores of `reference` by less work.
+        candidates: `model` on users `[R]` and items `[R * N]`, with the same weights;
+            `None` if the schema has no fields of both.
+        item_fields: Names of the items' fields; none without `candidates`.
+        schema: The fitted schema of all these models.
+        rows: Raw rows to compare scores on and to write requests of.
+        columns: The same rows, as `tf_ctr.serving.reference.raw_columns` gives them.
+        batch_norm: What became of the BatchNorm layers, a sentence; empty if there
+            are none.
+        auc_loss: The AUC on the sample that static routes lose; `None` without them.
+    """
+
+    trained: keras.Model
+    reference: keras.Model
+    model: keras.Model
+    candidates: keras.Model | None
+    item_fields: Sequence[str]
+    schema: Schema
+    rows: pd.DataFrame
+    columns: Mapping[str, np.ndarray]
+    batch_norm: str = ""
+    auc_loss: float | None = None
+
+    def save_for_training(self, directory: pathlib.Path) -> None:
+        """Writes the trained model with its optimizer, and the schema.
+
+        Args:
+            directory: `assets.extra` of the version, which is made. TF Serving reads
+                only files that it knows there.
+        """
+        directory.mkdir()
+        self.trained.save(directory / "model.keras")
+        if self.reference is not self.trained:
+            self.reference.save(directory / "served.keras")
+        self.schema.save(directory / "schema.json")
+
+
+def prepare(
+    model: keras.Model,
+    schema: Schema,
+    sample: pd.DataFrame | None = None,
+    served: keras.Model | Literal["static_routes"] | None = None,
+    item_fields: Sequence[str] | str | None = None,
+) -> Served:
+    """Checks a trained model, and returns it with what is served of it.
+
+    The arguments are those of `tf_ctr.export.export`.
+
+    Raises:
+        TypeError: If a model is not a functional `keras.Model` with dict inputs, or a
+            column of the sample does not fit its field.
+        ValueError: If model, schema, sample and options do not fit, or scores are not
+            probabilities.
+    """
+    item_fields = candidate_fields(schema, item_fields)
+    check_exportable(model, schema)
+    rows = schema.example_rows(NUM_EXAMPLE_ROWS) if sample is None else sample
+    columns = raw_columns(schema, rows)
+
+    reference, replacement, auc_loss = model, model, None
+    if isinstance(served, str):
+        check_choice("served", served, ["static_routes"])
+        reference, auc_loss = _static(model, schema, sample)
+        replacement = reference
+    elif served is not None:
+        check_exportable(served, schema)
+        replacement = served
+    scores = training_scores(reference, schema, columns)
+    check_probabilities(scores)
+    best, batch_norm = fold_if_exact(merged(replacement), schema, columns, scores)
+    return Served(
+        trained=model,
+        reference=reference,
+        model=best,
+        candidates=candidate_model(best, item_fields) if item_fields else None,
+        item_fields=item_fields,
+        schema=schema,
+        rows=rows,
+        columns=columns,
+        batch_norm=batch_norm,
+        auc_loss=auc_loss,
+    )
+
+
+def fold_if_exact(
+    model: keras.Model,
+    schema: Schema,
+    columns: Mapping[str, np.ndarray],
+    expected: np.ndarray,
+    tolerance: float = TOLERANCE,
+) -> tuple[keras.Model, str]:
+    """Returns `fold_batch_norm(model)`, or `model` if folding moves a score.
 
     A unit that is nearly constant has a norm that multiplies its rounding errors.
 
@@ -19,6 +137,7 @@ def folded_if_exact(model, schema, columns, tolerance):
         model: A functional `keras.Model`.
         schema: The fitted `tf_ctr.Schema` of its inputs.
         columns: `{field: array [N, ...]}`, raw rows to compare on.
+        expected: Their scores `[N]` by the reference.
         tolerance: The largest difference of a score to accept.
 
     Returns:
@@ -27,43 +146,31 @@ def folded_if_exact(model, schema, columns, tolerance):
     folded = fold_batch_norm(model)
     if folded is model:
         return model, ""
-    one, other = (training_scores(each, schema, columns) for each in (folded, model))
-    moved = float(np.max(np.abs(one - other)))
+    scores = training_scores(folded, schema, columns)
+    moved = float(np.max(np.abs(scores - expected)))
     if moved <= tolerance:
         return folded, f"BatchNorm is folded; a score moves by {moved:.1e} at most."
     return model, f"BatchNorm is kept: folded, it would move a score by {moved:.1e}."
 
 
-def most_frequent_route(model, schema, sample):
-    """Returns the model of the branch that most rows take, and what that costs.
-
-    Args:
-        model: A model made by `tf_ctr.transfer.autoft`.
-        schema: Its fitted `tf_ctr.Schema`.
-        sample: Frame of real rows with labels of both classes.
-
-    Returns:
-        The static model, and the AUC that it loses on the sample.
-
-    Raises:
-        ValueError: If the model has no routes, or the sample no labels of both
-            classes.
-    """
+def _static(model, schema, sample):
+    """Returns the model of the branches that most rows take, and the AUC it loses."""
     if not Graph(model).routes:
         raise ValueError(
             explain(
-                "a model with routes, for static_routes=True",
+                "a model with routes, for served='static_routes'",
                 f"'{model.name}', which has none",
-                "leave static_routes out, or make the model with autoft",
+                "leave `served` out, or make the model with autoft",
             )
         )
-    if sample is None or schema.label not in sample or _one_class(sample, schema):
+    labelled = sample is not None and schema.label in sample
+    if not labelled or sample[schema.label].nunique() < 2:
         raise ValueError(
             explain(
                 f"a sample with labels {schema.label!r} of 0 and of 1, to choose the "
                 "routes by and to say what they cost",
                 "no sample" if sample is None else "no such labels in the sample",
-                "pass sample=validation_rows with static_routes=True",
+                "pass sample=validation_rows with served='static_routes'",
             )
         )
     columns = schema.raw_columns(sample)
@@ -74,7 +181,3 @@ def most_frequent_route(model, schema, sample):
         for each in (model, static)
     )
     return static, auc - static_auc
-
-
-def _one_class(sample, schema):
-    return sample[schema.label].nunique() < 2

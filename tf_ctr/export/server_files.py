@@ -1,33 +1,37 @@
-"""Configuration of TF Serving beside a model's versions, and how to start it."""
+"""What TF Serving reads beside the model: configuration, warm-up requests, samples."""
 
-import re
+import pathlib
+from collections.abc import Sequence
 
-from tf_ctr.errors import explain
+from tf_ctr.export.checks import check_batch_sizes, check_model_name
+from tf_ctr.export.samples import FILE, write_samples, write_warmup
+from tf_ctr.export.served import Served
 from tf_ctr.files import replacing
-from tf_ctr.serving.labels.models_config import label_newest
+from tf_ctr.serving.labels.models_config import label_newest, read_labels
 from tf_ctr.serving.labels.versions import locked, publish
+from tf_ctr.serving.version import EXTRA
 
 BATCHES_PER_REQUEST = 8
 BATCHING = """\
-# Of this version alone; start the server with
+# For this version only; start the server with
 #   --enable_batching --enable_per_model_batching_parameters
 # Rows of the largest request, and of the largest batch that it is cut into.
 max_batch_size {{ value: {request} }}
 max_execution_batch_size {{ value: {largest} }}
 enable_large_batch_splitting {{ value: true }}
 batch_timeout_micros {{ value: 1000 }}
-# Twice what the largest request is cut into: it waits whole, or is refused.
+# Twice the batches of the largest request, which waits whole or is refused.
 max_enqueued_batches {{ value: 16 }}
 num_batch_threads {{ value: 8 }}
 {allowed}
-# It would pad with a request's own first id, and move scores.
+# True would pad lists with a request's own first id, and move scores.
 pad_variable_length_inputs: false
 """
 MONITORING_TEXT = """\
 prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }
 """
 SESSION_TEXT = """\
-# ConfigProto. Without it TensorFlow takes nearly all memory of the GPU at once.
+# ConfigProto. Without it TensorFlow takes nearly all of the GPU's memory at once.
 gpu_options { per_process_gpu_memory_fraction: 0.9 allow_growth: true }
 # Lookups and strings have no GPU kernel.
 allow_soft_placement: true
@@ -35,10 +39,10 @@ allow_soft_placement: true
 README = """\
 # {name}
 
-Versions of a click model, written by `tf_ctr.export`. `models.config` says which are
-served: `canary`, the newest, and `stable`.
+Versions of a click model, written by `tf_ctr.export`. `models.config` says which of
+them are served: `canary`, the newest, and `stable`.
 
-On a machine with Docker, in this directory:
+To serve them, on a machine with Docker, in this directory:
 
 ```
 docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD:/models/{name}" \\
@@ -49,8 +53,8 @@ docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD:/models/{name}" \\
     --monitoring_config_file=/models/{name}/monitoring.config
 ```
 
-On a GPU: `docker run --gpus all`, the image `tensorflow/serving:latest-gpu`, and
-`--tensorflow_session_config_file=/models/{name}/session.config`.
+On a GPU, use `docker run --gpus all`, the image `tensorflow/serving:latest-gpu`, and
+add `--tensorflow_session_config_file=/models/{name}/session.config`.
 
 ```
 curl -d @1/assets.extra/requests/serving_default_row.json \\
@@ -58,95 +62,142 @@ curl -d @1/assets.extra/requests/serving_default_row.json \\
 ```
 
 `*/assets.extra/requests/` has a sample for every signature: `.json` bodies for REST
-(`classify.json` and `regress.json` go to `:classify` and `:regress`, the others to
-`:predict`), `.pbtxt` messages for gRPC on port 8500. Metrics:
+(send `classify.json` and `regress.json` to `:classify` and `:regress`, the others to
+`:predict`), and `.pbtxt` messages for gRPC on port 8500. Metrics are at
 `http://localhost:8501/monitoring/prometheus/metrics`.
 
-- Under `--enable_batching` a request has at most `max_batch_size` rows, of the
-  version's `batching_params.pbtxt`; the server cuts it into batches.
-- Write numbers of `float32` fields with a decimal point in `:classify` and `:regress`.
-- Under `--enable_batching` lists of a request are padded by the client to one length
-  (`""`, -1), the same in all requests; `predict_examples` takes any.
-- `candidates` under `--enable_batching`: as many candidates in all requests.
+- In the JSON of `:classify` and `:regress`, write the numbers of `float32` fields with
+  a decimal point.
+
+With `--enable_batching`:
+
+- A request may have up to `max_batch_size` rows (see `batching_params.pbtxt` of the
+  version); the server cuts it into batches.
+- Pad lists in the client, with `""` or -1, to one length for all requests.
+  `predict_examples` takes lists of any length.
+- Send the same number of candidates in all requests to `candidates`.
 """
+LEFT_OUT = (
+    "Left out, as the package tensorflow-serving-api is missing: models.config with "
+    "its labels, warm-up requests and gRPC samples. To have them, run "
+    "pip install 'tf_ctr[serving]' and export again."
+)
 
 
-def publish_labelled(staged, directory):
-    """Publishes a version, with the configuration beside it and the label `canary`.
+class ServerFiles:
+    """The files that an export writes for the server, decided before any work.
+
+    Labels, warm-up requests and gRPC samples are messages of the package
+    `tensorflow-serving-api`. Without it they are left out, and all else is written.
 
     Args:
-        staged: A directory, as for `versions.publish`.
-        directory: `pathlib.Path` of the directory of the versions.
+        directory: The directory of the model's versions.
+        batch_sizes: The allowed batch sizes, increasing.
+        wanted: Whether to write files for the server.
+
+    Attributes:
+        batch_sizes: The allowed batch sizes.
+        left_out: A sentence that says what is left out, and how to get it; empty if
+            nothing is.
+
+    Raises:
+        ValueError: If the batch sizes do not increase, the directory cannot give the
+            model its name, or its `models.config` cannot be read.
+    """
+
+    def __init__(
+        self, directory: pathlib.Path, batch_sizes: Sequence[int], wanted: bool = True
+    ) -> None:
+        check_batch_sizes(batch_sizes)
+        self.batch_sizes = tuple(batch_sizes)
+        self.left_out = ""
+        self._directory = directory
+        self._wanted = wanted
+        self._name = directory.resolve().name
+        self._has_messages = False
+        if wanted:
+            check_model_name(self._name)
+            try:
+                read_labels(directory)  # Raises now what would be raised at the end.
+                self._has_messages = True
+            except ImportError:
+                self.left_out = LEFT_OUT
+
+    def write(self, staged: pathlib.Path, served: Served) -> None:
+        """Writes warm-up requests, samples and batching parameters into a version.
+
+        Args:
+            staged: The directory of the version, with its `assets.extra`.
+            served: What is served, and the rows to make requests of.
+        """
+        if not self._wanted:
+            return
+        extra = staged / EXTRA
+        write_samples(extra / "requests", served, self._name, self._has_messages)
+        if self._has_messages:
+            write_warmup(extra / FILE, served, self.batch_sizes, self._name)
+        text = batching_text(self.batch_sizes)
+        (staged / "batching_params.pbtxt").write_text(text, encoding="utf-8")
+
+    def publish(self, staged: pathlib.Path) -> pathlib.Path:
+        """Gives the version its number, with the configuration beside it.
+
+        Args:
+            staged: The complete version, on the file system of the directory.
+
+        Returns:
+            The path of the version. If anything raises, there is none.
+
+        Raises:
+            TimeoutError: If another process keeps changing the directory.
+        """
+        if not self._wanted:
+            return publish(staged, self._directory)
+        return publish_configured(staged, self._directory, self._has_messages)
+
+
+def publish_configured(
+    staged: pathlib.Path, directory: pathlib.Path, labels: bool = True
+) -> pathlib.Path:
+    """Publishes a version, with the configuration of the server beside it.
+
+    A file that is there stays, as it may have been edited; only the labels in
+    `models.config` change: the new version is the `canary`.
+
+    Args:
+        staged: The complete version, as for `versions.publish`.
+        directory: The directory of the versions.
+        labels: Whether to write `models.config`, and the README that starts the server
+            with it.
 
     Returns:
         The path of the version. If anything raises, there is none.
 
     Raises:
-        TimeoutError: If another process is changing the directory all the time.
+        TimeoutError: If another process keeps changing the directory.
     """
     directory.mkdir(exist_ok=True)
+    texts = {"monitoring.config": MONITORING_TEXT, "session.config": SESSION_TEXT}
+    if labels:
+        texts["README.md"] = README.format(name=directory.resolve().name)
     with locked(directory):
         version = publish(staged, directory)
         try:
-            write_server_files(directory)
+            for file, text in texts.items():
+                if not (directory / file).exists():
+                    with replacing(directory / file) as temporary:
+                        temporary.write_text(text, encoding="utf-8")
+            if labels:
+                label_newest(directory)
         except BaseException:
             version.rename(staged)
             raise
     return version
 
 
-def write_server_files(directory):
-    """Writes the configuration beside the versions, after a new one is there.
-
-    What lies there already stays, it may have been edited; but the newest version
-    becomes the canary in `models.config`.
-
-    Args:
-        directory: `pathlib.Path` of the directory of the versions.
-    """
-    name = directory.resolve().name
-    texts = {
-        "README.md": README.format(name=name),
-        "monitoring.config": MONITORING_TEXT,
-        "session.config": SESSION_TEXT,
-    }
-    for file, text in texts.items():
-        if not (directory / file).exists():
-            with replacing(directory / file) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-    label_newest(directory)
-
-
-def batching_text(batch_sizes) -> str:
+def batching_text(batch_sizes: Sequence[int]) -> str:
     """Returns the text of `batching_params.pbtxt` for increasing batch sizes."""
     allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in batch_sizes)
     largest = batch_sizes[-1]
     request = BATCHES_PER_REQUEST * largest
     return BATCHING.format(request=request, largest=largest, allowed=allowed)
-
-
-def check_batch_sizes(batch_sizes) -> tuple:
-    """Returns the sizes as a tuple, or says what is wrong with them."""
-    sizes = tuple(batch_sizes)
-    whole = all(isinstance(size, int) and size > 0 for size in sizes)
-    if not sizes or not whole or list(sizes) != sorted(set(sizes)):
-        raise ValueError(
-            explain(
-                "one or more batch sizes, increasing",
-                f"batch_sizes={sizes}",
-                "pass batch_sizes=(1, 16, 64, 256)",
-            )
-        )
-    return sizes
-
-
-def check_name(name):
-    """Raises unless `name` can stand in a URL and in a container's path."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise ValueError(
-            explain(
-                "a directory named as the model: letters, digits, '_', '.' and '-'",
-                repr(name),
-                "pass a directory such as savedmodels/dcn",
-            )
-        )

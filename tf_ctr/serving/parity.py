@@ -7,7 +7,6 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pandas as pd
-from tensorflow.core.protobuf import meta_graph_pb2
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
@@ -140,77 +139,47 @@ def compare_ways(
     Traceback (most recent call last):
     ValueError: Expected a version directory, with a saved_model.pb...
     """
-    meta_graph, schema = read_meta_graph(version), load_schema(version)
+    schema, items, names = _signatures(version)
     if frame is None:
         frame = schema.example_rows(NUM_ROWS)
-    feeds = signature_feeds(meta_graph, schema, raw_columns(schema, frame))
-    reference = load_served(version) if model is None else model
-    expected = _keras_scores(reference, schema, feeds)
-    tensors = {name: feed.tensors for name, feed in feeds.items()}
+    columns = raw_columns(schema, frame)
+    requests = {name: signature_inputs(name, columns, schema, items) for name in names}
+
+    def keras_scores(model):
+        score = training_scorer(model, schema)
+        scores = dict.fromkeys(names, score(columns))
+        if CANDIDATES in names:  # The only one to be asked for other rows.
+            scores[CANDIDATES] = score(rows_of(CANDIDATES, columns, items))
+        return scores
+
+    expected = keras_scores(load_served(version) if model is None else model)
     differences, skipped = {}, {}
     for way in ways:
         if way == KERAS:
             if model is None:  # The file is what the other ways are compared with.
                 continue
-            scores = _keras_scores(load_served(version), schema, feeds)
+            scores = keras_scores(load_served(version))
         elif way == "C++ loader" and (reason := cpp.why_not()):
             skipped[way] = reason
             continue
         else:
-            outputs = WAYS[way](version, tensors)
+            outputs = WAYS[way](version, requests)
             scores = {name: click_of(each) for name, each in outputs.items()}
         differences[way] = {
             name: float(np.max(np.abs(scores[name].astype("float64") - expected[name])))
-            for name in expected
+            for name in names
         }
     return Parity(len(frame), differences, skipped)
 
 
-def _keras_scores(model, schema, feeds):
-    """Returns `{signature: scores [B]}` of the rows behind each feed."""
-    score = training_scorer(model, schema)
-    scores = {}  # Most feeds stand for the same rows, which are scored once.
-    for feed in feeds.values():
-        if id(feed.columns) not in scores:
-            scores[id(feed.columns)] = score(feed.columns)
-    return {name: scores[id(feed.columns)] for name, feed in feeds.items()}
-
-
-class Feed(NamedTuple):
-    """A request to one signature, and the rows that it stands for.
-
-    Attributes:
-        tensors: `{input: array}` of the request.
-        columns: `{field: array [B, ...]}`: the rows, raw.
-    """
-
-    tensors: Mapping[str, np.ndarray]
-    columns: Mapping[str, np.ndarray]
-
-
-def signature_feeds(
-    meta_graph: meta_graph_pb2.MetaGraphDef,
-    schema: Schema,
-    columns: Mapping[str, np.ndarray],
-) -> dict[str, Feed]:
-    """Returns `{signature: Feed}` for the signatures that rows can be sent to.
-
-    Args:
-        meta_graph: The `MetaGraphDef` of a version.
-        schema: Its fitted `tf_ctr.Schema`.
-        columns: `{field: array [B, ...]}`, raw, strings as bytes.
-    """
-    found = signatures(meta_graph)
+def _signatures(
+    version: str | os.PathLike,
+) -> tuple[Schema, list[str], list[str]]:
+    """Returns a version's schema, its items' fields, and the signatures for rows."""
+    found, schema = signatures(read_meta_graph(version)), load_schema(version)
     items = []
     if {CANDIDATES, DEFAULT} <= set(found):
         # Only the items' fields have a dimension more in `candidates`.
         one, many = found[DEFAULT].inputs, found[CANDIDATES].inputs
         items = [key for key in many if len(shape(many[key])) > len(shape(one[key]))]
-    return {
-        name: Feed(
-            signature_inputs(name, columns, schema, items),
-            rows_of(name, columns, items),
-        )
-        for name in signature_names(schema, items)
-        if name in found
-    }
+    return schema, items, [n for n in signature_names(schema, items) if n in found]

@@ -26,19 +26,19 @@ from tensorflow.core.framework import tensor_pb2
 
 
 def run_signatures(
-    loaded: Any, feeds: Mapping[str, Mapping[str, np.ndarray]]
+    loaded: Any, requests: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict[str, dict[str, np.ndarray]]:
     """Returns the outputs of signatures.
 
     Args:
         loaded: What `tf.saved_model.load` returned.
-        feeds: `{signature: {input: array}}`.
+        requests: `{signature: {input: array}}`.
 
     Returns:
         `{signature: {output: array}}`.
     """
     results = {}
-    for name, arrays in feeds.items():
+    for name, arrays in requests.items():
         tensors = {key: tf.constant(values) for key, values in arrays.items()}
         outputs = loaded.signatures[name](**tensors)
         results[name] = {key: value.numpy() for key, value in outputs.items()}
@@ -67,10 +67,10 @@ def read_tensors(folder: str | os.PathLike, suffix: str) -> dict[str, np.ndarray
 def main(saved_model: str, *pairs: str) -> None:
     """Runs each signature on the tensors in its folder."""
     folders = dict(zip(pairs[::2], pairs[1::2], strict=True))
-    feeds = {name: read_tensors(folder, ".in") for name, folder in folders.items()}
+    requests = {name: read_tensors(folder, ".in") for name, folder in folders.items()}
     # The loaded object owns the weights: keep it until all signatures have run.
     loaded = tf.saved_model.load(saved_model)
-    for name, outputs in run_signatures(loaded, feeds).items():
+    for name, outputs in run_signatures(loaded, requests).items():
         write_tensors(folders[name], outputs, ".out")
 
 

@@ -22,18 +22,19 @@ from tf_ctr.serving.loaders.run_signatures import read_tensors, write_tensors
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.version import load_saved_model
 
+# `{signature: {input or output: array}}`.
 Tensors = Mapping[str, Mapping[str, np.ndarray]]
 
 # What TensorFlow logs when it starts, ahead of the reason for a failure.
 LOG = re.compile(r"^(WARNING: All log messages|[IW]\d{4} ).*\n?", re.MULTILINE)
 
 
-def in_this_process(version: str | os.PathLike, feeds: Tensors) -> Tensors:
+def in_this_process(version: str | os.PathLike, requests: Tensors) -> Tensors:
     """Runs signatures by `tf.saved_model.load`, on the CPU.
 
     Args:
         version: A version directory.
-        feeds: `{signature: {input: array}}`.
+        requests: `{signature: {input: array}}`.
 
     Returns:
         `{signature: {output: array}}`.
@@ -44,15 +45,15 @@ def in_this_process(version: str | os.PathLike, feeds: Tensors) -> Tensors:
     """
     loaded = load_saved_model(version)
     with tf.device("/CPU:0"):
-        return run_signatures.run_signatures(loaded, feeds)
+        return run_signatures.run_signatures(loaded, requests)
 
 
-def in_fresh_process(version: str | os.PathLike, feeds: Tensors) -> Tensors:
+def in_fresh_process(version: str | os.PathLike, requests: Tensors) -> Tensors:
     """Runs signatures in a new process that can import neither Keras nor tf_ctr.
 
     Args:
         version: A version directory.
-        feeds: `{signature: {input: array}}`.
+        requests: `{signature: {input: array}}`.
 
     Returns:
         `{signature: {output: array}}`.
@@ -62,15 +63,15 @@ def in_fresh_process(version: str | os.PathLike, feeds: Tensors) -> Tensors:
     """
     # -P keeps the script's neighbours from shadowing installed modules.
     command = [sys.executable, "-P", run_signatures.__file__]
-    return _in_program(command, version, feeds, "a fresh process")
+    return _in_program(command, version, requests, "a fresh process")
 
 
-def in_session(version: str | os.PathLike, feeds: Tensors) -> Tensors:
+def in_session(version: str | os.PathLike, requests: Tensors) -> Tensors:
     """Runs signatures in a TF 1 session.
 
     Args:
         version: A version directory.
-        feeds: `{signature: {input: array}}`.
+        requests: `{signature: {input: array}}`.
 
     Returns:
         `{signature: {output: array}}`.
@@ -79,19 +80,19 @@ def in_session(version: str | os.PathLike, feeds: Tensors) -> Tensors:
         ValueError: If the version cannot be loaded, or the graph refuses the inputs.
     """
     with SessionLoader(version) as loaded:
-        return {name: loaded(name, tensors) for name, tensors in feeds.items()}
+        return {name: loaded(name, tensors) for name, tensors in requests.items()}
 
 
 def in_cpp(
     version: str | os.PathLike,
-    feeds: Tensors,
+    requests: Tensors,
     program: str | os.PathLike | None = None,
 ) -> Tensors:
     """Runs signatures by `tensorflow::LoadSavedModel` in C++.
 
     Args:
         version: A version directory.
-        feeds: `{signature: {input: array}}`.
+        requests: `{signature: {input: array}}`.
         program: The built loader. `None` builds it where needed.
 
     Returns:
@@ -101,19 +102,19 @@ def in_cpp(
         RuntimeError: If there is no compiler, or the program fails.
     """
     command = [cpp_loader() if program is None else program]
-    return _in_program(command, version, feeds, "the C++ loader")
+    return _in_program(command, version, requests, "the C++ loader")
 
 
 def _in_program(
     command: Sequence[str | os.PathLike],
     version: str | os.PathLike,
-    feeds: Tensors,
+    requests: Tensors,
     name: str,
 ) -> Tensors:
     """Runs signatures by a program; `run_signatures.py` has the protocol."""
     with tempfile.TemporaryDirectory() as root:
         folders = {}
-        for number, (signature, tensors) in enumerate(feeds.items()):
+        for number, (signature, tensors) in enumerate(requests.items()):
             folders[signature] = pathlib.Path(root, str(number))
             folders[signature].mkdir()
             write_tensors(folders[signature], tensors, ".in")
