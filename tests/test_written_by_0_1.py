@@ -49,8 +49,6 @@ def test_a_run_resumes_with_the_same_scores(tmp_path):
         schema=fitted(),
         method=ctnet,
         training=TRAINING,
-        seed=0,
-        verbose=0,
     )
     assert list(report.frame["number"]) == [1, 2]
     assert Store(directory).numbers() == [0, 1, 2]

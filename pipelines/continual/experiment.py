@@ -1,6 +1,7 @@
 """What the rows of CTNet's tables are made of: runs over the same periods."""
 
 import dataclasses
+import functools
 import pathlib
 import shutil
 
@@ -12,7 +13,7 @@ from pipelines.harness.options import ModelSettings
 from pipelines.harness.periods import DOMAIN, SOURCE
 from tf_ctr import transfer
 from tf_ctr.backbones import BACKBONES
-from tf_ctr.continual import Report, run, train_source
+from tf_ctr.continual import Refresh, Report, Training, run, train_source
 from tf_ctr.continual.measuring import measure
 from tf_ctr.continual.store import Store
 from tf_ctr.joint import JOINT
@@ -43,7 +44,7 @@ class Experiment:
         settings: The `Settings`.
         folder: Where the runs are; one that was killed goes on.
         seed: Of weights, noise and order.
-        verbose: As of `tf_ctr.continual.run`.
+        verbose: As of `tf_ctr.continual.Training`.
     """
 
     data: PeriodData
@@ -68,7 +69,7 @@ class Experiment:
         schema = self.data.schemas["plain"]
         folder = self.folder / "sources"
         model = self._build(BACKBONES, self.settings.backbone, schema)
-        train_source(self.data.source, folder, model, schema, **self._options())
+        train_source(self.data.source, folder, model, schema, training=self._training())
         return folder
 
     def source_as_it_is(self) -> Report:
@@ -105,11 +106,11 @@ class Experiment:
             target=model,
             schema=schema,
             method="target_only",
+            training=self._training(),
             slices=self._slices(),
-            **self._options(),
         )
 
-    def transferred(self, name, method, arguments=None, **options) -> Report:
+    def transferred(self, name, method, refresh) -> Report:
         """A transfer method, from the period `start` on."""
         self.base()
         return run(
@@ -118,10 +119,9 @@ class Experiment:
             target=self.folder / "base",
             source=self.sources(),
             method=method,
-            arguments=arguments,
+            refresh=refresh,
+            training=self._training(),
             slices=self._slices(),
-            **options,
-            **self._options(),
         )
 
     def fine_tuned(self, name, which="all", window=None) -> Report:
@@ -129,31 +129,29 @@ class Experiment:
 
         Each model passes over its periods once, as Base and CTNet do.
         """
-        return self._anew(name, "fine_tune", {"which": which}, window=window)
+        method = functools.partial(transfer.fine_tune, which=which)
+        return self._restarted(name, method, window)
 
     def dual_embedding(self) -> Report:
         """Tables of the newest source model beside those of a new target model."""
         schema = self.data.schemas["plain"]
-        return self._anew(
+        return self._restarted(
             "dual_embedding",
-            transfer.dual_embedding,
-            {"fields": self.data.ids},
+            functools.partial(transfer.dual_embedding, fields=self.data.ids),
             target=self._build(BACKBONES, self.settings.backbone, schema),
             schema=schema,
-            window=None,
         )
 
-    def _anew(self, name, method, arguments, **options):
+    def _restarted(self, name, method, window=None, **target):
         return run(
             self.data.target,
             self.folder / name,
             source=self.sources(),
             method=method,
-            arguments=arguments,
-            refresh="restart",
+            refresh=Refresh(every="period", restart=True, window=window),
+            training=self._training(),
             slices=self._slices(),
-            **options,
-            **self._options(),
+            **target,
         )
 
     def slim(self, name):
@@ -170,16 +168,16 @@ class Experiment:
             target=self._build(BACKBONES, backbone, schema),
             schema=schema,
             method="target_only",
+            training=self._training(),
             slices=self._slices(),
-            **self._options(),
         )
 
     def _slices(self):
         return (self.data.user, self.data.item)
 
-    def _options(self):
+    def _training(self) -> Training:
         training = self.settings.training(self.settings.epochs)
-        return {"training": training, "seed": self.seed, "verbose": self.verbose}
+        return dataclasses.replace(training, seed=self.seed, verbose=self.verbose)
 
     def _build(self, builders, name, schema, **arguments):
         keras.utils.set_random_seed(self.seed)

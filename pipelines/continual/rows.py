@@ -4,6 +4,8 @@ import functools
 
 from pipelines.continual.experiment import Experiment
 from pipelines.harness.periods import Row
+from tf_ctr import transfer
+from tf_ctr.continual import Refresh
 
 
 def _fine_tuned(name, which="all", window=None):
@@ -14,10 +16,10 @@ def _fine_tuned(name, which="all", window=None):
     return run
 
 
-def _ctnet(name, adapter="glu", refresh="frozen"):
+def _ctnet(name, adapter="glu", every="arrival"):
     def run(experiment):
-        arguments = {"adapter": adapter}
-        return experiment.transferred(name, "ctnet", arguments, refresh=refresh)
+        method = functools.partial(transfer.ctnet, adapter=adapter)
+        return experiment.transferred(name, method, Refresh(every=every))
 
     return run
 
@@ -49,7 +51,7 @@ ROWS = {
     },
     "ctnet_linear": Row("CTNet without GLU", _ctnet("ctnet_linear", "linear")),
     "ctnet": Row("CTNet", _ctnet("ctnet")),
-    "ctnet_once": Row("CTNet (transfer once)", _ctnet("ctnet_once", refresh="once")),
+    "ctnet_once": Row("CTNet (transfer once)", _ctnet("ctnet_once", every="never")),
     "ft_last_1": Row("Fine-tune (newest period)", _fine_tuned("ft_last_1", window=1)),
     "ft_last_2": Row(
         "Fine-tune (newest 2 periods)", _fine_tuned("ft_last_2", window=2)

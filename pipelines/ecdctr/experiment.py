@@ -11,7 +11,7 @@ from pipelines.ecdctr.data import LevelData
 from pipelines.harness.options import ModelSettings
 from pipelines.harness.periods import DOMAIN
 from tf_ctr.backbones import BACKBONES, dnn
-from tf_ctr.continual import Level, run, run_levels
+from tf_ctr.continual import Level, Refresh, run, run_levels
 from tf_ctr.continual.store import Store
 from tf_ctr.ecdctr import a_ctr_level, cpm_level, tpm_level
 from tf_ctr.joint import JOINT
@@ -98,8 +98,8 @@ class Experiment:
             time_embedding: Likewise.
             batch_normalisation: Whether CPM and A-CTR have BatchNorm.
             cpm_window: Weeks that CPM is trained on; a month by default.
-            **options: `reinitialise`, `batch_norm` and `window_when` of
-                `a_ctr_level`.
+            **options: `batch_norm` of `a_ctr_level`, and `every` and `window_when` of
+                its `Refresh`.
         """
         tpm = self._tpm()
         model = self._with_historical(
@@ -123,7 +123,7 @@ class Experiment:
             target=own.directory,
             source=cpm.directory,
             method="ctnet",
-            **self._options(),
+            training=self._training(),
         )
         days = self.data.days[1:]
         return self._run(
@@ -140,7 +140,7 @@ class Experiment:
             target=model,
             schema=schema,
             method="target_only",
-            **self._options(),
+            training=self._training(),
         )
         return self._run(Level(name, self.data.joint, self.folder / name, level))
 
@@ -166,11 +166,12 @@ class Experiment:
             schema,
             self.folder / "snapshots",
             self.data.historical,
-            window=settings.tpm_window,
-            **self._options(),
+            refresh=Refresh(window=settings.tpm_window),
+            training=self._training(),
         )
 
     def _cpm(self, name="cpm", model=None, snapshots=None, tpm=None, window=None):
+        month = self.data.month_days // self.data.week_days
         return cpm_level(
             self.data.weeks,
             self.folder / name,
@@ -178,27 +179,23 @@ class Experiment:
             self.data.schemas["plain"],
             snapshots,
             tpm,
-            window=window or self.data.month_days // self.data.week_days,
-            **self._options(),
+            refresh=Refresh(window=window or month),
+            training=self._training(),
         )
 
-    def _a_ctr(self, name, cpm, snapshots=None, **options):
-        shared = self._options()
-        if options.get("batch_norm") == "keep":  # Its statistics follow by momentum.
-            shared["training"] = dataclasses.replace(
-                shared["training"], measure_batch_norm=False
-            )
+    def _a_ctr(self, name, cpm, snapshots=None, batch_norm="reset", **refresh):
+        training = self._training()
+        if batch_norm == "keep":  # Its statistics follow by momentum.
+            training = dataclasses.replace(training, measure_batch_norm=False)
+        when = {"every": "arrival", "window_when": "restart", **refresh}
         return a_ctr_level(
             self.data.days,
             self.folder / name,
             cpm,
             snapshots,
-            **{
-                "window": self.settings.ad_window,
-                "window_when": "restart",
-                **options,
-            },
-            **shared,
+            refresh=Refresh(restart=True, window=self.settings.ad_window, **when),
+            batch_norm=batch_norm,
+            training=training,
         )
 
     def _alone(self, name, model, snapshots=None, tpm=None):
@@ -209,8 +206,9 @@ class Experiment:
             self.data.schemas["plain"],
             snapshots,
             tpm,
-            window=1,  # It never starts again: each ad once, as for CTNet and joint.
-            **self._options(),
+            # It never restarts: each ad once, as for CTNet and joint models.
+            refresh=Refresh(window=1),
+            training=self._training(),
         )
         return dataclasses.replace(level, name=name)
 
@@ -220,12 +218,9 @@ class Experiment:
     def _with_historical(self, *choices):
         return with_historical(self.data, self.settings, self.seed, *choices)
 
-    def _options(self):
-        return {
-            "training": self.settings.training(),
-            "seed": self.seed,
-            "verbose": 0,
-        }
+    def _training(self):
+        training = self.settings.training()
+        return dataclasses.replace(training, seed=self.seed, verbose=0)
 
 
 def backbone(schema, settings, seed, batch_norm=True):

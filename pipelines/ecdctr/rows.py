@@ -39,8 +39,8 @@ ROWS = {
         "attention_pooling", "attention pooling", aggregation="attention_pooling"
     ),
     "times": _ecdctr("times", "with time embedding", time_embedding=True),
-    "never": _ecdctr("never", "never again from CPM", reinitialise="never"),
-    "always": _ecdctr("always", "every day from CPM", reinitialise="always"),
+    "never": _ecdctr("never", "never again from CPM", every="never"),
+    "always": _ecdctr("always", "every day from CPM", every="period"),
     "every_window": _ecdctr(
         "every_window", "every day on the last ads again", window_when="always"
     ),

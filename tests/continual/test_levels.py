@@ -23,7 +23,7 @@ def levels(root):
     schema = fitted(items=(5, 6))
     weeks = [Period(i, frame(seed=i), end=end) for i, end in enumerate((2, 4))]
     days = [Period(i, frame(seed=9 + i), end=end) for i, end in enumerate((2, 3, 4, 5))]
-    options = {"schema": schema, "training": TRAINING, "verbose": 0}
+    options = {"schema": schema, "training": TRAINING}
     source = functools.partial(
         train_source, directory=root / "source", model=network(schema), **options
     )
@@ -60,7 +60,7 @@ def test_a_damaged_source_leaves_ctnet_with_what_it_has(tmp_path):
     run_levels([below, days], tmp_path, strict=True, verbose=0)
     frozen = weights(left_by(tmp_path / "ctnet", 2).model, "deep_0_source")
     (tmp_path / "source" / "000001" / "model.keras").write_bytes(b"half")
-    with pytest.warns(UserWarning, match="passed over"):
+    with pytest.warns(UserWarning, match="is skipped"):
         run_levels([ctnet], tmp_path, strict=True, verbose=0)
     assert sources(tmp_path) == [0, 0, 1, 1]
     same(weights(left_by(tmp_path / "ctnet", 3).model, "deep_0_source"), frozen)

@@ -142,7 +142,7 @@ def test_a_damaged_model_is_passed_over(tmp_path):
     (tmp_path / "000001" / "model.keras").write_bytes(b"half")
     assert models.number(9) == 1  # Once a run: to read a model through takes long.
     models = PeriodModels(tmp_path, "source")
-    with pytest.warns(UserWarning, match="source model of period day 1 .* passed over"):
+    with pytest.warns(UserWarning, match="source model of period day 1 .* is skipped"):
         assert models.number(9) == 0
     (tmp_path / "000000" / "schema.json").unlink()
     with (

@@ -1,5 +1,6 @@
 """Killed at any moment and started again, a run ends with the same metrics."""
 
+import dataclasses
 import os
 import shutil
 
@@ -45,9 +46,7 @@ def run_in(directory, days=DAYS, seed=0):
         schema=schema,
         method=with_noise,
         slices=("item",),
-        training=TRAINING,
-        seed=seed,
-        verbose=0,
+        training=dataclasses.replace(TRAINING, seed=seed),
     )
 
 

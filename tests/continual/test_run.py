@@ -1,6 +1,7 @@
 """Algorithm 1: what is tested, taken in, trained and kept in every period."""
 
-import types
+import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -20,17 +21,27 @@ from tests.support.continual_world import (
     same,
     weights,
 )
-from tf_ctr.continual import Period, Report, Training, methods, run, train_source
-from tf_ctr.continual.steps import choose_window
+from tf_ctr.continual import (
+    ExportCallback,
+    MatrixCallback,
+    Period,
+    Refresh,
+    Report,
+    Training,
+    methods,
+    run,
+    train_source,
+)
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import evaluate, predict
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.joint import share_bottom
 from tf_ctr.metrics import exact_auc
 from tf_ctr.optimizers import SparseAdagrad, SparseAdam
+from tf_ctr.transfer import ctnet, fine_tune
 
 SLICES = ("user", "item")
-OPTIONS = {"training": TRAINING, "verbose": 0}
+OPTIONS = {"training": TRAINING}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +65,7 @@ def world(tmp_path_factory):
         target=root / "base",
         source=root / "source",
         slices=SLICES,
-        matrix=True,
+        callbacks=[MatrixCallback(periods(1, 2))],
         **OPTIONS,
     )
     return root, report
@@ -104,7 +115,7 @@ def test_target_tower_and_adapters_go_on(world):
 def test_the_slots_of_the_target_go_along(world):
     root, report = world
     assert "slots of" in report.records[0]["optimizer"]
-    assert report.records[1]["optimizer"] == "goes on"
+    assert report.records[1]["optimizer"] == "kept"
     steps = [int(left_by(root / "ctnet", n).model.optimizer.iterations) for n in (1, 2)]
     assert steps == [6, 9]  # Three of 24 rows each, after three of the base.
 
@@ -117,11 +128,11 @@ def test_new_weights_do_not_meet_the_step_number_of_an_adam():
             built.compile(optimizer(0.01), "binary_crossentropy", run_eagerly=True)
 
         compile(model)
-        TRAINING.fit(model, fitted(), periods(0), seed=0, verbose=0)
-        joined, went = methods.start("ctnet", added, model, {}, compile)
+        TRAINING.fit(model, fitted(), periods(0), seed=0)
+        joined, went = methods.start(ctnet, added, model, compile)
         assert int(joined.optimizer.iterations) == carried
         assert ("slots of" in went) == bool(carried)
-        alone, went = methods.start("target_only", None, model, {}, compile)
+        alone, went = methods.start(methods.target_only, None, model, compile)
         assert int(alone.optimizer.iterations) == 3 and "slots of" in went
 
 
@@ -130,7 +141,7 @@ def test_a_source_with_a_field_that_the_target_lacks_is_told(tmp_path):
     train_source(periods(0), tmp_path / "s", network(fitted()), fitted(), **OPTIONS)
     train_source(periods(0), tmp_path / "t", network(small), small, **OPTIONS)
     with pytest.raises(
-        ValueError, match=r"(?s)fields \['user'\].*Fix: give the target"
+        ValueError, match=r"(?s)fields \['user'\].*Fix: add them to the target"
     ):
         run(
             periods(1),
@@ -148,9 +159,10 @@ def test_a_slice_that_the_base_never_had_needs_its_rows(tmp_path):
     run([Period(0, first)], tmp_path / "base", slices=["user"], **base, **OPTIONS)
     given = {"target": tmp_path / "base", "source": network(schema), "schema": schema}
     days = [Period(1, first), Period(2, second)]
-    with pytest.raises(ValueError, match=r"(?s)also \['item'\].*pass known="):
+    with pytest.raises(ValueError, match=r"(?s)also \['item'\].*pass slices="):
         run(days, tmp_path / "x", slices=SLICES, **given, **OPTIONS)
-    run(days[:1], tmp_path / "y", slices=SLICES, known=first[:9], **given, **OPTIONS)
+    known = {column: first[:9][column] for column in SLICES}
+    run(days[:1], tmp_path / "y", slices=known, **given, **OPTIONS)
     seen = left_by(tmp_path / "y", 1).seen
     assert set(seen["user"]) == set(first["user"])
     assert set(seen["item"]) == set(first["item"])
@@ -204,7 +216,7 @@ def test_scalars_are_in_tensorboard(world):
 def test_transfer_once_keeps_the_first_source_model(world, tmp_path):
     root, _ = world
     arguments = {"target": root / "base", "source": root / "source", **OPTIONS}
-    report = run(periods(1, 2), tmp_path, refresh="once", **arguments)
+    report = run(periods(1, 2), tmp_path, refresh=Refresh(every="never"), **arguments)
     assert [record["source"] for record in report.records] == [1, 1]
     same(
         weights(left_by(tmp_path, 2).model, "deep_0_source"),
@@ -219,12 +231,9 @@ def test_a_restart_applies_the_method_to_the_newest_models(world, tmp_path):
         tmp_path,
         target=root / "base",
         source=root / "source",
-        method="fine_tune",
-        arguments={"which": ["item"]},
-        refresh="restart",
-        window=2,
-        training=Training(compile=_compile_still),
-        verbose=0,
+        method=functools.partial(fine_tune, which=["item"]),
+        refresh=Refresh(every="period", restart=True, window=2),
+        training=Training(compile=_compile_still, verbose=0),
     )
     assert [record["rows_trained"] for record in report.records] == [24, 48]
     assert [record["source"] for record in report.records] == [1, 2]
@@ -306,6 +315,11 @@ def _slots(model, layer):
 
 def test_one_class_is_undefined_and_no_row_is_skipped(tmp_path, capsys):
     schema, exported = fitted(), []
+
+    def note(model, schema):
+        exported.append(schema)
+        return "versions/1"
+
     empty = frame().iloc[:0]
     rows = [frame(), frame(seed=1).assign(click=0), empty, frame(seed=2)]
     report = run(
@@ -314,8 +328,8 @@ def test_one_class_is_undefined_and_no_row_is_skipped(tmp_path, capsys):
         target=network(schema),
         schema=schema,
         method="target_only",
-        training=TRAINING,
-        export=lambda model, schema: exported.append(schema) or "versions/1",
+        training=dataclasses.replace(TRAINING, verbose=1),
+        callbacks=[ExportCallback(note)],
     )
     one_class = report.records[1]["test"]
     assert one_class["undefined"] == ["auc", "calibration", "gauc"]
@@ -354,8 +368,7 @@ def test_a_joint_model_trains_on_both_domains_and_is_tested_on_the_target(
         target=model,
         schema=schema,
         method="target_only",
-        training=Training(batch_size=8, ratio=ratio),
-        verbose=0,
+        training=Training(batch_size=8, ratio=ratio, verbose=0),
     )
     finished = left_by(tmp_path, 1)
     assert 9 in finished.schema.field("item").vocabulary
@@ -371,8 +384,8 @@ def test_a_batch_has_a_row_of_the_smaller_domain_however_small_it_is():
     for i, (target, source, steps) in enumerate(((few, many, 2), (many, few, 9))):
         model = share_bottom(schema, "tab", embedding_dim=2, tower_units=(3,))
         TRAINING.compile(model)
-        training = Training(batch_size=8, ratio=None)
-        training.fit(model, schema, [Period(i, target, source=source)], 0, 0)
+        training = Training(batch_size=8, ratio=None, verbose=0)
+        training.fit(model, schema, [Period(i, target, source=source)], 0)
         assert int(model.optimizer.iterations) == steps
 
 
@@ -383,7 +396,7 @@ def test_a_first_step_is_traced_once(monkeypatch):
     )
     model, schema = network(fitted()), fitted()
     model.compile(SparseAdam(), "binary_crossentropy")
-    Training(batch_size=8).fit(model, schema, periods(0), 0, 0)
+    Training(batch_size=8).fit(model, schema, periods(0), 0)
     assert int(model.optimizer.iterations) == 3
     assert len(traced) == 1
 
@@ -392,9 +405,6 @@ def test_a_first_step_is_traced_once(monkeypatch):
     "arguments, message",
     [
         ({"method": "ctnett"}, "(?s)name of a method.*autoft, ctnet.*target_only"),
-        ({"refresh": "never"}, "name of a refresh"),
-        ({"window": 0}, "window of 1 or more"),
-        ({"window_when": "never"}, "use one of: always, restart"),
         ({"method": "ctnet", "source": None}, "source model to transfer from"),
         ({"method": "target_only"}, "no source model"),
         ({"method": "target_only", "source": None, "target": None}, "target model to"),
@@ -409,13 +419,28 @@ def test_wrong_arguments_are_told_before_any_work(tmp_path, arguments, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"every": "week"}, "`every` to be one of 'arrival', 'period', 'never'"),
+        ({"window": 0}, "`window` to be a whole number of at least 1"),
+        ({"window_when": "never"}, "`window_when` to be one of 'always', 'restart'"),
+    ],
+)
+def test_a_wrong_refresh_raises(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Refresh(**arguments)
+
+
 def test_a_window_needs_the_periods_before(world):
     root, _ = world
     store, three = Store(root / "source"), periods(0, 1, 2)
 
     def chosen(window, given=three, first=None):
-        plan = types.SimpleNamespace(window=window, first=first)
-        return [p.number for p in choose_window(plan, store, given[-1], given)]
+        refresh = Refresh(window=window, first=first)
+        numbers = store.numbers()
+        chosen = refresh.periods_to_train(given[-1], given, numbers, restarts=True)
+        return [p.number for p in chosen]
 
     assert chosen(1) == [2] and chosen(2) == [1, 2]
     assert chosen(None) == chosen(9) == [0, 1, 2]
@@ -426,7 +451,7 @@ def test_a_window_needs_the_periods_before(world):
 def test_a_window_reaches_to_before_the_first_period_that_is_run(tmp_path):
     schema, four = fitted(), periods(0, 1, 2, 3)
     given = {"target": network(schema), "schema": schema, "method": "target_only"}
-    report = run(four, tmp_path, window=3, first=2, **given, **OPTIONS)
+    report = run(four, tmp_path, refresh=Refresh(window=3, first=2), **given, **OPTIONS)
     trained = [(r["number"], r["rows_trained"]) for r in report.records]
     assert trained == [(2, 72), (3, 72)]
     assert report.frame["number"].tolist() == [3]

@@ -18,14 +18,14 @@ from tests.support.continual_world import (
     weights,
 )
 from tf_ctr.backbones import dnn
-from tf_ctr.continual import Period, Training, run_levels
+from tf_ctr.continual import Period, Refresh, Training, run_levels
 from tf_ctr.continual.store import Store
 from tf_ctr.ecdctr import SnapshotStore, a_ctr_level, cpm_level, tpm_level
 from tf_ctr.transfer import add_historical
 from tf_ctr.transfer.historical import historical_tables
 
 FIELDS = ("user", "item")
-OPTIONS = {"training": TRAINING, "verbose": 0}
+OPTIONS = {"training": TRAINING}
 
 
 def timed(ends, first_seed, items):
@@ -35,7 +35,7 @@ def timed(ends, first_seed, items):
     ]
 
 
-def levels(root, delay=0, reinitialise="arrival", batch_norm="reset"):
+def levels(root, delay=0, every="arrival", batch_norm="reset"):
     """Months end at 4 and 8, weeks at 4, 6 and 8, days at 5, 6, 7 and 8."""
     months = timed([4, 8], 100, items=(5, 6, 7, 9))
     weeks = timed([4, 6, 8], 200, items=(5, 6, 7))
@@ -56,7 +56,7 @@ def levels(root, delay=0, reinitialise="arrival", batch_norm="reset"):
         schemas[1],
         root / "snapshots",
         tpm,
-        window=2,
+        refresh=Refresh(window=2),
         delay=delay,
         **OPTIONS,
     )
@@ -65,8 +65,7 @@ def levels(root, delay=0, reinitialise="arrival", batch_norm="reset"):
         root / "a_ctr",
         cpm,
         root / "snapshots",
-        window=2,
-        reinitialise=reinitialise,
+        refresh=Refresh(every=every, restart=True, window=2),
         batch_norm=batch_norm,
         **OPTIONS,
     )
@@ -154,13 +153,12 @@ def test_who_goes_on_may_pass_over_each_ad_once(root, tmp_path):
         tmp_path / "a_ctr",
         cpm,
         snapshots,
-        window=2,
-        window_when="restart",
+        refresh=Refresh("arrival", restart=True, window=2, window_when="restart"),
         **OPTIONS,
     )
     level.run(level.periods)
     found = records(tmp_path, "a_ctr")
-    assert [r["optimizer"] for r in found] == ["fresh", "fresh", "goes on", "fresh"]
+    assert [r["optimizer"] for r in found] == ["fresh", "fresh", "kept", "fresh"]
     assert [r["rows_trained"] for r in found] == [24, 48, 24, 48]
     assert found[0]["settings"]["window_when"] == "restart"
     assert "window_when" not in records(root, "a_ctr")[0]["settings"]
@@ -179,7 +177,7 @@ def test_historical_embeddings_without_snapshots_are_told(root, tmp_path):
 def test_a_ctr_starts_again_when_a_new_cpm_arrives(root):
     found = records(root, "a_ctr")
     assert [r["source"] for r in found] == [0, 1, 1, 2]
-    assert [r["optimizer"] for r in found] == ["fresh", "fresh", "goes on", "fresh"]
+    assert [r["optimizer"] for r in found] == ["fresh", "fresh", "kept", "fresh"]
     steps = [
         int(left_by(root / "a_ctr", n).model.optimizer.iterations) for n in range(4)
     ]
@@ -207,17 +205,17 @@ def test_the_aggregation_is_that_of_cpm(root):
 
 
 @pytest.mark.parametrize(
-    ("reinitialise", "sources"), [("never", [0, 0]), ("always", [0, 1, 1])]
+    ("every", "sources"), [("never", [0, 0]), ("period", [0, 1, 1])]
 )
-def test_a_ctr_may_start_again_never_or_always(root, tmp_path, reinitialise, sources):
+def test_a_ctr_may_start_again_never_or_always(root, tmp_path, every, sources):
     for name in ("cpm", "snapshots"):
         shutil.copytree(root / name, tmp_path / name)
-    *_, level = levels(tmp_path, reinitialise=reinitialise)
+    *_, level = levels(tmp_path, every=every)
     level = dataclasses.replace(level, periods=level.periods[: len(sources)])
     run_levels([level], tmp_path, strict=True, verbose=0)
     found = records(tmp_path, "a_ctr")
     assert [r["source"] for r in found] == sources
-    going = "goes on" if reinitialise == "never" else "fresh"
+    going = "kept" if every == "never" else "fresh"
     assert {r["optimizer"] for r in found[1:]} == {going}
 
 
@@ -286,7 +284,7 @@ def test_a_broken_snapshot_is_passed_over(root, tmp_path):
 def test_a_ctr_keeps_its_snapshots_when_they_cannot_be_read_any_more(root, tmp_path):
     shutil.copytree(root / "cpm", tmp_path / "cpm")
     *_, level = levels(tmp_path)
-    with pytest.warns(UserWarning, match="new ids have no historical embedding"):
+    with pytest.warns(UserWarning, match="cannot be read any more"):
         level.run(level.periods[:1])
     found = table(left_by(tmp_path / "a_ctr", 0).model, "user")
     assert found[2:, 1, 2].all()
@@ -330,11 +328,11 @@ def test_a_ctr_goes_on_when_the_cpm_it_came_from_is_damaged(until_day_6, name, d
     for number in damaged:
         damage(until_day_6, "cpm", number, name)
     *_, level = levels(until_day_6)
-    with pytest.warns(UserWarning, match="passed over|the record of a finished"):
+    with pytest.warns(UserWarning, match="is skipped|the record of a finished"):
         level.run(level.periods[:3])
     found = records(until_day_6, "a_ctr")
     assert [r["source"] for r in found] == [0, 1, 1]
-    assert found[-1]["optimizer"] == "goes on"
+    assert found[-1]["optimizer"] == "kept"
 
 
 def test_a_ctr_starts_with_the_first_cpm_that_is_whole(until_day_6):
@@ -348,7 +346,7 @@ def test_a_ctr_starts_with_the_first_cpm_that_is_whole(until_day_6):
 def test_who_is_late_is_not_said_to_have_what_is_damaged(until_day_6, capsys):
     damage(until_day_6, "cpm", 1)
     *_, level = levels(until_day_6)
-    with pytest.warns(UserWarning, match="passed over"):
+    with pytest.warns(UserWarning, match="is skipped"):
         run_levels([level], until_day_6, verbose=0)
     shown = capsys.readouterr().out
     assert "A-CTR, period 8: CPM is late with 8; going on with 4" in shown
@@ -357,7 +355,7 @@ def test_who_is_late_is_not_said_to_have_what_is_damaged(until_day_6, capsys):
 def test_a_damaged_model_of_its_own_is_told(until_day_6):
     damage(until_day_6, "a_ctr", 1)
     *_, level = levels(until_day_6)
-    with pytest.raises(ValueError, match="(?s)model of period 1 as it was.*move"):
+    with pytest.raises(ValueError, match="(?s)intact model of period 1.*move"):
         level.run(level.periods[:3])
 
 
@@ -383,22 +381,14 @@ def test_ids_of_the_first_window_have_rows_and_are_known(until_day_6):
 
 
 def test_wrong_choices_are_told(tmp_path):
-    with pytest.raises(ValueError, match="use one of: always, arrival, never"):
-        levels(tmp_path, reinitialise="daily")
     with pytest.raises(ValueError, match="use one of: keep, reset, reset_statistics"):
         levels(tmp_path, batch_norm="anew")
-    tpm, cpm, a_ctr = levels(tmp_path)
-    with pytest.raises(ValueError, match=r"(?s)option of .*'sead'.*one of: .*seed"):
-        a_ctr_level(a_ctr.periods, tmp_path, cpm, sead=3)
+    tpm, *_ = levels(tmp_path)
     schema = open_schema().fit(tpm.periods[0].read())
     model = dnn(schema, 2, (3,))
     common = (tpm.periods, tmp_path / "tpm", model, schema, tmp_path)
     with pytest.raises(ValueError, match="use one of: item, user"):
         tpm_level(*common, ["city"])
-    with pytest.raises(ValueError, match="use one of: scratch, warm"):
-        tpm_level(*common, ["user"], start="cold")
-    with pytest.raises(ValueError, match="(?s)option of .*'windows'.*window"):
-        cpm_level(*common[:4], windows=3)
 
 
 @pytest.mark.parametrize("batch_norm", ["keep", "reset"])
@@ -414,7 +404,7 @@ def test_batch_norm_is_measured_where_asked_for_or_reset(tmp_path, batch_norm, o
 
 
 def test_cpm_goes_on_from_week_to_week_or_starts_from_scratch(root, tmp_path):
-    assert [r["optimizer"] for r in records(root, "cpm")][1:] == ["goes on"] * 2
+    assert [r["optimizer"] for r in records(root, "cpm")][1:] == ["kept"] * 2
     _, cpm, _ = levels(tmp_path)
     keywords = cpm.run.keywords
     scratch = cpm_level(
@@ -423,7 +413,7 @@ def test_cpm_goes_on_from_week_to_week_or_starts_from_scratch(root, tmp_path):
         keywords["target"],
         keywords["schema"],
         root / "snapshots",
-        start="scratch",
+        refresh=Refresh(every="period", restart=True),
         **OPTIONS,
     )
     scratch.run(scratch.periods)
@@ -431,7 +421,7 @@ def test_cpm_goes_on_from_week_to_week_or_starts_from_scratch(root, tmp_path):
 
 
 def test_tpm_goes_on_from_month_to_month_or_starts_from_scratch(root, tmp_path):
-    assert [r["optimizer"] for r in records(root, "tpm")] == ["fresh", "goes on"]
+    assert [r["optimizer"] for r in records(root, "tpm")] == ["fresh", "kept"]
     tpm = levels(root)[0]
     schema = open_schema().fit(tpm.periods[0].read())
     scratch = tpm_level(
@@ -441,7 +431,7 @@ def test_tpm_goes_on_from_month_to_month_or_starts_from_scratch(root, tmp_path):
         schema,
         tmp_path,
         FIELDS,
-        start="scratch",
+        refresh=Refresh(every="period", restart=True, window=2),
         **OPTIONS,
     )
     scratch.run(tpm.periods)

@@ -16,7 +16,7 @@ def compile_eagerly(model):
     model.compile(SparseAdagrad(0.01), "binary_crossentropy", run_eagerly=True)
 
 
-TRAINING = Training(compile_eagerly, batch_size=8)
+TRAINING = Training(compile_eagerly, batch_size=8, verbose=0)
 
 
 def frame(rows=24, seed=0, items=(5, 6, 7, 8)):

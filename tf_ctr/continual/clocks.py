@@ -169,7 +169,7 @@ def lateness(level, now) -> str:
     if not late:
         return ""
     store = Store(level.directory)
-    last = store.latest(now, good=store.is_whole)
+    last = store.latest(now, good=store.is_intact)
     good = "there is none yet" if last is None else f"going on with {last['name']}"
     return f"{level.name} is late with {late[-1].label}; {good}"
 

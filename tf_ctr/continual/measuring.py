@@ -9,7 +9,7 @@ from tf_ctr.evaluation import predict, score_metrics
 METRICS = ("auc", "gauc", "log_loss")
 
 
-def measure(model, frame, schema, seen, slices=()):
+def measure(model, frame, schema, seen=None, slices=()):
     """Returns the metrics of a model on the rows of a period.
 
     Args:
@@ -24,7 +24,8 @@ def measure(model, frame, schema, seen, slices=()):
         parts: `slices[column]["new"]`. What is undefined is `None` and named in
         `undefined`; a part without a row has `rows` 0 alone.
     """
-    return measure_scores(predict(model, frame, schema), frame, schema, seen, slices)
+    scores = predict(model, frame, schema)
+    return measure_scores(scores, frame, schema, seen or {}, slices)
 
 
 def measure_scores(scores, frame, schema, seen, slices=()):

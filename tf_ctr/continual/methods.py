@@ -1,7 +1,14 @@
-"""How a model starts, and how it takes in a newer source model."""
+"""How a model starts, takes in a newer source model, and grows with new ids."""
 
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
 import numpy as np
+import pandas as pd
 
+from tf_ctr.continual.store import Finished
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.surgery import warm_start
@@ -12,68 +19,108 @@ from tf_ctr.transfer import METHODS, Method, apply
 TARGET_ONLY = "target_only"
 
 
-def check_method(method, source, target):
-    """Raises unless `method` is known, and what it starts from is there.
+def method_function(
+    method: str | Callable[..., keras.Model], has_source: bool, has_target: bool
+) -> Callable[..., keras.Model]:
+    """Returns the function of a method, by its name or as it was passed.
 
     Args:
-        method: Of `tf_ctr.transfer.METHODS`, `"target_only"`, or a function.
-        source: Where source models come from, or `None`.
-        target: Likewise the target model.
+        method: A name in `tf_ctr.transfer.METHODS`, `"target_only"`, or a function.
+        has_source: Whether there are source models.
+        has_target: Whether there is a target model.
+
+    Raises:
+        ValueError: If the name is unknown, arguments are bound by position, or there
+            is no model that the method can start from.
     """
-    if not callable(method):
+    if isinstance(method, str):
         check_name("method", method, (*METHODS, TARGET_ONLY))
+    if isinstance(method, functools.partial) and method.args:
+        raise ValueError(
+            explain(
+                "a method whose further arguments are bound by name",
+                f"the positional arguments {method.args}",
+                "bind them as functools.partial(method, name=value)",
+            )
+        )
     wrong = None
-    if method == TARGET_ONLY and source is not None:
+    if method == TARGET_ONLY and has_source:
         wrong = "no source model, as target_only transfers nothing"
-    elif method == TARGET_ONLY and target is None:
-        wrong = "a target model to go on with"
-    elif method != TARGET_ONLY and source is None:
+    elif method == TARGET_ONLY and not has_target:
+        wrong = "a target model to train"
+    elif method != TARGET_ONLY and not has_source:
         wrong = "a source model to transfer from"
     if wrong:
         raise ValueError(
             explain(
                 f"{wrong}, for method={method!r}",
-                f"source {'given' if source else 'none'}, "
-                f"target {'given' if target else 'none'}",
+                f"source {'given' if has_source else 'none'}, "
+                f"target {'given' if has_target else 'none'}",
                 "pass source= for a transfer, target= for target_only",
             )
         )
+    if callable(method):
+        return method
+    return {**METHODS, TARGET_ONLY: target_only}[method]
 
 
-def start(method, source, target, arguments, compile):
-    """Returns a compiled model that starts from others.
+@Method("Target only", takes=("target",))
+def target_only(source: None, target: keras.Model) -> keras.Model:
+    """Returns an uncompiled copy of the target model, without any transfer."""
+    model = rebuild(target, inputs_like(target), trainable=None)
+    copy_weights(target, model)
+    return model
+
+
+def settings(method: Callable[..., keras.Model]) -> dict[str, str]:
+    """Returns the name and the bound arguments of a method, as records have them."""
+    bound: Mapping[str, Any] = {}
+    if isinstance(method, functools.partial):
+        method, bound = method.func, method.keywords
+    # An object that is called has no name of its own.
+    name = getattr(method, "__qualname__", type(method).__name__)
+    return {"method": name, "arguments": repr(sorted(bound.items()))}
+
+
+def start(
+    method: Callable[..., keras.Model],
+    source: keras.Model | None,
+    target: keras.Model | None,
+    compile: Callable[[keras.Model], None],
+) -> tuple[keras.Model, str]:
+    """Returns a compiled model made by a method.
 
     Args:
-        method: As in `check_method`.
-        source: A model, or `None`.
-        target: Likewise.
-        arguments: Of the method.
-        compile: A function that compiles a model.
+        method: What `method_function` returned.
+        source: The source model, or `None`.
+        target: The target model, or `None`.
+        compile: A function that compiles a model in place.
 
     Returns:
-        The model, and what happened to the optimizer.
+        The model, and what became of the target's optimizer: `"fresh"` if its slots
+        are not used, or else how many were carried over.
     """
-    if method == TARGET_ONLY:
-        model = rebuild(target, inputs_like(target), trainable=None)
-        copy_weights(target, model)
-    else:
-        model = apply(_function(method), source, {"target": target}, **arguments)
+    model = apply(method, source, {"target": target})
     compile(model)
     return model, _carry_slots(target, model)
 
 
 def _carry_slots(target, model):
-    """Takes over the optimizer's slots, if the weights are the target's, too."""
+    """Copies the target's optimizer slots if the model starts with its weights."""
     if target is None or not target.compiled:
         return "fresh"
     ours = {layer.name: layer for layer in model.layers if layer.weights}
-    pairs = [(la, ours[la.name]) for la in target.layers if la.name in ours]
+    pairs = [(layer, ours[layer.name]) for layer in target.layers if layer.name in ours]
     known = {old.name for old, _ in pairs}
-    added = [n for n, la in ours.items() if la.trainable_variables and n not in known]
+    added = [
+        name
+        for name, layer in ours.items()
+        if layer.trainable_variables and name not in known
+    ]
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if added and hasattr(optimizer, "beta_1"):
-        # Adam corrects all moments by one number of steps: with that of the target,
-        # the new weights' first steps would be more than twice as long.
+        # Adam corrects the bias of all moments by one step count. With the target's
+        # count, the first steps of the new weights would be more than twice as long.
         return "fresh"
     for old, new in pairs:
         weights = zip(old.get_weights(), new.get_weights(), strict=False)
@@ -82,22 +129,22 @@ def _carry_slots(target, model):
     return warm_start(target, model).optimizer if pairs else "fresh"
 
 
-def frozen_suffixes(method, model):
-    """Returns the suffixes of the layers that hold a source model in a model."""
+def frozen_suffixes(
+    method: Callable[..., keras.Model], model: keras.Model
+) -> list[str]:
+    """Returns the suffixes of the layers in which a model holds its source model."""
     names = [layer.name for layer in model.layers if layer.weights]
     return [
         suffix
-        for suffix in Method.of(_function(method)).frozen
+        for suffix in Method.of(method).frozen
         if any(name.endswith(suffix) for name in names)
     ]
 
 
-def _function(method):
-    return METHODS.get(method, method) if isinstance(method, str) else method
-
-
-def refresh(method, model, source):
-    """Replaces what a model holds of its source, and nothing else, in place.
+def refresh(
+    method: Callable[..., keras.Model], model: keras.Model, source: keras.Model
+) -> None:
+    """Copies a newer source model into a model's frozen layers, in place.
 
     Source: CTNet (arXiv 2208.05728), Algorithm 1.
     """
@@ -105,44 +152,57 @@ def refresh(method, model, source):
         copy_weights(source, model, suffix)
 
 
-def grown_schema(schema, others, frames):
+def grown_schema(
+    schema: Schema, others: Sequence[Schema], frames: Iterable[pd.DataFrame]
+) -> Schema:
     """Returns the schema with the ids of other schemas and of new rows.
 
     Args:
-        schema: The schema; none of its ids changes its row.
-        others: Schemas.
-        frames: An iterable of frames, read one after another.
+        schema: The schema; its ids keep their rows.
+        others: Further schemas.
+        frames: New rows, read one frame after another.
     """
     for other in others:
         schema = schema.union(other)
     return schema.extend(iter(frames))
 
 
-def with_ids(schema, ids):
-    """Returns the schema with more ids.
+def with_ids(schema: Schema, ids: Mapping[str, Collection[int | str]]) -> Schema:
+    """Returns the schema with further ids.
 
     Args:
-        schema: The schema; none of its ids changes its row.
+        schema: The schema; its ids keep their rows.
         ids: `{field: ids}`.
     """
-    fields = [Categorical(name, list(own)) for name, own in ids.items() if len(own)]
+    fields = [Categorical(name, tuple(own)) for name, own in ids.items() if len(own)]
     return schema.union(Schema(fields, schema.label)) if fields else schema
 
 
-def grown_model(finished, schema):
-    """Returns a copy of a model whose tables have the rows of a larger schema.
+def grown_model(finished: Finished, schema: Schema) -> keras.Model:
+    """Returns a model whose tables have a row for every id of a larger schema.
 
-    A new id starts as what the model took it for so far, an unseen one; nothing else
-    changes, to the bit. A model that knows all ids is returned as it is.
+    A new id starts as a copy of the row for unseen ids, which stood for it so far.
+    Everything else stays equal to the bit. A model that knows all ids is returned
+    itself.
 
     Args:
-        finished: A `tf_ctr.continual.store.Finished`.
-        schema: A schema with all its fields and all its ids, in any order.
+        finished: The model with its own schema.
+        schema: A schema with at least its fields and its ids, in any order.
 
     Raises:
         ValueError: If the schema lacks one of its fields.
     """
-    _check_has_fields(finished.schema, schema)
+    names = [field.name for field in schema.fields]
+    lacking = [f.name for f in finished.schema.fields if f.name not in names]
+    if lacking:
+        raise ValueError(
+            explain(
+                f"the fields {lacking} of the other model's schema in this one",
+                f"fields {names}",
+                "add them to the target model's schema; its rows may have missing "
+                "values there",
+            )
+        )
     own = Schema(
         [schema.field(field.name) for field in finished.schema.fields],
         schema.label,
@@ -151,17 +211,3 @@ def grown_model(finished, schema):
     if own.fields == finished.schema.fields:
         return finished.model
     return grow(finished.model, finished.schema, own)
-
-
-def _check_has_fields(own, schema):
-    names = [field.name for field in schema.fields]
-    lacking = [field.name for field in own.fields if field.name not in names]
-    if lacking:
-        raise ValueError(
-            explain(
-                f"the fields {lacking} of the other model's schema in this one",
-                f"fields {names}",
-                "give the target model a schema with them; its rows may have missing "
-                "values there",
-            )
-        )

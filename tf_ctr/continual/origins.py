@@ -78,13 +78,12 @@ class PeriodModels:
     def _is_good(self, record):
         if record["number"] in self._whole:
             return True
-        if self._store.is_whole(record):
+        if self._store.is_intact(record):
             self._whole.add(record["number"])
             return True
         warnings.warn(
             f"The {self._kind} model of period {record['name']} in "
-            f"{self._store.directory} is passed over: its files are not as they "
-            "were written.",
+            f"{self._store.directory} is skipped: its files are damaged.",
             stacklevel=2,
         )
         return False

@@ -126,7 +126,7 @@ class Store:
                 return record
         return None
 
-    def is_whole(self, record) -> bool:
+    def is_intact(self, record) -> bool:
         """Whether the files of a period are as they were written."""
         folder = self._folder(record["number"])
         path = folder / CHECKSUMS

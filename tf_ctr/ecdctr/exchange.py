@@ -1,130 +1,122 @@
-"""What the levels of E-CDCTR give each other: snapshots, out of one and into others."""
+"""How the levels of E-CDCTR exchange snapshots: two callbacks of their runs."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
+import keras
+
+from tf_ctr.continual import Period, PeriodCallback
+from tf_ctr.ecdctr.snapshots import Date, SnapshotStore
+from tf_ctr.features import Schema
 from tf_ctr.surgery.graph import Graph
 from tf_ctr.transfer.historical import fill_historical, historical_tables
 
 
-def export_snapshot(snapshots, fields, model, schema, period) -> dict:
-    """Writes the embeddings of the ids of some fields as the snapshot of a period.
+class ExportSnapshots(PeriodCallback):
+    """Writes the trained embeddings of every period as a snapshot.
+
+    The snapshot's date is when the period's model is ready. The record has the number
+    of ids by field as `published`.
 
     Args:
-        snapshots: A `SnapshotStore`.
-        fields: The fields.
-        model: The tiny pre-training model.
-        schema: Its schema.
-        period: The period; the snapshot's date is when it is ready.
-
-    Returns:
-        The number of ids by field.
+        snapshots: The store to write to.
+        fields: Names of the fields whose embeddings to export; each has a vocabulary.
     """
-    calls, tables = Graph(model).tables_by_field, {}
-    for name in fields:
-        field = schema.field(name)
-        first = field.table_size - len(field.vocabulary)
-        (rows,) = model.get_layer(calls[name]).get_weights()
-        tables[name] = field.vocabulary, rows[first:]
-    snapshots.add(period.ready, tables)
-    return {name: len(ids) for name, (ids, _) in tables.items()}
+
+    def __init__(self, snapshots: SnapshotStore, fields: Sequence[str]) -> None:
+        self._snapshots, self._fields = snapshots, fields
+
+    def on_period_end(
+        self,
+        period: Period,
+        model: keras.Model,
+        schema: Schema,
+        record: dict[str, Any],
+    ) -> None:
+        """Writes the snapshot; a period that is repeated replaces it."""
+        layers, tables = Graph(model).tables_by_field, {}
+        for name in self._fields:
+            vocabulary = schema.field(name).vocabulary
+            (rows,) = model.get_layer(layers[name]).get_weights()
+            # The rows before the vocabulary are of missing and unseen ids.
+            tables[name] = vocabulary, rows[len(rows) - len(vocabulary) :]
+        self._snapshots.add(period.ready, tables)
+        record["published"] = {name: len(ids) for name, (ids, _) in tables.items()}
 
 
-def snapshot_ids(snapshots, tables, period) -> dict:
-    """Returns the ids of the snapshots that `take_newest` takes.
+class ImportSnapshots(PeriodCallback):
+    """Fills the historical embeddings of a model before it is trained.
+
+    The record has the dates of the model's snapshots as `prepared`. A model without
+    historical embeddings stays as it is.
 
     Args:
-        snapshots: A `SnapshotStore`.
-        tables: The historical tables of the model, by field.
-        period: The period.
-
-    Returns:
-        `{field: ids}`.
+        snapshots: The store to read from; `None` if there is none. Then a model with
+            historical embeddings keeps them, with a warning.
+        newest: `True` takes the newest snapshots by the end of the period, and gives
+            the model a row for each of their ids. `False` reads the snapshots that the
+            model already has once more, for ids that are new to it. If one of them is
+            not readable any more, the model keeps what it has, with a warning.
     """
-    dates = snapshots.dates(period.end, _count(tables)) if tables else []
-    return {name: snapshots.ids(name, dates) for name in tables}
 
+    def __init__(self, snapshots: SnapshotStore | None, newest: bool) -> None:
+        self._snapshots, self._newest = snapshots, newest
 
-def take_newest(snapshots, model, schema, period) -> list:
-    """Gives a model the newest snapshots that there are at the end of a period.
+    def ids(self, period: Period, model: keras.Model) -> dict[str, list[int | str]]:
+        """Returns the ids of the newest snapshots, by field."""
+        tables = historical_tables(model)
+        if self._snapshots is None or not self._newest or not tables:
+            return {}
+        dates = self._snapshots.dates(period.end, newest=len(_places(tables)))
+        return {name: self._snapshots.ids(name, dates) for name in tables}
 
-    Args:
-        snapshots: A `SnapshotStore`.
-        model: A model with historical embeddings, changed in place, or without.
-        schema: Its schema.
-        period: The period.
+    def on_period_begin(
+        self,
+        period: Period,
+        model: keras.Model,
+        schema: Schema,
+        record: dict[str, Any],
+    ) -> None:
+        """Fills the historical embeddings in place."""
+        tables = historical_tables(model)
+        if tables and self._snapshots is None:
+            warnings.warn(
+                "The model has historical embeddings, but there is no folder of "
+                "snapshots: ids that are new to it have none. Pass snapshots=.",
+                stacklevel=2,
+            )
+        elif tables:
+            places = self._chosen(_places(tables), period)
+            if any(date is not None for date in places):
+                filled = {
+                    name: self._snapshots.table(schema.field(name), dates=places)
+                    for name in tables
+                }
+                fill_historical(model, filled)
+        record["prepared"] = _dates(tables)
 
-    Returns:
-        The dates of the snapshots that the model has now.
-    """
-    tables = historical_tables(model)
-    if not tables:
-        return []
-    count = _count(tables)
-    dates = snapshots.dates(period.end, count)
-    if not dates:
-        return _dates(tables)  # The model keeps what it has.
-    dates = [None] * (count - len(dates)) + dates
-    _fill(snapshots, model, schema, dates)
-    return _dates(tables)
-
-
-def take_the_same(snapshots, model, schema, period) -> list:
-    """Gives a model the snapshots that it has once more, for ids that are new to it.
-
-    Arguments and return value are those of `take_newest`. If one of the snapshots
-    cannot be read any more, the model keeps what it has, with a warning.
-    """
-    tables = historical_tables(model)
-    if not tables:
-        return []
-    wanted = _dates(tables)
-    if not wanted:
-        return []
-    if snapshots.dates(wanted[-1], len(wanted)) == wanted:
-        _fill(snapshots, model, schema, _places(tables))
-    else:
+    def _chosen(self, places, period):
+        """Returns the K dates to fill in; none where the model keeps what it has."""
+        if self._newest:
+            found = self._snapshots.dates(period.end, newest=len(places))
+            return [*[None] * (len(places) - len(found)), *found]
+        wanted = [date for date in places if date is not None]
+        if not wanted or self._snapshots.dates(wanted[-1], len(wanted)) == wanted:
+            return places
         warnings.warn(
-            f"Of the snapshots {wanted} some cannot be read in {snapshots.directory}: "
-            "new ids have no historical embedding until the next ones.",
-            stacklevel=2,
+            f"Some of the snapshots {wanted} cannot be read any more in "
+            f"{self._snapshots.directory}: ids that are new to the model have no "
+            "historical embedding until the next snapshot.",
+            stacklevel=3,
         )
-    return _dates(tables)
+        return []
 
 
-def take_nothing(model, schema, period) -> list:
-    """Warns if a model with historical embeddings has no snapshots to read.
-
-    Arguments and return value are those of `take_newest`, without snapshots.
-    """
-    tables = historical_tables(model)
-    if tables:
-        warnings.warn(
-            "The model has historical embeddings, and there is no folder of snapshots: "
-            "ids that are new to it have none. Pass snapshots=.",
-            stacklevel=2,
-        )
-        return _dates(tables)
-    return []
-
-
-def _fill(snapshots, model, schema, dates):
-    fill_historical(
-        model,
-        {
-            name: snapshots.table(schema.field(name), dates=dates)
-            for name in historical_tables(model)
-        },
-    )
-
-
-def _places(tables):
-    """The dates of all tables alike, `None` for an empty place."""
+def _places(tables) -> Sequence[Date | None]:
+    """Returns the K dates that all tables share, `None` for an empty place."""
     return next(iter(tables.values())).dates
 
 
-def _count(tables):
-    return len(_places(tables))
-
-
 def _dates(tables):
-    return [date for date in _places(tables) if date is not None]
+    return [date for date in _places(tables) if date is not None] if tables else []

@@ -16,10 +16,11 @@ from pipelines.continual.experiment import Experiment, Settings
 from pipelines.continual.rows import ROWS, TABLES
 from pipelines.harness.periods import Row
 from pipelines.harness.results import ResultLines
-from tf_ctr.continual import Report
+from tf_ctr.continual import Refresh, Report
 from tf_ctr.datasets import synthetic
 from tf_ctr.features import Sequence
 from tf_ctr.joint import JOINT
+from tf_ctr.transfer import ctnet
 
 
 def tiny(*_):
@@ -151,11 +152,13 @@ def test_ctnet_starts_late_from_base_and_sources(experiment, calls, name):
     last = calls[-1]
     assert last["first"].number == 1
     assert (last["target"].name, last["source"].name) == ("base", "sources")
-    assert last["arguments"]["adapter"] == ("linear" if "linear" in name else "glu")
-    assert last["refresh"] == ("once" if "once" in name else "frozen")
-    assert (last["seed"], last["method"]) == (3, "ctnet")
+    assert last["method"].keywords["adapter"] == (
+        "linear" if "linear" in name else "glu"
+    )
+    assert last["refresh"].every == ("never" if "once" in name else "arrival")
+    assert (last["training"].seed, last["method"].func) == (3, ctnet)
     assert last["slices"] == ("user_id", "item_id")
-    assert "window" not in last  # Its own increment only.
+    assert last["refresh"].window == 1  # Its own increment only.
 
 
 @pytest.mark.parametrize(
@@ -165,20 +168,21 @@ def test_fine_tuning_restarts_and_passes_once_over_all_increments(
     experiment, calls, name
 ):
     ROWS[name].run(experiment)
-    assert (calls[-1]["refresh"], calls[-1]["window"]) == ("restart", None)
+    refresh = calls[-1]["refresh"]
+    assert refresh == Refresh(every="period", restart=True, window=None)
     assert calls[-1]["first"].number == 0
     # Never the model of Base, which has passed over them before.
     assert ("target" in calls[-1]) == (name == "dual_embedding")
     assert [call["name"] for call in calls] == ["sources", name]
     if name == "ft_ids":
-        assert calls[-1]["arguments"] == {"which": experiment.data.ids}
+        assert calls[-1]["method"].keywords == {"which": experiment.data.ids}
 
 
 def test_growing_amounts_of_data_are_windows(experiment, calls):
     windows = []
     for name in TABLES["4"][1:-1]:
         ROWS[name].run(experiment)
-        windows.append(calls[-1]["window"])
+        windows.append(calls[-1]["refresh"].window)
         assert calls[-1].get("target") is None
     assert windows == [1, 2, 4, None]
 

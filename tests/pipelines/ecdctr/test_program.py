@@ -23,6 +23,7 @@ from pipelines.harness.results import ResultLines
 from pipelines.harness.statistics import Interval
 from tests.support.continual_world import compile_eagerly
 from tests.support.dataset_folders import kuairand_tables, real_folder, write_kuairand
+from tf_ctr.continual import Refresh
 from tf_ctr.datasets import synthetic
 from tf_ctr.datasets.kuairand import rows as kuairand_rows
 from tf_ctr.joint import JOINT
@@ -228,13 +229,14 @@ def test_rows_are_made_of_levels(experiment, runs, name, levels):
     assert [level.name for level in runs] == levels
     assert folder == runs[-1].directory and folder.name == name
     keywords = runs[-1].run.keywords
-    assert keywords["training"].batch_size == 64 and keywords["seed"] == 0
+    assert keywords["training"].batch_size == 64 and keywords["training"].seed == 0
     # All rows alike, but for BatchNorm that is kept on purpose.
     assert all(run.run.keywords["training"].measure_batch_norm for run in runs)
     # Each ad once, but where the model starts again.
     starts_again = levels[-1] == "A-CTR"
-    assert keywords.get("window", 1) == (2 if starts_again else 1)
-    assert keywords.get("window_when") == ("restart" if starts_again else None)
+    refresh = keywords.get("refresh", Refresh())
+    assert refresh.window == (2 if starts_again else 1)
+    assert refresh.window_when == ("restart" if starts_again else "always")
 
 
 @pytest.mark.parametrize(
@@ -257,11 +259,11 @@ def test_variants_of_a_ctr_share_a_cpm(experiment, runs):
         ROWS[name].run(experiment)
     kept, never = runs[2], runs[5]
     assert kept.reads[0].directory == never.reads[0].directory
-    assert kept.run.keywords["arguments"] == {"batch_norm": "keep"}
-    assert kept.run.keywords["refresh"] == "arrival"
-    assert kept.run.keywords["window"] == never.run.keywords["window"] == 2
+    assert kept.run.keywords["method"].keywords == {"batch_norm": "keep"}
+    refreshes = [level.run.keywords["refresh"] for level in (kept, never)]
+    assert [refresh.every for refresh in refreshes] == ["arrival", "never"]
+    assert all(refresh.restart and refresh.window == 2 for refresh in refreshes)
     assert not kept.run.keywords["training"].measure_batch_norm
-    assert never.run.keywords["refresh"] == "once"
     assert never.run.keywords["training"].measure_batch_norm
 
 
@@ -278,12 +280,13 @@ def test_variants_of_cpm(experiment, runs):
         ROWS[name].run(experiment)
     once, plain, usual = runs[1], runs[4], runs[7]
     assert len({level.directory for level in (once, plain, usual)}) == 3
-    assert [each.run.keywords["window"] for each in (once, plain, usual)] == [1, 2, 2]
+    windows = [each.run.keywords["refresh"].window for each in (once, plain, usual)]
+    assert windows == [1, 2, 2]
     parts = _parts(plain, "deep_0")
     assert not any(isinstance(p, keras.layers.BatchNormalization) for p in parts)
     parts = _parts(usual, "deep_0")
     assert any(isinstance(p, keras.layers.BatchNormalization) for p in parts)
-    assert runs[8].run.keywords["window_when"] == "always"
+    assert runs[8].run.keywords["refresh"].window_when == "always"
 
 
 def _parts(level, layer):
@@ -487,4 +490,4 @@ def test_without_clicks_before_the_start_a_rate_must_be_given(tmp_path, monkeypa
 def test_a_single_week_is_enough(experiment, data, runs):
     single = dataclasses.replace(data, weeks=data.weeks[:1])
     dataclasses.replace(experiment, data=single).cpm_only()
-    assert runs[0].run.keywords["window"] == 2
+    assert runs[0].run.keywords["refresh"].window == 2

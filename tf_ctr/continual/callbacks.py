@@ -1,0 +1,133 @@
+"""What a run calls in every period, in the manner of Keras callbacks."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import keras
+
+from tf_ctr.continual.measuring import measure
+from tf_ctr.continual.periods import Period
+from tf_ctr.features import Schema
+
+
+class PeriodCallback:
+    """Base class of what `tf_ctr.continual.run` calls in every period.
+
+    Override the methods you need. In each period that is trained, `run` calls, after it
+    tested the model so far:
+
+    1. `ids`, before the tables get rows for new ids;
+    2. `on_period_begin`, when the model to train knows all ids;
+    3. `on_period_end`, when it is trained and the period is not saved yet.
+
+    Each is called for all callbacks, in the order of the list, before the next one. A
+    period without rows calls none of them. The period is saved after the last call: a
+    run killed before that repeats the period, and calls everything a second time.
+
+    What callbacks may change: `on_period_begin` may change the model in place. Both
+    `on_...` methods may add JSON-like values under new names to `record`, the period's
+    line of `report.jsonl`. Everything else is read-only.
+
+    Example:
+
+    >>> class PrintLoss(PeriodCallback):
+    ...     def on_period_end(self, period, model, schema, record):
+    ...         print(f"{period.label}: {record['loss']:.4f}")
+    """
+
+    def ids(
+        self, period: Period, model: keras.Model
+    ) -> Mapping[str, Collection[int | str]]:
+        """Returns `{field: ids}` that get a row although no data has them yet.
+
+        Args:
+            period: The period.
+            model: The model that this period starts from.
+        """
+        return {}
+
+    def on_period_begin(
+        self,
+        period: Period,
+        model: keras.Model,
+        schema: Schema,
+        record: dict[str, Any],
+    ) -> None:
+        """Called before the training of a period.
+
+        Args:
+            period: The period.
+            model: The compiled model to train, with a row for every id.
+            schema: Its schema.
+            record: The record so far, with the metrics of the test in `test`.
+        """
+
+    def on_period_end(
+        self,
+        period: Period,
+        model: keras.Model,
+        schema: Schema,
+        record: dict[str, Any],
+    ) -> None:
+        """Called after the training of a period, before it is saved.
+
+        Args:
+            period: The period.
+            model: The trained model.
+            schema: Its schema.
+            record: The record, with `loss` and `rows_trained`.
+        """
+
+
+class ExportCallback(PeriodCallback):
+    """Exports the model of every period; the record has the result as `exported`.
+
+    Args:
+        export: A function `(model, schema)`, e.g.
+            `functools.partial(tf_ctr.export.export, directory="savedmodels/ctnet")`.
+    """
+
+    def __init__(self, export: Callable[[keras.Model, Schema], Any]) -> None:
+        self._export = export
+
+    def on_period_end(
+        self,
+        period: Period,
+        model: keras.Model,
+        schema: Schema,
+        record: dict[str, Any],
+    ) -> None:
+        """Exports the trained model."""
+        record["exported"] = str(self._export(model, schema))
+
+
+class MatrixCallback(PeriodCallback):
+    """Tests the model of every period on all given periods.
+
+    `tf_ctr.continual.Report.matrix` shows the result: what a model forgets of earlier
+    periods, and how its metrics decay over later ones.
+
+    Args:
+        periods: The periods to test on.
+    """
+
+    def __init__(self, periods: Iterable[Period]) -> None:
+        self._periods = list(periods)
+
+    def on_period_end(
+        self,
+        period: Period,
+        model: keras.Model,
+        schema: Schema,
+        record: dict[str, Any],
+    ) -> None:
+        """Tests the trained model."""
+        record["matrix"] = {}
+        for other in self._periods:
+            # The run itself tests the next period, when it comes to it.
+            if other.number == period.number + 1:
+                continue
+            frame = other.read()
+            if len(frame):
+                metrics = measure(model, frame, schema)
+                record["matrix"][str(other.number)] = metrics
