@@ -2,7 +2,16 @@
 
 Importing the package registers its layers, optimizers and metrics with Keras, so that
 `keras.saving.load_model` needs no `custom_objects`.
+
+Start with a `Schema` of `Categorical`, `Numeric` and `Sequence` fields. `data` turns
+rows into batches, `backbones` a schema into a `keras.Model`, `transfer` a source model
+into a target model, and `export` writes a model for TF Serving. `python -m tf_ctr` says
+what is installed; `tf_ctr demo` shows a transfer from start to end.
 """
+
+import configparser
+import importlib.metadata
+import pathlib
 
 from tf_ctr import (
     backbones,
@@ -28,6 +37,7 @@ __all__ = [
     "Numeric",
     "Schema",
     "Sequence",
+    "__version__",
     "backbones",
     "continual",
     "data",
@@ -44,3 +54,20 @@ __all__ = [
     "training",
     "transfer",
 ]
+
+
+def _version() -> str:
+    """The installed version; in a checkout that was never installed, the coming one."""
+    try:
+        return importlib.metadata.version("tf_ctr")
+    except importlib.metadata.PackageNotFoundError:
+        config = configparser.ConfigParser()
+        config.read(pathlib.Path(__file__).parents[1] / "setup.cfg")
+        return config.get("metadata", "version", fallback="0") + "+checkout"
+
+
+__version__ = _version()
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -1,8 +1,8 @@
-"""`python -m tf_ctr.export` is `python -m tf_ctr.serving`, its name before 0.2."""
+"""The command `tf_ctr`, as `python -m tf_ctr.export`."""
 
 import sys
 
-from tf_ctr.serving.__main__ import main
+from tf_ctr_command import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(prog="python -m tf_ctr.export"))

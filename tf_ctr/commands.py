@@ -1,0 +1,117 @@
+"""What the command `tf_ctr` does, once `tf_ctr_command` has read its arguments.
+
+Every function takes the arguments of the command that it is named after, prints its
+result, and returns whether all is well.
+"""
+
+import argparse
+import importlib.util
+import os
+import pathlib
+import platform
+
+import keras
+import pandas as pd
+import tensorflow as tf
+
+import tf_ctr
+from tf_ctr import demo as demonstration
+from tf_ctr.data.read_frame import read_frame
+from tf_ctr.serving import differences
+from tf_ctr.serving import parity as comparison
+from tf_ctr.serving.labels import promotion
+from tf_ctr.serving.labels.gate import Limits
+from tf_ctr.serving.rules import conformance
+from tf_ctr.serving.rules.findings import errors
+from tf_ctr.serving.version import load_schema
+
+FIRST_STEPS = """\
+First steps:
+  tf_ctr demo      a transfer from start to end, in about a minute
+  tf_ctr --help    the commands, among them those for exported versions
+  https://github.com/tf-ctr/tf_ctr#readme    twenty lines from frames to a SavedModel
+"""
+# By the extra: a module of a package that only the extra installs.
+EXTRAS = {
+    "serving": ("tensorflow_serving", "clients of TF Serving, and its requests"),
+    "pipelines": ("tensorflow_datasets", "TFDS data sets"),
+}
+
+
+def about(_: argparse.Namespace) -> bool:
+    """Prints what is installed, and the first steps."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in gpus
+    ]
+    print(f"tf_ctr {tf_ctr.__version__} in {pathlib.Path(tf_ctr.__file__).parent}")
+    print(f"Python {platform.python_version()} on {platform.platform()}")
+    print(f"TensorFlow {tf.__version__}")
+    print(f"Keras {keras.__version__} on the backend {keras.backend.backend()}")
+    print(f"Devices: {os.cpu_count()} CPU cores, {', '.join(names) or 'no GPU'}")
+    for extra, (module, purpose) in EXTRAS.items():
+        there = importlib.util.find_spec(module) is not None
+        how = "installed" if there else f"missing: pip install 'tf_ctr[{extra}]'"
+        print(f"Extra {extra} ({purpose}): {how}")
+    print(f"\n{FIRST_STEPS}", end="")
+    return True
+
+
+def demo(arguments: argparse.Namespace) -> bool:
+    """Trains and compares models of a synthetic world."""
+    options = {"rows": arguments.rows, "epochs": arguments.epochs}
+    demonstration.run(
+        arguments.run_dir, **options, seed=arguments.seed, export_dir=arguments.export
+    )
+    return True
+
+
+def check(arguments: argparse.Namespace) -> bool:
+    """Prints where a version breaks the rules of TF Serving."""
+    found = conformance.check(arguments.version)
+    for finding in found:
+        print(finding)
+    print(f"{len(errors(found))} errors")
+    return not errors(found)
+
+
+def parity(arguments: argparse.Namespace) -> bool:
+    """Prints how far a version's scores are from those of its Keras model."""
+    rows = _rows(arguments.rows, arguments.version)
+    found = comparison.compare_ways(arguments.version, rows, ways=arguments.ways)
+    print(found)
+    return found.agrees
+
+
+def diff(arguments: argparse.Namespace) -> bool:
+    """Prints how two versions differ."""
+    rows = _rows(arguments.rows, arguments.first)
+    print(differences.diff(arguments.first, arguments.second, rows))
+    return True
+
+
+def promote(arguments: argparse.Namespace) -> bool:
+    """Moves a label to a version, unless it fails the gate."""
+    version = promotion.chosen_version(arguments.directory, arguments.version)
+    limits = {name: getattr(arguments, f"max_{name}") for name in Limits._fields}
+    result = promotion.promote(
+        arguments.directory,
+        _rows(arguments.rows, version),
+        int(version.name),
+        arguments.label,
+        Limits(**limits),
+        arguments.keep,
+    )
+    print(result)
+    return result.moved
+
+
+def rollback(arguments: argparse.Namespace) -> bool:
+    """Moves a label back to the version that had it before."""
+    print(promotion.rollback(arguments.directory, arguments.label))
+    return True
+
+
+def _rows(file: str | None, version: str | os.PathLike) -> pd.DataFrame | None:
+    return None if file is None else read_frame(file, load_schema(version))

@@ -1,0 +1,163 @@
+"""A transfer from start to end on a small synthetic world: `tf_ctr demo`."""
+
+import json
+import math
+import os
+import pathlib
+from collections.abc import Callable
+
+import keras
+import pandas as pd
+
+from tf_ctr import backbones, data, evaluation, training, transfer
+from tf_ctr.datasets import Splits, TwoDomains, synthetic
+from tf_ctr.errors import explain
+from tf_ctr.export import export
+from tf_ctr.files import replacing, whole_folder
+
+SETTINGS_FILE = "demo.json"
+BATCH_SIZE = 512
+BEST = "Best possible"
+
+
+def run(
+    run_dir: str | os.PathLike,
+    rows: int = 100_000,
+    epochs: int = 8,
+    seed: int = 0,
+    export_dir: str | os.PathLike | None = None,
+) -> pd.DataFrame:
+    """Trains four models, prints their test metrics in one table, and returns it.
+
+    A DCN is trained on the source domain, and one on the few rows of the target.
+    `fine_tune` and `autoft` carry the first one to the target. All are tested on the
+    target's last two days.
+
+    Args:
+        run_dir: Folder for models and logs. A run that was killed resumes from it, and
+            models that it holds are not trained again.
+        rows: Rows of the source; the target has a tenth of them.
+        epochs: Most epochs of each model; early stopping usually ends before.
+        seed: Seed of the world and of all training.
+        export_dir: Where to export the model of `autoft` for TF Serving, as the next
+            version; `None` does not export.
+
+    Returns:
+        One line per model, and one for the true click probabilities: `model`, `auc`,
+        `log_loss`.
+
+    Raises:
+        ValueError: If `run_dir` holds a demo with other settings.
+    """
+    run_dir = pathlib.Path(run_dir)
+    _keep_settings(run_dir, {"rows": rows, "epochs": epochs, "seed": seed})
+    print(f"Models and logs are in {run_dir}", flush=True)
+    domains = synthetic.generate(
+        rows, max(rows // 10, 500), num_users=1000, num_items=300, seed=seed
+    )
+    test = domains.target.test
+    for name, splits in (("source", domains.source), ("target", domains.target)):
+        print(f"{name}: {len(splits.train):,} training rows")
+
+    def fit(name: str, build: Callable[[], keras.Model], splits: Splits) -> keras.Model:
+        return _trained(run_dir, name, build, splits, domains, epochs, seed)
+
+    def dcn() -> keras.Model:
+        return backbones.dcn(domains.schema, hidden_units=(64, 32))
+
+    source = fit("Source only", dcn, domains.source)
+    models = {
+        "Source only": source,
+        "Target only": fit("Target only", dcn, domains.target),
+        "Fine-tuned": fit(
+            "Fine-tuned", lambda: transfer.fine_tune(source), domains.target
+        ),
+        "AutoFT": fit(
+            "AutoFT", lambda: transfer.autoft(source, seed=seed), domains.target
+        ),
+    }
+    metrics = {
+        name: evaluation.evaluate(model, test, domains.schema)
+        for name, model in models.items()
+    }
+    metrics[BEST] = synthetic.best_possible(test)
+    columns = ["auc", "log_loss"]
+    table = pd.DataFrame.from_dict(metrics, orient="index")[columns]
+    _print_result(table, domains)
+    if export_dir is not None:
+        export(models["AutoFT"], domains.schema, export_dir, sample=test.head(256))
+    print(
+        f"\nCurves: tensorboard --logdir {run_dir}\n"
+        "With your own data: https://github.com/tf-ctr/tf_ctr#readme"
+    )
+    return table.reset_index(names="model")
+
+
+def _keep_settings(run_dir: pathlib.Path, settings: dict[str, int]) -> None:
+    """Notes the settings in the folder; raises if it has others."""
+    file = run_dir / SETTINGS_FILE
+    if not file.exists():
+        with replacing(file) as temporary:
+            temporary.write_text(json.dumps(settings) + "\n")
+    elif (known := json.loads(file.read_text())) != settings:
+        raise ValueError(
+            explain(
+                f"the settings of the demo in {run_dir}, {known}",
+                settings,
+                "pass these settings to resume it, or another folder",
+            )
+        )
+
+
+def _trained(
+    run_dir: pathlib.Path,
+    name: str,
+    build: Callable[[], keras.Model],
+    splits: Splits,
+    domains: TwoDomains,
+    epochs: int,
+    seed: int,
+) -> keras.Model:
+    """Trains a model, or loads it if the folder has it."""
+    folder = run_dir / name.lower().replace(" ", "_")
+    if (folder / "model.keras").exists():
+        print(f"{name}: trained before")
+        return keras.saving.load_model(folder / "model.keras")
+
+    def report(epoch: int, logs: dict[str, float]) -> None:
+        auc = logs["val_auc"]
+        print(f"{name}: epoch {epoch + 1}, validation AUC {auc:.4f}", flush=True)
+
+    keras.utils.set_random_seed(seed)
+    model = training.compile(build(), 2e-3)
+    train, validation = (
+        data.from_frame(frame, domains.schema, BATCH_SIZE, shuffle=shuffle, seed=seed)
+        for frame, shuffle in ((splits.train, True), (splits.validation, False))
+    )
+    logs = run_dir / "logs" / folder.name
+    callbacks = training.callbacks(logs, validation, patience=2)
+    callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=report))
+    model.fit(
+        train,
+        validation_data=validation,
+        epochs=epochs,
+        callbacks=callbacks,
+        shuffle=False,  # The batches are shuffled.
+        verbose=0,
+    )
+    with whole_folder(folder) as partial:
+        model.save(partial / "model.keras")
+    return model
+
+
+def _print_result(table: pd.DataFrame, domains: TwoDomains) -> None:
+    clicks = domains.target.test[domains.schema.label]
+    # An upper bound of the standard error of an AUC (van Dantzig, 1951).
+    fewer = min(clicks.sum(), len(clicks) - clicks.sum())
+    error = math.sqrt((table.auc * (1 - table.auc)).max() / fewer)
+    print(f"\nTarget, {len(clicks):,} test rows:\n")
+    print(table.to_string(float_format="{:.4f}".format))
+    print(
+        f"\nOne seed; the standard error of an AUC is up to {error:.3f} here. Best "
+        "possible are the true\nclick probabilities, which the generator knows."
+    )
