@@ -1,4 +1,4 @@
-"""The command `tf_ctr`, as `python -m tf_ctr.export`."""
+"""The command `tf_ctr`, as `python -m tf_ctr.export`: its name before 0.2."""
 
 import sys
 
