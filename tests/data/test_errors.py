@@ -87,7 +87,7 @@ def test_a_wrong_dtype_shows_at_once(opened, source):
         "parquet": (r"'item'(.|\n)*astype\('Int64'\)", r"'price'(.|\n)*to_numeric"),
         "csv": (
             r"int64(.|\n)*'a'(.|\n)*Int64",
-            r"double(.|\n)*'a'(.|\n)*mend the file\.$",
+            r"double(.|\n)*'a'(.|\n)*correct the file\.$",
         ),
         "tfrecord": (r"'item'(.|\n)*int64_list", r"'price'(.|\n)*float_list"),
     }[source]

@@ -82,9 +82,9 @@ def test_source_weight_is_the_gamma_of_the_loss(schema):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"ratio": 0}, "gives both domains a row of the 4"),
-        ({"ratio": -1}, "gives both domains a row"),
-        ({"ratio": 100}, "gives both domains a row"),
+        ({"ratio": 0}, "gives both domains some of the 4"),
+        ({"ratio": -1}, "gives both domains some"),
+        ({"ratio": 100}, "gives both domains some"),
         ({"batch_size": 1}, "`batch_size` to be a whole number of at least 2"),
         ({"source_weight": -0.5}, "source_weight >= 0"),
     ],

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,8 +11,9 @@ import tensorflow as tf
 
 from tf_ctr.data.batching import batches, check_arguments
 from tf_ctr.data.packing import Packing, check_types, packed_blocks, to_frame
-from tf_ctr.data.paths import resolve
+from tf_ctr.data.paths import Paths, resolve
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_column, check_rows
 
 COLUMN_TYPE = {"string": pa.string(), "int64": pa.int64(), "float32": pa.float64()}
@@ -19,8 +21,8 @@ BLOCK_BYTES = 1 << 22
 
 
 def from_csv(
-    paths,
-    schema,
+    paths: Paths,
+    schema: Schema,
     batch_size: int = 1024,
     shuffle: bool = False,
     seed: int = 0,
@@ -32,27 +34,27 @@ def from_csv(
     """Returns the rows of CSV files as batches, for files larger than memory.
 
     The files have a header; an empty cell is a missing value. Columns are read in the
-    types of the schema, so that the string `"007"` stays one. Parquet is faster, and
-    knows its number of rows.
+    types of the schema, so that `"007"` stays a string. The label may be numbers or
+    `True` and `False`. Parquet is faster, and knows its number of rows.
 
-    A cell of a multivalued field holds its ids joined by `separator`, which no id may
-    contain: before `to_csv`, `frame["tags"].map(lambda ids: "|".join(map(str, ids)))`
-    makes such cells of lists. The label may be numbers or `True` and `False`.
+    A cell of a multivalent field holds its ids joined by `separator`, which no id may
+    contain. `frame["tags"].map(lambda ids: "|".join(map(str, ids)))` turns lists into
+    such cells, before `to_csv`.
 
     Args:
         paths: A file, a folder, a pattern, or a list of these.
-        schema: A fitted `Schema`.
+        schema: A fitted schema.
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order of the files, and to
             mix the rows of `shuffle_blocks` blocks at a time.
-        seed: The seed of the orders: the same one gives the same epochs again, under
-            the same global seed of TensorFlow (`keras.utils.set_random_seed` sets it).
+        seed: The seed of the orders. With the same seed, and the same global seed of
+            TensorFlow (`keras.utils.set_random_seed` sets it), the epochs repeat.
             Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
-        labelled: Whether to add the label. `False` is for prediction.
+        labelled: Whether to add the label; pass `False` for prediction.
         shuffle_blocks: Blocks of 65,536 rows that are mixed at a time; the memory
             that shuffling takes.
-        separator: What separates the ids in a cell of a multivalued field.
+        separator: What separates the ids in a cell of a multivalent field.
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
@@ -60,8 +62,9 @@ def from_csv(
 
     Raises:
         ValueError: If there is no such file, a file lacks a column, its first cells
-            are not of the schema's types, or for a wrong argument. A wrong label or
-            a later cell shows while reading.
+            are not of the schema's types, or for a wrong argument. A wrong label, or
+            a wrong cell further down, raises `tf.errors.InvalidArgumentError` while
+            the dataset is read.
 
     Example:
 
@@ -97,7 +100,8 @@ def from_csv(
     return batches(packed, packing, batch_size, mixed, seed, drop_remainder)
 
 
-def _check_header(file, names):
+def _check_header(file: str, names: Sequence[str]) -> None:
+    # The reader of rows would name a missing column without the columns that exist.
     with _open(file) as reader:
         header = to_frame(reader.schema.empty_table())
     try:
@@ -116,7 +120,9 @@ def _open(file, convert=None):
         raise ValueError(_bad_cell(file, error)) from error
 
 
-def _read(schema, names, separator, file):
+def _read(
+    schema: Schema, names: Sequence[str], separator: str, file: str
+) -> Iterator[pa.RecordBatch]:
     try:
         with _open(file, _conversion(schema, names)) as reader:
             for batch in reader:
@@ -127,7 +133,7 @@ def _read(schema, names, separator, file):
 
 
 def _conversion(schema, names):
-    # The type of the label is left to Arrow: it may be numbers or True and False.
+    # The label has no type here: Arrow tells numbers from True and False.
     types = {
         field.name: COLUMN_TYPE["string" if field.multivalent else field.dtype]
         for field in schema.fields
@@ -156,20 +162,20 @@ def _lists(cells, field, separator):
             explain(
                 f"ids joined by {separator!r} in each cell of column {field.name!r}",
                 "a cell that starts with '[', as to_csv writes a list",
-                # `Series.str.join` would make missing values of lists of integers.
-                f"join them before: frame[{field.name!r}].map(lambda ids: "
+                # `Series.str.join` would turn lists of integers into missing values.
+                f"join them first: frame[{field.name!r}].map(lambda ids: "
                 f"{separator!r}.join(map(str, ids)), na_action='ignore')",
             )
         )
     lists = pc.split_pattern(cells, separator)
-    # An empty element is a missing one, too.
+    # An empty element is a missing one, like an empty cell.
     ids = pc.if_else(pc.equal(lists.values, ""), None, lists.values)
     ids = ids.cast(COLUMN_TYPE[field.dtype])
     return pa.ListArray.from_arrays(lists.offsets, ids, mask=pc.is_null(lists))
 
 
 def _bad_cell(file, error):
-    fix = "mend the file"
+    fix = "correct the file"
     if "int64" in str(error):
         fix += "; write integers with missing values as astype('Int64'), not as '5.0'"
     return explain(

@@ -1,15 +1,17 @@
 """Batches from a pandas frame in memory."""
 
+import pandas as pd
 import tensorflow as tf
 
 from tf_ctr.data.batching import check_arguments, seeds, shuffled, with_cardinality
 from tf_ctr.data.packing import Packing
+from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_frame, check_rows, chunks
 
 
 def from_frame(
-    frame,
-    schema,
+    frame: pd.DataFrame,
+    schema: Schema,
     batch_size: int = 1024,
     shuffle: bool = False,
     seed: int = 0,
@@ -18,18 +20,18 @@ def from_frame(
 ) -> tf.data.Dataset:
     """Returns the rows of a frame as batches, encoded once and kept in memory.
 
-    Four bytes per id or number are kept, and an order takes eight per row.
+    It takes four bytes per id or number, and eight per row for a random order.
 
     Args:
         frame: A pandas frame with the schema's fields and label.
-        schema: A fitted `Schema`.
+        schema: A fitted schema.
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order of all rows.
-        seed: The seed of the orders: the same one gives the same epochs again, under
-            the same global seed of TensorFlow (`keras.utils.set_random_seed` sets it).
+        seed: The seed of the orders. With the same seed, and the same global seed of
+            TensorFlow (`keras.utils.set_random_seed` sets it), the epochs repeat.
             Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
-        labelled: Whether to add the label. `False` is for prediction.
+        labelled: Whether to add the label; pass `False` for prediction.
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
@@ -57,7 +59,9 @@ def from_frame(
     check_rows(len(frame))
     rows = len(frame)
     packing = Packing(schema, labelled)
-    ids, numbers = _pack(frame, packing)
+    with tf.device("CPU:0"):
+        blocks = [packing.pack_frame(block) for block in chunks(frame)]
+        ids, numbers = (tf.concat(parts, 0) for parts in zip(*blocks, strict=True))
     end = rows - rows % batch_size if drop_remainder else rows
     starts = tf.data.Dataset.range(0, end, batch_size)
 
@@ -73,13 +77,3 @@ def from_frame(
     dataset = indices.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = with_cardinality(dataset, rows, batch_size, drop_remainder)
     return dataset.prefetch(tf.data.AUTOTUNE)
-
-
-def _pack(frame, packing):
-    ids, numbers = [], []
-    with tf.device("CPU:0"):
-        for rows in chunks(frame):
-            some_ids, some_numbers = packing.pack_frame(rows)
-            ids.append(some_ids)
-            numbers.append(some_numbers)
-        return tf.concat(ids, 0), tf.concat(numbers, 0)

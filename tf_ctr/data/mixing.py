@@ -6,32 +6,39 @@ from tf_ctr.data.batching import with_cardinality
 from tf_ctr.errors import check_count, explain
 
 
-def mix(source, target, ratio=1.0, batch_size=1024, source_weight=None):
+def mix(
+    source: tf.data.Dataset,
+    target: tf.data.Dataset,
+    ratio: float = 1.0,
+    batch_size: int = 1024,
+    source_weight: float | None = None,
+) -> tf.data.Dataset:
     """Returns batches with rows of both domains, for `model.fit(shuffle=False)`.
 
-    Every batch has `batch_size * ratio / (1 + ratio)` rows of the source, rounded, and
-    before them the rest of the target. An epoch is one pass over the target: its last
-    batch may have fewer target rows. The source starts over when it ends, and is cut
-    when the target ends; shuffled, it gives other rows in the next epoch. Domains of
-    20,000 and 1,000 rows both pass once with `ratio=20`.
+    In every batch, rows of the target come first, then `batch_size * ratio /
+    (1 + ratio)` rows of the source, rounded. An epoch is one pass over the target, so
+    its last batch may have fewer target rows. The source starts over when it ends, and
+    stops when the target ends; a shuffled source gives other rows in the next epoch.
+    With `ratio=20`, one epoch passes once over a source of 20,000 rows and a target of
+    1,000.
 
-    Nothing is drawn here: the order is that of the two datasets, and the same
+    Nothing is random here: rows come in the order of the two datasets, and the same
     datasets give the same batches again. The target is read once to count its rows.
 
     Args:
         source: Batches `({field: tensor}, label)` of the source domain, of any size,
-            as `tf_ctr.data.from_frame` makes them. One schema for both, with a field
-            that tells the domains.
+            as `tf_ctr.data.from_frame` makes them. Both domains share one schema, with
+            a field that tells them apart.
         target: Batches of the target domain.
         ratio: Rows of the source per row of the target.
-        batch_size: Rows of both.
-        source_weight: Weight of a source row in the loss, where a target row has 1; it
-            is `g` of the loss `L_target + g L_source`. Defaults to none: all rows
-            weigh the same, and there are no weights in the batches. What a layer adds
-            to the loss is not weighted.
+        batch_size: Rows of both domains in a batch.
+        source_weight: Weight of a source row in the loss, where a target row has 1: the
+            `g` of the loss `L_target + g L_source`. `None` leaves weights out of the
+            batches, so that all rows weigh the same. Losses that layers add are not
+            weighted.
 
     Returns:
-        A `tf.data.Dataset` of `({field: tensor}, label)`, or of
+        A dataset of `({field: tensor}, label)`, or of
         `({field: tensor}, label, weight)` with `source_weight`.
 
     Raises:
@@ -76,7 +83,7 @@ def mix(source, target, ratio=1.0, batch_size=1024, source_weight=None):
     return mixed.prefetch(tf.data.AUTOTUNE)
 
 
-def _count(target):
+def _count(target: tf.data.Dataset) -> int:
     if target.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError(
             explain("a target that ends", "an endless one", "leave its repeat() out")
@@ -88,12 +95,12 @@ def _count(target):
     return int(rows)
 
 
-def _source_rows(ratio, batch_size):
+def _source_rows(ratio: float, batch_size: int) -> int:
     rows = round(batch_size * ratio / (1 + ratio)) if ratio > 0 else 0
     if not 0 < rows < batch_size:
         raise ValueError(
             explain(
-                f"a ratio that gives both domains a row of the {batch_size} of a batch",
+                f"a ratio that gives both domains some of the {batch_size} rows",
                 f"ratio={ratio}",
                 "pass e.g. ratio=1.0, or a larger batch_size",
             )
@@ -101,7 +108,7 @@ def _source_rows(ratio, batch_size):
     return rows
 
 
-def _check_alike(source, target):
+def _check_alike(source: tf.data.Dataset, target: tf.data.Dataset) -> None:
     try:
         tf.nest.assert_same_structure(source.element_spec, target.element_spec)
     except (TypeError, ValueError) as error:

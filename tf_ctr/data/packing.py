@@ -1,4 +1,7 @@
-"""Encoded rows as two matrices: what is shuffled and gathered on the way to a batch."""
+"""Encoded rows as two matrices, which are cheap to shuffle, gather and cut."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -6,7 +9,10 @@ import pyarrow as pa
 import tensorflow as tf
 
 from tf_ctr.data.batching import in_parts
-from tf_ctr.features import columns
+from tf_ctr.features import Schema, columns
+from tf_ctr.features.field import Field, known
+
+Batch = tuple[dict[str, tf.Tensor], tf.Tensor] | dict[str, tf.Tensor]
 
 
 class Packing:
@@ -18,9 +24,12 @@ class Packing:
     Args:
         schema: The fitted schema.
         labelled: Whether batches have a label.
+
+    Raises:
+        ValueError: For a schema that is not fitted.
     """
 
-    def __init__(self, schema, labelled: bool):
+    def __init__(self, schema: Schema, labelled: bool):
         schema.check_fitted()
         self._schema = schema
         self._labelled = labelled
@@ -28,7 +37,7 @@ class Packing:
         self._numbers = [field for field in schema.fields if field.table is None]
 
     @property
-    def signature(self):
+    def signature(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
         """The specification of what `pack` returns."""
         width = sum(map(_width, self._ids))
         ids = tf.TensorSpec([None, width], tf.int32)
@@ -40,8 +49,13 @@ class Packing:
         names = [field.name for field in self._schema.fields]
         return [*names, self._schema.label] if self._labelled else names
 
-    def pack_frame(self, frame):
-        """Encodes the rows of a frame, checked; returns what `pack` does."""
+    def pack_frame(self, frame: pd.DataFrame) -> tuple[tf.Tensor, tf.Tensor]:
+        """Checks and encodes the rows of a frame; returns what `pack` does.
+
+        Raises:
+            ValueError: For a missing column, or a label other than 0 and 1.
+            TypeError: For a column whose values do not fit its field.
+        """
         raw, places = {}, {}
         for field in self._schema.fields:
             if field.dtype == "string" and not field.multivalent:
@@ -56,14 +70,20 @@ class Packing:
         with tf.device("CPU:0"):
             return self.pack(raw, label, places)
 
-    def pack(self, raw, label, places=None):
+    def pack(
+        self,
+        raw: Mapping[str, Any],
+        label: np.ndarray | tf.Tensor,
+        places: Mapping[str, np.ndarray] | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Encodes raw columns.
 
         Args:
             raw: Raw values of every field, as `Schema.encode` takes them.
             label: `[B]`.
-            places: For fields of which `raw` has the distinct values only: per row
-                its place in them. Strings are costly one by one.
+            places: Per field whose `raw` has distinct values only, the place of each
+                row's value among them, `[B]`. Looking up strings is costly, so each
+                is looked up once.
 
         Returns:
             The ids, int32 `[B, I]`, and the numbers, float32 `[B, N + 1]`; the last
@@ -77,13 +97,18 @@ class Packing:
             for field in self._ids
         ]
         numbers = [encoded[field.name] for field in self._numbers]
-        # An empty first part: there may be no field with ids.
+        # Without any field of ids, `concat` needs this part of no width.
         nothing = tf.zeros([tf.shape(label)[0], 0], tf.int32)
         ids = tf.concat([nothing, *ids], axis=1)
         return ids, tf.concat([*numbers, label[:, tf.newaxis]], axis=1)
 
-    def unpack(self, ids, numbers):
-        """Returns a batch: `({field: tensor}, label)`, or the features alone."""
+    def unpack(self, ids: tf.Tensor, numbers: tf.Tensor) -> Batch:
+        """Returns packed rows as `({field: tensor}, label)`, or only the features.
+
+        Args:
+            ids: int32 `[B, I]`, as `pack` returns them.
+            numbers: float32 `[B, N + 1]`, likewise.
+        """
         ids = tf.cast(ids, tf.int64)
         features, start = {}, 0
         for field in self._ids:
@@ -96,30 +121,16 @@ class Packing:
         return (features, numbers[:, -1]) if self._labelled else features
 
 
-def _width(field):
-    return field.max_length if field.multivalent else 1
-
-
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Returns a frame over the memory of an Arrow table."""
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
-
-
-def check_types(arrow_schema, packing, file):
-    """Raises if a file with columns of these types cannot be packed."""
-    try:
-        packing.pack_frame(to_frame(arrow_schema.empty_table()))
-    except (TypeError, ValueError) as error:
-        error.add_note(f"In {file}.")
-        raise
-
-
-def packed_blocks(readers, packing, shuffle, seed) -> tf.data.Dataset:
+def packed_blocks(
+    readers: Sequence[Callable[[], Iterable[pa.RecordBatch]]],
+    packing: Packing,
+    shuffle: bool,
+    seed: int,
+) -> tf.data.Dataset:
     """Returns a dataset of packed blocks of rows.
 
     Args:
-        readers: Functions that return a part of the data each, as an iterator of
-            Arrow record batches.
+        readers: Functions that read one part of the data each.
         packing: Encodes and packs the blocks.
         shuffle: Whether to read the parts in a new random order per epoch.
         seed: The seed of that order.
@@ -136,3 +147,26 @@ def packed_blocks(readers, packing, shuffle, seed) -> tf.data.Dataset:
         )
 
     return in_parts(len(readers), read_part, shuffle, seed)
+
+
+def check_types(arrow_schema: pa.Schema, packing: Packing, file: str) -> None:
+    """Raises, with the name of the file, if its columns cannot be packed.
+
+    Raises:
+        ValueError: For a missing column.
+        TypeError: For a column whose type does not fit its field.
+    """
+    try:
+        packing.pack_frame(to_frame(arrow_schema.empty_table()))
+    except (TypeError, ValueError) as error:
+        error.add_note(f"In {file}.")
+        raise
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Returns a frame over the memory of an Arrow table."""
+    return table.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _width(field: Field) -> int:
+    return known(field.max_length) if field.multivalent else 1

@@ -14,13 +14,14 @@ from tf_ctr.data.batching import (
     with_cardinality,
 )
 from tf_ctr.data.packing import Packing, check_types, packed_blocks
-from tf_ctr.data.paths import resolve
+from tf_ctr.data.paths import Paths, resolve
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 
 
 def from_parquet(
-    paths,
-    schema,
+    paths: Paths,
+    schema: Schema,
     batch_size: int = 1024,
     shuffle: bool = False,
     seed: int = 0,
@@ -30,20 +31,21 @@ def from_parquet(
 ) -> tf.data.Dataset:
     """Returns the rows of Parquet files as batches, for files larger than memory.
 
-    Read by row group, and of each only the columns of the schema. Shuffling takes the
-    row groups in a new random order and mixes the rows of `shuffle_blocks` blocks at
-    a time; it is as good as the whole only where a row group is small against that.
+    Reads one row group after the other, and only the columns of the schema. Shuffling
+    takes the row groups in a new random order and mixes the rows of `shuffle_blocks`
+    blocks at a time. This is close to a random order of all rows if those blocks hold
+    many row groups.
 
     Args:
         paths: A file, a folder, a pattern, or a list of these.
-        schema: A fitted `Schema`.
+        schema: A fitted schema.
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order.
-        seed: The seed of the orders: the same one gives the same epochs again, under
-            the same global seed of TensorFlow (`keras.utils.set_random_seed` sets it).
+        seed: The seed of the orders. With the same seed, and the same global seed of
+            TensorFlow (`keras.utils.set_random_seed` sets it), the epochs repeat.
             Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
-        labelled: Whether to add the label. `False` is for prediction.
+        labelled: Whether to add the label; pass `False` for prediction.
         shuffle_blocks: Blocks of 65,536 rows that are mixed at a time; the memory
             that shuffling takes.
 
@@ -53,7 +55,8 @@ def from_parquet(
 
     Raises:
         ValueError: If there is no such file, a file is damaged or lacks a column, or
-            for a wrong argument. A wrong label shows while reading.
+            for a wrong argument. A wrong label raises
+            `tf.errors.InvalidArgumentError` while the dataset is read.
         TypeError: For a column whose type does not fit its field.
 
     Example:
@@ -72,7 +75,7 @@ def from_parquet(
     check_arguments(batch_size, seed, shuffle_blocks)
     parts = [_fragment(file) for file in resolve(paths, ".parquet")]
     packing = Packing(schema, labelled)
-    # Many files, few types: each is checked once.
+    # Many files have few types, of which each is checked once.
     types = {part.physical_schema.remove_metadata(): part.path for part in parts}
     for arrow_schema, file in types.items():
         check_types(arrow_schema, packing, file)

@@ -1,15 +1,18 @@
 """Which files a user means."""
 
-import collections.abc
 import glob
-import itertools
 import os
 import pathlib
+from collections.abc import Iterable
 
 from tf_ctr.errors import explain
 
+Path = str | os.PathLike
+# A file, a folder, a pattern, or a list of these.
+Paths = Path | Iterable[Path]
 
-def resolve(paths, suffix: str) -> list[str]:
+
+def resolve(paths: Paths, suffix: str) -> list[str]:
     """Returns the files named by a path, a folder, a pattern, or a list of these.
 
     Args:
@@ -24,7 +27,7 @@ def resolve(paths, suffix: str) -> list[str]:
     """
     if isinstance(paths, str | os.PathLike):
         return _files(pathlib.Path(paths), suffix)
-    if not isinstance(paths, collections.abc.Iterable):
+    if not isinstance(paths, Iterable):
         raise TypeError(explain("a path or a list of paths", repr(paths), "pass one"))
     files = [file for path in paths for file in resolve(path, suffix)]
     if not files:
@@ -34,15 +37,14 @@ def resolve(paths, suffix: str) -> list[str]:
     return files
 
 
-def _files(path, suffix):
+def _files(path: pathlib.Path, suffix: str) -> list[str]:
     if path.is_dir():
         matches = sorted(path.glob(f"*{suffix}"))
+    elif path.is_file():
+        # Before any pattern: a file may be called `day[1].csv`.
+        matches = [path]
     else:
-        matches = (
-            [path]
-            if path.is_file()
-            else sorted(map(pathlib.Path, glob.glob(str(path))))
-        )
+        matches = sorted(map(pathlib.Path, glob.glob(str(path))))
     if not matches:
         raise ValueError(
             explain(
@@ -52,4 +54,4 @@ def _files(path, suffix):
             )
         )
     parts = [_files(each, suffix) if each.is_dir() else [str(each)] for each in matches]
-    return list(itertools.chain.from_iterable(parts))
+    return [file for part in parts for file in part]

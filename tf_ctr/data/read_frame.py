@@ -1,29 +1,33 @@
 """Rows of a file as a frame."""
 
 import json
+import os
 import pathlib
+from collections.abc import Sequence
 
 import pandas as pd
 
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
+from tf_ctr.features.field import Field, known
 
-# What a field of numbers may hold; text may be called so.
+# Cells of a CSV file that mean a missing number. A string may be any of these but "".
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 CSV_DTYPES = {"string": str, "int64": "Int64", "float32": "float64"}
 
 
-def read_frame(path, schema=None) -> pd.DataFrame:
+def read_frame(path: str | os.PathLike, schema: Schema | None = None) -> pd.DataFrame:
     """Returns the rows of a `.parquet`, `.csv` or `.jsonl` file.
 
     A field of lists needs `.parquet` or `.jsonl`. Values are as they are in the file:
-    no text becomes a number or a date, and integers keep all digits beside missing
-    ones.
+    no text becomes a number or a date, and integers keep all their digits in a column
+    with missing values.
 
     Args:
         path: The file.
-        schema: The fitted `tf_ctr.Schema` whose fields are read. A `.csv` does not
-            say what its columns hold: without a schema `007` is the number 7, and
-            `NA` is missing.
+        schema: The fitted schema whose fields are read. A `.csv` does not say what
+            its columns hold: without a schema `007` is the number 7, and `NA` is
+            missing.
 
     Raises:
         ValueError: If there is no such file, it has another ending, or it cannot be
@@ -50,12 +54,12 @@ def read_frame(path, schema=None) -> pd.DataFrame:
         ) from error
 
 
-def _parquet(path, _):
+def _parquet(path: pathlib.Path, _: Sequence[Field]) -> pd.DataFrame:
     return pd.read_parquet(path, dtype_backend="numpy_nullable")
 
 
-def _csv(path, fields):
-    dtypes = {each.name: CSV_DTYPES[each.dtype] for each in fields}
+def _csv(path: pathlib.Path, fields: Sequence[Field]) -> pd.DataFrame:
+    dtypes = {field.name: CSV_DTYPES[known(field.dtype)] for field in fields}
     missing = {
         name: [""] if dtypes.get(name) is str else MISSING
         for name in pd.read_csv(path, nrows=0).columns
@@ -63,12 +67,12 @@ def _csv(path, fields):
     return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=missing)
 
 
-def _jsonl(path, _):
+def _jsonl(path: pathlib.Path, _: Sequence[Field]) -> pd.DataFrame:
     with path.open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines if line.strip()]
     if not all(isinstance(row, dict) for row in rows):
-        raise ValueError("a line that is no JSON object")
-    # As objects: among missing values pandas makes floats of integers.
+        raise ValueError("a line that is not a JSON object")
+    # As objects: pandas would turn integers beside missing values into floats.
     return pd.DataFrame(rows, dtype=object)
 
 

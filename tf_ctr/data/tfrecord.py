@@ -1,27 +1,33 @@
 """Batches from TFRecord files of `tf.train.Example`."""
 
+import os
+from collections.abc import Collection, Mapping
+
+import pandas as pd
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tf_ctr.data.batching import batches, check_arguments, in_parts
 from tf_ctr.data.examples import FEATURE_KIND, parsing_specs, to_examples
 from tf_ctr.data.packing import Packing
-from tf_ctr.data.paths import resolve
+from tf_ctr.data.paths import Paths, resolve
 from tf_ctr.errors import explain, unknown_name
+from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_frame, check_rows, chunks
+from tf_ctr.features.field import known
 from tf_ctr.files import replacing
 
 BLOCK_RECORDS = 1 << 13
 
-# A feature that none of the first records has is a wrong name, not a missing value.
+# A feature that so many first records all lack is a wrong name, not a missing value.
 CHECKED_RECORDS = 100
 
 LABEL_DTYPE = {"int64_list": tf.int64, "float_list": tf.float32}
 
 
 def from_tfrecord(
-    paths,
-    schema,
+    paths: Paths,
+    schema: Schema,
     batch_size: int = 1024,
     shuffle: bool = False,
     seed: int = 0,
@@ -32,21 +38,21 @@ def from_tfrecord(
     """Returns the records of TFRecord files as batches, for files larger than memory.
 
     Each record is a `tf.train.Example` with one feature per field, as `to_tfrecord`
-    writes them; a feature that a record lacks is a missing value. Where a record has
-    the feature of a field with one id or number, or the label, it must hold just one
-    value: TensorFlow stops at an empty list, or two, with a parse error of its own.
+    writes them; a feature that a record lacks is a missing value. The label, and a
+    feature of a field that is not multivalent, must hold exactly one value: TensorFlow
+    stops at an empty list, or at two values, with a parse error of its own.
 
     Args:
         paths: A file, a folder, a pattern, or a list of these.
-        schema: A fitted `Schema`.
+        schema: A fitted schema.
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order of the files, and to
             mix the rows of `shuffle_blocks` blocks at a time.
-        seed: The seed of the orders: the same one gives the same epochs again, under
-            the same global seed of TensorFlow (`keras.utils.set_random_seed` sets it).
+        seed: The seed of the orders. With the same seed, and the same global seed of
+            TensorFlow (`keras.utils.set_random_seed` sets it), the epochs repeat.
             Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
-        labelled: Whether to add the label. `False` is for prediction.
+        labelled: Whether to add the label; pass `False` for prediction.
         shuffle_blocks: Blocks of 65,536 rows that are mixed at a time; the memory
             that shuffling takes.
 
@@ -56,7 +62,8 @@ def from_tfrecord(
 
     Raises:
         ValueError: If there is no such file or no record, the first records of a file
-            lack a feature, or for a wrong argument. A wrong label shows while reading.
+            lack a feature, or for a wrong argument. A wrong label raises
+            `tf.errors.InvalidArgumentError` while the dataset is read.
         TypeError: For a feature of the wrong type.
 
     Example:
@@ -74,17 +81,19 @@ def from_tfrecord(
     """
     check_arguments(batch_size, seed, shuffle_blocks)
     files = resolve(paths, ".tfrecord")
-    # A job that writes one file per partition leaves some without records.
-    kinds = {file: _feature_kinds(file) for file in files}
-    files = [file for file in files if kinds[file] is not None]
-    check_rows(len(files))
-    label_dtypes = {_check_kinds(f, kinds[f], schema, labelled) for f in files}
+    # A job that writes a file per partition leaves some without records.
+    kinds_of = {file: _feature_kinds(file) for file in files}
+    found = {file: kinds for file, kinds in kinds_of.items() if kinds is not None}
+    check_rows(len(found))
+    label_dtypes = {
+        _check_kinds(f, kinds, schema, labelled) for f, kinds in found.items()
+    }
     if len(label_dtypes) > 1:
         raise TypeError(
             explain(
                 f"label {schema.label!r} of one type in all files",
                 "integers in some and floats in others",
-                "read the files apart and join the datasets with concatenate",
+                "read the files as two datasets and join them by concatenate",
             )
         )
     packing = Packing(schema, labelled)
@@ -94,76 +103,24 @@ def from_tfrecord(
 
     def parse(records):
         raw = tf.io.parse_example(records, spec)
-        label = raw.pop(schema.label) if labelled else tf.zeros(tf.shape(records))
-        return packing.pack(raw, _checked_label(label, schema.label))
+        if not labelled:
+            return packing.pack(raw, tf.zeros(tf.shape(records)))
+        return packing.pack(raw, _checked_label(raw.pop(schema.label), schema.label))
 
-    records = _records(files, shuffle, seed)
+    names = tf.constant(list(found))
+
+    def read(part):
+        return tf.data.TFRecordDataset(names[part]).batch(BLOCK_RECORDS)
+
+    records = in_parts(len(found), read, shuffle, seed)
     packed = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
     mixed = shuffle_blocks if shuffle else 0
     return batches(packed, packing, batch_size, mixed, seed, drop_remainder)
 
 
-def _records(files, shuffle, seed):
-    names = tf.constant(files)
-
-    def read(part):
-        return tf.data.TFRecordDataset(names[part]).batch(BLOCK_RECORDS)
-
-    return in_parts(len(files), read, shuffle, seed)
-
-
-def _checked_label(label, name):
-    label = tf.cast(label, tf.float32)
-    right = (label == 0) | (label == 1)
-    message = explain(f"label {name!r} to be 0 or 1", "those below", "mend the files")
-    wrong = tf.boolean_mask(label, ~right)
-    tf.debugging.Assert(tf.reduce_all(right), [message, wrong])
-    return label
-
-
-def _check_kinds(file, kinds, schema, labelled):
-    """Raises if the first records do not fit; returns the dtype of the label."""
-    for field in schema.fields:
-        _check_kind(file, kinds, field.name, [FEATURE_KIND[field.dtype]])
-    if labelled:
-        _check_kind(file, kinds, schema.label, LABEL_DTYPE)
-    return LABEL_DTYPE.get(kinds.get(schema.label))
-
-
-def _check_kind(file, kinds, name, expected):
-    if not kinds.get(name):
-        raise ValueError(unknown_name(f"feature in {file}", name, kinds))
-    if kinds[name] not in expected:
-        raise TypeError(
-            explain(
-                f"feature {name!r} in {file} as {' or '.join(expected)}",
-                kinds[name],
-                "write the file with tf_ctr.data.to_tfrecord",
-            )
-        )
-
-
-def _feature_kinds(file):
-    """The kind of each feature in the first records; `None` if there is no record."""
-    try:
-        records = list(tf.data.TFRecordDataset(file).take(CHECKED_RECORDS))
-        examples = [tf.train.Example.FromString(each.numpy()) for each in records]
-    except (DecodeError, tf.errors.DataLossError) as error:
-        raise ValueError(
-            explain(
-                f"{file} to be an uncompressed TFRecord file of tf.train.Example",
-                str(error).rstrip("."),
-                "write it with tf_ctr.data.to_tfrecord",
-            )
-        ) from error
-    kinds = {}
-    for example in examples:
-        for name, value in example.features.feature.items():
-            kinds[name] = kinds.get(name) or value.WhichOneof("kind")
-    return kinds if examples else None
-
-
-def to_tfrecord(frame, schema, path, labelled: bool = True):
+def to_tfrecord(
+    frame: pd.DataFrame, schema: Schema, path: str | os.PathLike, labelled: bool = True
+) -> None:
     """Writes the raw values of a frame as `tf.train.Example` records.
 
     A missing value is written as the padding value of its field, an empty list as a
@@ -171,7 +128,7 @@ def to_tfrecord(frame, schema, path, labelled: bool = True):
 
     Args:
         frame: A pandas frame with the schema's fields and label.
-        schema: A fitted `Schema`, for the dtypes.
+        schema: A fitted schema.
         path: The file to write, which `from_tfrecord` reads.
         labelled: Whether to write the label too.
 
@@ -199,3 +156,60 @@ def to_tfrecord(frame, schema, path, labelled: bool = True):
                 columns[schema.label] = schema.labels(rows)
             for example in to_examples(columns, schema.fields):
                 writer.write(example.SerializeToString())
+
+
+def _checked_label(label: tf.Tensor, name: str) -> tf.Tensor:
+    label = tf.cast(label, tf.float32)
+    right = (label == 0) | (label == 1)
+    message = explain(
+        f"label {name!r} to be 0 or 1", "those below", "correct the files"
+    )
+    wrong = tf.boolean_mask(label, ~right)
+    tf.debugging.Assert(tf.reduce_all(right), [message, wrong])
+    return label
+
+
+def _check_kinds(
+    file: str, kinds: Mapping[str, str | None], schema: Schema, labelled: bool
+) -> tf.DType | None:
+    """Returns the dtype of the label; raises if the first records do not fit."""
+    for field in schema.fields:
+        _check_kind(file, kinds, field.name, [FEATURE_KIND[known(field.dtype)]])
+    if labelled:
+        _check_kind(file, kinds, schema.label, LABEL_DTYPE)
+    return LABEL_DTYPE.get(kinds.get(schema.label) or "")
+
+
+def _check_kind(
+    file: str, kinds: Mapping[str, str | None], name: str, expected: Collection[str]
+) -> None:
+    if not kinds.get(name):
+        raise ValueError(unknown_name(f"feature in {file}", name, kinds))
+    if kinds[name] not in expected:
+        raise TypeError(
+            explain(
+                f"feature {name!r} in {file} as {' or '.join(expected)}",
+                kinds[name],
+                "write the file with tf_ctr.data.to_tfrecord",
+            )
+        )
+
+
+def _feature_kinds(file: str) -> dict[str, str | None] | None:
+    """Returns `{feature: kind}` of the first records; `None` if there is no record."""
+    try:
+        records = list(tf.data.TFRecordDataset(file).take(CHECKED_RECORDS))
+        examples = [tf.train.Example.FromString(each.numpy()) for each in records]
+    except (DecodeError, tf.errors.DataLossError) as error:
+        raise ValueError(
+            explain(
+                f"{file} to be an uncompressed TFRecord file of tf.train.Example",
+                str(error).rstrip("."),
+                "write it with tf_ctr.data.to_tfrecord",
+            )
+        ) from error
+    kinds: dict[str, str | None] = {}
+    for example in examples:
+        for name, value in example.features.feature.items():
+            kinds[name] = kinds.get(name) or value.WhichOneof("kind")
+    return kinds if examples else None

@@ -52,9 +52,11 @@ class Schema(FieldSet):
     def __repr__(self) -> str:
         return f"Schema({self.fields!r}, label={self.label!r}, group={self.group!r})"
 
-    def _complete(self, fields, coverage):
+    def _complete(
+        self, fields: Iterable[Field], coverage: dict[str, float | None]
+    ) -> None:
         self._set_fields(fields)
-        self.coverage: dict[str, float | None] = coverage
+        self.coverage = coverage
 
     def fit(self, data: pd.DataFrame | Iterable[pd.DataFrame]) -> "Schema":
         """Learns what the fields leave open, in one pass.
