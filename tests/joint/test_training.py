@@ -1,10 +1,9 @@
-"""Mixed batches of two domains, and metrics by domain."""
+"""Training on mixed batches, and metrics by domain."""
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
 import tf_ctr
 from tests.support.joint_models import build, two_domain_frame, two_domain_schema
@@ -15,55 +14,6 @@ from tf_ctr.data import from_frame
 @pytest.fixture(scope="module")
 def schema():
     return two_domain_schema()
-
-
-def domain(ids, batch_size=2, **extra):
-    ids = np.array(ids)
-    features = {"item": ids, **extra}
-    return tf.data.Dataset.from_tensor_slices((features, ids % 2.0)).batch(batch_size)
-
-
-def items(dataset):
-    return [batch[0]["item"].numpy().tolist() for batch in dataset]
-
-
-def test_a_batch_has_both_domains_in_their_ratio():
-    mixed = joint.mix(domain(range(12)), domain(range(100, 104)), ratio=3, batch_size=4)
-    assert items(mixed) == [
-        [100, 0, 1, 2],
-        [101, 3, 4, 5],
-        [102, 6, 7, 8],
-        [103, 9, 10, 11],
-    ]
-    features, labels = next(iter(mixed))
-    np.testing.assert_array_equal(labels, features["item"] % 2)
-
-
-def test_an_epoch_is_the_target_once_and_the_source_starts_over():
-    target = domain(range(100, 105))
-    assert items(joint.mix(domain(range(3)), target, batch_size=4)) == [
-        [100, 101, 0, 1],
-        [102, 103, 2, 0],
-        [104, 1, 2],
-    ]
-
-
-def test_the_same_call_gives_the_same_batches_and_each_epoch_new_ones(schema):
-    frame = two_domain_frame()
-
-    def epochs():
-        keras.utils.set_random_seed(3)
-        parts = [
-            from_frame(frame[frame.tab == tab], schema, shuffle=True, seed=1)
-            for tab in (1, 4)
-        ]
-        mixed = joint.mix(*parts, batch_size=10)
-        return [items(mixed) for _ in range(2)]
-
-    first, second = epochs()
-    assert first != second
-    assert sorted(np.ravel(first)) == sorted(np.ravel(second))
-    assert epochs() == [first, second]
 
 
 def test_source_weight_is_the_gamma_of_the_loss(schema):
@@ -77,36 +27,6 @@ def test_source_weight_is_the_gamma_of_the_loss(schema):
     mixed = joint.mix(*parts, batch_size=40, source_weight=0.25)
     (history,) = model.fit(mixed, shuffle=False, verbose=0).history.values()
     assert history[0] == pytest.approx((0.25 * losses[0] + losses[1]) / 2, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"ratio": 0}, "gives both domains some of the 4"),
-        ({"ratio": -1}, "gives both domains some"),
-        ({"ratio": 100}, "gives both domains some"),
-        ({"batch_size": 1}, "`batch_size` to be a whole number of at least 2"),
-        ({"source_weight": -0.5}, "source_weight >= 0"),
-    ],
-)
-def test_bad_arguments_guide(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        joint.mix(domain([1]), domain([2]), **{"batch_size": 4, **arguments})
-
-
-def test_datasets_of_two_schemas_are_refused():
-    with pytest.raises(ValueError, match="two datasets of one schema"):
-        joint.mix(domain([1]), domain([2], price=np.array([2.0])))
-    with pytest.raises(ValueError, match="two datasets of one schema"):
-        joint.mix(domain([1]), domain([2]).map(lambda features, label: features))
-
-
-def test_a_target_without_end_is_refused():
-    with pytest.raises(ValueError, match="a target that ends"):
-        joint.mix(domain([1]), domain([2]).repeat())
-
-
-# Metrics by domain
 
 
 def test_metrics_by_domain_are_those_of_its_rows(schema):
