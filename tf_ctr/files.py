@@ -84,8 +84,7 @@ def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        for file in [*partial.rglob("*"), partial]:
-            _flush(file)
+        _flush_tree(partial)
         replaced = replaced_folder(path)
         if path.exists():
             shutil.rmtree(replaced, ignore_errors=True)
@@ -102,6 +101,21 @@ def replaced_folder(path: str | os.PathLike) -> pathlib.Path:
     """Returns where `whole_folder` puts the folder that it replaces."""
     path = pathlib.Path(path)
     return path.with_name(f".{path.name}.replaced")
+
+
+def move_folder(folder: pathlib.Path, path: pathlib.Path) -> None:
+    """Renames a complete folder, so that it is whole even after a power cut.
+
+    Args:
+        folder: The folder, whose content reaches the disk before the new name does.
+        path: The new name, on the same file system.
+
+    Raises:
+        OSError: If `path` is a folder that has files in it.
+    """
+    _flush_tree(folder)
+    os.rename(folder, path)
+    _flush(path.parent)
 
 
 def checksum(path: str | os.PathLike) -> str:
@@ -126,6 +140,11 @@ def damaged_file(folder: pathlib.Path, known: Mapping[str, str]) -> str | None:
         if not (folder / name).exists() or checksum(folder / name) != expected:
             return name
     return None
+
+
+def _flush_tree(folder: pathlib.Path) -> None:
+    for file in [*folder.rglob("*"), folder]:
+        _flush(file)
 
 
 def _flush(path: pathlib.Path) -> None:

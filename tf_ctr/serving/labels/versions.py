@@ -13,6 +13,7 @@ import tempfile
 import time
 
 from tf_ctr.errors import explain
+from tf_ctr.files import move_folder
 
 FILE = ".lock"
 
@@ -76,7 +77,7 @@ def publish(staged, directory):
     while True:
         version = directory / str(next_version(directory))
         try:
-            os.rename(staged, version)
+            move_folder(staged, version)
         except OSError as error:
             # Another export took this number between the look and the rename.
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
