@@ -194,7 +194,7 @@ def _flat(model):
         ("minet", {"source_history": "item"}, "source_clicks, target_clicks"),
         ("ddtcdr", {"alpha": 2.0}, "alpha from 0 to 1"),
         ("dasl", {"user": "item"}, "use one of: tab, user"),
-        ("dasl", {"alignment": -1}, "weight >= 0"),
+        ("dasl", {"alignment": -1}, "weight of at least 0"),
     ],
 )
 def test_bad_arguments_guide(schema, name, arguments, message):

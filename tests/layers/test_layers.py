@@ -290,16 +290,16 @@ def test_half_precision_rounds_the_output_and_no_more(case):
 @pytest.mark.parametrize(
     ("layer", "arguments", "message"),
     [
-        (CrossLayer(), (FLOATS, FLOATS[:, :2]), "one shape .B, N."),
+        (CrossLayer(), (FLOATS, FLOATS[:, :2]), "the same shape .B, N."),
         (CrossLayer(), (VALUES, VALUES), "concatenate the field embeddings"),
         (MaskedPooling(), (VALUES, IDS[:, :1]), "ids that the embeddings"),
         (Route(2), (FLOATS, FLOATS, GATES), "a decision in .0, 2."),
-        (Route(0), (FLOATS, FLOATS[:, :2], GATES), "two branches of one shape"),
+        (Route(0), (FLOATS, FLOATS[:, :2], GATES), "two branches of the same shape"),
         (GumbelRouter(2), (VALUES,), "flatten or pool"),
         (
             DualAttention(),
             (VALUES, VALUES[:, :, :2], FLOATS, IDS, IDS),
-            "states of one width in both histories",
+            "states of the same width in both histories",
         ),
         (
             DualAttention(),
@@ -318,7 +318,7 @@ def test_bad_shapes_guide(layer, arguments, message):
     ("build", "message"),
     [
         (lambda: Embedding(0, 4), "`input_dim` to be a whole"),
-        (lambda: Embedding(4, 4, l2=-1), "l2 >= 0"),
+        (lambda: Embedding(4, 4, l2=-1), "l2 of at least 0"),
         (lambda: MaskedPooling("max"), "`mode` to be one of 'mean', 'sum'"),
         (lambda: GumbelRouter(0), "`num_decisions` to be a whole"),
         (lambda: GumbelRouter(1, temperature=0), "positive temperature"),

@@ -148,7 +148,7 @@ def test_options_reach_every_router_and_survive_saving(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"initial_frozen_probability": 1.0}, "both left out"),
+        ({"initial_frozen_probability": 1.0}, "above 0 and below 1"),
         ({"budget": 1.5}, "a budget in .0, 1."),
         ({"budget": 0.5, "budget_weight": 0.0}, "positive budget_weight"),
     ],

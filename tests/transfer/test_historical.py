@@ -13,7 +13,7 @@ from tf_ctr.continual import Training
 from tf_ctr.continual.periods import Period
 from tf_ctr.export import export
 from tf_ctr.inference import merge_historical
-from tf_ctr.layers.snapshots.snapshot_aggregation import AGGREGATIONS
+from tf_ctr.layers.snapshots.snapshot_aggregation import MODES
 from tf_ctr.optimizers import SparseAdam
 from tf_ctr.surgery import grow
 from tf_ctr.training import measure_batch_norm
@@ -72,7 +72,7 @@ def test_every_backbone_takes_them_and_merged_it_scores_the_same(name):
         assert abs(scores(model) - before).max() > 1e-6
 
 
-@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize("aggregation", MODES)
 @pytest.mark.parametrize("width", [2, 3])
 def test_every_aggregation_merges_at_any_width(aggregation, width):
     model = small("deepfm", width, aggregation=aggregation, time_embedding=True)

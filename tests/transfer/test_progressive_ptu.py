@@ -243,12 +243,12 @@ def test_sites_are_all_crosses_and_depths_or_the_named(method, added):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: LateralAdapter(0), "units and rank of at least 1"),
-        (lambda: LateralAdapter(3, start="random"), "use one of: exact, small"),
-        (lambda: TransferUnit(start="small"), "use one of: exact, random"),
+        (lambda: LateralAdapter(0), "`units` to be a whole number"),
+        (lambda: LateralAdapter(3, start="random"), "one of 'exact', 'small'"),
+        (lambda: TransferUnit(start="small"), "one of 'exact', 'random'"),
         (
             lambda: TransferUnit()(np.ones((2, 3)), np.ones((2, 4))),
-            "two activations of one shape",
+            "two activations of the same shape",
         ),
     ],
     ids=["units", "lateral start", "unit start", "shapes"],

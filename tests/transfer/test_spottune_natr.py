@@ -87,7 +87,7 @@ def test_gate_agrees_with_its_equation():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: HistoryAttention(0), "units of at least 1"),
+        (lambda: HistoryAttention(0), "`units` to be a whole number"),
         (
             lambda: HistoryAttention()(
                 np.ones((2, 3, 4)), np.ones((2, 3, 4)), np.ones((2, 3))
@@ -102,7 +102,7 @@ def test_gate_agrees_with_its_equation():
         ),
         (
             lambda: DomainGate()(np.ones((2, 3)), np.ones((2, 4))),
-            "two vectors of one shape",
+            "two vectors of the same shape",
         ),
     ],
     ids=["units", "query", "ids", "widths"],

@@ -137,11 +137,11 @@ def test_bias_starts_at_zero_and_is_added():
 @pytest.mark.parametrize(
     ("layer", "arguments", "message"),
     [
-        (CrossLayerV2(), (FLOATS, FLOATS[:, :2]), "one shape .B, N."),
+        (CrossLayerV2(), (FLOATS, FLOATS[:, :2]), "same shape .B, N."),
         (BilinearFusion(2), (FLOATS, FLOATS[:, :2]), "heads dividing M and N"),
         (BilinearFusion(), (FLOATS, FIELDS), "x .B, M. and y .B, N."),
         (BilinearInteraction(), (FIELDS[:, :1],), "at least 2 fields"),
-        (CompressedInteraction(2), (FIELDS, FIELDS[..., :2]), "one embedding dim"),
+        (CompressedInteraction(2), (FIELDS, FIELDS[..., :2]), "same embedding dim"),
         (CompressedInteraction(2), (FLOATS, FIELDS), "stack the embeddings"),
         (FieldAttention(), (FLOATS,), "stack the embeddings"),
     ],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tf_ctr.layers import SnapshotAggregation, SnapshotTable
-from tf_ctr.layers.snapshots.snapshot_aggregation import AGGREGATIONS
+from tf_ctr.layers.snapshots.snapshot_aggregation import MODES
 
 RNG = np.random.default_rng(0)
 KNOWN = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0]], "float32")
@@ -35,7 +35,7 @@ def by_hand(mode, layer, row):
     return np.mean([softmax(each) @ (h @ value) for each in scores], axis=0)
 
 
-@pytest.mark.parametrize("mode", AGGREGATIONS)
+@pytest.mark.parametrize("mode", MODES)
 def test_aggregation_agrees_with_numpy_on_what_is_known(mode):
     keras.utils.set_random_seed(0)
     layer = SnapshotAggregation(mode)
@@ -44,7 +44,7 @@ def test_aggregation_agrees_with_numpy_on_what_is_known(mode):
         np.testing.assert_allclose(found[row], by_hand(mode, layer, row), atol=1e-6)
 
 
-@pytest.mark.parametrize("mode", AGGREGATIONS)
+@pytest.mark.parametrize("mode", MODES)
 def test_an_id_that_no_snapshot_has_is_zero_with_times_too(mode):
     layer = SnapshotAggregation(mode, time_embedding=True)
     layer(SNAPSHOTS)
@@ -53,7 +53,7 @@ def test_an_id_that_no_snapshot_has_is_zero_with_times_too(mode):
     assert np.any(layer(SNAPSHOTS)[2])
 
 
-@pytest.mark.parametrize("mode", AGGREGATIONS)
+@pytest.mark.parametrize("mode", MODES)
 def test_half_precision_rounds_and_loses_nothing(mode):
     layer = SnapshotAggregation(mode)
     exact = np.array(layer(SNAPSHOTS))
@@ -63,7 +63,7 @@ def test_half_precision_rounds_and_loses_nothing(mode):
     np.testing.assert_allclose(half(SNAPSHOTS), exact, rtol=1e-2, atol=1e-2)
 
 
-@pytest.mark.parametrize("mode", AGGREGATIONS)
+@pytest.mark.parametrize("mode", MODES)
 def test_a_single_snapshot_is_joined_without_a_warning(mode):
     one = SNAPSHOTS[:, :1]
     layer = SnapshotAggregation(mode)

@@ -1,15 +1,15 @@
-"""How much of a vector comes from the source domain."""
+"""The domain-level attention of NATR: a gate between two domains' vectors."""
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class DomainGate(Layer):
-    """Weighted mean of what the target and the source domain know.
+    """Returns the weighted mean of a target and a source domain's vector.
 
     `g_0 own + g_1 transferred`, `g = softmax([own . w, transferred . w])`.
 
@@ -22,13 +22,13 @@ class DomainGate(Layer):
 
     Call arguments:
         own: Vectors of the target domain, `[B, D]`.
-        transferred: Vectors of the source domain, same shape.
+        transferred: Vectors of the source domain, of the same shape.
 
     Output shape:
         `[B, D]`.
 
     Raises:
-        ValueError: If the two are not of one shape `[B, D]`.
+        ValueError: If the two do not have the same shape `[B, D]`.
 
     Example:
 
@@ -38,24 +38,24 @@ class DomainGate(Layer):
     array([[1., 2.]], dtype=float32)
     """
 
-    def build(self, own_shape, transferred_shape):
+    def build(self, own_shape: Shape, transferred_shape: Shape) -> None:
         """Creates `w [D, 1]`."""
         if len(own_shape) != 2 or tuple(own_shape) != tuple(transferred_shape):
             raise ValueError(
                 explain(
-                    "two vectors of one shape [B, D]",
+                    "two vectors of the same shape [B, D]",
                     f"own {tuple(own_shape)}, transferred {tuple(transferred_shape)}",
-                    "give both domains one embedding dim, and pool to one vector",
+                    "give both domains the same embedding dim, and pool to one vector",
                 )
             )
         self.kernel = self.add_weight(name="kernel", shape=(own_shape[-1], 1))
 
-    def call(self, own, transferred):
-        """Weighs the two against each other."""
+    def call(self, own: Tensor, transferred: Tensor) -> Tensor:
+        """Weights the two by their scores."""
         difference = ops.matmul(own - transferred, self.kernel)
-        share = ops.sigmoid(difference)  # A softmax over two.
+        share = ops.sigmoid(difference)  # The softmax over two scores.
         return share * own + (1 - share) * transferred
 
-    def compute_output_shape(self, own_shape, transferred_shape):
+    def compute_output_shape(self, own_shape: Shape, transferred_shape: Shape) -> Shape:
         """Returns the shape of the vectors."""
         return own_shape

@@ -1,29 +1,31 @@
-"""The gated map from a source activation to a target layer."""
+"""The gated adapter of CTNet, from a source activation to a target layer."""
+
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_choice, check_positive
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 
-STARTS = ("exact", "small")
+Start = Literal["exact", "small"]
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class GLUAdapter(Layer):
-    """A gated linear unit without bias, `(a U1) * sigmoid(a U2)`.
+    """Applies a gated linear unit without biases, `(a U1) * sigmoid(a U2)`.
 
-    Source: CTNet (arXiv 2208.05728), Eq. 5. The paper initialises with "very small
-    values" and gives no scale; 1e-3 is ours, and so is the exact start.
+    Source: CTNet (arXiv 2208.05728), Eq. 5. The paper starts from "very small values"
+    and states no scale; 1e-3 and the exact start are ours.
 
     Args:
         units: Output width N.
-        gated: Whether there is the gate; without it the adapter is linear, `a U1`,
-            as in the paper's ablation "w/o GLU".
-        start: `"exact"`: `U1 = 0`, so that the output is exactly 0 until it is
-            trained; `"small"`: `U1` is drawn from N(0, 1e-3^2), as `U2` always is.
-        rank: Rank K of `U1` and `U2`, each then a product `[M, K] [K, N]` of which
-            the second factor starts as above. Defaults to full rank.
+        gated: Whether there is a gate. Without it the adapter is linear, `a U1`, as in
+            the paper's ablation "w/o GLU".
+        start: `"exact"` starts with `U1 = 0`, so the output is exactly 0 until it is
+            trained; `"small"` draws `U1` from N(0, 1e-3^2), as `U2` always is.
+        rank: Rank K of `U1` and `U2`, which are then products `[M, K] [K, N]`; the
+            second factor starts as above. Defaults to full rank.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -43,7 +45,14 @@ class GLUAdapter(Layer):
     array([[0., 0.]], dtype=float32)
     """
 
-    def __init__(self, units, gated=True, start="exact", rank=None, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        gated: bool = True,
+        start: Start = "exact",
+        rank: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_adapter(units, start, rank)
         self.units = units
@@ -52,7 +61,7 @@ class GLUAdapter(Layer):
         self.rank = rank
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the factors of `U1` and of `U2`."""
         width = input_shape[-1]
         self._value = self._add_map("value", width, start_initializer(self.start))
@@ -71,27 +80,27 @@ class GLUAdapter(Layer):
         )
         return [*factors, kernel]
 
-    def call(self, a):
-        """Maps `a`, and gates the result."""
+    def call(self, a: Tensor) -> Tensor:
+        """Maps `a`, then multiplies the result with its gate."""
         value = _product(a, self._value)
         if not self.gated:
             return value
         return value * ops.sigmoid(_product(a, self._gate))
 
-    def compute_output_shape(self, input_shape):
-        """Returns N in place of M."""
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Replaces M with N."""
         return (*input_shape[:-1], self.units)
 
 
-def start_initializer(start):
-    """Returns the initializer of the last map of an adapter."""
+def start_initializer(start: Start) -> keras.initializers.Initializer:
+    """Returns the initializer of the last kernel of an adapter."""
     if start == "exact":
         return keras.initializers.Zeros()
     return keras.initializers.RandomNormal(stddev=1e-3)
 
 
-def check_adapter(units, start, rank):
-    """Raises unless the arguments of an adapter are good.
+def check_adapter(units: int, start: Start, rank: int | None) -> None:
+    """Raises unless the arguments of an adapter are valid.
 
     Raises:
         ValueError: If a size is not positive, or `start` is unknown.
@@ -99,7 +108,7 @@ def check_adapter(units, start, rank):
     check_positive(units=units)
     if rank is not None:
         check_positive(rank=rank)
-    check_choice("start", start, STARTS)
+    check_choice("start", start, get_args(Start))
 
 
 def _product(a, kernels):

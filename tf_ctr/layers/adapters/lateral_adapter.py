@@ -1,28 +1,29 @@
-"""The lateral link of a progressive network."""
+"""The lateral adapter of a progressive network."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
-from tf_ctr.layers.adapters.glu_adapter import check_adapter, start_initializer
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.adapters.glu_adapter import Start, check_adapter, start_initializer
+from tf_ctr.layers.core.layer import Activation, Layer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class LateralAdapter(Layer):
-    """A network of one hidden layer on a scaled activation, `f((s a) V) U`.
+    """Applies one hidden layer to a scaled activation, `f((s a) V) U`.
 
     Source: Rusu et al., Progressive Neural Networks (arXiv 1606.04671), Eq. 2, which
-    leaves biases out; the exact start is ours.
+    has no biases; the exact start is ours.
 
     Args:
         units: Output width N.
-        rank: Width K of the hidden layer. Defaults to N, so that a link and the
-            layer that it leads to are of one order of size, as in the paper.
+        rank: Width K of the hidden layer. Defaults to N, so that the adapter is about
+            as large as the layer that it leads to, as in the paper.
         activation: Activation `f` of the hidden layer.
-        scale: Initial value of the learned scalar `s`; the paper has a small
-            random one.
-        start: `"exact"`: `U = 0`, so that the output is exactly 0 until it is
-            trained; `"small"`: `U` is drawn from N(0, 1e-3^2).
+        scale: Initial value of the learned scalar `s`; the paper draws a small one.
+        start: `"exact"` starts with `U = 0`, so the output is exactly 0 until it is
+            trained; `"small"` draws `U` from N(0, 1e-3^2).
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -43,8 +44,14 @@ class LateralAdapter(Layer):
     """
 
     def __init__(
-        self, units, rank=None, activation="relu", scale=0.1, start="exact", **kwargs
-    ):
+        self,
+        units: int,
+        rank: int | None = None,
+        activation: Activation = "relu",
+        scale: float = 0.1,
+        start: Start = "exact",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_adapter(units, start, rank)
         self.units = units
@@ -54,7 +61,7 @@ class LateralAdapter(Layer):
         self.start = start
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates `s`, `V [M, K]` and `U [K, N]`."""
         rank = self.rank or self.units
         self._scale = self.add_weight(
@@ -69,11 +76,11 @@ class LateralAdapter(Layer):
             initializer=start_initializer(self.start),
         )
 
-    def call(self, a):
-        """Maps `a`."""
+    def call(self, a: Tensor) -> Tensor:
+        """Maps `a` to the width of the target layer."""
         hidden = self.activation(ops.matmul(self._scale * a, self._down))
         return ops.matmul(hidden, self._up)
 
-    def compute_output_shape(self, input_shape):
-        """Returns N in place of M."""
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Replaces M with N."""
         return (*input_shape[:-1], self.units)

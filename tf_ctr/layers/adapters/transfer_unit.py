@@ -1,41 +1,43 @@
-"""The gated sum of a source's and a target's activation."""
+"""The parameter transfer unit (PTU): a gated sum of two activations."""
+
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_choice, explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Activation, Layer, Shape, Tensor
 
-STARTS = ("exact", "random")
+Start = Literal["exact", "random"]
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class TransferUnit(Layer):
-    """A parameter transfer unit (PTU), with the gates of a GRU.
+    """Mixes a source and a target activation with the gates of a GRU.
 
     `r = sigmoid(s A_r + t B_r)`, `c = f(s A_c + (r * t) B_c)`,
     `u = sigmoid(s A_u + t B_u)`; the output is `t + u * (c - t)`.
 
-    It starts as the mean of `s` and `t`: `A_c = I` and all else 0 make `c = s` and
-    `u = 1/2`. Where both networks start equal, the output is then exactly `t`, and
-    all parts learn, unlike with a gate that starts closed. For this `f` must leave
-    `s` as it is: linear always does, ReLU does after a ReLU.
+    The exact start is the mean of `s` and `t`: `A_c = I` and zero for the other kernels
+    make `c = s` and `u = 1/2`. If both networks start equal, the output is exactly `t`,
+    and all parts learn, which they would not with a closed gate. This needs an `f`
+    that does not change `s`: the identity never does, ReLU does not after a ReLU.
 
-    Source: the PTU baseline of AutoFT (arXiv 2106.04873), section 4, which says that
-    it is "a weighted sum of the activations from both networks". The gates are our
-    reading of the method; its own paper was not at hand. The start is ours.
+    Source: the PTU baseline of AutoFT (arXiv 2106.04873), section 4, which describes it
+    as "a weighted sum of the activations from both networks". The gates are our reading
+    of the method, whose own paper we did not have; the exact start is ours.
 
     Args:
-        gated: Whether the weights depend on the example by the gates above; without
-            them it is the weighted sum `t + w * (s - t)` with one learned weight
-            for each unit, `w = sigmoid(v)`, `v = 0` at the start.
+        gated: Whether the weights depend on the example, through the gates above.
+            Otherwise the output is `t + w * (s - t)` with one learned weight per unit,
+            `w = sigmoid(v)`, and `v = 0` at the start.
         activation: Activation `f` of the candidate `c`.
-        start: `"exact"` as above, or `"random"`: Glorot normal kernels.
+        start: `"exact"` as above, or `"random"` for Glorot normal kernels.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
         source: Activation of the source, `[B, ..., N]`.
-        target: Activation of the target, same shape.
+        target: Activation of the target, of the same shape.
 
     Output shape:
         The shape of `target`.
@@ -51,20 +53,26 @@ class TransferUnit(Layer):
     array([[2., 5.]], dtype=float32)
     """
 
-    def __init__(self, gated=True, activation="linear", start="exact", **kwargs):
+    def __init__(
+        self,
+        gated: bool = True,
+        activation: Activation = "linear",
+        start: Start = "exact",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        check_choice("start", start, STARTS)
+        check_choice("start", start, get_args(Start))
         self.gated = gated
         self.activation = keras.activations.get(activation)
         self.start = start
         self.supports_masking = True
 
-    def build(self, source_shape, target_shape):
+    def build(self, source_shape: Shape, target_shape: Shape) -> None:
         """Creates the kernels `[N, N]`, or `v [N]`."""
         if tuple(source_shape) != tuple(target_shape):
             raise ValueError(
                 explain(
-                    "two activations of one shape",
+                    "two activations of the same shape",
                     f"source {tuple(source_shape)}, target {tuple(target_shape)}",
                     "build both networks with the same sizes",
                 )
@@ -92,7 +100,7 @@ class TransferUnit(Layer):
             return "glorot_normal"
         return "identity" if (name, side) == ("candidate", "source") else "zeros"
 
-    def call(self, source, target):
+    def call(self, source: Tensor, target: Tensor) -> Tensor:
         """Mixes the activations."""
         if not self.gated:
             return target + ops.sigmoid(self._weight) * (source - target)
@@ -105,6 +113,6 @@ class TransferUnit(Layer):
         from_source, from_target = self._kernels[name]
         return ops.matmul(source, from_source) + ops.matmul(target, from_target)
 
-    def compute_output_shape(self, source_shape, target_shape):
+    def compute_output_shape(self, source_shape: Shape, target_shape: Shape) -> Shape:
         """Returns the shape of the activations."""
         return target_shape

@@ -1,20 +1,22 @@
-"""An embedding table whose lookup and gradient cost does not grow with its rows."""
+"""An embedding table with a step time that does not grow with its rows."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tf_ctr.errors import check_positive, explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Initializer, Layer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class Embedding(Layer):
-    """Looks rows up straight from the table, without reading the table first.
+    """Looks rows up in the table without reading the whole table first.
 
-    `keras.layers.Embedding` reads its whole variable before it gathers, which
-    copies the table once a sparse update has touched it: a step becomes
-    proportional to the vocabulary. Gathering from the resource variable keeps the
-    step flat, and its gradient a `tf.IndexedSlices`; train it with
+    `keras.layers.Embedding` reads its whole variable before it gathers. Once a sparse
+    update has touched the variable, that read is a copy, so a step takes time
+    proportional to the vocabulary. This layer gathers from the resource variable:
+    the step time stays flat, and the gradient is a `tf.IndexedSlices`. Train it with
     `tf_ctr.optimizers.SparseAdam` or `SparseAdagrad`.
 
     XLA cannot compile the sparse update (`tf.unique` has no static shape), so the
@@ -23,12 +25,11 @@ class Embedding(Layer):
     Args:
         input_dim: Rows of the table.
         output_dim: Embedding dim D.
-        embeddings_initializer: Initializer of the table. Defaults to
-            N(0, 1e-4), as in DeepCTR and FuxiCTR; it beat Keras's uniform
-            default on MovieLens-1M.
-        l2: Weight of the penalty `l2 / B * sum(rows ** 2)` over the rows in the
-            batch. Unlike a Keras regularizer it never reads the whole table,
-            hence keeps the gradient sparse. Not applied when frozen.
+        embeddings_initializer: Initializer of the table. Defaults to N(0, 1e-4^2), as
+            in DeepCTR and FuxiCTR; it beat Keras's uniform default on MovieLens-1M.
+        l2: Weight of the penalty `l2 / B * sum(rows ** 2)` over the rows in the batch.
+            Unlike a Keras regularizer it never reads the whole table, so the gradient
+            stays sparse. A frozen layer adds no penalty.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -51,17 +52,19 @@ class Embedding(Layer):
 
     def __init__(
         self,
-        input_dim,
-        output_dim,
-        embeddings_initializer=None,
-        l2=0.0,
-        **kwargs,
-    ):
-        # Autocasting would read the whole table to cast it.
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Initializer | None = None,
+        l2: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        # Autocasting would read the whole table in order to cast it.
         super().__init__(autocast=False, **kwargs)
         check_positive(input_dim=input_dim, output_dim=output_dim)
         if l2 < 0:
-            raise ValueError(explain("l2 >= 0", l2, "pass 0 for no penalty"))
+            raise ValueError(
+                explain("an l2 of at least 0", l2, "pass 0 for no penalty")
+            )
         self.input_dim = input_dim
         self.output_dim = output_dim
         if embeddings_initializer is None:
@@ -70,7 +73,7 @@ class Embedding(Layer):
         self.l2 = l2
         self.supports_jit = False
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the table, always float32."""
         self.embeddings = self.add_weight(
             name="embeddings",
@@ -79,14 +82,15 @@ class Embedding(Layer):
             dtype="float32",
         )
 
-    def call(self, ids):
+    def call(self, ids: Tensor) -> Tensor:
         """Gathers the rows of `ids`."""
+        # `.value` is the resource variable; the Keras variable would be read whole.
         rows = tf.nn.embedding_lookup(self.embeddings.value, ids)
         if self.l2 and self.trainable:
             batch_size = tf.cast(tf.shape(rows)[0], rows.dtype)
             self.add_loss(self.l2 * tf.reduce_sum(tf.square(rows)) / batch_size)
         return tf.cast(rows, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Appends D to the shape of the ids."""
         return (*input_shape, self.output_dim)

@@ -3,33 +3,34 @@
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-# A tensor of the Keras backend: with TensorFlow a `tf.Tensor`, and a
-# `keras.KerasTensor` while a functional model is built.
-Tensor = tf.Tensor
-Shape = tuple[int | None, ...]
+# A tensor of the Keras backend: a `tf.Tensor` with TensorFlow, and a
+# `keras.KerasTensor` while a functional model is being built.
+Tensor: TypeAlias = tf.Tensor
+# One int per axis, or None where it is not known, which only runtime can tell.
+Shape: TypeAlias = tuple[Any, ...]
 
-# What Keras accepts for an argument: a name, or an object.
-Activation = str | Callable[[Tensor], Tensor] | None
-Initializer = str | keras.initializers.Initializer
-Regularizer = str | keras.regularizers.Regularizer | None
+# What Keras accepts for such an argument: a name, an object or a function.
+Activation: TypeAlias = str | Callable[[Tensor], Tensor]
+Initializer: TypeAlias = str | keras.initializers.Initializer | Callable[..., Tensor]
+Regularizer: TypeAlias = str | keras.regularizers.Regularizer
 
 
 class Layer(keras.layers.Layer):
-    """A Keras layer that is saved as the arguments of its constructor.
+    """A Keras layer whose configuration is the arguments of its constructor.
 
-    A subclass keeps each argument as an attribute of the same name; an activation,
-    initializer or regularizer as the object that Keras's `get` returns. `get_config`
-    needs no more than that.
+    A subclass keeps each argument as an attribute of the same name, and needs no
+    `get_config`. Activations, initializers and regularizers are kept as the objects
+    that Keras's `get` returns.
 
-    Keras 3 derives a configuration too, but only from strings, numbers and booleans:
-    such a layer cannot be saved once it got an initializer, a `keras.DTypePolicy` or
-    a NumPy number. And it derives it from the values that the constructor got, not
-    from those that the layer has now.
+    Keras 3 can derive a configuration itself, but only from strings, numbers and
+    booleans: a layer that was given an initializer, a `keras.DTypePolicy` or a NumPy
+    number cannot be saved. It also records the values that the constructor got, not
+    the ones that the layer has now.
 
     Args:
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
@@ -52,8 +53,8 @@ class Layer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal, untrained layer."""
         config = super().get_config()
-        # Those of each class up to this one, since **kwargs hands them on. A subclass
-        # with a get_config of its own adds its own arguments there.
+        # Of each class below this one, as a constructor may hand **kwargs on to its
+        # parent. A class with its own get_config adds its own arguments there.
         for cls in type(self).__mro__[: type(self).__mro__.index(Layer)]:
             if "__init__" in vars(cls) and "get_config" not in vars(cls):
                 for name, parameter in inspect.signature(cls).parameters.items():
@@ -65,7 +66,7 @@ class Layer(keras.layers.Layer):
 def _serialized(value: Any) -> Any:
     """Returns the form that Keras writes to a file and its `get` reads."""
     if isinstance(value, types.FunctionType):
-        # By its name alone if it is Keras's, as in the configuration of a Dense.
+        # By its name only if it is Keras's, as in the configuration of a Dense.
         return keras.activations.serialize(value)
-    # Activations, initializers and regularizers are called; nothing else is.
+    # Activations, initializers and regularizers are callable; nothing else is.
     return keras.saving.serialize_keras_object(value) if callable(value) else value

@@ -1,15 +1,21 @@
-"""The product of a vector and a matrix of its own, for every example."""
+"""Functions that layers of several rooms share."""
+
+from typing import TypeVar
 
 import keras
 from keras import ops
 
-# Up to here a broadcast multiplication and a sum are faster than a batched product,
-# which calls one tiny kernel per example (pipelines/benchmarks/apg_forms.py).
+from tf_ctr.layers.core.layer import Tensor
+
+# Up to this size a broadcast product and a sum beat a batched matrix product, which
+# starts one tiny kernel per example (pipelines/benchmarks/apg_forms.py).
 SMALL = 8
 
+T = TypeVar("T")
 
-def vector_matrix(vectors, matrices):
-    """Multiplies vector `b` with matrix `b`.
+
+def vector_matrix(vectors: Tensor, matrices: Tensor) -> Tensor:
+    """Returns the product of each example's vector and its own matrix.
 
     Args:
         vectors: `[B, I]`.
@@ -30,10 +36,11 @@ def vector_matrix(vectors, matrices):
     return ops.squeeze(ops.matmul(ops.expand_dims(vectors, -2), matrices), -2)
 
 
-def fresh(initializer):
-    """Returns an initializer for one weight alone.
+def fresh(initializer: T) -> T:
+    """Returns an initializer to use for one weight only.
 
-    An unseeded Keras initializer gives the same numbers each time it is called.
+    A Keras initializer without a seed returns the same numbers at every call, so two
+    weights of one shape would start equal. A function is returned as it is.
     """
     if isinstance(initializer, keras.initializers.Initializer):
         return initializer.clone()

@@ -1,34 +1,42 @@
 """Several dense layers side by side."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_positive, explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import (
+    Activation,
+    Initializer,
+    Layer,
+    Regularizer,
+    Shape,
+    Tensor,
+)
 from tf_ctr.layers.core.ops import fresh
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class ParallelDense(Layer):
-    """S dense layers of one size in one product, `activation(x_s W_s + b_s)`.
+    """Applies S dense layers of one size at once, `activation(x_s W_s + b_s)`.
 
     Args:
         units: Output width N.
         count: Number of layers S.
-        activation: Activation of the output.
-        kernel_initializer: Initializer of each kernel. Defaults to
-            `"glorot_normal"`.
-        kernel_regularizer: Regularizer of all kernels together.
+        activation: Activation of the output. Defaults to none.
+        kernel_initializer: Initializer of each kernel; every layer gets its own draw.
+        kernel_regularizer: Regularizer of the stacked kernels. Defaults to none.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        x: One input for all layers, `[B, M]`, or one for each, `[B, S, M]`.
+        x: One input for all layers, `[B, M]`, or one per layer, `[B, S, M]`.
 
     Output shape:
         `[B, S, N]`.
 
     Raises:
-        ValueError: If a size is not positive, or the shape does not fit.
+        ValueError: If a size is not positive, or `x` has another shape.
 
     Example:
 
@@ -42,13 +50,13 @@ class ParallelDense(Layer):
 
     def __init__(
         self,
-        units,
-        count,
-        activation=None,
-        kernel_initializer="glorot_normal",
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        units: int,
+        count: int,
+        activation: Activation | None = None,
+        kernel_initializer: Initializer = "glorot_normal",
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_positive(units=units, count=count)
         self.units = units
@@ -57,7 +65,7 @@ class ParallelDense(Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, x_shape):
+    def build(self, x_shape: Shape) -> None:
         """Creates kernels `[S, M, N]` and biases `[S, N]`."""
         if len(x_shape) != 2 and (len(x_shape) != 3 or x_shape[1] != self.count):
             raise ValueError(
@@ -77,20 +85,21 @@ class ParallelDense(Layer):
             name="bias", shape=(self.count, self.units), initializer="zeros"
         )
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Applies each layer to its input."""
         equation = "bm,smn->bsn" if len(x.shape) == 2 else "bsm,smn->bsn"
         return self.activation(ops.einsum(equation, x, self.kernel) + self.bias)
 
-    def compute_output_shape(self, x_shape):
+    def compute_output_shape(self, x_shape: Shape) -> Shape:
         """Returns `[B, S, N]`."""
         return (x_shape[0], self.count, self.units)
 
 
 def _each(initializer):
-    """Returns an initializer that draws anew for each layer."""
+    """Returns an initializer of `[S, M, N]` that draws each kernel by itself."""
 
     def initialize(shape, dtype=None):
+        # Keras would take the fans of the whole stack, which are S times too large.
         count, *kernel = shape
         return ops.stack(
             [fresh(initializer)(kernel, dtype=dtype) for _ in range(count)]

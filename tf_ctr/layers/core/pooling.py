@@ -1,19 +1,21 @@
-"""Pooling of a multi-valued field to one vector."""
+"""One vector from the embeddings of a field with several values."""
+
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_choice, explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 
-MODES = ("mean", "sum")
+Mode = Literal["mean", "sum"]
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class MaskedPooling(Layer):
-    """Mean or sum of the embeddings of a field's values, padding left out.
+    """Returns the mean or the sum of the embeddings of a field's values.
 
-    An example without any value gets a zero vector, never a NaN.
+    Padding does not count. An example without any value gets a zero vector, not NaN.
 
     Source: AutoFT (arXiv 2106.04873), section 3.1: a multi-hot field is the mean
     of its value embeddings.
@@ -30,7 +32,7 @@ class MaskedPooling(Layer):
         `[B, D]`.
 
     Raises:
-        ValueError: If `mode` is unknown or the shapes do not fit.
+        ValueError: If `mode` is unknown, or there is not one embedding per id.
 
     Example:
 
@@ -41,13 +43,13 @@ class MaskedPooling(Layer):
     array([[3.]], dtype=float32)
     """
 
-    def __init__(self, mode="mean", **kwargs):
+    def __init__(self, mode: Mode = "mean", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_choice("mode", mode, MODES)
+        check_choice("mode", mode, get_args(Mode))
         self.mode = mode
         self.supports_masking = True
 
-    def build(self, embeddings_shape, ids_shape):
+    def build(self, embeddings_shape: Shape, ids_shape: Shape) -> None:
         """Checks that there is one embedding per id."""
         if len(ids_shape) != 2 or tuple(embeddings_shape[:-1]) != tuple(ids_shape):
             raise ValueError(
@@ -58,18 +60,19 @@ class MaskedPooling(Layer):
                 )
             )
 
-    def call(self, embeddings, ids):
+    def call(self, embeddings: Tensor, ids: Tensor) -> Tensor:
         """Pools over T."""
         mask = ops.cast(ops.not_equal(ids, 0), embeddings.dtype)
         total = ops.sum(embeddings * mask[..., None], axis=1)
         if self.mode == "sum":
             return total
+        # At least 1, so that an example without a value is 0 / 1 and not 0 / 0.
         return total / ops.maximum(ops.sum(mask, axis=1, keepdims=True), 1)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Ends a Keras mask: T is gone."""
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
+        """Drops the Keras mask: there is no T any more."""
         return None
 
-    def compute_output_shape(self, embeddings_shape, ids_shape):
+    def compute_output_shape(self, embeddings_shape: Shape, ids_shape: Shape) -> Shape:
         """Drops T."""
         return (embeddings_shape[0], embeddings_shape[2])

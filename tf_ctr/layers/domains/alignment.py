@@ -1,18 +1,20 @@
-"""A loss that draws two sets of vectors to one direction."""
+"""A loss that aligns the directions of two sets of vectors."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class Alignment(Layer):
     """Adds the mean cosine distance of pairs of vectors to the loss.
 
-    `weight * mean(1 - cos(a, b))`. What it returns is `x`, unchanged, so that it has a
-    place in a functional model.
+    `weight * mean(1 - cos(a, b))`. It returns `x` unchanged, so that the layer is on a
+    path to the output of a functional model.
 
     Args:
         weight: Weight of the loss.
@@ -39,31 +41,35 @@ class Alignment(Layer):
     0.5
     """
 
-    def __init__(self, weight=1.0, **kwargs):
+    def __init__(self, weight: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if weight < 0:
-            raise ValueError(explain("weight >= 0", weight, "pass 0 for none"))
+            raise ValueError(
+                explain("a weight of at least 0", weight, "pass 0 for no loss")
+            )
         self.weight = weight
 
-    def build(self, x_shape, a_shape, b_shape):
+    def build(self, x_shape: Shape, a_shape: Shape, b_shape: Shape) -> None:
         """Checks the shapes."""
         if len(a_shape) != 2 or tuple(a_shape) != tuple(b_shape):
             raise ValueError(
                 explain(
-                    "two sets of vectors of one shape [B, N]",
+                    "two sets of vectors of the same shape [B, N]",
                     f"{tuple(a_shape)} and {tuple(b_shape)}",
-                    "map one into the space of the other first",
+                    "map one set into the space of the other first",
                 )
             )
 
-    def call(self, x, a, b):
-        """Adds the loss."""
-        # In float16 the squares of small vectors, as rows start, would be zero.
+    def call(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """Adds the loss, and returns `x`."""
+        # In float16 the squares of small vectors, as table rows start, would be zero.
         a, b = (ops.normalize(ops.cast(each, "float32")) for each in (a, b))
         cosine = ops.sum(a * b, axis=-1)
         self.add_loss(self.weight * ops.mean(1 - cosine))
         return x
 
-    def compute_output_shape(self, x_shape, a_shape, b_shape):
+    def compute_output_shape(
+        self, x_shape: Shape, a_shape: Shape, b_shape: Shape
+    ) -> Shape:
         """Returns the shape of `x`."""
         return x_shape

@@ -1,9 +1,10 @@
-"""The checks that the layers of several domains share."""
+"""The shape check that the layers of several domains share."""
 
 from tf_ctr.errors import explain
+from tf_ctr.layers.core.layer import Shape
 
 
-def check_rows_and_domains(x_shape, domains_shape):
+def check_rows_and_domains(x_shape: Shape, domains_shape: Shape) -> None:
     """Raises unless there is one vector and one domain per example.
 
     Args:
@@ -11,7 +12,7 @@ def check_rows_and_domains(x_shape, domains_shape):
         domains_shape: Shape of the domains.
 
     Raises:
-        ValueError: If they are not `[B, N]` and `[B]`.
+        ValueError: If they differ from `[B, N]` and `[B]`.
     """
     if len(x_shape) != 2 or len(domains_shape) != 1:
         raise ValueError(

@@ -1,43 +1,51 @@
-"""A dense layer with weights of its own for each domain."""
+"""A dense layer with its own weights for each domain."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_positive
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import (
+    Activation,
+    Initializer,
+    Layer,
+    Regularizer,
+    Shape,
+    Tensor,
+)
 from tf_ctr.layers.core.ops import fresh
 from tf_ctr.layers.domains.checks import check_rows_and_domains
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class DomainDense(Layer):
-    """A dense layer per domain, `activation(x W_d + b_d)` for a row of domain `d`.
+    """Applies one dense layer per domain, `activation(x W_d + b_d)` for domain `d`.
 
-    With `star` a domain's weights refine shared ones, `W * W_d` (element by element)
-    and `b + b_d`; `W_d` starts at one and `b_d` at zero, so that each domain, one
-    without rows too, starts as the shared layer. Without it all domains start from
-    one draw.
+    With `star`, a domain's weights refine shared ones: `W * W_d` (element by element)
+    and `b + b_d`. `W_d` starts at one and `b_d` at zero, so every domain starts as the
+    shared layer, even one without rows. Without `star`, all domains start from the
+    same draw.
 
-    The weights of the domains are stacked, so their number grows as
-    `domains * (M + 1) * N`. A step reads and updates the domains in the batch only
-    (with `tf_ctr.optimizers.SparseAdam` or `SparseAdagrad`), as rows of a table; the
-    rows of other domains never move. Work does not grow with the number of domains
-    beyond what `tf_ctr.layers.domains.domain_dense` says.
+    The layer has `domains * (M + 1) * N` weights, stacked by domain. With
+    `tf_ctr.optimizers.SparseAdam` or `SparseAdagrad` a step reads and updates only the
+    domains in the batch, like the rows of a table. `domain_matmul` explains how the
+    work hardly grows with the number of domains.
 
-    Source: Sheng et al., STAR (arXiv 2101.11427), the star topology network; and the
-    towers and gates of any multi-domain model.
+    Source: Sheng et al., STAR (arXiv 2101.11427), the star topology network; also the
+    towers and gates of other multi-domain models.
 
     Args:
         units: Output width N.
-        num_domains: Number of domains.
-        activation: Activation of the output.
+        num_domains: Number of domains, e.g. `schema.field(domain).table_size`.
+        activation: Activation of the output. Defaults to none.
         star: Whether the domains refine a shared layer.
         use_bias: Whether there are biases.
-        kernel_initializer: Initializer of the shared kernel with `star`, and of each
-            domain's kernel without. Defaults to `"glorot_normal"`.
-        bias_initializer: Initializer of the same layer's bias.
-        kernel_regularizer: Regularizer of the stacked kernels as a whole, and of the
-            shared one; it reads the kernels of all domains in each step.
+        kernel_initializer: Initializer of the shared kernel with `star`, and of the
+            kernel of each domain without.
+        bias_initializer: Initializer of the corresponding bias.
+        kernel_regularizer: Regularizer of the stacked kernels and of the shared one; it
+            reads the kernels of all domains in every step. Defaults to none.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -64,16 +72,16 @@ class DomainDense(Layer):
 
     def __init__(
         self,
-        units,
-        num_domains,
-        activation=None,
-        star=False,
-        use_bias=True,
-        kernel_initializer="glorot_normal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        units: int,
+        num_domains: int,
+        activation: Activation | None = None,
+        star: bool = False,
+        use_bias: bool = True,
+        kernel_initializer: Initializer = "glorot_normal",
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_positive(units=units, num_domains=num_domains)
         self.units = units
@@ -87,7 +95,7 @@ class DomainDense(Layer):
         # The number of blocks depends on the batch, which XLA cannot compile.
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
-    def build(self, x_shape, domains_shape):
+    def build(self, x_shape: Shape, domains_shape: Shape) -> None:
         """Creates kernels `[domains, M, N]` and biases `[domains, N]`."""
         check_rows_and_domains(x_shape, domains_shape)
         kernel = (x_shape[-1], self.units)
@@ -119,8 +127,8 @@ class DomainDense(Layer):
         )
         return stacked, shared
 
-    def call(self, x, domains):
-        """Applies to each row the layer of its domain."""
+    def call(self, x: Tensor, domains: Tensor) -> Tensor:
+        """Applies the layer of its domain to each row."""
         y = domain_matmul(x, self.kernel, domains, self.shared_kernel)
         if self.use_bias:
             y += ops.cast(ops.take(self.bias, domains, axis=0), y.dtype)
@@ -128,13 +136,13 @@ class DomainDense(Layer):
             y += self.shared_bias
         return self.activation(y)
 
-    def compute_output_shape(self, x_shape, domains_shape):
+    def compute_output_shape(self, x_shape: Shape, domains_shape: Shape) -> Shape:
         """Returns `[B, N]`."""
         return (x_shape[0], self.units)
 
 
 def _repeated(initializer):
-    """Returns an initializer that gives each domain the same draw."""
+    """Returns an initializer of `[domains, ...]` with the same draw for each domain."""
 
     def initialize(shape, dtype=None):
         return ops.broadcast_to(initializer(shape[1:], dtype=dtype), shape)
@@ -142,25 +150,27 @@ def _repeated(initializer):
     return initialize
 
 
-def domain_matmul(x, kernels, domains, shared=None):
-    """Multiplies row `b` of `x` with the matrix of its domain.
+def domain_matmul(
+    x: Tensor, kernels: Tensor, domains: Tensor, shared: Tensor | None = None
+) -> Tensor:
+    """Returns the product of each row of `x` with the matrix of its domain.
 
-    Rows of one domain are put side by side in blocks of equal size, and each block is
-    multiplied with one matrix: the work is that of one dense layer whatever the
-    number of domains, and only matrices of domains in the batch are read, as often
-    as they have blocks. A gathered matrix per row takes 30 times as long with 4
-    domains and 3 times with 300 (1,024 rows, 192 x 256, one core), and all matrices
-    for all rows 3 times as long with 4.
+    The rows of each domain are put into blocks of equal size, and each block is
+    multiplied with one matrix. So the work is about that of one dense layer, whatever
+    the number of domains, and only the matrices of domains in the batch are read, once
+    per block. To gather one matrix per row takes 30 times as long with 4 domains, and 3
+    times with 300 (1,024 rows, 192 x 256, one core); to multiply all rows with all
+    matrices takes 3 times as long with 4 domains.
 
     Args:
         x: `[B, M]`.
         kernels: One matrix per domain, `[domains, M, N]`. Their gradient is sparse.
         domains: The domain of each row, integers `[B]`.
-        shared: A matrix `[M, N]` that each domain's matrix is multiplied with,
-            element by element. Defaults to none.
+        shared: `[M, N]`, multiplied element by element with the matrix of each domain.
+            Defaults to none.
 
     Returns:
-        `[B, N]`, of the dtype of `x`.
+        `[B, N]`, with the dtype of `x`.
 
     Example:
 
@@ -181,13 +191,17 @@ def domain_matmul(x, kernels, domains, shared=None):
     return ops.take(ops.reshape(y, (-1, units)), slots, axis=0)
 
 
-def block_size(num_domains):
-    """Returns the rows of a block: fewer reads of matrices, or less padding."""
+def block_size(num_domains: int) -> int:
+    """Returns the number of rows per block.
+
+    Larger blocks read fewer matrices; smaller ones need less padding, which matters
+    with many domains.
+    """
     return min(max(512 // num_domains, 16), 128)
 
 
 def _blocks(domains, num_domains, size):
-    """Places the rows in blocks of one domain each.
+    """Assigns the rows to blocks of one domain each.
 
     Returns:
         The place of each row, `[B]`, and the domain of each block.
@@ -197,13 +211,14 @@ def _blocks(domains, num_domains, size):
     counts = ops.segment_sum(ops.ones_like(domains), domains, num_domains)
     blocks = (counts + size - 1) // size
     ends = ops.cumsum(blocks)
-    # How far the rows of a domain move when the domains before it are padded.
+    # The padding before a domain, by which its sorted rows move.
     shifts = (ends - blocks) * size - (ops.cumsum(counts) - counts)
     count = ops.shape(domains)[0]
     slots = ops.arange(count, dtype="int32") + ops.take(shifts, ordered)
-    slots = ops.take(slots, ops.argsort(order))
+    slots = ops.take(slots, ops.argsort(order))  # Back to the order of the batch.
     used = ends[-1]
     if keras.backend.backend() != "tensorflow":
-        used = count // size + min(num_domains, count)  # A compiler wants a constant.
+        # The largest number that may be used: XLA needs a constant.
+        used = count // size + min(num_domains, count)
     owners = ops.searchsorted(ends, ops.arange(used, dtype="int32"), side="right")
     return slots, ops.minimum(owners, num_domains - 1)

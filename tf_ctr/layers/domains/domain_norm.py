@@ -1,34 +1,36 @@
-"""Batch normalisation with statistics of its own for each domain."""
+"""Batch normalisation with its own statistics for each domain."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_positive
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 from tf_ctr.layers.domains.checks import check_rows_and_domains
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class DomainNorm(Layer):
-    """Partitioned normalisation, `g g_d (x - mean_d) / sqrt(var_d + eps) + c + c_d`.
+    """Normalises by domain, `g g_d (x - mean_d) / sqrt(var_d + eps) + c + c_d`.
 
     In training, mean and variance are those of the domain's rows in the batch; at
-    inference, moving averages. A domain's first batches count alike, `1 / n` each,
-    until the momentum takes over, so that a rare domain soon has averages. A domain
-    never trained uses the averages over all rows.
+    inference, they are moving averages. The first batches of a domain have equal
+    weight, `1 / n` each, until the momentum takes over, so that a rare domain has
+    averages early. A domain without any trained row uses the averages over all rows.
 
-    A domain with one row in the batch has no variance, and its row becomes `c + c_d`
-    in training: with many domains use large batches, or `BatchNormalization`. The
-    paper's batches have rows of one domain only; here they may be mixed.
+    A domain with only one row in the batch has no variance, so in training that row
+    becomes `c + c_d`. With many domains use large batches, or `BatchNormalization`. In
+    the paper all rows of a batch are of one domain; here they may be mixed.
 
-    Weights grow as `4 * domains * N`.
+    The layer has about `4 * domains * N` weights.
 
     Source: Sheng et al., STAR (arXiv 2101.11427), partitioned normalisation.
 
     Args:
-        num_domains: Number of domains.
-        momentum: Weight of the past in the moving averages. 0.99 is Keras's.
-        epsilon: Added to the variance. 1e-3 is Keras's.
+        num_domains: Number of domains, e.g. `schema.field(domain).table_size`.
+        momentum: Weight of the past in the moving averages. Keras has 0.99, too.
+        epsilon: Added to the variance. Keras has 1e-3, too.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -40,7 +42,7 @@ class DomainNorm(Layer):
         `[B, N]`.
 
     Raises:
-        ValueError: If there is no domain, or the shapes do not fit.
+        ValueError: If `num_domains` is not positive, or the shapes do not fit.
 
     Example:
 
@@ -51,14 +53,20 @@ class DomainNorm(Layer):
     array([-1., -1.,  1.,  1.], dtype=float32)
     """
 
-    def __init__(self, num_domains, momentum=0.99, epsilon=1e-3, **kwargs):
+    def __init__(
+        self,
+        num_domains: int,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_positive(num_domains=num_domains)
         self.num_domains = num_domains
         self.momentum = momentum
         self.epsilon = epsilon
 
-    def build(self, x_shape, domains_shape):
+    def build(self, x_shape: Shape, domains_shape: Shape) -> None:
         """Creates scales, offsets and moving statistics, all float32."""
         check_rows_and_domains(x_shape, domains_shape)
         width = x_shape[-1]
@@ -67,7 +75,7 @@ class DomainNorm(Layer):
         stacked = (self.num_domains, width)
         self.domain_gamma = self._weight("domain_gamma", stacked, "ones")
         self.domain_beta = self._weight("domain_beta", stacked, "zeros")
-        # The last row is that of all domains together.
+        # The last row is for all domains together.
         rows = self.num_domains + 1
         self.moving_mean = self._weight("moving_mean", (rows, width), "zeros", False)
         self.moving_variance = self._weight(
@@ -85,8 +93,8 @@ class DomainNorm(Layer):
             dtype="float32",
         )
 
-    def call(self, x, domains, training=False):
-        """Normalises each row by its domain."""
+    def call(self, x: Tensor, domains: Tensor, training: bool = False) -> Tensor:
+        """Normalises each row by the statistics of its domain."""
         dtype, x = x.dtype, ops.cast(x, "float32")
         if training and self.trainable:
             mean, variance = self._learn(x, domains)
@@ -98,7 +106,7 @@ class DomainNorm(Layer):
         return ops.cast(x * scale + shift, dtype)
 
     def _known(self, domains):
-        """The moving statistics of each row's domain, or of all domains."""
+        """Returns the moving statistics of each row's domain, or of all domains."""
         is_known = ops.take(self.batches, domains) > 0
         rows = ops.where(is_known, domains, self.num_domains)
         return (
@@ -107,7 +115,7 @@ class DomainNorm(Layer):
         )
 
     def _learn(self, x, domains):
-        """The statistics of each row's domain in the batch, which are remembered."""
+        """Returns each row's batch statistics, and updates the moving ones."""
         ones = ops.ones_like(x[:, :1])
         counts = self._sums(ones, domains)
         mean = self._sums(x, domains) / ops.maximum(counts, 1)
@@ -126,12 +134,13 @@ class DomainNorm(Layer):
     def _remember(self, counts, mean, variance):
         present = ops.cast(counts > 0, "float32")
         batches = self.batches + present[:, 0]
+        # Equal weights at first; the momentum once 1 / n is below 1 - momentum.
         weight = ops.maximum(1 - self.momentum, 1 / ops.maximum(batches, 1))
         step = present * ops.expand_dims(weight, 1)
         self.batches.assign(batches)
         self.moving_mean.assign_add(step * (mean - self.moving_mean))
         self.moving_variance.assign_add(step * (variance - self.moving_variance))
 
-    def compute_output_shape(self, x_shape, domains_shape):
+    def compute_output_shape(self, x_shape: Shape, domains_shape: Shape) -> Shape:
         """Returns the shape of `x`."""
         return x_shape

@@ -1,10 +1,12 @@
-"""The attention of DASL over the histories of two domains at once."""
+"""The dual attention of DASL, over the histories of two domains at once."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_positive, explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Regularizer, Shape, Tensor
 from tf_ctr.layers.history.histories import (
     check_candidate,
     check_history,
@@ -17,13 +19,12 @@ class DualAttention(Layer):
     """Pools two histories with weights that sum to 1 over both together.
 
     `w = softmax([a(h^1); a(h^2)])` with `a(h_j) = v . tanh(h_j W + q Q + b)`; the
-    outputs are `sum_j w_j h_j` over the first history, and over the second. What the
-    candidate finds in one history takes weight from the other. An empty history gives
+    outputs are `sum_j w_j h_j` over the first history, and over the second. The better
+    a candidate fits one history, the less weight the other gets. An empty history gives
     zeros.
 
     Source: Li et al., Dual Attentive Sequential Learning (arXiv 2106.02768), dual
-    attention; that the candidate is the query of an additive attention is our
-    reading.
+    attention. The additive attention with the candidate as its query is our reading.
 
     Args:
         units: Hidden width.
@@ -38,10 +39,10 @@ class DualAttention(Layer):
         second_ids: Ids of the second history, `[B, T2]`; 0 is padding.
 
     Output shape:
-        Twice `[B, H]`.
+        A pair of `[B, H]`.
 
     Raises:
-        ValueError: If the shapes do not fit.
+        ValueError: If `units` is not positive, or the shapes do not fit.
 
     Example:
 
@@ -55,7 +56,12 @@ class DualAttention(Layer):
     (3.0, 0.0)
     """
 
-    def __init__(self, units=64, kernel_regularizer=None, **kwargs):
+    def __init__(
+        self,
+        units: int = 64,
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_positive(units=units)
         self.units = units
@@ -64,12 +70,12 @@ class DualAttention(Layer):
 
     def build(
         self,
-        first_shape,
-        second_shape,
-        candidate_shape,
-        first_ids_shape,
-        second_ids_shape,
-    ):
+        first_shape: Shape,
+        second_shape: Shape,
+        candidate_shape: Shape,
+        first_ids_shape: Shape,
+        second_ids_shape: Shape,
+    ) -> None:
         """Creates `W [H, units]`, `Q [D, units]`, `b` and `v [units, 1]`."""
         check_history(first_shape, first_ids_shape)
         check_history(second_shape, second_ids_shape)
@@ -78,7 +84,7 @@ class DualAttention(Layer):
         if second_shape[-1] != width:
             raise ValueError(
                 explain(
-                    "states of one width in both histories",
+                    "states of the same width in both histories",
                     f"{tuple(first_shape)} and {tuple(second_shape)}",
                     "give both GRUs the same units",
                 )
@@ -100,8 +106,15 @@ class DualAttention(Layer):
             regularizer=self.kernel_regularizer,
         )
 
-    def call(self, first, second, candidate, first_ids, second_ids):
-        """Pools each history with its part of the weights."""
+    def call(
+        self,
+        first: Tensor,
+        second: Tensor,
+        candidate: Tensor,
+        first_ids: Tensor,
+        second_ids: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Pools each history with its share of the weights."""
         states = ops.concatenate([first, second], axis=1)
         present = ops.concatenate(
             [ops.not_equal(first_ids, 0), ops.not_equal(second_ids, 0)], axis=1
@@ -116,10 +129,13 @@ class DualAttention(Layer):
             ops.sum(weights[:, length:] * second, axis=1),
         )
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Ends a Keras mask: T is gone."""
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
+        """Drops the Keras mask: there is no T any more."""
         return None
 
-    def compute_output_shape(self, first_shape, second_shape, *other_shapes):
+    def compute_output_shape(
+        self, first_shape: Shape, second_shape: Shape, *other_shapes: Shape
+    ) -> tuple[Shape, Shape]:
         """Drops T."""
-        return tuple((shape[0], shape[-1]) for shape in (first_shape, second_shape))
+        width = first_shape[-1]
+        return (first_shape[0], width), (second_shape[0], width)

@@ -1,33 +1,35 @@
-"""The mix of two networks' logits whose training loss is the mix of their losses."""
+"""A mix of two logits that is trained with the same mix of their losses."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class DualLogit(Layer):
     """Mixes two logits, `z = (1 - a) z_1 + a z_2`, and completes the loss.
 
-    With the cross entropy `L(y, z) = softplus(z) - y z`, linear in `z` but for the
-    softplus, the two networks' losses mix to
+    The cross entropy `L(y, z) = softplus(z) - y z` is linear in `z` except for the
+    softplus. So the mix of the two networks' losses is
 
     `(1 - a) L(y, z_1) + a L(y, z_2)
     = L(y, z) + (1 - a) softplus(z_1) + a softplus(z_2) - softplus(z)`.
 
-    The layer adds the mean of the last three terms, which need no label, as a loss:
-    a model that ends in `sigmoid(z)`, compiled with `"binary_crossentropy"`, has
+    The last three terms need no label, so the layer adds their mean as a loss. A model
+    that ends in `sigmoid(z)` and is compiled with `"binary_crossentropy"` then has
     exactly the mixed loss, and both networks get its gradient. Sample weights do not
-    reach what a layer adds.
+    apply to losses that a layer adds.
 
     Source: Li and Tuzhilin, DDTCDR (arXiv 1910.05189), its dual loss, with cross
-    entropies for squared errors; the identity is ours. The authors' code detaches
-    the second loss, which leaves that network without a gradient.
+    entropies instead of squared errors; the identity is ours. The authors' code
+    detaches the second loss, so that its network gets no gradient.
 
     Args:
-        alpha: Weight of the second logit. Defaults to 0.03, that of the authors' code.
+        alpha: Weight of the second logit. The authors' code has 0.03.
         **kwargs: `name` and `dtype` of `keras.layers.Layer`.
 
     Call arguments:
@@ -48,24 +50,24 @@ class DualLogit(Layer):
     array([[3.]], dtype=float32)
     """
 
-    def __init__(self, alpha=0.03, **kwargs):
+    def __init__(self, alpha: float = 0.03, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= alpha <= 1:
-            raise ValueError(explain("alpha from 0 to 1", alpha, "pass alpha=0.03"))
+            raise ValueError(explain("an alpha from 0 to 1", alpha, "pass alpha=0.03"))
         self.alpha = alpha
 
-    def build(self, first_shape, second_shape):
+    def build(self, first_shape: Shape, second_shape: Shape) -> None:
         """Checks the shapes."""
         if tuple(first_shape) != tuple(second_shape):
             raise ValueError(
                 explain(
-                    "two logits of one shape",
+                    "two logits of the same shape",
                     f"{tuple(first_shape)} and {tuple(second_shape)}",
                     "end both networks with Dense(1)",
                 )
             )
 
-    def call(self, first, second):
+    def call(self, first: Tensor, second: Tensor) -> Tensor:
         """Mixes the logits."""
         mixed = self._mix(first, second)
         softplus = self._mix(ops.softplus(first), ops.softplus(second))
@@ -75,6 +77,6 @@ class DualLogit(Layer):
     def _mix(self, first, second):
         return (1 - self.alpha) * first + self.alpha * second
 
-    def compute_output_shape(self, first_shape, second_shape):
+    def compute_output_shape(self, first_shape: Shape, second_shape: Shape) -> Shape:
         """Returns the shape of a logit."""
         return first_shape

@@ -1,10 +1,12 @@
-"""A linear map between two spaces that is drawn to an orthogonal one."""
+"""A linear map that a penalty keeps close to an orthogonal one."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -23,16 +25,16 @@ class Orthogonality(keras.regularizers.Regularizer):
     1.5
     """
 
-    def __init__(self, weight):
+    def __init__(self, weight: float) -> None:
         self.weight = weight
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         """Returns the penalty of `x [N, N]`."""
         product = ops.matmul(x, ops.transpose(x))
         difference = ops.abs(product - ops.eye(x.shape[0], dtype=x.dtype))
         return self.weight * ops.sum(difference)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, float]:
         """Returns the arguments of the regularizer."""
         return {"weight": self.weight}
 
@@ -47,19 +49,18 @@ class OrthogonalMap(Layer):
     mapping.
 
     Args:
-        penalty: Weight of `Orthogonality`. Defaults to 1e-6, that of the authors'
-            code.
+        penalty: Weight of the penalty `|X X^T - I|_1`. The authors' code has 1e-6.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
         x: `[B, N]`.
-        back: Whether to map by `X^T`.
+        back: Whether to map by `X^T` instead of `X`.
 
     Output shape:
         `[B, N]`.
 
     Raises:
-        ValueError: If the penalty is negative, or the shape does not fit.
+        ValueError: If `penalty` is negative, or `x` does not have two axes.
 
     Example:
 
@@ -69,13 +70,15 @@ class OrthogonalMap(Layer):
     array([[1., 2.]], dtype=float32)
     """
 
-    def __init__(self, penalty=1e-6, **kwargs):
+    def __init__(self, penalty: float = 1e-06, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if penalty < 0:
-            raise ValueError(explain("penalty >= 0", penalty, "pass 0 for none"))
+            raise ValueError(
+                explain("a penalty of at least 0", penalty, "pass 0 for no penalty")
+            )
         self.penalty = penalty
 
-    def build(self, x_shape):
+    def build(self, x_shape: Shape) -> None:
         """Creates `X [N, N]`."""
         if len(x_shape) != 2:
             raise ValueError(
@@ -88,10 +91,10 @@ class OrthogonalMap(Layer):
             regularizer=Orthogonality(self.penalty),
         )
 
-    def call(self, x, back=False):
-        """Maps `x`."""
+    def call(self, x: Tensor, back: bool = False) -> Tensor:
+        """Maps `x`, or maps it back."""
         return ops.matmul(x, ops.transpose(self.kernel) if back else self.kernel)
 
-    def compute_output_shape(self, x_shape):
+    def compute_output_shape(self, x_shape: Shape) -> Shape:
         """Returns the shape of `x`."""
         return x_shape

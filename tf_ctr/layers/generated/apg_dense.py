@@ -1,20 +1,37 @@
 """A dense layer whose parameters are generated for each example."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import (
+    Activation,
+    Initializer,
+    Layer,
+    Regularizer,
+    Shape,
+    Tensor,
+)
 from tf_ctr.layers.core.ops import fresh, vector_matrix
-from tf_ctr.layers.generated.checks import check_arguments, check_shapes
+from tf_ctr.layers.generated.checks import (
+    Aggregation,
+    Bias,
+    Start,
+    Version,
+    check_arguments,
+    check_shapes,
+)
 from tf_ctr.layers.generated.generator import AggregatedGenerator, Generator
 
-# Shared matrix of v4: its factors in v5.
+# The factors in v5 of each shared matrix of v4.
 FACTORS = {"v": ("v_right", "v_left"), "u": ("u_right", "u_left")}
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class APGDense(Layer):
-    """Adaptive Parameter Generation, `activation(x W(z) + b)`.
+    """Applies a kernel that is generated from a condition, `activation(x W(z) + b)`.
 
     | version | kernel `W(z)` | generated from `z` |
     |---|---|---|
@@ -24,36 +41,38 @@ class APGDense(Layer):
     | v4 | as v3, `V` and `U` shared by all examples | `S` |
     | v5 | as v4, `V = Vr Vl` and `U = Ur Ul` of inner width P | `S` |
 
-    All matrices are the paper's, transposed. v5 multiplies its factors once per
-    step, not per example; `tf_ctr.inference.collapse` does so for good: v4.
+    All matrices are those of the paper, transposed. v5 multiplies its factors out once
+    per step, not per example; `tf_ctr.inference.collapse` does so once for all, which
+    gives v4.
 
-    Source: APG (arXiv 2203.16218), Eqs. 1 to 7, Table 3. The paper leaves the bias
-    and the initial values open.
+    Source: Adaptive Parameter Generation, APG (arXiv 2203.16218), Eqs. 1 to 7, Table 3.
+    The paper does not state the bias and the initial values.
 
     Args:
         units: Output width N.
-        rank: Rank K, which v1 has not. Defaults to 4, that of the paper's Table 5.
-        over_parameter: Width P of v5. Defaults to `8 * rank`; the paper says no
-            more than P >> K.
-        version: One of the table. Defaults to v5, the full method.
-        activation: Activation of the output.
-        bias: `"static"`, `"generated"` or `"none"`.
-        generator_units: Hidden widths of the generator. Defaults to none, the
-            single layer of the paper's section 3.3.
-        generator_start: `"identity"` starts close to a layer that is the same for
-            all examples: the bias of the generator is the identity for `S`, and a
-            draw of `kernel_initializer` for other kernels. `"glorot"` has a Glorot
-            kernel and no bias: the output starts as small as the condition.
-        aggregation: How to combine what is generated from J conditions, each with
-            a generator of its own. `"mean"` and `"attention"` average the J
-            matrices `S`; `"concat"` joins the J products `(x V) S`, which a `U` of
-            `[J K, N]` projects. v4 and v5 only, where combining `S` combines whole
-            kernels. Defaults to `None`: one condition.
-        kernel_initializer: Initializer of `V` and `U` or their factors. Defaults to
-            `"lecun_normal"`: a product of any number of such factors keeps the
-            variance of its input, where Glorot's shrinks it with K.
+        rank: Rank K; v1 has none. The default 4 is that of the paper's Table 5.
+        over_parameter: Width P of v5. Defaults to `8 * rank`; the paper states only
+            P >> K.
+        version: A version of the table. Defaults to v5, the full method.
+        activation: Activation of the output. Defaults to none.
+        bias: Whether the bias is one for all examples (`"static"`), `"generated"` for
+            each, or `"none"`.
+        generator_units: Hidden widths of the generator. Defaults to none: the single
+            layer of the paper's section 3.3.
+        generator_start: `"identity"` starts close to a layer that is the same for all
+            examples: the generator's bias is the identity for `S`, and a draw of
+            `kernel_initializer` for other kernels. `"glorot"` starts from a Glorot
+            kernel and a zero bias, so the output is as small as the condition.
+        aggregation: How to combine the matrices of J conditions, each of which has its
+            own generator. `"mean"` and `"attention"` average the J matrices `S`;
+            `"concat"` concatenates the J products `(x V) S`, which a `U` of `[J K, N]`
+            projects. For v4 and v5 only, in which combining `S` combines whole kernels.
+            Defaults to `None`: one condition.
+        kernel_initializer: Initializer of `V` and `U` or of their factors. With the
+            default, a product of any number of factors keeps the variance of its
+            input; with Glorot's it would shrink with K.
         bias_initializer: Initializer of the bias.
-        kernel_regularizer: Regularizer of every kernel.
+        kernel_regularizer: Regularizer of every kernel. Defaults to none.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -64,7 +83,7 @@ class APGDense(Layer):
         `[B, N]`.
 
     Raises:
-        ValueError: If a name is unknown, a size is not positive, K > min(M, N),
+        ValueError: If a choice is unknown, a size is not positive, K > min(M, N),
             P < K, or the shapes do not fit.
 
     Example:
@@ -78,20 +97,20 @@ class APGDense(Layer):
 
     def __init__(
         self,
-        units,
-        rank=4,
-        over_parameter=None,
-        version="v5",
-        activation=None,
-        bias="static",
-        generator_units=(),
-        generator_start="identity",
-        aggregation=None,
-        kernel_initializer="lecun_normal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        units: int,
+        rank: int = 4,
+        over_parameter: int | None = None,
+        version: Version = "v5",
+        activation: Activation | None = None,
+        bias: Bias = "static",
+        generator_units: Sequence[int] = (),
+        generator_start: Start = "identity",
+        aggregation: Aggregation | None = None,
+        kernel_initializer: Initializer = "lecun_normal",
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.units = units
         self.rank = rank
@@ -108,7 +127,7 @@ class APGDense(Layer):
         self.supports_masking = True
         check_arguments(self)
 
-    def build(self, x_shape, z_shape):
+    def build(self, x_shape: Shape, z_shape: Shape) -> None:
         """Creates the shared factors, the generators and a static bias."""
         check_shapes(self, x_shape, z_shape)
         rows = self.rank * (z_shape[1] if self.aggregation == "concat" else 1)
@@ -118,11 +137,12 @@ class APGDense(Layer):
                 shape=shape,
                 initializer=fresh(self.kernel_initializer),
                 regularizer=self.kernel_regularizer,
-                autocast=False,  # Factors are multiplied in float32.
+                autocast=False,  # Half precision would round the product of factors.
             )
             for name, shape in self._factor_shapes(x_shape[-1], rows).items()
         }
         parts = self._generated_parts(x_shape[-1])
+        self._generator: Generator | AggregatedGenerator
         if self.aggregation:
             self._generator = AggregatedGenerator(self, z_shape, parts)
         else:
@@ -134,7 +154,7 @@ class APGDense(Layer):
             )
 
     def _factor_shapes(self, width, rows):
-        """The shared matrices; `U` has `rows` rows."""
+        """Returns the shapes of the shared matrices; `U` has `rows` rows."""
         if self.version == "v4":
             return {"v": (width, self.rank), "u": (rows, self.units)}
         if self.version == "v5":
@@ -148,7 +168,10 @@ class APGDense(Layer):
         return {}
 
     def _generated_parts(self, width):
-        """`{name: (shape, initializer of a static one)}` of what is generated."""
+        """Returns `{name: (shape, initializer)}` of the parameters to generate.
+
+        The initializer is the one that a static parameter in that place would have.
+        """
         rank, kernel = self.rank, self.kernel_initializer
         parts = {"s": ((rank, rank), keras.initializers.Identity())}
         if self.version == "v1":
@@ -160,16 +183,16 @@ class APGDense(Layer):
             parts["bias"] = ((self.units,), self.bias_initializer)
         return parts
 
-    def generate(self, z):
-        """Returns what the condition generates, for a layer that is built.
+    def generate(self, z: Tensor) -> dict[str, Tensor]:
+        """Returns the parameters generated from `z`; the layer must be built.
 
-        `{"w": [B, M, N]}` in v1, `v`, `s`, `u` in v2 and v3, `{"s": [B, K, K]}` in
-        v4 and v5; with `bias`, where it is generated.
+        They are `{"w": [B, M, N]}` in v1, `v`, `s` and `u` in v2 and v3, and
+        `{"s": [B, K, K]}` in v4 and v5; and `bias [B, N]`, if it is generated.
         """
         return self._generator(z)
 
-    def call(self, x, z):
-        """Applies to each row of `x` the kernel of its row of `z`."""
+    def call(self, x: Tensor, z: Tensor) -> Tensor:
+        """Multiplies each row of `x` with the kernel of its row of `z`."""
         parts = self.generate(z)
         y = self._product(x, **parts)
         bias = parts.get("bias", self._static_bias)
@@ -186,17 +209,17 @@ class APGDense(Layer):
         return ops.matmul(vector_matrix(ops.matmul(x, v), s), u)
 
     def _shared(self, name):
-        """Returns `V` or `U`, multiplied out."""
+        """Returns `V` or `U`, multiplied out in v5."""
         if self.version == "v4":
             matrix = self._factors[name]
         else:
             matrix = ops.matmul(*(self._factors[part] for part in FACTORS[name]))
         return ops.cast(matrix, self.compute_dtype)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        """Ends a Keras mask: there is one vector per example."""
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
+        """Drops the Keras mask: there is one vector per example."""
         return None
 
-    def compute_output_shape(self, x_shape, z_shape):
+    def compute_output_shape(self, x_shape: Shape, z_shape: Shape) -> Shape:
         """Returns `[B, N]`."""
         return (x_shape[0], self.units)

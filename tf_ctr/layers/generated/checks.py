@@ -1,22 +1,20 @@
-"""The arguments and shapes that an `APGDense` takes."""
+"""The choices that an `APGDense` offers, and the checks of its arguments and shapes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from tf_ctr.errors import check_choice, check_positive, explain
+from tf_ctr.layers.core.layer import Shape
 
 if TYPE_CHECKING:
-    from tf_ctr.layers.core.layer import Shape
     from tf_ctr.layers.generated.apg_dense import APGDense
 
 # The default first, as the errors recommend it.
-CHOICES = {
-    "version": ("v5", "v4", "v3", "v2", "v1"),
-    "bias": ("static", "generated", "none"),
-    "generator_start": ("identity", "glorot"),
-    "aggregation": (None, "concat", "mean", "attention"),
-}
+Version = Literal["v5", "v4", "v3", "v2", "v1"]
+Bias = Literal["static", "generated", "none"]
+Start = Literal["identity", "glorot"]
+Aggregation = Literal["concat", "mean", "attention"]
 
 
 def check_arguments(layer: APGDense) -> None:
@@ -26,10 +24,12 @@ def check_arguments(layer: APGDense) -> None:
         layer: The layer, its arguments set.
 
     Raises:
-        ValueError: If one is unknown, out of range, or means nothing beside the others.
+        ValueError: If one is unknown, out of range, or has no effect with the others.
     """
-    for argument, choices in CHOICES.items():
-        check_choice(argument, getattr(layer, argument), choices)
+    check_choice("version", layer.version, get_args(Version))
+    check_choice("bias", layer.bias, get_args(Bias))
+    check_choice("generator_start", layer.generator_start, get_args(Start))
+    check_choice("aggregation", layer.aggregation, (None, *get_args(Aggregation)))
     check_positive(
         units=layer.units, rank=layer.rank, generator_units=layer.generator_units
     )
@@ -37,7 +37,7 @@ def check_arguments(layer: APGDense) -> None:
     if layer.aggregation and layer.version not in ("v4", "v5"):
         raise ValueError(
             explain(
-                "version v4 or v5 to aggregate what several conditions generate",
+                "version v4 or v5 to aggregate several conditions",
                 f"version='{layer.version}', aggregation='{layer.aggregation}'",
                 "share V and U with version='v4', or aggregate the conditions",
             )
@@ -70,11 +70,11 @@ def check_shapes(layer: APGDense, x_shape: Shape, z_shape: Shape) -> None:
 
     Args:
         layer: The layer.
-        x_shape: Shape of the input.
-        z_shape: Shape of the condition.
+        x_shape: Shape of the input, `[B, M]`.
+        z_shape: Shape of the condition, `[B, D]`, or of J conditions, `[B, J, D]`.
 
     Raises:
-        ValueError: If a number of axes is wrong, or the rank exceeds a width.
+        ValueError: If a number of axes is wrong, or the rank is above a width.
     """
     conditions = "[B, J, D]" if layer.aggregation else "[B, D]"
     if len(x_shape) != 2 or len(z_shape) != conditions.count(",") + 1:
@@ -91,6 +91,6 @@ def check_shapes(layer: APGDense, x_shape: Shape, z_shape: Shape) -> None:
             explain(
                 f"a rank of at most {limit}, the smaller width of '{layer.name}'",
                 layer.rank,
-                f"pass rank={limit} or less: a low rank is what saves work",
+                f"pass rank={limit} or less: only a low rank saves work",
             )
         )

@@ -1,20 +1,20 @@
-"""Attention over the conditions of an example."""
+"""Attention over the conditions of an example, as a layer and as functions."""
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class ConditionAttention(Layer):
-    """Weighted mean of J conditions, `sum_j a_j z_j`.
+    """Returns the weighted mean of J conditions, `sum_j a_j z_j`.
 
     `a = softmax_j(q . tanh(z_j W))`.
 
     Source: APG (arXiv 2203.16218), section 3.1.1, input aggregation. The paper
-    names attention and gives no form; this one is the usual additive attention.
+    names attention and no form of it; this is the usual additive attention.
 
     Args:
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
@@ -26,7 +26,7 @@ class ConditionAttention(Layer):
         `[B, D]`.
 
     Raises:
-        ValueError: If `z` is not of rank 3.
+        ValueError: If `z` does not have three axes.
 
     Example:
 
@@ -36,7 +36,7 @@ class ConditionAttention(Layer):
     array([[3., 4.]], dtype=float32)
     """
 
-    def build(self, z_shape):
+    def build(self, z_shape: Shape) -> None:
         """Creates `W [D, D]` and `q [D, 1]`."""
         if len(z_shape) != 3:
             raise ValueError(
@@ -48,20 +48,20 @@ class ConditionAttention(Layer):
             )
         self.kernel, self.query = add_attention(self, z_shape[-1])
 
-    def call(self, z):
-        """Averages `z` with its attention weights."""
+    def call(self, z: Tensor) -> Tensor:
+        """Takes the weighted mean over J."""
         return ops.sum(attention(z, self.kernel, self.query) * z, axis=1)
 
-    def compute_output_shape(self, z_shape):
+    def compute_output_shape(self, z_shape: Shape) -> Shape:
         """Drops J."""
         return (z_shape[0], z_shape[2])
 
 
-def add_attention(layer, width):
+def add_attention(layer: Layer, width: int) -> tuple[keras.Variable, keras.Variable]:
     """Creates the weights of `attention`, owned by `layer`.
 
     Args:
-        layer: The layer; it is being built.
+        layer: The layer, which is being built.
         width: Width D of a condition.
 
     Returns:
@@ -73,6 +73,6 @@ def add_attention(layer, width):
     )
 
 
-def attention(z, kernel, query):
+def attention(z: Tensor, kernel: Tensor, query: Tensor) -> Tensor:
     """Returns the weights `[B, J, 1]` of the conditions `z [B, J, D]`."""
     return ops.softmax(ops.matmul(ops.tanh(ops.matmul(z, kernel)), query), axis=1)

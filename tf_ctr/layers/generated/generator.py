@@ -1,32 +1,44 @@
 """The networks of APG that turn conditions into parameters of a layer."""
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 import keras
 from keras import ops
 
+from tf_ctr.layers.core.layer import Initializer, Shape, Tensor
 from tf_ctr.layers.core.ops import fresh
 from tf_ctr.layers.generated.condition_attention import add_attention, attention
 
+if TYPE_CHECKING:
+    from tf_ctr.layers.generated.apg_dense import APGDense
+
+Parts: TypeAlias = Mapping[str, tuple[Shape, Initializer]]
+
 
 class Generator:
-    """An MLP with one output per generated part; its weights belong to a layer.
+    """An MLP with one output per generated parameter; a layer owns its weights.
 
-    It is a plain object, not a layer: a frozen layer with layers inside comes back
-    trainable from a `.keras` file.
+    It is a plain object and not a layer: when a frozen layer with sub-layers is loaded
+    from a `.keras` file, they are trainable again.
 
     Source: APG (arXiv 2203.16218), Eqs. 1, 3 and 5.
 
     Args:
-        layer: The `APGDense` that owns the weights; it is being built.
+        layer: The `APGDense` that owns the weights, which is being built.
         width: Width D of the condition.
-        parts: `{name: (shape, initializer)}` of the generated parameters, with the
-            initializer of a static parameter in that place.
+        parts: `{name: (shape, initializer)}` of the parameters to generate, with the
+            initializer that a static parameter in that place would have.
         suffix: Appended to the names of the weights.
     """
 
-    def __init__(self, layer, width, parts, suffix=""):
+    def __init__(
+        self, layer: APGDense, width: int, parts: Parts, suffix: str = ""
+    ) -> None:
         affine = functools.partial(_affine, layer)
         self._hidden = []
         for i, units in enumerate(layer.generator_units):
@@ -36,15 +48,16 @@ class Generator:
             width = units
         self._outputs = {}
         for name, (shape, static) in parts.items():
-            kernel, bias = "glorot_normal", "zeros"
+            kernel: Initializer = "glorot_normal"
+            bias: Initializer = "zeros"
             if layer.generator_start == "identity":
-                # With a condition of variance 1 the parts deviate by 0.1.
+                # Of a condition of variance 1, so that parameters deviate by 0.1.
                 kernel = keras.initializers.VarianceScaling(0.01, "fan_in")
                 bias = fresh(static)
             weights = affine(f"{name}{suffix}", width, shape, kernel, bias)
             self._outputs[name] = (shape, *weights)
 
-    def __call__(self, z):
+    def __call__(self, z: Tensor) -> dict[str, Tensor]:
         """Generates `{name: [B, *shape]}` from the condition `[B, D]`."""
         for kernel, bias in self._hidden:
             z = ops.relu(ops.matmul(z, kernel) + bias)
@@ -55,18 +68,18 @@ class Generator:
 
 
 class AggregatedGenerator:
-    """One generator for each of J conditions, and a combination of their outputs.
+    """One generator for each of J conditions, whose outputs are combined.
 
     Source: APG (arXiv 2203.16218), section 3.1.1, output aggregation.
 
     Args:
-        layer: The `APGDense` that owns the weights; it is being built.
+        layer: The `APGDense` that owns the weights, which is being built.
         conditions_shape: Shape `[B, J, D]` of the conditions.
-        parts: See `Generator`. `"concat"` joins matrices by their columns, and
-            takes the mean of vectors.
+        parts: See `Generator`. `"concat"` concatenates matrices along their columns,
+            and takes the mean of vectors.
     """
 
-    def __init__(self, layer, conditions_shape, parts):
+    def __init__(self, layer: APGDense, conditions_shape: Shape, parts: Parts) -> None:
         _, num_conditions, width = conditions_shape
         self._aggregation = layer.aggregation
         self._generators = [
@@ -75,7 +88,7 @@ class AggregatedGenerator:
         if layer.aggregation == "attention":
             self._attention = add_attention(layer, width)
 
-    def __call__(self, z):
+    def __call__(self, z: Tensor) -> dict[str, Tensor]:
         """Generates `{name: [B, *shape]}` from the conditions `[B, J, D]`."""
         generated = [g(z[:, j]) for j, g in enumerate(self._generators)]
         weights = self._weights(z)

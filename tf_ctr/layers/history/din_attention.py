@@ -1,9 +1,12 @@
 """The activation unit of the Deep Interest Network."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Activation, Layer, Regularizer, Shape, Tensor
 from tf_ctr.layers.history.histories import (
     check_candidate,
     check_history,
@@ -14,18 +17,19 @@ from tf_ctr.layers.history.histories import (
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class DINAttention(Layer):
-    """Weighted sum of a history, `u = sum_j a_j e_j`.
+    """Sums a history with weights that depend on the candidate, `u = sum_j a_j e_j`.
 
-    `a_j = MLP([e_j; e_v; e_j - e_v; e_j * e_v])` for candidate `e_v`. The weights do
-    not sum to 1: that a user has many behaviours like the candidate is information.
+    `a_j = MLP([e_j; e_v; e_j - e_v; e_j * e_v])` for the candidate `e_v`. The weights
+    do not sum to 1: it matters how many behaviours resemble the candidate.
     An empty history gives zeros.
 
-    Source: DIN, Zhou et al. (arXiv 1706.06978), section 4.3, Eq. 3; the product in
-    place of the outer one, and the sizes of the MLP, are those of its public code.
+    Source: DIN, Zhou et al. (arXiv 1706.06978), section 4.3, Eq. 3. The elementwise
+    product (the paper has the outer product) and the sizes of the MLP are those of
+    its public code.
 
     Args:
-        hidden_units: Widths of the MLP before its one output.
-        activation: Activation of these.
+        hidden_units: Widths of the hidden layers of the MLP.
+        activation: Activation of the hidden layers.
         softmax: Whether to normalise the weights. The paper does not.
         kernel_regularizer: Regularizer of the kernels. Defaults to none.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
@@ -39,7 +43,7 @@ class DINAttention(Layer):
         `[B, D]`.
 
     Raises:
-        ValueError: If the shapes do not fit.
+        ValueError: If `rows` and `ids`, or `rows` and `query`, do not fit.
 
     Example:
 
@@ -51,19 +55,19 @@ class DINAttention(Layer):
 
     def __init__(
         self,
-        hidden_units=(80, 40),
-        activation="sigmoid",
-        softmax=False,
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        hidden_units: Sequence[int] = (80, 40),
+        activation: Activation = "sigmoid",
+        softmax: bool = False,
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.hidden_units = tuple(hidden_units)
         self.activation = keras.activations.get(activation)
         self.softmax = softmax
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, query_shape, rows_shape, ids_shape):
+    def build(self, query_shape: Shape, rows_shape: Shape, ids_shape: Shape) -> None:
         """Creates the kernels and biases of the MLP."""
         check_history(rows_shape, ids_shape)
         check_candidate(query_shape, rows_shape)
@@ -80,11 +84,11 @@ class DINAttention(Layer):
 
     def _bias(self, i, width):
         if self.softmax and i == len(self.hidden_units):
-            return 0.0  # A softmax does not see what all scores share.
+            return 0.0  # The softmax does not change when all scores move by one bias.
         return self.add_weight((width,), "zeros", name=f"bias_{i}")
 
-    def call(self, query, rows, ids):
-        """Weighs each behaviour by the candidate, then sums."""
+    def call(self, query: Tensor, rows: Tensor, ids: Tensor) -> Tensor:
+        """Weights each behaviour by the candidate, then sums."""
         present = ops.not_equal(ids, 0)
         rows = clear(rows, present)
         weights = self._weights(ops.expand_dims(query, 1), rows)
@@ -99,6 +103,8 @@ class DINAttention(Layer):
             x = ops.matmul(self.activation(x) if i else x, kernel) + bias
         return ops.squeeze(x, 2)
 
-    def compute_output_shape(self, query_shape, rows_shape, ids_shape):
+    def compute_output_shape(
+        self, query_shape: Shape, rows_shape: Shape, ids_shape: Shape
+    ) -> Shape:
         """Returns the shape of the candidate."""
         return query_shape

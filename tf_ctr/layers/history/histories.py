@@ -1,11 +1,12 @@
-"""What the layers over a history of ids share: its padding and its checks."""
+"""Checks and masking that the layers over a history share."""
 
 from keras import ops
 
 from tf_ctr.errors import check_positive, explain
+from tf_ctr.layers.core.layer import Shape, Tensor
 
 
-def check_history(rows_shape, ids_shape):
+def check_history(rows_shape: Shape, ids_shape: Shape) -> None:
     """Raises unless there is one vector per id of a history.
 
     Args:
@@ -13,7 +14,7 @@ def check_history(rows_shape, ids_shape):
         ids_shape: Shape of the ids, `[B, T]`.
 
     Raises:
-        ValueError: If the shapes are others.
+        ValueError: If the shapes differ from these.
     """
     if len(rows_shape) != 3 or tuple(rows_shape[:-1]) != tuple(ids_shape):
         raise ValueError(
@@ -25,8 +26,8 @@ def check_history(rows_shape, ids_shape):
         )
 
 
-def check_fixed_length(rows_shape):
-    """Raises unless T is known, as a choice of k of T positions needs."""
+def check_fixed_length(rows_shape: Shape) -> None:
+    """Raises unless T is known: the choice of k of T positions needs it."""
     if rows_shape[1] is None:
         raise ValueError(
             explain(
@@ -37,15 +38,15 @@ def check_fixed_length(rows_shape):
         )
 
 
-def check_candidate(query_shape, rows_shape=None):
-    """Raises unless a candidate is `[B, D]`, with the D of the history if given.
+def check_candidate(query_shape: Shape, rows_shape: Shape | None = None) -> None:
+    """Raises unless a candidate has one vector `[B, D]`, as wide as the history's.
 
     Args:
         query_shape: Shape of the candidate's vector.
-        rows_shape: Shape of the vectors of a history that it is compared with.
+        rows_shape: Shape of the vectors of the history, `[B, T, D]`. Defaults to any D.
 
     Raises:
-        ValueError: If it is not.
+        ValueError: If the candidate has another shape.
     """
     width = query_shape[-1] if rows_shape is None else rows_shape[-1]
     if len(query_shape) != 2 or query_shape[-1] != width:
@@ -58,8 +59,8 @@ def check_candidate(query_shape, rows_shape=None):
         )
 
 
-def check_heads(units, num_heads):
-    """Raises unless `units` can be divided among the heads."""
+def check_heads(units: int, num_heads: int) -> None:
+    """Raises unless `num_heads` divides `units`."""
     check_positive(units=units, num_heads=num_heads)
     if units % num_heads:
         raise ValueError(
@@ -71,28 +72,30 @@ def check_heads(units, num_heads):
         )
 
 
-def clear(rows, present):
+def clear(rows: Tensor, present: Tensor) -> Tensor:
     """Sets the vectors `[B, T, D]` to zero where `present [B, T]` is false.
 
-    Multiplying by zero would keep a NaN, and pass one on to the gradient.
+    It selects, as a product with zero would keep a NaN in the output and the gradient.
     """
     return ops.where(ops.expand_dims(present, 2), rows, ops.zeros_like(rows))
 
 
-def masked_softmax(scores, present):
-    """Softmax over the last axis, in float32 within.
+def masked_softmax(scores: Tensor, present: Tensor) -> Tensor:
+    """Returns the softmax over those positions of the last axis that are present.
 
     Args:
         scores: Any shape that ends in T.
-        present: Which of the T count, of a shape that broadcasts to `scores`.
+        present: Which of the T positions count; broadcasts to `scores`.
 
     Returns:
-        Weights of the shape and dtype of `scores`; all zero where nothing counts.
+        Weights, of the shape and dtype of `scores`, computed in float32. All are zero
+        where no position counts.
     """
-    # By hand: ops.softmax gives weights where nothing counts, and warns for T = 1.
+    # Not ops.softmax: it spreads weight over padding if all is padding, and warns
+    # if T is 1. -1e9 is in the range of float32 but not of float16.
     masked = ops.where(present, ops.cast(scores, "float32"), -1e9)
     largest = ops.stop_gradient(ops.max(masked, axis=-1, keepdims=True))
     parts = ops.exp(masked - largest) * ops.cast(present, "float32")
-    # The largest part is 1, so that only an empty sum is below.
+    # The largest part is 1, so only the sum over no position is below 1.
     total = ops.maximum(ops.sum(parts, axis=-1, keepdims=True), 1.0)
     return ops.cast(parts / total, scores.dtype)

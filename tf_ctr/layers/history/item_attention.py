@@ -1,10 +1,12 @@
-"""The item-level attention of MiNet."""
+"""The item-level attention of MiNet: a history as a candidate and its user see it."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_positive
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Regularizer, Shape, Tensor
 from tf_ctr.layers.history.histories import (
     check_candidate,
     check_history,
@@ -17,19 +19,19 @@ KERNELS = ("history", "candidate", "user", "product")
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class ItemAttention(Layer):
-    """Weighs the clicks of a history by how they fit a candidate and a user.
+    """Averages the clicks of a history, weighted by their fit to candidate and user.
 
     `w_j = softmax_j(v . relu([r_j; q; p; (r_j M) * q] V))`, and the output is
-    `sum_j w_j r_j`. `M = H_a H_b`, of rank `transfer_rank`, carries the clicks of one
-    domain to the other; clicks of the candidate's own domain need none (`M = I`). An
-    empty history gives zeros.
+    `sum_j w_j r_j`. `M = H_a H_b`, of rank `transfer_rank`, maps the clicks of one
+    domain to the other; clicks in the candidate's own domain need no map (`M = I`).
+    An empty history gives zeros.
 
-    Source: Ouyang et al., MiNet (arXiv 2008.02974), item-level attention; hidden
-    width 64 and rank 10 are those of the authors' code.
+    Source: Ouyang et al., MiNet (arXiv 2008.02974), item-level attention. The authors'
+    code has hidden width 64 and rank 10.
 
     Args:
         units: Hidden width.
-        transfer_rank: Rank of `M`; `None` leaves it out.
+        transfer_rank: Rank of `M`. Defaults to no `M`.
         kernel_regularizer: Regularizer of all kernels.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
@@ -54,7 +56,13 @@ class ItemAttention(Layer):
     array([[3., 4.]], dtype=float32)
     """
 
-    def __init__(self, units=64, transfer_rank=None, kernel_regularizer=None, **kwargs):
+    def __init__(
+        self,
+        units: int = 64,
+        transfer_rank: int | None = None,
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_positive(units=units)
         if transfer_rank is not None:
@@ -63,7 +71,13 @@ class ItemAttention(Layer):
         self.transfer_rank = transfer_rank
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, rows_shape, candidate_shape, user_shape, ids_shape):
+    def build(
+        self,
+        rows_shape: Shape,
+        candidate_shape: Shape,
+        user_shape: Shape,
+        ids_shape: Shape,
+    ) -> None:
         """Creates the four parts of `V`, `v`, and `H_a` and `H_b` if asked for."""
         check_history(rows_shape, ids_shape)
         check_candidate(candidate_shape, rows_shape)
@@ -89,8 +103,10 @@ class ItemAttention(Layer):
             regularizer=self.kernel_regularizer,
         )
 
-    def call(self, rows, candidate, user, ids):
-        """Averages the clicks with their weights."""
+    def call(
+        self, rows: Tensor, candidate: Tensor, user: Tensor, ids: Tensor
+    ) -> Tensor:
+        """Takes the weighted mean over T."""
         present = ops.not_equal(ids, 0)
         rows = clear(rows, present)
         carried = rows
@@ -105,6 +121,6 @@ class ItemAttention(Layer):
         weights = masked_softmax(scores, present)
         return ops.sum(ops.expand_dims(weights, -1) * rows, axis=1)
 
-    def compute_output_shape(self, rows_shape, *other_shapes):
+    def compute_output_shape(self, rows_shape: Shape, *other_shapes: Shape) -> Shape:
         """Drops T."""
         return (rows_shape[0], rows_shape[-1])

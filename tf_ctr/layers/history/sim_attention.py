@@ -1,9 +1,12 @@
-"""Attention of a candidate over the behaviours of its own category."""
+"""Attention of a candidate over the behaviours of its category."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_positive, explain
+from tf_ctr.layers.core.layer import Regularizer, Shape, Tensor
 from tf_ctr.layers.history.histories import check_fixed_length
 from tf_ctr.layers.history.retrieval import by_recency, choose, take
 from tf_ctr.layers.history.target_attention import TargetAttention
@@ -11,10 +14,11 @@ from tf_ctr.layers.history.target_attention import TargetAttention
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class SIMAttention(TargetAttention):
-    """Hard search of SIM: target attention on the newest k of the same category.
+    """Applies target attention to the newest k behaviours of one category (SIM).
 
-    The search reads ids only, then k vectors of the history. A candidate without a
-    category (id 0), or with none of its category in the history, gives zeros.
+    This is the hard search of SIM. It compares ids only, then reads k vectors of the
+    history. A candidate without a category (id 0), or whose category is not in the
+    history, gives zeros.
 
     Source: SIM (hard), Pi et al. (arXiv 2006.05639), as used in CTNet (arXiv
     2208.05728), section 3.1; k = 64 is that of its section 4.2.
@@ -22,7 +26,7 @@ class SIMAttention(TargetAttention):
     Args:
         units: See `TargetAttention`.
         num_heads: See `TargetAttention`.
-        top_k: Most behaviours that are kept; any number, be it above T.
+        top_k: Largest number of behaviours to keep; may be above T.
         kernel_regularizer: See `TargetAttention`.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
@@ -37,7 +41,7 @@ class SIMAttention(TargetAttention):
         `[B, units]`.
 
     Raises:
-        ValueError: If an argument or the shapes do not fit, or T is unknown.
+        ValueError: If a size is not positive, the shapes do not fit, or T is unknown.
 
     Example:
 
@@ -51,30 +55,48 @@ class SIMAttention(TargetAttention):
     """
 
     def __init__(
-        self, units=256, num_heads=8, top_k=64, kernel_regularizer=None, **kwargs
-    ):
+        self,
+        units: int = 256,
+        num_heads: int = 8,
+        top_k: int = 64,
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(units, num_heads, kernel_regularizer, **kwargs)
         check_positive(top_k=top_k)
         self.top_k = top_k
 
-    def build(
-        self, query_shape, rows_shape, ids_shape, category_shape, categories_shape
-    ):
+    # Both take two inputs more than the parent: the categories.
+    def build(  # type: ignore[override]
+        self,
+        query_shape: Shape,
+        rows_shape: Shape,
+        ids_shape: Shape,
+        category_shape: Shape,
+        categories_shape: Shape,
+    ) -> None:
         """Creates the kernels of the attention."""
         check_fixed_length(rows_shape)
         if tuple(categories_shape) != tuple(ids_shape) or len(category_shape) != 1:
             raise ValueError(
                 explain(
-                    "the candidate's category [B], and one per id of the history "
-                    f"{tuple(ids_shape)}",
+                    "the category of the candidate, [B], and one category per id of "
+                    f"the history, {tuple(ids_shape)}",
                     f"{tuple(category_shape)} and {tuple(categories_shape)}",
-                    "keep a second history of categories, of the same max_length",
+                    "keep the categories as a second history of the same max_length",
                 )
             )
         super().build(query_shape, rows_shape, ids_shape)
 
-    def call(self, query, rows, ids, category, categories):
-        """Searches, then attends."""
+    def call(  # type: ignore[override]
+        self,
+        query: Tensor,
+        rows: Tensor,
+        ids: Tensor,
+        category: Tensor,
+        categories: Tensor,
+    ) -> Tensor:
+        """Chooses k behaviours, then attends to them."""
         category = ops.expand_dims(category, 1)
         alike = ops.logical_and(categories == category, categories != 0)
         scores = by_recency(ops.logical_and(alike, ids != 0))

@@ -1,9 +1,11 @@
 """Attention of a candidate over a history."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Regularizer, Shape, Tensor
 from tf_ctr.layers.history.histories import (
     check_candidate,
     check_heads,
@@ -15,14 +17,14 @@ from tf_ctr.layers.history.histories import (
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class TargetAttention(Layer):
-    """Multi-head attention: the candidate asks, the history answers.
+    """Lets a candidate attend to a history, with several heads.
 
-    `head_h = softmax(q W_q (K W_k)^T / sqrt(d)) K W_v`, over the positions that are no
+    `head_h = softmax(q W_q (K W_k)^T / sqrt(d)) K W_v`, over the positions that are not
     padding; the output is `[head_1; ...; head_H] W_o`. An empty history gives zeros.
 
-    No key is projected: `(q W_q) (K W_k)^T = ((q W_q) W_k^T) K^T`, and the values are
-    projected after they are averaged. It is the same function, and a position costs
-    `2 H D` products in place of `2 D units`.
+    No key is projected, since `(q W_q) (K W_k)^T = ((q W_q) W_k^T) K^T`, and the values
+    are projected after they are averaged. The function is the same, and a position
+    costs `2 H D` products instead of `2 D units`.
 
     Source: CTNet (arXiv 2208.05728), section 3.1; 8 heads and 256 units are those of
     its section 4.2.
@@ -53,14 +55,20 @@ class TargetAttention(Layer):
     array([[0., 0., 0., 0.]], dtype=float32)
     """
 
-    def __init__(self, units=256, num_heads=8, kernel_regularizer=None, **kwargs):
+    def __init__(
+        self,
+        units: int = 256,
+        num_heads: int = 8,
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_heads(units, num_heads)
         self.units = units
         self.num_heads = num_heads
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, query_shape, rows_shape, ids_shape):
+    def build(self, query_shape: Shape, rows_shape: Shape, ids_shape: Shape) -> None:
         """Creates `W_q [N, units]`, `W_k`, `W_v [D, units]`, `W_o [units, units]`."""
         check_candidate(query_shape)
         check_history(rows_shape, ids_shape)
@@ -80,12 +88,12 @@ class TargetAttention(Layer):
             for name, width in widths.items()
         ]
 
-    def call(self, query, rows, ids):
-        """Attends to all that is no padding."""
+    def call(self, query: Tensor, rows: Tensor, ids: Tensor) -> Tensor:
+        """Attends to all positions that are not padding."""
         return self.attend(query, rows, ops.not_equal(ids, 0))
 
-    def attend(self, query, rows, present):
-        """Attends to the positions where `present [B, T]` is true."""
+    def attend(self, query: Tensor, rows: Tensor, present: Tensor) -> Tensor:
+        """Returns the output `[B, units]` for the positions where `present [B, T]`."""
         rows = clear(rows, present)
         query = ops.einsum("bn,nhd->bhd", query, self._heads(self._query))
         query = ops.einsum("bhd,khd->bhk", query, self._heads(self._key))
@@ -99,6 +107,6 @@ class TargetAttention(Layer):
     def _heads(self, kernel):
         return ops.reshape(kernel, (-1, self.num_heads, self.units // self.num_heads))
 
-    def compute_output_shape(self, query_shape, *other_shapes):
+    def compute_output_shape(self, query_shape: Shape, *other_shapes: Shape) -> Shape:
         """Returns one vector per example."""
         return (query_shape[0], self.units)

@@ -1,10 +1,12 @@
-"""One encoder layer of a Transformer over a history."""
+"""One encoder layer of a Transformer over a history (BST)."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_positive, explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Regularizer, Shape, Tensor
 from tf_ctr.layers.history.histories import (
     check_heads,
     check_history,
@@ -15,16 +17,16 @@ from tf_ctr.layers.history.histories import (
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class TransformerEncoder(Layer):
-    """Self-attention and a feed-forward network, both with a skip and a LayerNorm.
+    """Encodes a history by self-attention and a feed-forward network.
 
     `S = LN(E + [head_1; ...; head_H] W_o)`,
     `F = LN(S + leaky_relu(S W_1 + b_1) W_2 + b_2)`, with `E = rows + p`. `p` is
-    learned per position, counted from the newest behaviour, so that padding moves
-    none. Time and memory grow with T squared: cut a long history, see `Newest`.
+    learned per position, counted from the newest behaviour, so padding does not shift
+    it. Time and memory grow with the square of T: cut a long history with `Newest`.
 
     Source: BST, Chen et al. (arXiv 1905.06874), section 2.2; 8 heads and 256 units
-    are those of CTNet (arXiv 2208.05728), section 4.2. BST's positions are time
-    gaps, and its dropout is left out.
+    are those of CTNet (arXiv 2208.05728), section 4.2. Unlike BST, positions are
+    ranks instead of time gaps, and there is no dropout.
 
     Args:
         units: Width of all heads together.
@@ -57,13 +59,13 @@ class TransformerEncoder(Layer):
 
     def __init__(
         self,
-        units=256,
-        num_heads=8,
-        feed_forward_units=None,
-        num_positions=None,
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        units: int = 256,
+        num_heads: int = 8,
+        feed_forward_units: int | None = None,
+        num_positions: int | None = None,
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_heads(units, num_heads)
         if feed_forward_units is not None:
@@ -76,19 +78,23 @@ class TransformerEncoder(Layer):
         self.num_positions = num_positions
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, rows_shape, ids_shape):
+    def build(self, rows_shape: Shape, ids_shape: Shape) -> None:
         """Creates positions, kernels, biases and the scales of the LayerNorms."""
         check_history(rows_shape, ids_shape)
         _, length, width = rows_shape
         if not (self.num_positions or length):
             raise ValueError(
-                explain("a known length T", rows_shape, "pass num_positions=")
+                explain(
+                    "a history of known length T",
+                    tuple(rows_shape),
+                    "pass num_positions=",
+                )
             )
         hidden = self.feed_forward_units or 4 * width
         self._positions = self.add_weight(
             name="positions",
             shape=(self.num_positions or length, width),
-            # As a row of a table starts.
+            # As small as the rows of an Embedding, which they are added to.
             initializer=keras.initializers.RandomNormal(stddev=1e-4),
         )
         self._query, self._key, self._value = [
@@ -119,8 +125,8 @@ class TransformerEncoder(Layer):
             regularizer=self.kernel_regularizer,
         )
 
-    def call(self, rows, ids):
-        """Encodes each behaviour by all others that are no padding."""
+    def call(self, rows: Tensor, ids: Tensor) -> Tensor:
+        """Encodes each behaviour by all behaviours that are not padding."""
         present = ops.not_equal(ids, 0)
         x = clear(rows + self._position_of(present), present)
         x = self._norm(x + self._attention(x, present), 0)
@@ -130,12 +136,12 @@ class TransformerEncoder(Layer):
         return clear(x, present)
 
     def _position_of(self, present):
-        """The learned vector of each behaviour, by the number of newer ones."""
+        """Returns the learned vector of each behaviour, by the number of newer ones."""
         count = ops.cast(present, "int32")
         newer = ops.sum(count, axis=1, keepdims=True) - ops.cumsum(count, axis=1)
         place = ops.clip(newer, 0, self._positions.shape[0] - 1)
-        # A product, so that the gradient of the variable is dense: the optimizers of
-        # Keras are wrong for sparse ones with repeated indices.
+        # The product makes the gradient of the variable dense: Keras's optimizers are
+        # wrong for a sparse gradient with repeated indices.
         return ops.take(1.0 * self._positions, place, axis=0)
 
     def _attention(self, x, present):
@@ -158,6 +164,6 @@ class TransformerEncoder(Layer):
         scale, offset = self._norms[i]
         return ops.layer_normalization(x, scale, offset, axis=-1, epsilon=1e-6)
 
-    def compute_output_shape(self, rows_shape, ids_shape):
+    def compute_output_shape(self, rows_shape: Shape, ids_shape: Shape) -> Shape:
         """Returns the shape of the vectors."""
         return rows_shape

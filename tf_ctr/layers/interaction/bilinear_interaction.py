@@ -1,26 +1,28 @@
 """Bilinear products of pairs of fields."""
 
 import itertools
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_choice
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Regularizer, Shape, Tensor
 from tf_ctr.layers.interaction.checks import check_fields
 
-MODES = ("interaction", "each", "all")
+# The default first, as the error recommends it.
+Mode = Literal["interaction", "each", "all"]
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class BilinearInteraction(Layer):
-    """For every pair of fields `i < j`, the vector `(v_i W) * v_j`.
+    """Computes the vector `(v_i W) * v_j` for every pair of fields `i < j`.
 
     Source: FiBiNET (arXiv 1905.09433), section 3.4.
 
     Args:
-        mode: Which `W` a pair has: `"all"`, one for all pairs; `"each"`, one per
-            first field; `"interaction"`, one per pair.
+        mode: Which pairs share a `W`: `"interaction"` none of them, `"each"` those
+            with the same first field, `"all"` all of them.
         kernel_regularizer: Regularizer of `W`. Defaults to none.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
@@ -31,7 +33,7 @@ class BilinearInteraction(Layer):
         `[B, F (F - 1) / 2, D]`, the pairs in the order (0, 1), (0, 2), ...
 
     Raises:
-        ValueError: If `mode` is unknown, or there are no two fields.
+        ValueError: If `mode` is unknown, or there are fewer than two fields.
 
     Example:
 
@@ -41,13 +43,18 @@ class BilinearInteraction(Layer):
     TensorShape([2, 6, 3])
     """
 
-    def __init__(self, mode="interaction", kernel_regularizer=None, **kwargs):
+    def __init__(
+        self,
+        mode: Mode = "interaction",
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        check_choice("mode", mode, MODES)
+        check_choice("mode", mode, get_args(Mode))
         self.mode = mode
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates `W [1, D, D]`, `[F - 1, D, D]` or `[pairs, D, D]`."""
         check_fields(input_shape, at_least=2)
         fields, width = input_shape[1:]
@@ -58,14 +65,15 @@ class BilinearInteraction(Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(matrices, width, width),
-            # Glorot normal of each matrix: Keras would count all as one fan.
+            # Glorot normal for each matrix: Keras counts the stack as one kernel whose
+            # fans are `matrices` times larger, which the scale undoes.
             initializer=keras.initializers.VarianceScaling(
                 scale=matrices, mode="fan_avg", distribution="truncated_normal"
             ),
             regularizer=self.kernel_regularizer,
         )
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Multiplies the pairs."""
         second = ops.take(x, self._second, axis=1)
         if self.mode == "interaction":
@@ -78,7 +86,7 @@ class BilinearInteraction(Layer):
             return ops.matmul(x, self.kernel[0])
         return ops.einsum("bfd,fde->bfe", x, self.kernel)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns a vector per pair."""
         batch_size, fields, width = input_shape
         return (batch_size, fields * (fields - 1) // 2, width)

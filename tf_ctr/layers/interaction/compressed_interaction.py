@@ -1,21 +1,24 @@
-"""A layer of the compressed interaction network (CIN)."""
+"""One layer of the compressed interaction network (CIN)."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_positive, explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Regularizer, Shape, Tensor
 from tf_ctr.layers.interaction.checks import check_fields
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class CompressedInteraction(Layer):
-    """Weighted sums of all products of two sets of vectors, coordinate by coordinate.
+    """Computes weighted sums of all products between two sets of vectors.
 
-    `y_u = sum_{h, f} W_{u, h, f} (x_h * x0_f)`.
+    `y_u = sum_{h, f} W_{u, h, f} (x_h * x0_f)`, where `*` multiplies coordinate by
+    coordinate.
 
     Source: xDeepFM (arXiv 1803.05170), section 3.2, Eq. 6, with the identity as
-    activation, which the paper found best.
+    activation, which the paper found to be best.
 
     Args:
         units: Number U of output vectors.
@@ -24,7 +27,7 @@ class CompressedInteraction(Layer):
 
     Call arguments:
         x0: Field embeddings, `[B, F, D]`.
-        x: Output of the layer before, `[B, H, D]`.
+        x: Output of the previous layer, `[B, H, D]`; `x0` for the first one.
 
     Output shape:
         `[B, U, D]`.
@@ -41,22 +44,24 @@ class CompressedInteraction(Layer):
     TensorShape([2, 5, 3])
     """
 
-    def __init__(self, units, kernel_regularizer=None, **kwargs):
+    def __init__(
+        self, units: int, kernel_regularizer: Regularizer | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         check_positive(units=units)
         self.units = units
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, x0_shape, x_shape):
+    def build(self, x0_shape: Shape, x_shape: Shape) -> None:
         """Creates `W [H F, U]`."""
         check_fields(x0_shape)
         check_fields(x_shape)
         if x0_shape[-1] != x_shape[-1]:
             raise ValueError(
                 explain(
-                    "x0 and x of one embedding dim D",
+                    "x0 and x of the same embedding dim D",
                     f"x0 {tuple(x0_shape)}, x {tuple(x_shape)}",
-                    "pass the output of the layer before as x",
+                    "pass the output of the previous layer as x",
                 )
             )
         self.kernel = self.add_weight(
@@ -66,12 +71,12 @@ class CompressedInteraction(Layer):
             regularizer=self.kernel_regularizer,
         )
 
-    def call(self, x0, x):
-        """Multiplies every vector of `x` with every one of `x0`, then compresses."""
+    def call(self, x0: Tensor, x: Tensor) -> Tensor:
+        """Multiplies each vector of `x` with each of `x0`, then takes weighted sums."""
         products = ops.einsum("bhd,bfd->bdhf", x, x0)
         products = ops.reshape(products, (-1, x.shape[2], self.kernel.shape[0]))
         return ops.transpose(ops.matmul(products, self.kernel), (0, 2, 1))
 
-    def compute_output_shape(self, x0_shape, x_shape):
+    def compute_output_shape(self, x0_shape: Shape, x_shape: Shape) -> Shape:
         """Returns U vectors."""
         return (x_shape[0], self.units, x_shape[2])

@@ -1,16 +1,19 @@
-"""The cross layer of the Deep & Cross Network, first version."""
+"""The cross layers of the Deep & Cross Network, first and second version."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.errors import check_positive
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Initializer, Layer, Regularizer, Shape, Tensor
+from tf_ctr.layers.core.ops import fresh
 from tf_ctr.layers.interaction.checks import check_vectors
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class CrossLayer(Layer):
-    """One explicit feature cross, `x0 * (x . w) + b + x`.
+    """Computes one explicit feature cross, `x0 * (x . w) + b + x`.
 
     Source: AutoFT (arXiv 2106.04873), section 3.1; Wang et al., Deep & Cross
     Network (arXiv 1708.05123), Eq. 3.
@@ -23,13 +26,13 @@ class CrossLayer(Layer):
 
     Call arguments:
         x0: Input of the cross network, `[B, N]`.
-        x: Output of the cross layer before, `[B, N]`.
+        x: Output of the previous cross layer, `[B, N]`; `x0` for the first one.
 
     Output shape:
         `[B, N]`.
 
     Raises:
-        ValueError: If the shapes of `x0` and `x` differ or are not of rank 2.
+        ValueError: If `x0` and `x` do not have the same shape `[B, N]`.
 
     Example:
 
@@ -43,17 +46,17 @@ class CrossLayer(Layer):
 
     def __init__(
         self,
-        kernel_initializer="glorot_normal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        kernel_initializer: Initializer = "glorot_normal",
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, x0_shape, x_shape):
+    def build(self, x0_shape: Shape, x_shape: Shape) -> None:
         """Creates `w [N, 1]` and `b [N]`."""
         check_vectors(x0_shape, x_shape)
         width = x0_shape[-1]
@@ -67,20 +70,20 @@ class CrossLayer(Layer):
             name="bias", shape=(width,), initializer=self.bias_initializer
         )
 
-    def call(self, x0, x):
+    def call(self, x0: Tensor, x: Tensor) -> Tensor:
         """Crosses `x` with `x0`."""
         return x0 * ops.matmul(x, self.kernel) + self.bias + x
 
-    def compute_output_shape(self, x0_shape, x_shape):
+    def compute_output_shape(self, x0_shape: Shape, x_shape: Shape) -> Shape:
         """Returns the shape of `x0`."""
         return x0_shape
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class CrossLayerV2(Layer):
-    """One feature cross with a matrix, `x0 * (x W + b) + x`.
+    """Computes one feature cross with a matrix, `x0 * (x W + b) + x`.
 
-    With a rank, `W = U V` is never formed: `x0 * ((x U) V + b) + x`.
+    With a rank, `W = U V` is not formed: `x0 * ((x U) V + b) + x`.
 
     Source: Wang et al., DCN V2 (arXiv 2008.13535), Eqs. 1 and 2.
 
@@ -94,14 +97,14 @@ class CrossLayerV2(Layer):
 
     Call arguments:
         x0: Input of the cross network, `[B, N]`.
-        x: Output of the cross layer before, `[B, N]`.
+        x: Output of the previous cross layer, `[B, N]`; `x0` for the first one.
 
     Output shape:
         `[B, N]`.
 
     Raises:
-        ValueError: If `rank` is not positive, or the shapes of `x0` and `x` differ
-            or are not of rank 2.
+        ValueError: If `rank` is not positive, or `x0` and `x` do not have the same
+            shape `[B, N]`.
 
     Example:
 
@@ -115,12 +118,12 @@ class CrossLayerV2(Layer):
 
     def __init__(
         self,
-        rank=None,
-        kernel_initializer="glorot_normal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        rank: int | None = None,
+        kernel_initializer: Initializer = "glorot_normal",
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if rank is not None:
             check_positive(rank=rank)
@@ -129,7 +132,7 @@ class CrossLayerV2(Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, x0_shape, x_shape):
+    def build(self, x0_shape: Shape, x_shape: Shape) -> None:
         """Creates `W [N, N]`, or `U [N, K]` and `V [K, N]`; and `b [N]`."""
         check_vectors(x0_shape, x_shape)
         width = x0_shape[-1]
@@ -148,18 +151,17 @@ class CrossLayerV2(Layer):
         return self.add_weight(
             name=name,
             shape=shape,
-            # One instance would draw the same numbers for two equal shapes.
-            initializer=self.kernel_initializer.clone(),
+            initializer=fresh(self.kernel_initializer),
             regularizer=self.kernel_regularizer,
         )
 
-    def call(self, x0, x):
+    def call(self, x0: Tensor, x: Tensor) -> Tensor:
         """Crosses `x` with `x0`."""
         product = x
         for kernel in self._kernels:
             product = ops.matmul(product, kernel)
         return x0 * (product + self.bias) + x
 
-    def compute_output_shape(self, x0_shape, x_shape):
+    def compute_output_shape(self, x0_shape: Shape, x_shape: Shape) -> Shape:
         """Returns the shape of `x0`."""
         return x0_shape

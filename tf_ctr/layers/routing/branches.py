@@ -1,9 +1,11 @@
-"""The rows of a batch that take one branch."""
+"""The rows of a batch that take one branch, taken out and put back."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 from tf_ctr.layers.routing.route import check_decision
 
 
@@ -11,13 +13,13 @@ from tf_ctr.layers.routing.route import check_decision
 class BranchRows(Layer):
     """Gathers the rows of a batch that a router sends to one branch.
 
-    With `MergeBranches` it stands for a `Route` at inference: each example runs
-    through one branch only, and a branch that no example takes runs on no rows. For
-    inference with TensorFlow: the number of rows depends on the data, which neither
-    XLA nor JAX can compile, and no gradient reaches the gates.
+    Together with `MergeBranches` it replaces a `Route` at inference: each example runs
+    through one branch only, and a branch that no example takes runs on no rows. Use it
+    for inference with TensorFlow only: the number of rows depends on the data, which
+    neither XLA nor JAX can compile, and no gradient reaches the gates.
 
     Args:
-        decision: Column of `gates` that decides for this site.
+        decision: Column of `gates` for this site.
         frozen: Whether to gather the rows of the frozen branch.
         **kwargs: `name` and `dtype` of `keras.layers.Layer`.
 
@@ -26,10 +28,10 @@ class BranchRows(Layer):
         gates: Output of a `GumbelRouter`, `[B, N]`; 1 takes the frozen branch.
 
     Output shape:
-        The shape of `x` with fewer rows, in their order.
+        `[B', ...]`: the rows of `x` that take the branch, in the order of the batch.
 
     Raises:
-        ValueError: If `decision` is no column.
+        ValueError: If `gates` has no column `decision`.
 
     Example:
 
@@ -41,46 +43,46 @@ class BranchRows(Layer):
            [3.]], dtype=float32)
     """
 
-    def __init__(self, decision, frozen, **kwargs):
+    def __init__(self, decision: int, frozen: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.decision = decision
         self.frozen = frozen
         self.supports_jit = False
 
-    def build(self, x_shape, gates_shape):
+    def build(self, x_shape: Shape, gates_shape: Shape) -> None:
         """Checks the column."""
         check_decision(self.decision, gates_shape)
 
-    def call(self, x, gates):
-        """Gathers the rows."""
+    def call(self, x: Tensor, gates: Tensor) -> Tensor:
+        """Gathers the rows that take the branch."""
         taken = (gates[:, self.decision] > 0.5) == self.frozen
         return tf.gather(x, tf.where(taken)[:, 0])
 
-    def compute_output_shape(self, x_shape, gates_shape):
+    def compute_output_shape(self, x_shape: Shape, gates_shape: Shape) -> Shape:
         """Returns the shape of `x` with any number of rows."""
         return (None, *x_shape[1:])
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class MergeBranches(Layer):
-    """Puts the rows that `BranchRows` took apart back into the order of the batch.
+    """Puts the rows of two `BranchRows` back into the order of the batch.
 
     For inference with TensorFlow; see `BranchRows`.
 
     Args:
-        decision: Column of `gates` that decides for this site.
+        decision: Column of `gates` for this site.
         **kwargs: `name` and `dtype` of `keras.layers.Layer`.
 
     Call arguments:
         frozen: Output of the frozen branch on its rows, `[B', ...]`.
-        tuned: Output of the fine-tuned branch on the others, `[B - B', ...]`.
+        tuned: Output of the fine-tuned branch on the other rows, `[B - B', ...]`.
         gates: Output of a `GumbelRouter`, `[B, N]`; 1 takes the frozen branch.
 
     Output shape:
         `[B, ...]`.
 
     Raises:
-        ValueError: If `decision` is no column.
+        ValueError: If `gates` has no column `decision`.
 
     Example:
 
@@ -94,21 +96,26 @@ class MergeBranches(Layer):
            [3.]], dtype=float32)
     """
 
-    def __init__(self, decision, **kwargs):
+    def __init__(self, decision: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.decision = decision
         self.supports_jit = False
 
-    def build(self, frozen_shape, tuned_shape, gates_shape):
+    def build(
+        self, frozen_shape: Shape, tuned_shape: Shape, gates_shape: Shape
+    ) -> None:
         """Checks the column."""
         check_decision(self.decision, gates_shape)
 
-    def call(self, frozen, tuned, gates):
+    def call(self, frozen: Tensor, tuned: Tensor, gates: Tensor) -> Tensor:
         """Writes every row to its place."""
         branch = tf.cast(gates[:, self.decision] > 0.5, tf.int32)
+        # Class 0 first, as dynamic_partition orders them: the fine-tuned rows.
         places = tf.dynamic_partition(tf.range(tf.size(branch)), branch, 2)
         return tf.dynamic_stitch(places, [tuned, frozen])
 
-    def compute_output_shape(self, frozen_shape, tuned_shape, gates_shape):
-        """Returns the shape of a branch with the rows of the batch."""
+    def compute_output_shape(
+        self, frozen_shape: Shape, tuned_shape: Shape, gates_shape: Shape
+    ) -> Shape:
+        """Returns the shape of a branch, with all rows of the batch."""
         return (gates_shape[0], *frozen_shape[1:])

@@ -1,19 +1,22 @@
-"""A frozen and a fine-tuned embedding table in one."""
+"""A frozen and a fine-tuned embedding table in one, for inference."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.layers.core.embedding import Embedding
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 from tf_ctr.layers.routing.route import check_decision
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class TwinEmbedding(Embedding):
-    """Two tables of V rows in one of 2 V, the frozen one first.
+    """Holds two tables of V rows each in one of 2 V rows, the frozen one first.
 
-    One gather takes every row from either table: `id` is its row in the frozen,
-    `id + V` in the fine-tuned one; `RoutedIds` makes such ids.
+    One gather then reads each row from either table: `id` is the row in the frozen
+    table, `id + V` the row in the fine-tuned one. `RoutedIds` makes such ids.
 
     Args:
         input_dim: Rows V of each table.
@@ -40,7 +43,7 @@ class TwinEmbedding(Embedding):
            [4.]], dtype=float32)
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the table, always float32."""
         self.embeddings = self.add_weight(
             name="embeddings",
@@ -54,11 +57,11 @@ class TwinEmbedding(Embedding):
 class RoutedIds(Layer):
     """Moves the ids of examples on the fine-tuned branch to the second table.
 
-    All fields at once: what is to be done to the gates is done once.
+    It takes all fields at once, so that the gates are split into columns only once.
 
     Args:
-        decisions: Column of `gates` of each field.
-        rows: Rows V of a table of each field's `TwinEmbedding`.
+        decisions: For each field, its column of `gates`.
+        rows: For each field, the rows V of one table of its `TwinEmbedding`.
         **kwargs: `name` of `keras.layers.Layer`.
 
     Call arguments:
@@ -66,10 +69,10 @@ class RoutedIds(Layer):
         gates: Output of a `GumbelRouter`, `[B, N]`; 1 takes the frozen table.
 
     Output shape:
-        Those of `ids`.
+        The shapes of `ids`.
 
     Raises:
-        ValueError: If a decision is no column.
+        ValueError: If `gates` lacks the column of a decision.
 
     Example:
 
@@ -80,17 +83,20 @@ class RoutedIds(Layer):
     array([ 3, 13])
     """
 
-    def __init__(self, decisions, rows, **kwargs):
+    def __init__(
+        self, decisions: Sequence[int], rows: Sequence[int], **kwargs: Any
+    ) -> None:
+        # Autocasting would turn the gates, and any float ids, into half precision.
         super().__init__(autocast=False, **kwargs)
         self.decisions = list(decisions)
         self.rows = list(rows)
 
-    def build(self, ids_shape, gates_shape):
+    def build(self, ids_shape: list[Shape], gates_shape: Shape) -> None:
         """Checks the columns."""
         for decision in self.decisions:
             check_decision(decision, gates_shape)
 
-    def call(self, ids, gates):
+    def call(self, ids: list[Tensor], gates: Tensor) -> list[Tensor]:
         """Adds V to the ids of the fine-tuned branch."""
         tuned = ops.unstack(ops.cast(gates <= 0.5, "int64"), axis=1)
         return [
@@ -98,12 +104,15 @@ class RoutedIds(Layer):
             for each, decision, rows in zip(ids, self.decisions, self.rows, strict=True)
         ]
 
-    def compute_output_spec(self, ids, gates):
-        """Returns what `ids` are."""
+    def compute_output_spec(
+        self, ids: list[keras.KerasTensor], gates: keras.KerasTensor
+    ) -> list[keras.KerasTensor]:
+        """Returns the shapes and dtypes of `ids`."""
+        # Not compute_output_shape, from which Keras would infer float outputs.
         return [keras.KerasTensor(each.shape, each.dtype) for each in ids]
 
 
 def _moved(ids, offsets):
-    """Adds one number per example to its ids."""
+    """Adds to the ids of each example the offset of that example."""
     offsets = ops.cast(offsets, ids.dtype)
     return ids + ops.reshape(offsets, (-1,) + (1,) * (len(ids.shape) - 1))

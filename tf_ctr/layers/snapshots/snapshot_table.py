@@ -1,36 +1,43 @@
-"""A table of what an older model knew of each id, at several times."""
+"""A table of the embeddings that an older model had for each id at several times."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_ctr.errors import check_positive, explain
-from tf_ctr.layers.core.layer import Layer
+from tf_ctr.layers.core.layer import Layer, Shape, Tensor
+
+# A date as `SnapshotStore` has it, or `None` for a place without a snapshot yet.
+Date: TypeAlias = str | int | None
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class SnapshotTable(Layer):
-    """Looks up the historical embeddings of ids: data, never trained.
+    """Looks up the historical embeddings of ids, which are data and never trained.
 
     Source: E-CDCTR (arXiv 2408.16238), abstract: multiple historical embeddings as
-    extra features. That they stay as they are follows from their merging at export.
+    extra features. They must be constant, since they are merged at export.
 
     Args:
-        input_dim: Rows of the table, as of the field's own table.
+        input_dim: Rows of the table, as many as the field's own table has.
         output_dim: Width D of a historical embedding.
-        dates: Of each of the K snapshots, oldest first; `None` for a place that is
-            still empty.
+        dates: The date of each of the K snapshots, oldest first, or `None` where there
+            is no snapshot yet.
         **kwargs: `name` and `dtype` of `keras.layers.Layer`.
 
     Call arguments:
         ids: Integer tensor `[B]`, values in `[0, input_dim)`.
 
     Output shape:
-        `[B, K, D + 1]`: the embedding of each snapshot, and after it 1 if the snapshot
-        has the id, 0 if it does not, and the embedding is zero.
+        `[B, K, D + 1]`: the embedding of each snapshot, then 1 if the snapshot has the
+        id, 0 if it does not. The embedding is zero in the latter case.
 
     Raises:
-        ValueError: If a size is not positive, there is no date, or `ids` are not of
-            rank 1.
+        ValueError: If a size is not positive, there is no date, or `ids` does not have
+            one axis.
 
     Example:
 
@@ -40,8 +47,10 @@ class SnapshotTable(Layer):
     TensorShape([3, 2, 5])
     """
 
-    def __init__(self, input_dim, output_dim, dates, **kwargs):
-        # As of Embedding: autocasting would read the whole table.
+    def __init__(
+        self, input_dim: int, output_dim: int, dates: Sequence[Date], **kwargs: Any
+    ) -> None:
+        # As in Embedding: autocasting would read the whole table.
         super().__init__(autocast=False, **kwargs)
         dates = tuple(dates)
         check_positive(input_dim=input_dim, output_dim=output_dim)
@@ -58,14 +67,14 @@ class SnapshotTable(Layer):
         self.dates = dates
         self.supports_jit = False
 
-    def build(self, ids_shape):
+    def build(self, ids_shape: Shape) -> None:
         """Creates the table, empty: no snapshot has any id."""
         if len(ids_shape) != 1:
             raise ValueError(
                 explain(
                     "one id per example, [B]",
                     tuple(ids_shape),
-                    "take historical embeddings of fields with one value only",
+                    "use historical embeddings only for fields with one value",
                 )
             )
         self.snapshots = self.add_weight(
@@ -76,13 +85,15 @@ class SnapshotTable(Layer):
             trainable=False,
         )
 
-    def fill(self, dates, embeddings, known):
-        """Replaces all rows, in place.
+    def fill(
+        self, dates: Sequence[Date], embeddings: np.ndarray, known: np.ndarray
+    ) -> None:
+        """Replaces all rows and their dates, in place.
 
         Args:
-            dates: As of the layer, as many.
-            embeddings: `[n, K, D]`.
-            known: Whether a snapshot has an id, `[n, K]`.
+            dates: The new dates, as many as the layer has.
+            embeddings: `[input_dim, K, D]`.
+            known: Whether each snapshot has the id, `[input_dim, K]`.
 
         Raises:
             ValueError: If the shapes or the number of dates differ.
@@ -95,7 +106,7 @@ class SnapshotTable(Layer):
                     f"embeddings {wanted} and as many dates for '{self.name}'",
                     f"embeddings {shapes[0]}, known {tuple(known.shape)}, dates "
                     f"{tuple(dates)}",
-                    "read as many snapshots, of that width, for the model's own schema",
+                    "read as many snapshots of that width, for the model's own schema",
                 )
             )
         known = known[..., None].astype("float32")
@@ -103,11 +114,11 @@ class SnapshotTable(Layer):
         self.snapshots.assign(rows)
         self.dates = tuple(dates)
 
-    def call(self, ids):
+    def call(self, ids: Tensor) -> Tensor:
         """Gathers the rows of `ids`."""
         rows = tf.nn.embedding_lookup(self.snapshots.value, ids)
         return tf.cast(rows, self.compute_dtype)
 
-    def compute_output_shape(self, ids_shape):
+    def compute_output_shape(self, ids_shape: Shape) -> Shape:
         """Appends K and D + 1 to the shape of the ids."""
         return (*ids_shape, len(self.dates), self.output_dim + 1)
