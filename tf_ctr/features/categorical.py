@@ -1,7 +1,7 @@
 """A field of ids with an embedding row each."""
 
 import dataclasses
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ from tf_ctr.features.ids import (
 from tf_ctr.features.learning import IdLearner
 
 DEFAULT_PADDING = {"string": "", "int64": -1}
-# Rows are counted in 32 bits on their way to a batch.
+# `tf_ctr.data` holds rows as 32-bit integers on their way to a batch.
 MOST_ROWS = 2**31 - 2
 PYTHON_TYPE = {"string": str, "int64": int}
 INT64 = np.iinfo(np.int64)
@@ -39,26 +39,26 @@ class Categorical(Field):
     """Ids, strings or integers, that get one embedding row each.
 
     Row 0 of the table is padding and missing values, rows `1..num_oov` are ids
-    outside the vocabulary, then follows the vocabulary. A hashed field
-    (`num_buckets`) has no vocabulary: its buckets are the rows `1..num_buckets`.
+    outside the vocabulary, and the vocabulary follows. A hashed field (`num_buckets`)
+    has no vocabulary: its buckets are the rows `1..num_buckets`.
 
-    A field is never changed: `Schema.fit` puts a completed copy in its place.
+    A field never changes: `Schema.fit` puts a completed copy in its place.
 
     Args:
         name: The column of the frame, and the name of the Keras input.
         vocabulary: The ids, in the order of their rows. `None` learns them from the
             data, most frequent first and equal counts by value.
-        num_buckets: Hash into so many rows instead of keeping a vocabulary; for ids
-            without bound.
-        min_count: Ids seen less often are left out of a learned vocabulary; a given
-            one stays whole.
+        num_buckets: The number of rows to hash ids into, instead of a vocabulary; for
+            ids without bound.
+        min_count: A learned vocabulary leaves out ids seen less often. A given one
+            stays whole.
         multivalent: Whether each row holds a list of ids.
-        max_length: Ids kept of each row of a multivalent field, the first ones.
-            `None` learns the longest list, 128 at most.
+        max_length: How many ids of each row of a multivalent field are kept, the first
+            ones. `None` learns the length of the longest list, 128 at most.
         pooling: `"mean"` or `"sum"` over the ids of a multivalent field.
         dtype: `"string"` or `"int64"`; `None` takes it from the vocabulary or data.
-        padding: The raw value that stands for missing, also as an ordinary value in
-            the data. `None` means `""` for strings and `-1` for integers.
+        padding: The raw value that means missing, in the data too. `None` stands for
+            `""` or `-1`, by the dtype.
         num_oov: Rows for ids outside the vocabulary, chosen by hash.
 
     Raises:
@@ -73,7 +73,7 @@ class Categorical(Field):
     ('string', 4)
     """
 
-    vocabulary: tuple[Id, ...] | None = dataclasses.field(default=None, repr=False)
+    vocabulary: Sequence[Id] | None = dataclasses.field(default=None, repr=False)
     num_buckets: int | None = None
     min_count: int = 1
     multivalent: bool = False
@@ -118,7 +118,7 @@ class Categorical(Field):
 
     @property
     def has_vocabulary(self) -> bool:
-        """Whether its ids have a vocabulary: it is not hashed."""
+        """Whether its ids have a vocabulary, because they are not hashed."""
         return self.num_buckets is None
 
     @property
@@ -165,13 +165,13 @@ class Categorical(Field):
         return IdLearner(self, grow)
 
     def with_ids(self, ids: Iterable[Id]) -> "Categorical":
-        """Returns a copy with the new ones of `ids` appended to its vocabulary."""
-        # Keys of a dict keep the order in which they first came.
+        """Returns a copy whose vocabulary ends in those of `ids` that are new."""
+        # A dict keeps its keys in the order in which they first came.
         vocabulary = tuple(dict.fromkeys((*(self.vocabulary or ()), *ids)))
         return dataclasses.replace(self, vocabulary=vocabulary)
 
     def unfitted(self) -> "Categorical":
-        """Returns a copy without vocabulary; it may still have to be learned."""
+        """Returns a copy whose vocabulary, if it has one, is still to be learned."""
         return dataclasses.replace(self, vocabulary=None)
 
     def _check_max_length(self):
@@ -181,7 +181,7 @@ class Categorical(Field):
         if not self.multivalent:
             raise ValueError(
                 explain(
-                    "`max_length` with a multivalent field only",
+                    "`max_length` only with a multivalent field",
                     f"max_length={self.max_length} for field {self.name!r}",
                     "pass multivalent=True, or leave max_length out",
                 )
@@ -208,7 +208,7 @@ class Categorical(Field):
                     "pass a list, in the order of the embedding rows",
                 )
             )
-        # JSON holds Python values only.
+        # JSON does not hold NumPy's values.
         ids = tuple(i.item() if isinstance(i, np.generic) else i for i in ids)
         kinds = {str: "string", int: "int64"}
         dtypes = {kinds.get(kind) for kind in set(map(type, ids))}
@@ -250,20 +250,20 @@ class Categorical(Field):
                 explain(
                     f"a vocabulary of field {self.name!r} without the padding value",
                     f"{self.padding!r} among the ids",
-                    "pass padding= a value that is no id",
+                    "pass as padding= a value that is not an id",
                 )
             )
-        if self.dtype == "int64":
-            self._check_range()
-
-    def _check_range(self):
         ids = (self.padding, *(self.vocabulary or ()))
-        wrong = [value for value in ids if not INT64.min <= value <= INT64.max]
+        wrong = [
+            value
+            for value in ids
+            if self.dtype == "int64" and not INT64.min <= value <= INT64.max
+        ]
         if wrong:
             raise ValueError(
                 explain(
                     f"ids of field {self.name!r} that fit in 64 bits, with a sign",
-                    f"{len(wrong)} others, {wrong[0]} among them",
+                    f"{len(wrong)} that do not, {wrong[0]} among them",
                     "pass strings: [str(value) for value in vocabulary]",
                 )
             )

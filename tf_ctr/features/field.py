@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import keras
@@ -32,8 +32,7 @@ class Field(abc.ABC):
     """A column of the data, and what a model gets of it.
 
     The base of `Categorical`, `Numeric` and `Sequence`. What depends on the kind of a
-    field is a property or a method of this class, so that no other code asks what
-    kind a field is.
+    field is a property or a method here, so that no other code asks for the kind.
 
     A field never changes: learning returns a completed copy.
 
@@ -41,7 +40,7 @@ class Field(abc.ABC):
         name: The column of the frame, and the name of the Keras input.
 
     Raises:
-        ValueError: For a name that cannot name both.
+        ValueError: For a name that cannot be both.
     """
 
     name: str
@@ -53,13 +52,13 @@ class Field(abc.ABC):
         check_field_name(self.name)
 
     def linked(self, fields: "Mapping[str, Field]") -> "Field":
-        """Returns the field as a part of a schema, knowing the fields it refers to.
+        """Returns the field as part of a schema: it knows the fields that it needs.
 
         Args:
             fields: `{name: field}` of the schema.
 
         Raises:
-            ValueError: If it refers to a field that is not there.
+            ValueError: If the schema lacks one of them.
         """
         return self
 
@@ -73,7 +72,7 @@ class Field(abc.ABC):
     @property
     @abc.abstractmethod
     def padding(self) -> Id | float | None:
-        """The raw value that stands for a missing one; `None` if unknown yet."""
+        """The raw value that means missing; `None` if unknown yet."""
 
     @property
     @abc.abstractmethod
@@ -117,7 +116,7 @@ class Field(abc.ABC):
     @property
     @abc.abstractmethod
     def table(self) -> str | None:
-        """The field that owns the embedding table; `None` for numbers without one."""
+        """The name of `owner`; `None` for numbers, which have no embedding table."""
 
     @property
     @abc.abstractmethod
@@ -126,16 +125,16 @@ class Field(abc.ABC):
 
     @property
     def owner(self) -> "Field":
-        """The field whose table and vocabulary it shares: itself, or another one."""
+        """The field whose table and vocabulary it uses: itself, or another one."""
         return self
 
     @property
     def has_vocabulary(self) -> bool:
-        """Whether it has a vocabulary of its own, which may be still to be learned."""
+        """Whether it has a vocabulary of its own, known or still to be learned."""
         return False
 
     @property
-    def vocabulary(self) -> tuple[Id, ...] | None:
+    def vocabulary(self) -> Sequence[Id] | None:
         """Its own vocabulary; `None` if there is none, or unknown yet."""
         return None
 
@@ -152,7 +151,7 @@ class Field(abc.ABC):
     def row_keys(self) -> list[Hashable]:
         """Returns what each row of the table stands for.
 
-        An id is itself. Any other row has a tuple, which no id can be mistaken for.
+        An id stands for itself. Any other key is a tuple, which no id is.
         """
         return []
 
@@ -171,11 +170,11 @@ class Field(abc.ABC):
     def encode(
         self, values: tf.Tensor, table: tf.lookup.StaticHashTable | None
     ) -> tf.Tensor:
-        """Returns what the model gets of raw values, by TensorFlow ops.
+        """Turns raw values into what a model gets, by TensorFlow ops.
 
         Args:
             values: Of the field's dtype: `[B]`, or `[B, T]` with any T.
-            table: The `lookup_table` of the owner.
+            table: The `lookup_table` of `owner`.
 
         Returns:
             Ids as int64, `[B]` or `[B, max_length]`; standardised numbers as float32
@@ -194,7 +193,7 @@ class Field(abc.ABC):
         """Returns the learner of what the field leaves open.
 
         Args:
-            grow: Whether the learner appends new ids to a vocabulary that is known.
+            grow: Whether it appends new ids to a vocabulary that is known.
         """
 
     @property
@@ -203,7 +202,7 @@ class Field(abc.ABC):
         return self.has_vocabulary and self.vocabulary is None
 
     def with_ids(self, ids: Iterable[Id]) -> "Field":
-        """Returns a copy with the new ones of `ids` appended to its vocabulary."""
+        """Returns a copy whose vocabulary ends in those of `ids` that are new."""
         return self
 
     def unfitted(self) -> "Field":
@@ -239,7 +238,7 @@ class Field(abc.ABC):
 
 
 def known(value: Value | None) -> Value:
-    """Returns an argument that a fitted field has.
+    """Returns an argument that every fitted field has.
 
     Raises:
         ValueError: If it is `None`.
@@ -253,8 +252,8 @@ def known(value: Value | None) -> Value:
 
 def check_field_name(name: Any) -> None:
     """Raises unless `name` can name a column, a Keras input and a served input."""
-    # tf.function rewrites any other name, so that the served input would not be called
-    # like the field. It also passes inputs by keyword to a method, hence no `self`.
+    # tf.function rewrites any other name, and the served input would then not be called
+    # like the field. It calls a method with inputs by keyword, hence no `self`.
     named = isinstance(name, str) and re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)
     if not named or name == "self":
         raise ValueError(

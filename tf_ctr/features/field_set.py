@@ -84,7 +84,7 @@ class FieldSet:
 
         Returns:
             Per field: strings as objects, integers as int64, numbers as float32;
-            multivalued fields of shape `[B, max_length]`, padded on the right.
+            multivalent fields of shape `[B, max_length]`, padded on the right.
 
         Raises:
             ValueError: For a missing column, no row, or a schema that is not fitted.
@@ -115,7 +115,7 @@ class FieldSet:
 
         Args:
             features: Raw tensor of every field: `[B]` or `[B, 1]`, and `[B, T]` (any
-                T, or ragged) for multivalued fields.
+                T, or ragged) for multivalent fields.
 
         Returns:
             Per field: ids as int64, `[B]` or `[B, max_length]`; standardised numbers

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import numbers
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 import keras
@@ -23,8 +23,9 @@ class Numeric(Field):
     """Numbers, standardised or cut into bins of equal counts.
 
     NaN and infinite values are missing: 0 (the mean) when standardised, row 0 of the
-    table when binned. Numbers are read as float32, of seven digits: from large ones
-    that differ by little subtract a reference, e.g. make days of timestamps.
+    table when binned. Numbers are read as float32, which has seven digits: subtract a
+    reference from large ones that differ by little, e.g. turn timestamps into days
+    since a date.
 
     Args:
         name: The column of the frame, and the name of the Keras input.
@@ -33,8 +34,8 @@ class Numeric(Field):
         num_bins: The number of bins of a quantile field. Fewer result where one
             value is more frequent than a bin.
         mean: The mean to subtract. `None` learns it.
-        std: The standard deviation to divide by. `None` learns it; that of a
-            constant column is 1.
+        std: The standard deviation to divide by. `None` learns it, as 1 for a
+            constant column.
         boundaries: Increasing bin boundaries; a value equal to a boundary belongs to
             the bin above it. `None` learns them.
 
@@ -52,9 +53,9 @@ class Numeric(Field):
     num_bins: int | None = None
     mean: float | None = None
     std: float | None = None
-    boundaries: tuple[float, ...] | None = dataclasses.field(default=None, repr=False)
+    boundaries: Sequence[float] | None = dataclasses.field(default=None, repr=False)
 
-    # Not dataclass fields: the same for all numbers.
+    # Not annotated, so no arguments: the same for all numbers.
     dtype = "float32"
     padding = math.nan
     multivalent = False
@@ -138,7 +139,7 @@ class Numeric(Field):
         return tf.where(finite, 1 + bins, tf.zeros_like(bins))
 
     def learner(self, grow: bool = False) -> NumberLearner:
-        """Returns the learner of the moments or boundaries; nothing of it grows."""
+        """Returns the learner of the moments or boundaries; neither grows."""
         return NumberLearner(self)
 
     def unfitted(self) -> "Numeric":
@@ -149,7 +150,7 @@ class Numeric(Field):
         if (self.num_bins, self.boundaries) != (None, None):
             raise ValueError(
                 explain(
-                    "`num_bins` and `boundaries` with the quantile transform only",
+                    "`num_bins` and `boundaries` only with the quantile transform",
                     f"transform='standardize' for field {self.name!r}",
                     "pass transform='quantile'",
                 )
@@ -171,14 +172,14 @@ class Numeric(Field):
                     f"leave {argument} out to learn it from the data",
                 )
             )
-        # JSON holds Python values only.
+        # JSON does not hold NumPy's values.
         self._set(argument, float(value))
 
     def _check_bins(self):
         if (self.mean, self.std) != (None, None):
             raise ValueError(
                 explain(
-                    "`mean` and `std` with the standardize transform only",
+                    "`mean` and `std` only with the standardize transform",
                     f"transform='quantile' for field {self.name!r}",
                     "leave them out",
                 )
