@@ -1,4 +1,4 @@
-"""The rules of TF Serving: what an export keeps, and how each departure is found."""
+"""The rules of TF Serving: an export follows them, and each departure is found."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def version(exported, tmp_path):
     return shutil.copytree(exported, tmp_path / "1")
 
 
-def test_an_export_keeps_all_rules(exported):
+def test_an_export_follows_all_rules(exported):
     assert check(exported) == []
 
 
@@ -157,7 +157,7 @@ def test_a_flipped_bit_of_the_graph_is_found(version, share):
     assert errors(check(version))
 
 
-def test_files_of_two_versions_are_not_mixed(version, exported_rates):
+def test_files_of_two_versions_must_not_be_mixed(version, exported_rates):
     other = exported_rates / "2" / "variables"
     shutil.copytree(other, version / "variables", dirs_exist_ok=True)
     [found] = errors(check(version))
@@ -165,7 +165,7 @@ def test_files_of_two_versions_are_not_mixed(version, exported_rates):
 
 
 @pytest.mark.parametrize("name", ["01", "latest", "1.bak", "-1"])
-def test_the_server_passes_over_other_names(version, name):
+def test_a_name_that_the_server_skips_is_found(version, name):
     [found] = check(version.rename(version.parent / name))
     assert "named by an integer" in found.message
     assert check(version.parent / name, published=False) == []
@@ -198,7 +198,7 @@ def test_warm_up_requests_are_run(version, records, severity, words):
     assert [each.severity for each in found if words in each.message] == [severity]
 
 
-def test_the_context_goes_into_examples_that_lack_it():
+def test_examples_get_what_they_lack_from_the_context():
     request = prediction_log_pb2.PredictionLog().classify_log.request
     merged = request.input.example_list_with_context
     context = merged.context.features.feature
@@ -275,7 +275,7 @@ SCORE = {"click": info(tf.float32, None)}
         ("classify", EXAMPLES, SCORE, "classify", "'classes', 'scores' or both"),
     ],
 )
-def test_signatures(name, inputs, outputs, method, words):
+def test_signatures_of_every_kind(name, inputs, outputs, method, words):
     found = errors(check_signatures(graph_of(name, inputs, outputs, method)))
     if words is None:
         assert found == []
@@ -313,7 +313,7 @@ def served_graph(op="Identity", **attributes):
     return graph
 
 
-def test_operations_that_are_reached():
+def test_forbidden_operations_are_found_where_a_signature_reaches_them():
     def messages(graph):
         return " ".join(each.message for each in check_graph(graph))
 
@@ -358,7 +358,7 @@ def test_batching_parameters_are_read_by_name():
     assert parsed.pad_variable_length_inputs
 
 
-def test_fields_are_those_of_the_schema_beside_the_version():
+def test_the_signature_must_have_the_fields_of_the_schema():
     schema = tf_ctr.Schema([tf_ctr.Categorical("item", vocabulary=[2**60])])
     graph = graph_of("serving_default", {"item": info(tf.int64, None)}, SCORE)
     [found] = rows.check_schema(schema, graph)
@@ -369,7 +369,7 @@ def test_fields_are_those_of_the_schema_beside_the_version():
     assert "differ in ['item']" in errors(rows.check_schema(schema, graph))[0].message
 
 
-def test_without_the_package_requests_are_not_run(exported, monkeypatch):
+def test_without_the_serving_package_requests_are_not_run(exported, monkeypatch):
     def missing(name):
         raise ImportError(f"No module named {name!r}")
 
@@ -420,12 +420,12 @@ def test_json_rows_and_columns_are_the_same_tensors():
         ({"instances": [{}], "signature": "no"}, "no further key"),
     ],
 )
-def test_json_that_the_server_refuses(body, words):
+def test_json_is_refused_as_by_the_server(body, words):
     with pytest.raises(ValueError, match=words):
         read_predict(body, BOTH)
 
 
-def test_json_examples_take_the_context_and_tell_integers_from_floats():
+def test_json_examples_take_the_context_and_keep_integers_from_floats():
     body = {
         "examples": [{"item": [7, 8]}, {"item": 9, "age": 1}],
         "context": {"age": 2.5, "user": "ann"},
@@ -442,7 +442,7 @@ def test_json_examples_take_the_context_and_tell_integers_from_floats():
             read_examples(wrong, "classify")
 
 
-def test_requests_are_json(exported):
+def test_a_request_sample_is_json(exported):
     samples = exported / SAMPLES
     body = json.loads((samples / "serving_default_column.json").read_text())
     assert set(body["inputs"]) == {"user"}

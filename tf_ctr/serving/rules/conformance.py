@@ -1,5 +1,6 @@
-"""The rules of TF Serving for a version, checked without the server."""
+"""All rules of TF Serving for a version, in the order in which they make sense."""
 
+import os
 import pathlib
 
 from tf_ctr.errors import explain
@@ -7,8 +8,8 @@ from tf_ctr.features import Schema
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.rules.batching import batching_parameters, check_batching
-from tf_ctr.serving.rules.files import check_files, check_name
-from tf_ctr.serving.rules.findings import error, errors
+from tf_ctr.serving.rules.files import check_files, check_version_name
+from tf_ctr.serving.rules.findings import Finding, error, errors
 from tf_ctr.serving.rules.graph import check_graph
 from tf_ctr.serving.rules.requests import check_requests
 from tf_ctr.serving.rules.rows import NUM_ROWS, check_rows, check_schema
@@ -17,11 +18,11 @@ from tf_ctr.serving.rules.warmup import check_warmup
 from tf_ctr.serving.version import read_meta_graph
 
 
-def check(version, published=True) -> list:
+def check(version: str | os.PathLike, published: bool = True) -> list[Finding]:
     """Returns where a version departs from the rules of TF Serving.
 
-    Files and checksums, signatures, operations, batching parameters, warm-up requests
-    and request samples, each of which is run; then rows that are drawn from the
+    It checks files and checksums, signatures, operations and batching parameters; it
+    runs every warm-up request and request sample, then rows that are drawn from the
     schema. Nothing is written.
 
     Args:
@@ -29,8 +30,8 @@ def check(version, published=True) -> list:
         published: Whether the directory must have the name of a version already.
 
     Returns:
-        A list of `Finding`. None has severity `"error"` if the server will load the
-        version and answer requests.
+        The findings. If none has severity `"error"`, the server will load the version
+        and answer requests.
 
     Example:
 
@@ -39,7 +40,7 @@ def check(version, published=True) -> list:
     ('files', 'error')
     """
     version = pathlib.Path(version)
-    found = list(check_name(version)) if published else []
+    found = list(check_version_name(version)) if published else []
     try:
         meta_graph = read_meta_graph(version)
     except (ValueError, OSError) as problem:
@@ -48,7 +49,7 @@ def check(version, published=True) -> list:
     found += check_signatures(meta_graph)
     found += check_graph(meta_graph)
     found += check_batching(version, meta_graph)
-    if errors(found):  # What is damaged is not run.
+    if errors(found):  # A damaged version is not run.
         return found
     try:
         with SessionLoader(version) as loaded:
@@ -57,7 +58,9 @@ def check(version, published=True) -> list:
         return [*found, error("load", str(problem))]
 
 
-def require_conformant(version, published=True) -> list:
+def require_conformant(
+    version: str | os.PathLike, published: bool = True
+) -> list[Finding]:
     """Returns the notes of `check`, or raises.
 
     Args:
@@ -80,6 +83,7 @@ def require_conformant(version, published=True) -> list:
 
 
 def _run(version, loaded):
+    """The findings of the rules that run the version."""
     parameters = batching_parameters(version)
     sizes = parameters.allowed_batch_sizes if parameters is not None else ()
     found = [*check_warmup(version, loaded, sizes), *check_requests(version, loaded)]

@@ -1,15 +1,17 @@
-"""Rules for the files of a version: named for the server, all there, undamaged."""
+"""Rules for the files of a version: named for the server, complete, undamaged."""
 
+import pathlib
 import zipfile
+from collections.abc import Iterator
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import fingerprint_pb2
+from tensorflow.core.protobuf import fingerprint_pb2, meta_graph_pb2
 
 # Not public, but the only code that computes what the server logs: pinned by a test.
 from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
-from tf_ctr.serving.rules.findings import error
+from tf_ctr.serving.rules.findings import Finding, error
 
 RULE = "files"
 HASHES = (
@@ -21,18 +23,20 @@ HASHES = (
 )
 
 
-def check_name(version):
-    """Yields what keeps the server from seeing the version under its number."""
+def check_version_name(version: pathlib.Path) -> Iterator[Finding]:
+    """Yields an error unless the directory is named as the server names versions."""
     name = version.resolve().name
     if not (name.isascii() and name.isdecimal() and str(int(name)) == name):
         yield error(
             RULE,
-            f"a version is named by an integer without zeros before it, "
-            f"not {name!r}; the server passes over it",
+            f"a version is named by an integer without leading zeros, not {name!r}; "
+            "the server skips it",
         )
 
 
-def check_files(version, meta_graph):
+def check_files(
+    version: pathlib.Path, meta_graph: meta_graph_pb2.MetaGraphDef
+) -> Iterator[Finding]:
     """Yields files that are missing or differ from what was written."""
     yield from _check_fingerprint(version)
     yield from _check_variables(version)
@@ -61,7 +65,7 @@ def _check_fingerprint(version):
             yield error(
                 RULE,
                 f"{name} differs from the one in fingerprint.pb: a file "
-                "was damaged or exchanged after the export",
+                "was damaged or replaced after the export",
             )
 
 

@@ -1,10 +1,12 @@
 """Rules for the operations and variables that the signatures reach."""
 
 import re
+from collections.abc import Iterator
 
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.framework import op_def_registry
 
-from tf_ctr.serving.rules.findings import error
+from tf_ctr.serving.rules.findings import Finding, error
 from tf_ctr.serving.version import INIT_OP, signatures
 
 RULE = "graph"
@@ -12,29 +14,30 @@ TABLES = {"HashTableV2", "HashTable"}
 IMPURE = re.compile("^Assign|^ResourceScatter|^ResourceApply|Random|PyFunc")
 
 
-def check_graph(meta_graph):
-    """Yields operations that a plain server lacks or must not run, and dead weight."""
-    nodes = reached(meta_graph)
+def check_graph(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[Finding]:
+    """Yields operations that a server lacks or must not run, and unused variables."""
+    nodes = _reached(meta_graph)
     ops = {node.op for node in nodes}
-    functions = {each.signature.name for each in meta_graph.graph_def.library.function}
-    if unknown := sorted(
-        op for op in ops - functions if op_def_registry.get(op) is None
-    ):
+    graph = meta_graph.graph_def
+    functions = graph.library.function
+    own = {each.signature.name for each in functions}
+    if unknown := sorted(op for op in ops - own if op_def_registry.get(op) is None):
         yield error(RULE, f"operations that plain TensorFlow lacks: {unknown}")
     if impure := sorted(filter(IMPURE.search, ops)):
         yield error(RULE, f"operations that draw, write or call Python: {impure}")
-    if _compiled(meta_graph):
+    everywhere = [*graph.node, *(node for each in functions for node in each.node_def)]
+    if any(each.attr["_XlaMustCompile"].b for each in [*functions, *everywhere]):
         yield error(RULE, "functions compiled by XLA, which the server refuses")
     if ops & TABLES and INIT_OP not in meta_graph.signature_def:
         yield error(RULE, "lookup tables without an operation to fill them")
-    if unused := sorted(_variables(meta_graph) - _shared_names(nodes)):
+    if unused := sorted(_variables(graph.node) - _variables(nodes)):
         yield error(
             RULE, f"variables that no signature reads, e.g. of the optimizer: {unused}"
         )
 
 
-def reached(meta_graph):
-    """Returns the nodes that any signature depends on, those of functions too."""
+def _reached(meta_graph):
+    """The nodes that any signature depends on, including those of functions."""
     graph = meta_graph.graph_def
     main = {node.name: node for node in graph.node}
     library = {each.signature.name: each.node_def for each in graph.library.function}
@@ -48,7 +51,7 @@ def reached(meta_graph):
     while todo:
         node = todo.pop()
         found.append(node)
-        # The nodes of a function are all taken, so only those outside are followed.
+        # All nodes of a function are taken, so only the inputs of others are followed.
         if main.get(node.name) is node:
             new = {_node_name(name) for name in node.input} - names
             names |= new
@@ -70,18 +73,8 @@ def _functions(node, library):
     return (names | {node.op}) & set(library)
 
 
-def _compiled(meta_graph):
-    graph = meta_graph.graph_def
-    functions = graph.library.function
-    nodes = [*graph.node, *(node for f in functions for node in f.node_def)]
-    return any(each.attr["_XlaMustCompile"].b for each in [*functions, *nodes])
-
-
-def _variables(meta_graph):
-    return _shared_names(meta_graph.graph_def.node)
-
-
-def _shared_names(nodes):
+def _variables(nodes):
+    """The names of the variables that nodes hold."""
     return {
         node.attr["shared_name"].s.decode() or node.name
         for node in nodes

@@ -1,20 +1,29 @@
-"""Rules that need rows: scores that are probabilities, each row's its own."""
+"""Rules that need rows: scores are probabilities, and no row sees another."""
+
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
 
-from tf_ctr.serving.rules.findings import error, note
+from tf_ctr.features import Schema
+from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.rules.findings import Finding, error, note
 from tf_ctr.serving.version import signature
+from tf_ctr.serving.wire.signatures import DEFAULT, STRING_IDS
 
 RULE = "rows"
 NUM_ROWS = 8
 TOLERANCE = 1e-6
+# JavaScript's numbers are exact up to here.
 EXACT_INTEGERS = 2**53
 
 
-def check_schema(schema, meta_graph):
-    """Yields where `serving_default` differs from the schema beside it."""
-    inputs = signature(meta_graph, "serving_default").inputs
+def check_schema(
+    schema: Schema, meta_graph: meta_graph_pb2.MetaGraphDef
+) -> Iterator[Finding]:
+    """Yields where the default signature and the schema differ, and large ids."""
+    inputs = signature(meta_graph, DEFAULT).inputs
     served = {key: tf.as_dtype(info.dtype) for key, info in inputs.items()}
     raw = {key: spec.dtype for key, spec in schema.raw_signature().items()}
     if served != raw:
@@ -28,31 +37,32 @@ def check_schema(schema, meta_graph):
         if field.dtype == "int64"
         and any(abs(i) > EXACT_INTEGERS for i in getattr(field, "vocabulary", ()) or ())
     ]
-    if large and "string_ids" not in meta_graph.signature_def:
+    if large and STRING_IDS not in meta_graph.signature_def:
         yield note(
             RULE, f"ids beyond 2^53 in {large}: clients in JavaScript round them"
         )
 
 
-def check_rows(loaded, columns):
+def check_rows(
+    loaded: SessionLoader, columns: Mapping[str, np.ndarray]
+) -> Iterator[Finding]:
     """Yields scores that are no probabilities, or depend on the rest of the batch.
 
-    The server fills a batch up with copies of a row: no row may see another one.
+    The server fills a batch up with copies of a row, so no row may see another one.
 
     Args:
-        loaded: A `SessionLoader`.
-        columns: `{field: array [N, ...]}`, raw.
+        loaded: The loaded version.
+        columns: `{field: array [B, ...]}`, raw.
     """
-    columns = {name: values[:NUM_ROWS] for name, values in columns.items()}
+
+    def clicks(start, stop):
+        batch = {name: values[start:stop] for name, values in columns.items()}
+        return next(iter(loaded(DEFAULT, batch).values()))
+
     try:
-        together = _clicks(loaded, columns)
-        alone = [
-            _clicks(
-                loaded, {name: values[i : i + 1] for name, values in columns.items()}
-            )
-            for i in range(len(together))
-        ]
-        none = _clicks(loaded, {name: values[:0] for name, values in columns.items()})
+        together = clicks(0, NUM_ROWS)
+        singly = [clicks(i, i + 1) for i in range(len(together))]
+        none = clicks(0, 0)
     except ValueError as problem:
         yield error(RULE, f"real rows fail: {problem}")
         return
@@ -62,16 +72,12 @@ def check_rows(loaded, columns):
             f"scores from {np.min(together)} to {np.max(together)} are no "
             "probabilities",
         )
-    difference = np.max(np.abs(np.concatenate(alone) - together))
+    difference = np.max(np.abs(np.concatenate(singly) - together))
     if not difference <= TOLERANCE:
         yield error(
             RULE,
-            f"a row scored alone differs by {difference:.3g}: rows see one "
+            f"a row scored by itself differs by {difference:.3g}: rows see one "
             "another, and the rows that fill a batch up would count",
         )
     if none.shape[0]:
         yield error(RULE, f"no row gives {none.shape[0]} scores")
-
-
-def _clicks(loaded, columns):
-    return next(iter(loaded("serving_default", columns).values()))

@@ -1,13 +1,19 @@
 """Rules of the server for signatures: keys, dtypes, shapes, and what JSON can carry."""
 
-import tensorflow as tf
+from collections.abc import Iterator
+from typing import Literal
 
-from tf_ctr.serving.rules.findings import error, note
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from tf_ctr.serving.rules.findings import Finding, error, note
 from tf_ctr.serving.version import shape, signatures
+from tf_ctr.serving.wire.signatures import DEFAULT
 
 RULE = "signatures"
 METHOD = "tensorflow/serving/{}"
-# What the server's JSON parser fills tensors of.
+CLASSIFY_OUTPUTS = {"classes": tf.string, "scores": tf.float32}
+# The dtypes of the tensors that the server's JSON parser fills.
 JSON_DTYPES = {
     tf.bool,
     tf.string,
@@ -21,13 +27,13 @@ JSON_DTYPES = {
 }
 
 
-def check_signatures(meta_graph):
+def check_signatures(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[Finding]:
     """Yields what the server would refuse in a request to any signature."""
     found = signatures(meta_graph)
-    if "serving_default" not in found:
+    if DEFAULT not in found:
         yield error(
             RULE,
-            f"no 'serving_default' among {sorted(found)}: a request "
+            f"no {DEFAULT!r} among {sorted(found)}: a request "
             "that names no signature fails",
         )
     for name, each in found.items():
@@ -40,9 +46,12 @@ def check_signatures(meta_graph):
             yield from _check_classify(name, each)
 
 
-def signature_kind(name, signature):
-    """Returns `"predict"`, `"regress"` or `"classify"`, by method or by name."""
-    for kind in ("regress", "classify"):
+def signature_kind(
+    name: str, signature: meta_graph_pb2.SignatureDef
+) -> Literal["predict", "regress", "classify"]:
+    """Returns the kind of requests to a signature, by its method or its name."""
+    kinds: tuple[Literal["regress", "classify"], ...] = ("regress", "classify")
+    for kind in kinds:
         if name == kind or signature.method_name == METHOD.format(kind):
             return kind
     return "predict"
@@ -89,25 +98,20 @@ def _check_tensors(name, signature):
 def _check_regress(name, signature):
     yield from _check_examples(name, signature)
     outputs = dict(signature.outputs)
-    info = outputs.get("outputs")
     if set(outputs) != {"outputs"}:
         yield error(
             RULE, f"{name!r} must have the one output 'outputs', not {sorted(outputs)}"
         )
-    elif info.dtype != tf.float32.as_datatype_enum or not _is_column(info):
+        return
+    info = outputs["outputs"]
+    size = shape(info)
+    column = size is not None and (len(size) == 1 or size[1:] == (1,))
+    if info.dtype != tf.float32.as_datatype_enum or not column:
         yield error(
             RULE,
             f"'outputs' of {name!r} must be float32 [N] or [N, 1], not "
-            f"{tf.as_dtype(info.dtype).name} {shape(info)}",
+            f"{tf.as_dtype(info.dtype).name} {size}",
         )
-
-
-def _is_column(info):
-    size = shape(info)
-    return size is not None and (len(size) == 1 or size[1:] == (1,))
-
-
-CLASSIFY_OUTPUTS = {"classes": tf.string, "scores": tf.float32}
 
 
 def _check_classify(name, signature):
