@@ -1,4 +1,22 @@
-"""CTR models: plain functions from a schema to a functional `keras.Model`."""
+"""CTR models: plain functions from a schema to a functional `keras.Model`.
+
+A *backbone* has one input per field of the schema, by its name, and gives the click
+probability. It knows nothing of transfer: the methods of `tf_ctr.transfer` find its
+parts by the names of its layers. Their vocabulary:
+
+- `{field}_embedding` is a *table*, with a row per id of a field; `{field}_pooling`
+  makes one vector of several values of a field.
+- `cross_{i}`, `deep_{i}` and the like are *depths*: one layer each, counted from 0.
+- `logit` is the *prediction layer*, and `click` its sigmoid.
+
+All backbones take `embedding_dim`, `hidden_units`, `activation`, `dropout`,
+`batch_norm`, `l2` and `embedding_l2`, documented by `dnn`. `BACKBONES` has them by
+name. To add one, write its file, and register it here: one import, one entry.
+"""
+
+from collections.abc import Callable
+
+import keras
 
 from tf_ctr.backbones.autoint import autoint
 from tf_ctr.backbones.dcn import dcn
@@ -14,7 +32,7 @@ from tf_ctr.backbones.taobao import taobao
 from tf_ctr.backbones.wide_deep import wide_deep
 from tf_ctr.backbones.xdeepfm import xdeepfm
 
-BACKBONES = {
+BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "autoint": autoint,
     "dcn": dcn,
     "dcn_v2": dcn_v2,
@@ -31,3 +49,7 @@ BACKBONES = {
 }
 
 __all__ = ["BACKBONES", *BACKBONES]
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

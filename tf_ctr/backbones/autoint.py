@@ -1,5 +1,7 @@
 """AutoInt: automatic feature interaction by self-attention."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_ctr.backbones.factorization import embed_alike
@@ -10,22 +12,23 @@ from tf_ctr.backbones.pieces import (
     mlp,
     penalty,
 )
+from tf_ctr.features import Schema
 from tf_ctr.layers import FieldAttention
 
 
 def autoint(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    num_attention_layers=3,
-    num_heads=2,
-    head_dim=32,
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    num_attention_layers: int = 3,
+    num_heads: int = 2,
+    head_dim: int = 32,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds AutoInt: layers of self-attention between fields, beside a deep part.
 
     `E_{l+1} = attention(E_l)`, see `tf_ctr.layers.FieldAttention`;
@@ -33,7 +36,7 @@ def autoint(
     `tf_ctr.backbones.dnn`. A number is its value times a learned vector.
 
     Source: Song et al., AutoInt (arXiv 1810.11921), section 4, Eqs. 4 to 9; with a
-    deep part it is the paper's AutoInt+. The sizes of the attention are the paper's.
+    deep part it is the paper's AutoInt+. The attention has the sizes of the paper.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
@@ -45,8 +48,8 @@ def autoint(
             `tf_ctr.backbones.dnn`.
 
     Returns:
-        A functional `keras.Model`. Layers: those of `tf_ctr.backbones.dnn`, with
-        `{field}_embedding` for numbers, too, and `attention_{i}`.
+        A functional `keras.Model`. Layers: those of `tf_ctr.backbones.dnn`,
+        `{field}_embedding` for numbers, and `attention_{i}`.
 
     Raises:
         ValueError: If both parts are left out, or a size is not positive.
@@ -66,9 +69,10 @@ def autoint(
     inputs = schema.inputs()
     flat, x = embed_alike(schema, inputs, embedding_dim, embedding_l2)
     for i in range(num_attention_layers):
-        x = FieldAttention(
+        attention = FieldAttention(
             num_heads, head_dim, False, penalty(l2), name=f"attention_{i}"
-        )(x)
+        )
+        x = attention(x)
     parts = []
     if num_attention_layers:
         parts.append(keras.layers.Flatten(name="attended")(x))

@@ -1,5 +1,7 @@
 """Deep & Cross Network."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_ctr.backbones.pieces import (
@@ -10,20 +12,21 @@ from tf_ctr.backbones.pieces import (
     mlp,
     penalty,
 )
+from tf_ctr.features import Schema
 from tf_ctr.layers import CrossLayer
 
 
 def dcn(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    num_cross_layers=3,
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    num_cross_layers: int = 3,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds a Deep & Cross Network with parallel cross and deep parts.
 
     `x0 = [e_1; ...; e_F]`, `x_{l+1} = x0 * (x_l . w_l) + b_l + x_l`,
@@ -32,7 +35,7 @@ def dcn(
     Source: AutoFT (arXiv 2106.04873), section 3.1; Wang et al. (arXiv
     1708.05123). AutoFT's sizes are `embedding_dim=80`,
     `hidden_units=(1024, 512, 256, 128)`, `num_cross_layers=3`; the smaller
-    defaults are those of the APG paper's accuracy tables.
+    defaults are those of the accuracy tables in the APG paper.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
@@ -55,11 +58,8 @@ def dcn(
 
     Example:
 
-    >>> import pandas as pd, tf_ctr
-    >>> frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"]})
-    >>> schema = tf_ctr.Schema(
-    ...     [tf_ctr.Categorical("user"), tf_ctr.Categorical("item")]
-    ... ).fit(frame)
+    >>> from tf_ctr import Categorical, Schema
+    >>> schema = Schema([Categorical("user", ["ann", "bob"]), Categorical("item", [7])])
     >>> dcn(schema, embedding_dim=4, hidden_units=(8,)).output_shape
     (None, 1)
     """
@@ -69,18 +69,12 @@ def dcn(
         num_cross_layers=num_cross_layers,
     )
     inputs = schema.inputs()
-    x0 = concatenate(embed(schema, inputs, embedding_dim, l2=embedding_l2).values())
-    parts = []
-    if num_cross_layers:
-        parts.append(_cross_network(x0, num_cross_layers, l2))
+    x0 = concatenate(embed(schema, inputs, embedding_dim, embedding_l2).values())
+    x = x0
+    for i in range(num_cross_layers):
+        x = CrossLayer(kernel_regularizer=penalty(l2), name=f"cross_{i}")(x0, x)
+    parts = [x] if num_cross_layers else []
     if hidden_units:
         parts.append(mlp(x0, hidden_units, activation, dropout, batch_norm, l2))
     output = click_probability(concatenate(parts, name="interactions"), l2)
     return keras.Model(inputs, output, name="dcn")
-
-
-def _cross_network(x0, num_layers, l2):
-    x = x0
-    for i in range(num_layers):
-        x = CrossLayer(kernel_regularizer=penalty(l2), name=f"cross_{i}")(x0, x)
-    return x

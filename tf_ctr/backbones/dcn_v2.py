@@ -1,5 +1,8 @@
 """Deep & Cross Network, second version."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import keras
 
 from tf_ctr.backbones.pieces import (
@@ -10,25 +13,24 @@ from tf_ctr.backbones.pieces import (
     mlp,
     penalty,
 )
-from tf_ctr.errors import check_name
+from tf_ctr.errors import check_choice
+from tf_ctr.features import Schema
 from tf_ctr.layers import CrossLayerV2
-
-STRUCTURES = ("stacked", "parallel")
 
 
 def dcn_v2(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    num_cross_layers=3,
-    rank=None,
-    structure="stacked",
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    num_cross_layers: int = 3,
+    rank: int | None = None,
+    structure: Literal["stacked", "parallel"] = "stacked",
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds DCN V2: crosses with a matrix, before or beside a deep part.
 
     `x0 = [e_1; ...; e_F]`, `x_{l+1} = x0 * (x_l W_l + b_l) + x_l`. Stacked, the deep
@@ -59,7 +61,7 @@ def dcn_v2(
     >>> dcn_v2(schema, rank=4).get_layer("cross_0").rank
     4
     """
-    check_name("structure", structure, STRUCTURES)
+    check_choice("structure", structure, ("stacked", "parallel"))
     check_parts(
         "a cross or a deep part",
         hidden_units=hidden_units,
@@ -73,6 +75,7 @@ def dcn_v2(
         x = CrossLayerV2(rank, kernel_regularizer=regularizer, name=f"cross_{i}")(x0, x)
     parts = [x] if num_cross_layers else []
     if hidden_units:
+        # Stacked, the crosses feed the deep part; parallel, both feed the prediction.
         deep_input = parts.pop() if parts and structure == "stacked" else x0
         deep = mlp(deep_input, hidden_units, activation, dropout, batch_norm, l2)
         parts.append(deep)

@@ -1,5 +1,7 @@
 """DeepFM."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_ctr.backbones.factorization import (
@@ -8,18 +10,19 @@ from tf_ctr.backbones.factorization import (
     first_order,
 )
 from tf_ctr.backbones.pieces import click_probability, mlp
+from tf_ctr.features import Schema
 
 
 def deepfm(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds DeepFM: a factorization machine and a network on shared embeddings.
 
     `y_fm = <w, x> + sum_{i < j} <v_i, v_j>`,
@@ -37,7 +40,7 @@ def deepfm(
 
     Returns:
         A functional `keras.Model`. Layers: those of `tf_ctr.backbones.wide_deep`,
-        with `{field}_embedding` for numbers, too.
+        and `{field}_embedding` for numbers.
 
     Raises:
         ValueError: If there is no hidden layer.

@@ -1,5 +1,7 @@
 """Dual Input-aware Factorization Machine."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -9,21 +11,22 @@ from tf_ctr.backbones.factorization import (
     first_order,
 )
 from tf_ctr.backbones.pieces import click_of, concatenate, mlp, penalty
+from tf_ctr.features import Schema
 from tf_ctr.layers import Bias, FieldAttention
 
 
 def difm(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    num_heads=8,
-    head_dim=8,
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    num_heads: int = 8,
+    head_dim: int = 8,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds DIFM: a factorization machine whose fields are weighted per example.
 
     `m = h_L P_bit + flat(attention(v)) P_vec`, a factor per field from a network on
@@ -36,8 +39,8 @@ def difm(
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        num_heads: Heads of the attention; 8 is DeepCTR's.
-        head_dim: Width of a head; 8 is DeepCTR's.
+        num_heads: Heads of the attention; 8 is the default of DeepCTR.
+        head_dim: Width of a head; 8 is the default of DeepCTR.
         embedding_dim, hidden_units, activation, dropout, batch_norm, l2: As in
             `tf_ctr.backbones.dnn`.
         embedding_l2: L2 penalty on the embedding rows and on the first-order
@@ -82,7 +85,9 @@ def difm(
     return keras.Model(inputs, click_of(logits), name="difm")
 
 
-def _factors(x, num_fields, l2, name):
+def _factors(
+    x: keras.KerasTensor, num_fields: int, l2: float, name: str
+) -> keras.KerasTensor:
     return keras.layers.Dense(
         num_fields,
         use_bias=False,

@@ -1,40 +1,43 @@
 """Deep Interest Network."""
 
+from collections.abc import Mapping, Sequence
+
 import keras
 
 from tf_ctr.backbones.histories import attended, embed_histories
 from tf_ctr.backbones.pieces import click_probability, concatenate, mlp, penalty
+from tf_ctr.features import Schema
 from tf_ctr.layers import DINAttention
 
 
 def din(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    histories=None,
-    attention_units=(80, 40),
-    softmax=False,
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
-    """Builds DIN: a history weighted by how its behaviours fit the candidate.
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    histories: Mapping[str, str] | None = None,
+    attention_units: Sequence[int] = (80, 40),
+    softmax: bool = False,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
+    """Builds DIN: a history summed with weights that depend on the candidate.
 
     `u = sum_j a(e_j, e_v) e_j`, see `tf_ctr.layers.DINAttention`;
     `h_0 = [e_1; ...; e_F; u]`, then as `tf_ctr.backbones.dnn`.
 
     Source: Zhou et al., Deep Interest Network (arXiv 1706.06978), section 4.3. Its
-    Dice activation and its regularisation are left out.
+    Dice activation and its mini-batch regularisation are left out.
 
     Args:
         schema: A fitted `tf_ctr.Schema` with a `Sequence`.
         histories: `{history: candidate}`, names of a `Sequence` and of the
             `Categorical` that attends to it. By default every `Sequence(of="item")`
-            is attended by `item`. One that is not named is pooled.
+            is attended by `item`. A history that is not named is pooled.
         attention_units: Hidden widths of the attention.
-        softmax: Whether the weights of a history sum to 1. The paper's do not.
+        softmax: Whether the weights of a history sum to 1; in the paper they do not.
         embedding_dim, hidden_units, activation, dropout, batch_norm, l2,
             embedding_l2: As in `tf_ctr.backbones.dnn`.
 

@@ -1,27 +1,30 @@
-"""A plain deep neural network."""
+"""DNN: fully connected layers on the embeddings of the fields."""
+
+from collections.abc import Sequence
 
 import keras
 
 from tf_ctr.backbones.pieces import click_probability, concatenate, embed, mlp
+from tf_ctr.features import Schema
 
 
 def dnn(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds a network of fully connected layers on the field embeddings.
 
     `h_0 = [e_1; ...; e_F]`, `h_{l+1} = relu(h_l W_l + b_l)`,
     `click = sigmoid(h_L w + b)`.
 
     Source: the DNN of AutoFT (arXiv 2106.04873), section 4; the hidden sizes are
-    those of the APG paper's accuracy tables.
+    those of the accuracy tables in the APG paper.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.

@@ -1,30 +1,37 @@
 """The pieces of models that multiply the vectors of fields with each other."""
 
 import itertools
+from collections.abc import Mapping
 
 import keras
 from keras import ops
 
 from tf_ctr.backbones.pieces import concatenate, embed, penalty, pool
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 from tf_ctr.layers import Embedding
 
 
-def embed_alike(schema, inputs, embedding_dim, l2=0.0):
-    """Turns each field, a number too, into one vector of the same dim per example.
+def embed_alike(
+    schema: Schema,
+    inputs: Mapping[str, keras.KerasTensor],
+    embedding_dim: int,
+    l2: float = 0.0,
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Turns each field, numbers included, into one vector of the same dim per example.
 
     A standardised number becomes its value times a learned vector (AutoInt, arXiv
-    1810.11921, Eq. 4). Its layer `{field}_embedding` is a `Dense` without bias, by
-    whose name AutoFT knows it as the embedding of a field, like a row of a table.
+    1810.11921, Eq. 4). Its layer `{field}_embedding` is a `Dense` without bias. By
+    this name AutoFT knows it as the embedding of a field, like a row of a table.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        inputs: `{field: keras.Input}`, as `schema.inputs()` gives.
+        inputs: `{field: keras.Input}`, from `schema.inputs()`.
         embedding_dim: Embedding dim D.
         l2: Penalty on the rows in the batch and on the vectors of numbers.
 
     Returns:
-        Two forms of one tensor, in the order of the schema: `[B, F * D]` and
+        One tensor in two shapes, fields in the order of the schema: `[B, F * D]` and
         `[B, F, D]`.
     """
     vectors = embed(schema, inputs, embedding_dim, l2)
@@ -39,16 +46,18 @@ def embed_alike(schema, inputs, embedding_dim, l2=0.0):
     return flat, keras.layers.Reshape(shape, name="field_matrix")(flat)
 
 
-def first_order(schema, inputs, l2=0.0):
-    """The terms of a linear model, one weight per value of a field.
+def first_order(
+    schema: Schema, inputs: Mapping[str, keras.KerasTensor], l2: float = 0.0
+) -> list[keras.KerasTensor]:
+    """Returns the terms of a linear model, one weight per value of a field.
 
-    Each field has a table of its own, be its embeddings shared: an item in the
-    history is another feature than the item itself. Tables of output dim 1 are no
-    embeddings to `tf_ctr.transfer`, which trains them as it does the prediction.
+    Each field has its own table, even where embeddings are shared: an item in the
+    history is another feature than the item itself. `tf_ctr.transfer` does not count
+    tables of output dim 1 as embeddings, and trains them with the prediction layer.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        inputs: `{field: keras.Input}`, as `schema.inputs()` gives.
+        inputs: `{field: keras.Input}`, from `schema.inputs()`.
         l2: Penalty on the weights in the batch.
 
     Returns:
@@ -65,18 +74,18 @@ def first_order(schema, inputs, l2=0.0):
     return terms
 
 
-def _weights_of_number(width, l2, name):
+def _weights_of_number(width: int, l2: float, name: str) -> keras.layers.Dense:
     return keras.layers.Dense(
         width,
         use_bias=False,
-        # As a row of a table starts.
+        # The same start as a row of a table.
         kernel_initializer=keras.initializers.RandomNormal(stddev=1e-4),
         kernel_regularizer=penalty(l2),
         name=name,
     )
 
 
-def factorization_machine(x):
+def factorization_machine(x: keras.KerasTensor) -> keras.KerasTensor:
     """Sums the inner products of all pairs of fields, in time linear in F.
 
     `sum_{i < j} <v_i, v_j> = (|sum_i v_i|^2 - sum_i |v_i|^2) / 2`.
@@ -100,36 +109,48 @@ def factorization_machine(x):
     return ops.sum(square_of_sum - sum_of_squares, axis=1, keepdims=True) / 2
 
 
-def inner_products(x):
-    """The inner product of every pair of fields.
+def inner_products(
+    x: keras.KerasTensor, self_interaction: bool = False
+) -> keras.KerasTensor:
+    """Returns the inner product of every pair of fields.
 
     Args:
         x: `[B, F, D]`.
+        self_interaction: Whether a field is also paired with itself.
 
     Returns:
-        `[B, F (F - 1) / 2]`, the pairs in the order (0, 1), (0, 2), ...
+        `[B, F (F - 1) / 2]`, the pairs in the order (0, 1), (0, 2), ...; or
+        `[B, F (F + 1) / 2]` in the order (0, 0), (0, 1), ...
 
     Raises:
-        ValueError: If there is only one field.
+        ValueError: If there is no pair.
 
     Example:
 
     >>> import numpy as np
-    >>> inner_products(np.array([[[1.0], [2.0], [3.0]]])).numpy()
+    >>> x = np.array([[[1.0], [2.0], [3.0]]])
+    >>> inner_products(x).numpy()
     array([[2., 3., 6.]])
+    >>> inner_products(x, self_interaction=True).numpy()
+    array([[1., 2., 3., 4., 6., 9.]])
     """
     fields = x.shape[1]
-    if fields < 2:
+    if fields < 2 and not self_interaction:
         raise ValueError(
             explain("at least 2 fields to multiply", fields, "use another backbone")
         )
     products = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
-    pairs = [i * fields + j for i, j in itertools.combinations(range(fields), 2)]
+    combinations = (
+        itertools.combinations_with_replacement
+        if self_interaction
+        else itertools.combinations
+    )
+    pairs = [i * fields + j for i, j in combinations(range(fields), 2)]
     return ops.take(ops.reshape(products, (-1, fields**2)), pairs, axis=1)
 
 
-def outer_product(x):
-    """The outer product of the sum of the fields' vectors with itself.
+def outer_product(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns the outer product of the sum of the fields' vectors with itself.
 
     It is the sum over all pairs of fields of their outer products.
 

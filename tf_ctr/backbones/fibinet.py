@@ -1,26 +1,30 @@
 """FiBiNET: feature importance and bilinear feature interaction."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import keras
 from keras import ops
 
 from tf_ctr.backbones.factorization import embed_alike, first_order
 from tf_ctr.backbones.pieces import click_probability, concatenate, mlp, penalty
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive
+from tf_ctr.features import Schema
 from tf_ctr.layers import BilinearInteraction
 
 
 def fibinet(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    reduction_ratio=3,
-    bilinear="interaction",
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    reduction_ratio: int = 3,
+    bilinear: Literal["all", "each", "interaction"] = "interaction",
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds FiBiNET: bilinear products of embeddings, plain and reweighted.
 
     `z_i = mean(v_i)`, `a = relu(relu(z W_1) W_2)`, `u_i = a_i v_i` (SENet);
@@ -32,7 +36,8 @@ def fibinet(
 
     Args:
         schema: A fitted `tf_ctr.Schema` of at least two fields.
-        reduction_ratio: F over the width between `W_1` and `W_2`; 3 is the paper's.
+        reduction_ratio: F over the width between `W_1` and `W_2`; 3 is the
+            paper's.
         bilinear: `"all"`, `"each"` or `"interaction"`; see
             `tf_ctr.layers.BilinearInteraction`.
         embedding_dim, hidden_units, activation, dropout, batch_norm, l2: As in
@@ -55,8 +60,7 @@ def fibinet(
     >>> fibinet(schema, embedding_dim=4).get_layer("bilinear_1").output.shape
     (None, 1, 4)
     """
-    if reduction_ratio < 1:
-        raise ValueError(explain("reduction_ratio >= 1", reduction_ratio, "pass 3"))
+    check_positive(reduction_ratio=reduction_ratio)
     inputs = schema.inputs()
     linear = first_order(schema, inputs, embedding_l2)
     _, x = embed_alike(schema, inputs, embedding_dim, embedding_l2)
@@ -69,8 +73,10 @@ def fibinet(
     return keras.Model(inputs, click_probability(deep, l2, linear), name="fibinet")
 
 
-def _reweighted(x, reduction_ratio, l2):
-    """Squeezes each field to its mean, and weighs the fields by an excitation."""
+def _reweighted(
+    x: keras.KerasTensor, reduction_ratio: int, l2: float
+) -> keras.KerasTensor:
+    """Multiplies each field with a weight: SENet, from the means of all fields."""
     fields = x.shape[1]
     weights = ops.mean(x, axis=2)
     for i, units in enumerate((max(1, fields // reduction_ratio), fields)):

@@ -1,30 +1,32 @@
 """FinalMLP: two gated networks and their bilinear fusion."""
 
 import functools
+from collections.abc import Mapping, Sequence
 
 import keras
 from keras import ops
 
 from tf_ctr.backbones.pieces import click_of, concatenate, embed, mlp, penalty
 from tf_ctr.errors import check_name
+from tf_ctr.features import Schema
 from tf_ctr.layers import Bias, BilinearFusion
 
 
 def finalmlp(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    second_hidden_units=None,
-    gate_fields=(),
-    second_gate_fields=(),
-    gate_units=(64,),
-    num_heads=1,
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    second_hidden_units: Sequence[int] | None = None,
+    gate_fields: Sequence[str] | None = (),
+    second_gate_fields: Sequence[str] | None = (),
+    gate_units: Sequence[int] = (64,),
+    num_heads: int = 1,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds FinalMLP: two networks on the gated embeddings, fused by products.
 
     `e = [e_1; ...; e_F]`; for each stream, `h = 2 sigmoid(gate(c)) * e` with `c` the
@@ -33,19 +35,20 @@ def finalmlp(
 
     Source: Mao et al., FinalMLP (arXiv 2304.00902, AAAI 2023), sections on
     stream-specific feature selection and stream-level interaction aggregation. The
-    gates read the embeddings that the streams use; the authors' code learns another
-    set of tables for them.
+    gates read the same embeddings as the streams; the authors' code learns separate
+    tables for them.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
         hidden_units: Widths of the first stream.
         second_hidden_units: Widths of the second stream. Defaults to `hidden_units`.
-        gate_fields: Names of the fields that the gate of the first stream sees, e.g.
-            `["user"]`. `()` learns one gate for all examples, the default of the
-            authors' code; `None` leaves the gate out.
+        gate_fields: Names of the fields that the gate of the first stream reads, e.g.
+            `["user"]`. `()`, the default of the authors' code, learns one gate for all
+            examples; `None` leaves the gate out.
         second_gate_fields: The same for the second stream, e.g. `["item"]`.
-        gate_units: Hidden widths of a gate on fields; (64,) is the authors' code's.
-        num_heads: Parts of the streams in the fusion; see
+        gate_units: Hidden widths of a gate on fields; (64,) is the default of the
+            authors' code.
+        num_heads: Number of parts that the streams are split into for the fusion; see
             `tf_ctr.layers.BilinearFusion`.
         embedding_dim, activation, dropout, batch_norm, l2, embedding_l2: As in
             `tf_ctr.backbones.dnn`.
@@ -85,7 +88,14 @@ def finalmlp(
     return keras.Model(inputs, click_of([logit]), name="finalmlp")
 
 
-def _gated(x, vectors, fields, units, l2, name):
+def _gated(
+    x: keras.KerasTensor,
+    vectors: Mapping[str, keras.KerasTensor],
+    fields: Sequence[str] | None,
+    units: Sequence[int],
+    l2: float,
+    name: str,
+) -> keras.KerasTensor:
     """Multiplies `x` with twice a gate on the vectors of `fields`."""
     if fields is None:
         return x
@@ -95,11 +105,14 @@ def _gated(x, vectors, fields, units, l2, name):
         context = concatenate([vectors[f] for f in fields], name=f"{name}_context")
         gate = _gate_network(context, (*units, x.shape[1]), l2, name)
     else:
+        # One learned vector: the sigmoid of a bias.
         gate = ops.sigmoid(Bias(name=f"{name}_0")(ops.zeros_like(x)))
     return 2.0 * gate * x
 
 
-def _gate_network(gate, units, l2, name):
+def _gate_network(
+    gate: keras.KerasTensor, units: Sequence[int], l2: float, name: str
+) -> keras.KerasTensor:
     for i, width in enumerate(units):
         gate = keras.layers.Dense(
             width,

@@ -1,17 +1,26 @@
-"""Which candidate looks at which history, and the fields that are none of both."""
+"""The pieces of models with histories: who attends to which, and the other fields.
+
+A *history* is a `Sequence` field, the past behaviours of a user; its *candidate* is the
+`Categorical` field that attends to it.
+"""
 
 import re
+from collections import abc
+
+import keras
 
 from tf_ctr.backbones.pieces import check_no_layer_names, look_up, pool
 from tf_ctr.errors import check_name, explain
-from tf_ctr.features import Categorical, Sequence
+from tf_ctr.features import Categorical, Schema, Sequence
 
 # The suffixes of the layers of a history.
 LAYERS = "attention|encoder|eta|newest|newest_ids|sim"
 
 
-def attended(schema, histories=None):
-    """Returns which candidate attends to which history.
+def attended(
+    schema: Schema, histories: abc.Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Returns which candidate attends to which history, checked.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
@@ -22,8 +31,8 @@ def attended(schema, histories=None):
         `{history: candidate}`.
 
     Raises:
-        ValueError: If there is no history, a name is unknown, or a field is called
-            as a layer of a history.
+        ValueError: If there is no history, a name is unknown, or a field has the name
+            of a history's layer.
 
     Example:
 
@@ -51,12 +60,18 @@ def attended(schema, histories=None):
     return dict(histories)
 
 
-def embed_histories(schema, inputs, histories, embedding_dim, l2=0.0):
-    """Looks all fields up, and pools all but the histories.
+def embed_histories(
+    schema: Schema,
+    inputs: abc.Mapping[str, keras.KerasTensor],
+    histories: abc.Collection[str],
+    embedding_dim: int,
+    l2: float = 0.0,
+) -> tuple[dict[str, keras.KerasTensor], dict[str, keras.KerasTensor]]:
+    """Looks up all fields, and pools all but the histories.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        inputs: `{field: keras.Input}`, as `schema.inputs()` gives.
+        inputs: `{field: keras.Input}`, from `schema.inputs()`.
         histories: The names of the histories.
         embedding_dim: Embedding dim D.
         l2: Penalty on the rows in the batch; see `tf_ctr.layers.Embedding`.

@@ -1,31 +1,40 @@
-"""The pieces that every backbone is made of, with the layer names as contract.
+"""The pieces that every backbone is made of, with layer names as a contract.
 
 `{field}_embedding`, `{field}_pooling`, `deep_{i}`, `logit`, `click`: transfer
-methods find layers by these names, so a change of a name breaks saved models.
+methods find layers by these names, so a changed name breaks saved models.
 """
 
 import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import keras
 
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
+from tf_ctr.features.field import Field
 from tf_ctr.layers import Embedding, MaskedPooling
 
 # An input and a layer of a Keras model cannot share a name.
 LAYER_NAMES = re.compile(
-    r"click|embeddings|interactions|logits?|(cross|deep)_\d+|.+_(embedding|linear|pooling)"
+    r"click|embeddings|interactions|logits?"
+    r"|(bottom|cross|deep)_\d+|bottom_input|.+_(embedding|linear|pooling)"
 )
 
 
-def embed(schema, inputs, embedding_dim, l2=0.0):
+def embed(
+    schema: Schema,
+    inputs: Mapping[str, keras.KerasTensor],
+    embedding_dim: int,
+    l2: float = 0.0,
+) -> dict[str, keras.KerasTensor]:
     """Turns each field into one vector per example.
 
-    Fields that share a vocabulary (a `Sequence` and the field it is `of`) share
-    one table. A multi-valued field is pooled over its values.
+    Fields that share a vocabulary (a `Sequence` and the field it is `of`) share one
+    table. A multi-valued field is pooled over its values.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        inputs: `{field: keras.Input}`, as `schema.inputs()` gives.
+        inputs: `{field: keras.Input}`, from `schema.inputs()`.
         embedding_dim: Embedding dim D.
         l2: Penalty on the rows in the batch; see `tf_ctr.layers.Embedding`.
 
@@ -34,7 +43,7 @@ def embed(schema, inputs, embedding_dim, l2=0.0):
         stays `[B, 1]`.
 
     Raises:
-        ValueError: If a field is called as a layer of the backbones.
+        ValueError: If a field has the name of a backbone's layer.
     """
     vectors = look_up(schema, inputs, embedding_dim, l2)
     for field in schema.fields:
@@ -43,7 +52,12 @@ def embed(schema, inputs, embedding_dim, l2=0.0):
     return vectors
 
 
-def look_up(schema, inputs, embedding_dim, l2=0.0):
+def look_up(
+    schema: Schema,
+    inputs: Mapping[str, keras.KerasTensor],
+    embedding_dim: int,
+    l2: float = 0.0,
+) -> dict[str, keras.KerasTensor]:
     """Looks each field up in its table, without pooling.
 
     Args:
@@ -60,7 +74,8 @@ def look_up(schema, inputs, embedding_dim, l2=0.0):
         ValueError: See `embed`.
     """
     check_no_layer_names(schema, LAYER_NAMES)
-    tables, vectors = {}, {}
+    tables: dict[str, Embedding] = {}
+    vectors = {}
     for field in schema.fields:
         ids = inputs[field.name]
         if field.table is None:
@@ -77,34 +92,17 @@ def look_up(schema, inputs, embedding_dim, l2=0.0):
     return vectors
 
 
-def check_no_layer_names(schema, layer_names):
-    """Raises if a field is called as a layer.
-
-    Args:
-        schema: The schema.
-        layer_names: Compiled pattern of the names of layers.
-
-    Raises:
-        ValueError: If it is.
-    """
-    for field in schema.fields:
-        if layer_names.fullmatch(field.name):
-            raise ValueError(
-                explain(
-                    "field names that no layer of a backbone has",
-                    f"the field '{field.name}'",
-                    "rename the column, e.g. to "
-                    f"'{field.name}_id' in frame.rename(columns=...)",
-                )
-            )
-
-
-def pool(field, rows, ids, name):
-    """Pools the rows `[B, T, D]` of a multi-valued field; returns others as they are.
+def pool(
+    field: Field,
+    rows: keras.KerasTensor,
+    ids: keras.KerasTensor,
+    name: str,
+) -> keras.KerasTensor:
+    """Pools the rows of a multi-valued field; returns those of others unchanged.
 
     Args:
         field: The field of the schema.
-        rows: Rows of a table.
+        rows: Rows of a table, `[B, T, D]` if the field is multi-valued, else `[B, D]`.
         ids: The ids that the rows were looked up with.
         name: Name of the pooling layer.
 
@@ -116,23 +114,26 @@ def pool(field, rows, ids, name):
     return MaskedPooling(field.pooling, name=name)(rows, ids)
 
 
-def concatenate(vectors, name="embeddings"):
-    """Joins `[B, D_f]` vectors to one `[B, sum of D_f]`, be it only one vector."""
+def concatenate(
+    vectors: Iterable[keras.KerasTensor], name: str = "embeddings"
+) -> keras.KerasTensor:
+    """Joins `[B, D_f]` vectors to `[B, sum of D_f]`; a single one is returned as is."""
     vectors = list(vectors)
+    # Keras's layer refuses to join one vector.
     if len(vectors) == 1:
         return vectors[0]
     return keras.layers.Concatenate(name=name)(vectors)
 
 
 def mlp(
-    x,
-    hidden_units,
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    name="deep",
-):
+    x: keras.KerasTensor,
+    hidden_units: Sequence[int],
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    name: str = "deep",
+) -> keras.KerasTensor:
     """Stacks fully connected layers, one named layer per depth.
 
     A depth with BatchNorm or dropout is one small `Sequential`, so that a transfer
@@ -159,7 +160,9 @@ def mlp(
     return x
 
 
-def _depth(units, activation, dropout, batch_norm, l2, name):
+def _depth(
+    units: int, activation: str, dropout: float, batch_norm: bool, l2: float, name: str
+) -> keras.Layer:
     # Glorot normal beat Keras's uniform default on MovieLens-1M (measured).
     dense = {"kernel_initializer": "glorot_normal", "kernel_regularizer": penalty(l2)}
     if not dropout and not batch_norm:
@@ -173,8 +176,10 @@ def _depth(units, activation, dropout, batch_norm, l2, name):
     return keras.Sequential(stack, name=name)
 
 
-def click_probability(x, l2=0.0, terms=()):
-    """The prediction layer, `sigmoid(x w + b + sum of terms)`, always float32.
+def click_probability(
+    x: keras.KerasTensor, l2: float = 0.0, terms: Iterable[keras.KerasTensor] = ()
+) -> keras.KerasTensor:
+    """Adds the prediction layer, `sigmoid(x w + b + sum of terms)`, always float32.
 
     Args:
         x: Input of the layer `logit`, `[B, N]`.
@@ -194,15 +199,42 @@ def click_probability(x, l2=0.0, terms=()):
     return click_of([logit, *terms])
 
 
-def click_of(logits):
-    """The sigmoid of the sum of `logits`, `[B, 1]` each, always float32."""
+def click_of(logits: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    """Returns the sigmoid of the sum of `logits`, `[B, 1]` each, always float32."""
     total = logits[0]
     if len(logits) > 1:
         total = keras.layers.Add(name="logits", dtype="float32")(logits)
     return keras.layers.Activation("sigmoid", name="click", dtype="float32")(total)
 
 
-def check_parts(expected, **sizes):
+def penalty(l2: float) -> keras.Regularizer | None:
+    """Returns the regularizer of weight `l2`; `None` for 0."""
+    return keras.regularizers.L2(l2) if l2 else None
+
+
+def check_no_layer_names(schema: Schema, layer_names: re.Pattern[str]) -> None:
+    """Raises if a field has the name of a layer.
+
+    Args:
+        schema: The schema.
+        layer_names: Pattern of the names of layers.
+
+    Raises:
+        ValueError: If a field's name matches.
+    """
+    for field in schema.fields:
+        if layer_names.fullmatch(field.name):
+            raise ValueError(
+                explain(
+                    "field names that no layer of a backbone has",
+                    f"the field '{field.name}'",
+                    "rename the column, e.g. to "
+                    f"'{field.name}_id' in frame.rename(columns=...)",
+                )
+            )
+
+
+def check_parts(expected: str, **sizes: int | Collection[int]) -> None:
     """Raises unless at least one part of a model has layers.
 
     Args:
@@ -217,8 +249,3 @@ def check_parts(expected, **sizes):
         raise ValueError(
             explain(expected, received, "pass hidden_units=(256, 128, 64)")
         )
-
-
-def penalty(l2):
-    """Returns the regularizer of weight `l2`, none for 0."""
-    return keras.regularizers.L2(l2) if l2 else None

@@ -1,5 +1,8 @@
 """Product-based Neural Network."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import keras
 
 from tf_ctr.backbones.factorization import (
@@ -8,7 +11,8 @@ from tf_ctr.backbones.factorization import (
     outer_product,
 )
 from tf_ctr.backbones.pieces import click_probability, concatenate, mlp
-from tf_ctr.errors import check_name
+from tf_ctr.errors import check_choice
+from tf_ctr.features import Schema
 
 PRODUCTS = {
     "inner": (inner_products,),
@@ -18,16 +22,16 @@ PRODUCTS = {
 
 
 def pnn(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    product="inner",
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    product: Literal["inner", "outer", "both"] = "inner",
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds a PNN: a network on the field embeddings and their products.
 
     `h_1 = relu([z; p] W + b)`, with `z = [v_1; ...; v_F]` the linear and `p` the
@@ -44,8 +48,8 @@ def pnn(
             embedding_l2: As in `tf_ctr.backbones.dnn`.
 
     Returns:
-        A functional `keras.Model`. Layers: those of `tf_ctr.backbones.dnn`, with
-        `{field}_embedding` for numbers, too, and `signals`.
+        A functional `keras.Model`. Layers: those of `tf_ctr.backbones.dnn`, and
+        `{field}_embedding` for numbers, and `signals`.
 
     Raises:
         ValueError: If `product` is unknown, or there is no hidden layer.
@@ -57,7 +61,7 @@ def pnn(
     >>> pnn(schema, embedding_dim=4, product="both").get_layer("signals").output.shape
     (None, 25)
     """
-    check_name("product", product, PRODUCTS)
+    check_choice("product", product, tuple(PRODUCTS))
     inputs = schema.inputs()
     flat, x = embed_alike(schema, inputs, embedding_dim, embedding_l2)
     quadratic = [multiply(x) for multiply in PRODUCTS[product]]

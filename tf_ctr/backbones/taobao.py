@@ -1,13 +1,13 @@
-"""The production model of CTNet's paper."""
+"""Taobao's ranking model, the production model of the CTNet paper."""
 
-import functools
+from collections import abc
 
 import keras
 
 from tf_ctr.backbones.histories import attended, embed_histories
 from tf_ctr.backbones.pieces import click_probability, concatenate, mlp, penalty
 from tf_ctr.errors import check_name, explain
-from tf_ctr.features import Sequence
+from tf_ctr.features import Schema, Sequence
 from tf_ctr.layers import (
     ETAAttention,
     Newest,
@@ -18,22 +18,22 @@ from tf_ctr.layers import (
 
 
 def taobao(
-    schema,
-    embedding_dim=16,
-    hidden_units=(1024, 512, 256),
-    histories=None,
-    categories=None,
-    attention_units=256,
-    num_heads=8,
-    recent_length=50,
-    top_k=64,
-    bits=32,
-    activation="leaky_relu",
-    dropout=0.0,
-    batch_norm=True,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: abc.Sequence[int] = (1024, 512, 256),
+    histories: abc.Mapping[str, str] | None = None,
+    categories: abc.Mapping[str, tuple[str, str]] | None = None,
+    attention_units: int = 256,
+    num_heads: int = 8,
+    recent_length: int = 50,
+    top_k: int = 64,
+    bits: int = 32,
+    activation: str = "leaky_relu",
+    dropout: float = 0.0,
+    batch_norm: bool = True,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds the ranking model of Taobao: three attentions over every history.
 
     `h_0 = [e_1; ...; e_F; A_TA; A_SIM; A_ETA]`, then as `tf_ctr.backbones.dnn`.
@@ -53,9 +53,9 @@ def taobao(
         categories: `{history: (its categories, the candidate's category)}`, e.g.
             `{"history": ("history_category", "category")}`: a `Sequence` of the
             categories of the behaviours, of the same length and `max_length`, and
-            the `Categorical` field that it is `of`. Put a category for every
-            behaviour: a missing one is dropped and moves the others. A history
-            that is not named has no `A_SIM`.
+            the `Categorical` field that it is `of`. Every behaviour needs a category:
+            a missing one is dropped, and the others move up. A history that is not
+            named has no `A_SIM`.
         attention_units: Width of every attention.
         num_heads: Heads of every attention.
         recent_length: Newest behaviours for `A_TA`; 50 is the default length of a
@@ -63,7 +63,7 @@ def taobao(
         top_k: Behaviours that `A_SIM` and `A_ETA` keep.
         bits: Bits of the hash codes; see `tf_ctr.layers.ETAAttention`.
         activation: Activation of the deep layers. The slope of leaky ReLU is not
-            stated; it is Keras's 0.2.
+            stated; here it is 0.2, the default of Keras.
         embedding_dim, dropout, batch_norm, l2, embedding_l2: As in
             `tf_ctr.backbones.dnn`.
 
@@ -75,7 +75,7 @@ def taobao(
 
     Raises:
         ValueError: If there is no history or no hidden layer, a name is unknown, a
-            size does not fit, or a history and its categories differ in length.
+            size is not positive, or a history and its categories differ in length.
 
     Example:
 
@@ -86,46 +86,53 @@ def taobao(
     (None, 50, 16)
     """
     histories = attended(schema, histories)
-    categories = _checked(schema, histories, categories or {})
+    categories = categories or {}
+    _check_categories(schema, histories, categories)
     inputs = schema.inputs()
     vectors, rows = embed_histories(
         schema, inputs, histories, embedding_dim, embedding_l2
     )
-    heads = functools.partial(_with_heads, attention_units, num_heads, l2)
+    heads = {"num_heads": num_heads, "kernel_regularizer": penalty(l2)}
     interests = []
     for history, candidate in histories.items():
         ids, query, past = inputs[history], vectors[candidate], rows[history]
-        recent, recent_ids = _newest(past, ids, recent_length, history)
-        # As many positions for any max_length, so that the weights fit another one.
-        encoder = heads(
-            TransformerEncoder, num_positions=recent_length, name=f"{history}_encoder"
+        recent, recent_ids = past, ids
+        if ids.shape[1] > recent_length:
+            cut = Newest(recent_length, name=f"{history}_newest")
+            cut_ids = Newest(recent_length, name=f"{history}_newest_ids")
+            recent, recent_ids = cut(past, ids), cut_ids(ids, ids)
+        # Also for a shorter history: the weights then fit any other max_length.
+        encoder = TransformerEncoder(
+            attention_units,
+            num_positions=recent_length,
+            name=f"{history}_encoder",
+            **heads,
         )
-        attention = heads(TargetAttention, name=f"{history}_attention")
+        attention = TargetAttention(
+            attention_units, name=f"{history}_attention", **heads
+        )
         interests.append(attention(query, encoder(recent, recent_ids), recent_ids))
         if history in categories:
             past_category, category = (inputs[name] for name in categories[history])
-            sim = heads(SIMAttention, top_k=top_k, name=f"{history}_sim")
+            sim = SIMAttention(
+                attention_units, top_k=top_k, name=f"{history}_sim", **heads
+            )
             interests.append(sim(query, past, ids, category, past_category))
-        eta = heads(ETAAttention, top_k=top_k, bits=bits, name=f"{history}_eta")
+        eta = ETAAttention(
+            attention_units, top_k=top_k, bits=bits, name=f"{history}_eta", **heads
+        )
         interests.append(eta(query, past, ids))
     x = concatenate([*vectors.values(), *interests])
     deep = mlp(x, hidden_units, activation, dropout, batch_norm, l2)
     return keras.Model(inputs, click_probability(deep, l2), name="taobao")
 
 
-def _with_heads(units, num_heads, l2, layer, **arguments):
-    return layer(units, num_heads, kernel_regularizer=penalty(l2), **arguments)
-
-
-def _newest(rows, ids, length, history):
-    if ids.shape[1] <= length:
-        return rows, ids
-    cut = Newest(length, name=f"{history}_newest")
-    return cut(rows, ids), Newest(length, name=f"{history}_newest_ids")(ids, ids)
-
-
-def _checked(schema, histories, categories):
-    """Returns `categories`, each aligned with its history."""
+def _check_categories(
+    schema: Schema,
+    histories: abc.Mapping[str, str],
+    categories: abc.Mapping[str, tuple[str, str]],
+) -> None:
+    """Raises unless each of `categories` has one category per behaviour."""
     for history, (past, category) in categories.items():
         check_name("history that is attended to", history, histories)
         field, length = schema.field(past), schema.field(history).max_length
@@ -141,4 +148,3 @@ def _checked(schema, histories, categories):
                     f"max_length={length})",
                 )
             )
-    return categories

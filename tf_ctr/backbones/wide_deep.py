@@ -1,26 +1,29 @@
 """Wide & Deep."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_ctr.backbones.factorization import first_order
 from tf_ctr.backbones.pieces import click_probability, concatenate, embed, mlp
+from tf_ctr.features import Schema
 
 
 def wide_deep(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds Wide & Deep: a linear model and a network, trained jointly.
 
     `click = sigmoid(x w_wide + h_L w_deep + b)`, with `h_L` of `tf_ctr.backbones.dnn`.
-    The paper's hand-made crosses are fields here: cross two columns in the data,
-    and describe the result as a `tf_ctr.Categorical`.
+    The paper crosses features by hand. Here a cross is a field: join two columns in
+    the data, and describe the result as a `tf_ctr.Categorical`.
 
     Source: Cheng et al., Wide & Deep Learning (arXiv 1606.07792), section 3, Eq. 3.
 

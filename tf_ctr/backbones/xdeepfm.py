@@ -1,5 +1,7 @@
 """xDeepFM: explicit and implicit feature interactions."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -11,20 +13,21 @@ from tf_ctr.backbones.pieces import (
     mlp,
     penalty,
 )
+from tf_ctr.features import Schema
 from tf_ctr.layers import CompressedInteraction
 
 
 def xdeepfm(
-    schema,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    cin_units=(128, 128),
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    cin_units: Sequence[int] = (128, 128),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds xDeepFM: a compressed interaction network, a network, a linear model.
 
     `X_{k+1} = cin(X_0, X_k)`, see `tf_ctr.layers.CompressedInteraction`;
@@ -38,7 +41,8 @@ def xdeepfm(
         schema: A fitted `tf_ctr.Schema`.
         hidden_units: Widths of the deep layers; `()` leaves the deep part out.
         cin_units: Number of vectors after each interaction layer; `()` leaves them
-            out. (128, 128) is DeepCTR's; the paper has 100 to 200 in 2 or 3 layers.
+            out. (128, 128) is the default of DeepCTR; the paper has 100 to 200 in 2
+            or 3 layers.
         embedding_dim, activation, dropout, batch_norm, l2: As in
             `tf_ctr.backbones.dnn`.
         embedding_l2: L2 penalty on the embedding rows and on the first-order
