@@ -14,6 +14,8 @@ from tests.support.golden import SIZES
 from tf_ctr import backbones
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.data import from_frame
+from tf_ctr.features import Categorical, Numeric, Schema
+
 
 
 @pytest.fixture(scope="module")
@@ -247,6 +249,46 @@ def test_dcn_v2(rank, structure, schema, features):
     else:
         interactions = np.concatenate([crossed, deep(x0, w)], axis=1)
     assert_scores(model, features, logit(interactions, w))
+
+
+@pytest.mark.parametrize("self_interaction", [False, True])
+def test_dlrm(self_interaction, schema, features):
+    model = backbones.dlrm(
+        schema, **SIZES, bottom_units=(5,), self_interaction=self_interaction
+    )
+    w = randomised(model)
+    vectors = field_vectors(schema, features, w, "embedding", alike=False)
+    is_number = [field.table is None for field in schema.fields]
+    numbers = [v for v, number in zip(vectors, is_number, strict=True) if number]
+    bottom = deep(np.concatenate(numbers, axis=1), w, "bottom")
+    factors = [bottom, *(v for v, n in zip(vectors, is_number, strict=True) if not n)]
+    x = np.concatenate([bottom, upper_triangle(factors, self_interaction)], axis=1)
+    assert_scores(model, features, logit(deep(x, w), w))
+
+
+def upper_triangle(vectors, self_interaction=False):
+    """The products of keras-rs, in the order (0, 1), (0, 2), ..."""
+    pairs = [(j, i) for i in range(len(vectors)) for j in range(i + self_interaction)]
+    order = sorted(range(len(pairs)), key=pairs.__getitem__)
+    return dots(vectors, self_interaction)[:, order]
+
+
+def test_dlrm_without_numbers_has_products_only(features):
+    fields = [field for field in click_schema().fields if field.table is not None]
+    schema = Schema(fields)
+    model = backbones.dlrm(schema, **SIZES)
+    w = randomised(model)
+    assert not [name for name in w if name.startswith("bottom")]
+    x = upper_triangle(field_vectors(schema, features, w, "embedding"))
+    chosen = {field.name: features[field.name] for field in fields}
+    assert_scores(model, chosen, logit(deep(x, w), w))
+
+
+def test_dlrm_joins_the_numbers_at_the_bottom():
+    fields = [Numeric(name, mean=0.0, std=1.0) for name in ("age", "price")]
+    model = backbones.dlrm(Schema([Categorical("user", ["ann"]), *fields]))
+    assert model.get_layer("bottom_0").kernel.shape == (2, 64)
+    assert model.get_layer("bottom_1").units == 16
 
 
 def test_xdeepfm(schema, features):

@@ -24,6 +24,7 @@ from tf_ctr.backbones.dcn_v2 import dcn_v2
 from tf_ctr.backbones.deepfm import deepfm
 from tf_ctr.backbones.difm import difm
 from tf_ctr.backbones.din import din
+from tf_ctr.backbones.dlrm import dlrm
 from tf_ctr.backbones.dnn import dnn
 from tf_ctr.backbones.fibinet import fibinet
 from tf_ctr.backbones.finalmlp import finalmlp
@@ -39,6 +40,7 @@ BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "deepfm": deepfm,
     "difm": difm,
     "din": din,
+    "dlrm": dlrm,
     "dnn": dnn,
     "fibinet": fibinet,
     "finalmlp": finalmlp,

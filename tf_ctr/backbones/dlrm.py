@@ -1,0 +1,78 @@
+"""DLRM, the Deep Learning Recommendation Model."""
+
+from collections.abc import Sequence
+
+import keras
+
+from tf_ctr.backbones.factorization import inner_products
+from tf_ctr.backbones.pieces import click_probability, concatenate, embed, mlp
+from tf_ctr.features import Schema
+
+
+def dlrm(
+    schema: Schema,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    bottom_units: Sequence[int] = (64,),
+    self_interaction: bool = False,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
+    """Builds DLRM: dot products of the embeddings and of a network on the numbers.
+
+    `v_0 = bottom(numbers)`, of the dim of the embeddings `v_1, ..., v_F`;
+    `h_0 = [v_0; <v_i, v_j> for i < j]`, then the top network as
+    `tf_ctr.backbones.dnn`. The order of the products is another than in the authors'
+    code, which permutes the rows of the first kernel and nothing else.
+
+    Without numeric fields, there is no `v_0`. A multi-valued field is pooled as its
+    field says; the authors' code takes the sum.
+
+    Source: Naumov et al., Deep Learning Recommendation Model (arXiv 1906.00091),
+    sections 2.1 and 2.3. The sizes of the authors' benchmark on Criteo are
+    `embedding_dim=16`, `bottom_units=(512, 256, 64)`, `hidden_units=(512, 256)`.
+
+    Args:
+        schema: A fitted `tf_ctr.Schema` of at least two fields.
+        hidden_units: Widths of the top network.
+        bottom_units: Widths of the bottom network, before its last layer of width D.
+        self_interaction: Whether to add the products `<v_i, v_i>`; the authors' option
+            `arch_interaction_itself`.
+        activation: Activation of both networks.
+        dropout: Dropout rate of both networks.
+        batch_norm: Whether both networks have BatchNorm.
+        embedding_dim, l2, embedding_l2: As in `tf_ctr.backbones.dnn`.
+
+    Returns:
+        A functional `keras.Model`. Layers: those of `tf_ctr.backbones.dnn`, and
+        `bottom_{i}` for numbers.
+
+    Raises:
+        ValueError: If there is no hidden layer, or nothing to multiply.
+
+    Example:
+
+    >>> from tf_ctr import Categorical, Numeric, Schema
+    >>> fields = [Categorical("user", ["ann", "bob"]), Numeric("age", mean=30, std=9)]
+    >>> dlrm(Schema(fields), embedding_dim=4).get_layer("interactions").output.shape
+    (None, 5)
+    """
+    inputs = schema.inputs()
+    vectors = embed(schema, inputs, embedding_dim, embedding_l2)
+    numbers = [vectors.pop(f.name) for f in schema.fields if f.table is None]
+    factors, parts = list(vectors.values()), []
+    if numbers:
+        x = concatenate(numbers, name="bottom_input")
+        widths = (*bottom_units, embedding_dim)
+        bottom = mlp(x, widths, activation, dropout, batch_norm, l2, name="bottom")
+        factors.insert(0, bottom)
+        parts.append(bottom)
+    shape = (len(factors), embedding_dim)
+    matrix = keras.layers.Reshape(shape, name="field_matrix")(concatenate(factors))
+    parts.append(inner_products(matrix, self_interaction))
+    x = concatenate(parts, name="interactions")
+    top = mlp(x, hidden_units, activation, dropout, batch_norm, l2)
+    return keras.Model(inputs, click_probability(top, l2), name="dlrm")
