@@ -1,3 +1,5 @@
+"""The metrics of a model on a frame, against scikit-learn."""
+
 import keras
 import numpy as np
 import pandas as pd
@@ -48,7 +50,7 @@ def test_predict_keeps_the_order_of_rows(batch_size):
     np.testing.assert_array_equal(scores, expected)
 
 
-def test_predict_a_single_row():
+def test_predict_gives_one_score_for_one_row():
     schema = item_schema()
     frame = pd.DataFrame({"item": ["c"]}, index=[17])
     assert predict(rate_model(schema), frame, schema).tolist() == [np.float32(0.9)]
@@ -90,7 +92,7 @@ def test_evaluate_without_a_click():
     assert result["groups_used"] == 0
 
 
-def test_the_model_runs_once(monkeypatch):
+def test_evaluate_runs_the_model_once(monkeypatch):
     schema, frame = item_schema(), click_frame()
     model = rate_model(schema)
     calls = []
@@ -111,19 +113,19 @@ def test_a_bad_label_fails_before_the_model_runs():
         evaluate(None, frame, schema)
 
 
-def test_a_missing_group_column():
+def test_a_missing_group_column_is_an_error():
     schema = item_schema()
     with pytest.raises(ValueError, match="column(.|\n)*'user'"):
         evaluate(None, click_frame().drop(columns="user"), schema)
 
 
-def test_an_empty_frame():
+def test_an_empty_frame_is_an_error():
     schema = item_schema()
     with pytest.raises(ValueError, match="at least one row"):
         evaluate(None, click_frame().iloc[:0], schema)
 
 
-def test_a_model_of_two_outputs():
+def test_a_model_with_two_outputs_is_an_error():
     schema = item_schema()
     with pytest.raises(ValueError, match=r"one click probability(.|\n)*\(50, 2\)"):
         predict(rate_model(schema, width=2), click_frame(), schema)

@@ -1,28 +1,41 @@
-"""Scores and exact metrics of a model on a frame."""
+"""Scores and exact metrics of a model on a frame.
 
+A *score* is the click probability that a model gives a row.
+"""
+
+import keras
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 
 from tf_ctr.data import from_frame
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
 
 
-def predict(model, frame, schema, batch_size: int = 8192, verbose=0) -> np.ndarray:
-    """Returns the click probability of every row of a frame, in its order.
+def predict(
+    model: keras.Model,
+    frame: pd.DataFrame,
+    schema: Schema,
+    batch_size: int = 8192,
+    verbose: int | str = 0,
+) -> np.ndarray:
+    """Returns the score of every row of a frame, in its order.
 
     Args:
         model: A `keras.Model` from the schema's encoded fields to a probability.
-        frame: A pandas frame of raw rows; it needs no label.
+        frame: Raw rows; they need no label.
         schema: The fitted `Schema` of the model.
-        batch_size: Rows of a batch. Only memory and speed depend on it.
+        batch_size: Rows per batch. Only memory and speed depend on it.
         verbose: As in `keras.Model.predict`.
 
     Returns:
-        Float array `[N]`.
+        Float array `[B]`, with B the rows of the frame.
 
     Raises:
         ValueError: For a frame that does not fit the schema, or a model that does
-            not give one number per row.
+            not give one score per row.
         TypeError: For a column whose values do not fit its field.
 
     Example:
@@ -50,26 +63,33 @@ def predict(model, frame, schema, batch_size: int = 8192, verbose=0) -> np.ndarr
     return scores.reshape(-1)
 
 
-def evaluate(model, frame, schema, batch_size: int = 8192, verbose=0) -> dict:
+def evaluate(
+    model: keras.Model,
+    frame: pd.DataFrame,
+    schema: Schema,
+    batch_size: int = 8192,
+    verbose: int | str = 0,
+) -> dict[str, float]:
     """Returns the exact metrics of a model on the labelled rows of a frame.
 
     The model runs once over the rows.
 
     Args:
         model: A `keras.Model` from the schema's encoded fields to a probability.
-        frame: A pandas frame of raw rows with the schema's label.
+        frame: Raw rows with the schema's label.
         schema: The fitted `Schema` of the model.
-        batch_size: Rows of a batch. Only memory and speed depend on it.
+        batch_size: Rows per batch. Only memory and speed depend on it.
         verbose: As in `keras.Model.predict`.
 
     Returns:
         `rows`, `click_rate`, `auc`, `log_loss` and `calibration`; if the schema has a
-        group, also `gauc`, `groups_used` and `groups_skipped` of `exact_gauc`. What
-        is undefined is NaN: an AUC of one class, a calibration without clicks.
+        group, also `gauc`, `groups_used` and `groups_skipped` of
+        `tf_ctr.metrics.exact_gauc`. An undefined metric is NaN: an AUC of one class,
+        a calibration without clicks.
 
     Raises:
         ValueError: For a frame that does not fit the schema, or a model that does
-            not give one click probability per row.
+            not give one score per row.
         TypeError: For a column whose values do not fit its field.
 
     Example:
@@ -85,23 +105,25 @@ def evaluate(model, frame, schema, batch_size: int = 8192, verbose=0) -> dict:
     {'rows': 4, 'click_rate': 0.25, 'auc': 0.5, 'log_loss': 0.693...,
      'calibration': 2.0}
     """
+    # Before the model runs, which may take long: a bad label fails at once.
     labels = schema.labels(frame)
     groups = None if schema.group is None else schema.groups(frame)
-    return score_metrics(
-        labels, predict(model, frame, schema, batch_size, verbose), groups
-    )
+    scores = predict(model, frame, schema, batch_size, verbose)
+    return score_metrics(labels, scores, groups)
 
 
-def score_metrics(labels, scores, groups=None) -> dict:
+def score_metrics(
+    labels: ArrayLike, scores: ArrayLike, groups: ArrayLike | None = None
+) -> dict[str, float]:
     """Returns the exact metrics of scores.
 
     Args:
-        labels: Labels 0 or 1, `[N]`.
-        scores: Click probabilities, `[N]`.
-        groups: The group of each row, `[N]`.
+        labels: Labels 0 or 1, `[B]`.
+        scores: Click probabilities, `[B]`.
+        groups: The group of each row, `[B]`.
 
     Returns:
-        What `evaluate` returns, that of groups only with `groups`.
+        The metrics that `evaluate` returns; those of groups only with `groups`.
 
     Raises:
         ValueError: As `tf_ctr.metrics.exact_auc`.
@@ -127,16 +149,22 @@ def score_metrics(labels, scores, groups=None) -> dict:
     return metrics
 
 
-def auc_loss(model, replacement, frame, schema, batch_size: int = 8192) -> float:
+def auc_loss(
+    model: keras.Model,
+    replacement: keras.Model,
+    frame: pd.DataFrame,
+    schema: Schema,
+    batch_size: int = 8192,
+) -> float:
     """Returns how much AUC is lost by scoring with another model.
 
     Args:
         model: A model, e.g. one made by `tf_ctr.transfer.autoft`.
-        replacement: What takes its place, e.g. `tf_ctr.inference.static_route(model,
-            dataset)`.
-        frame: A pandas frame of raw rows with the schema's label.
+        replacement: The model to score with instead, e.g. that of
+            `tf_ctr.inference.static_route`.
+        frame: Raw rows with the schema's label.
         schema: The fitted `Schema` of both.
-        batch_size: Rows of a batch. Only memory and speed depend on it.
+        batch_size: Rows per batch. Only memory and speed depend on it.
 
     Returns:
         The AUC of `model` less that of `replacement`; below 0 for a gain, NaN for

@@ -231,7 +231,7 @@ def test_kinds_of_arrays(convert):
         ([0, 2], [0.5, 0.5], ValueError, "labels 0 or 1(.|\n)*2.0 in row 1"),
         ([0, np.nan], [0.5, 0.5], ValueError, "labels 0 or 1"),
         (["a", "b"], [0.5, 0.5], TypeError, "numbers as labels"),
-        ([[0, 1]], [[0.5, 0.5]], ValueError, r"\[N\] or \[N, 1\](.|\n)*\(1, 2\)"),
+        ([[0, 1]], [[0.5, 0.5]], ValueError, r"\[B\] or \[B, 1\](.|\n)*\(1, 2\)"),
     ],
 )
 @pytest.mark.parametrize("metric", [exact_auc, exact_gauc, log_loss, calibration])
@@ -439,7 +439,7 @@ def test_wrong_batches_of_gauc_change_nothing(graph, labels, scores, groups, mes
 
 @pytest.mark.parametrize("sizes", [(0, 10), (2.5, 10), (True, 10), (3, -1)])
 def test_wrong_sizes_of_gauc(sizes):
-    with pytest.raises(ValueError, match="positive whole number"):
+    with pytest.raises(ValueError, match="to be a whole number of at least 1"):
         GAUC(*sizes)
 
 

@@ -1,26 +1,34 @@
 """Exact metrics of a model in each domain."""
 
+import keras
 import pandas as pd
 
 from tf_ctr import evaluation
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_frame
 
 
-def evaluate(model, frame, schema, domain, batch_size: int = 8192) -> pd.DataFrame:
-    """Returns the exact metrics of a model on the rows of each domain apart.
+def evaluate(
+    model: keras.Model,
+    frame: pd.DataFrame,
+    schema: Schema,
+    domain: str,
+    batch_size: int = 8192,
+) -> pd.DataFrame:
+    """Returns the exact metrics of a model, one line per domain.
 
     Args:
         model: A `keras.Model` from the schema's encoded fields to a probability.
-        frame: A pandas frame of raw rows with the schema's label.
+        frame: Raw rows with the schema's label.
         schema: The fitted `Schema` of the model.
-        domain: Name of the column that tells the domains, a field or not.
+        domain: Name of the column that tells the domains; it need not be a field.
         batch_size: Rows of a batch. Only memory and speed depend on it.
 
     Returns:
-        One line per domain, as in the frame, in order; rows without a domain are the
-        line NaN. The columns are those of `tf_ctr.evaluation.evaluate`, `gauc` among
-        them if the schema has a group.
+        One line per value of the column, in ascending order; rows without a domain are
+        the line NaN. The columns are the metrics of `tf_ctr.evaluation.evaluate`, with
+        `gauc` if the schema has a group.
 
     Raises:
         ValueError: For a missing column, a frame that does not fit the schema, or a

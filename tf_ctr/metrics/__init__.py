@@ -1,4 +1,10 @@
-"""Metrics of click predictions: streaming for Keras, exact for whole arrays."""
+"""Metrics of click predictions: streaming for Keras, exact for whole arrays.
+
+Classes are *streaming*: Keras metrics that see one batch after the other, for
+`compile` and training. Functions are *exact*: they take the labels and scores of all
+rows at once, in NumPy. An *impression* is a row; a *group*, usually a user, is what
+GAUC averages over.
+"""
 
 from tf_ctr.metrics.auc import AUC
 from tf_ctr.metrics.calibration_ratio import Calibration, calibration
@@ -17,3 +23,7 @@ __all__ = [
     "exact_gauc",
     "log_loss",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -1,9 +1,14 @@
 """Streaming AUC for low click rates."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import keras
+import tensorflow as tf
 from keras import ops
 
-from tf_ctr.metrics.bins import MAX_LOGIT, unit_logits
+# A float32 probability next to 1 has the logit 16.6: there is hardly any beyond.
+MAX_LOGIT = 16.0
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -22,8 +27,8 @@ class AUC(keras.metrics.AUC):
     | 0.01  | 2e-2 | 4e-5 |
     | 0.001 | 2e-1 | 1e-4 |
 
-    `exact_auc` has no such error. As in Keras, the result is 0 as long as only one
-    class has been seen.
+    `exact_auc` has no such error. As in Keras, the result is 0 until both classes
+    have been seen.
 
     Args:
         num_thresholds: Number of thresholds. Defaults to 2000, for the table above.
@@ -32,7 +37,7 @@ class AUC(keras.metrics.AUC):
         name: Name of the metric. Defaults to `"auc"`, always without a counter, so
             that callbacks can monitor `"val_auc"`.
         dtype: As in `keras.metrics.AUC`.
-        thresholds: Probabilities to use as thresholds instead. Ten times slower
+        thresholds: Probabilities to use as thresholds instead; ten times slower
             unless they are evenly spaced.
         multi_label: As in `keras.metrics.AUC`.
         num_labels: As in `keras.metrics.AUC`.
@@ -50,16 +55,18 @@ class AUC(keras.metrics.AUC):
 
     def __init__(
         self,
-        num_thresholds=2000,
-        curve="ROC",
-        summation_method="interpolation",
-        name="auc",
-        dtype=None,
-        thresholds=None,
-        multi_label=False,
-        num_labels=None,
-        label_weights=None,
-        from_logits=False,
+        num_thresholds: int = 2000,
+        curve: Literal["ROC", "PR"] = "ROC",
+        summation_method: Literal[
+            "interpolation", "minoring", "majoring"
+        ] = "interpolation",
+        name: str = "auc",
+        dtype: str | None = None,
+        thresholds: Sequence[float] | None = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: Sequence[float] | None = None,
+        from_logits: bool = False,
     ):
         self._in_logits = thresholds is None
         self.from_logits = from_logits
@@ -73,25 +80,34 @@ class AUC(keras.metrics.AUC):
             multi_label=multi_label,
             num_labels=num_labels,
             label_weights=label_weights,
+            # Keras would apply a sigmoid to what `unit_logits` has already scaled.
             from_logits=from_logits and not self._in_logits,
         )
 
     @property
-    def thresholds(self):
+    def thresholds(self) -> list[float]:
         """The thresholds, as probabilities."""
         first, *inner, last = super().thresholds
         if self._in_logits:
-            inner = [_probability(threshold) for threshold in inner]
+            inner = [
+                float(ops.sigmoid((threshold - 0.5) * 2 * MAX_LOGIT))
+                for threshold in inner
+            ]
         return [first, *inner, last]
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self,
+        y_true: tf.Tensor,
+        y_pred: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
+    ) -> None:
         """Adds a batch: labels and predictions `[B]` or `[B, 1]`."""
         y_pred = ops.cast(y_pred, self.dtype)
         if self._in_logits:
             y_pred = unit_logits(y_pred, self.from_logits)
         super().update_state(y_true, y_pred, sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the metric."""
         weights = self.label_weights
         return {
@@ -102,5 +118,13 @@ class AUC(keras.metrics.AUC):
         }
 
 
-def _probability(unit_logit):
-    return float(ops.sigmoid((unit_logit - 0.5) * 2 * MAX_LOGIT))
+def unit_logits(scores: tf.Tensor, from_logits: bool = False) -> tf.Tensor:
+    """Returns the logits of the scores, moved from [-16, 16] to [0, 1].
+
+    A metric of ranks stays the same, but bins of equal width now resolve click rates
+    of 0.1 % as well as those of 50 %.
+    """
+    if not from_logits:
+        scores = ops.clip(scores, 0.0, 1.0)
+        scores = ops.log(scores) - ops.log1p(-scores)
+    return ops.clip(scores / (2 * MAX_LOGIT) + 0.5, 0.0, 1.0)

@@ -2,17 +2,19 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
+from numpy.typing import ArrayLike
 
-from tf_ctr.metrics.checks import checked_probabilities
+from tf_ctr.metrics.arrays import labels_and_probabilities
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class Calibration(keras.metrics.Metric):
     """Mean predicted click probability over the observed click rate.
 
-    1 is calibrated; 1.2 promises 20 % more clicks than come. NaN as long as no
-    click has been seen, where the ratio is undefined.
+    A model with ratio 1 is calibrated; with 1.2 it predicts 20 % more clicks than
+    there are. The ratio is NaN until the first click.
 
     Source: the calibration of He et al., Practical Lessons from Predicting Clicks
     on Ads at Facebook (ADKDD 2014).
@@ -30,31 +32,36 @@ class Calibration(keras.metrics.Metric):
     1.25
     """
 
-    def __init__(self, name="calibration", dtype=None):
+    def __init__(self, name: str = "calibration", dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
         self.predicted = self.add_variable((), "zeros", name="predicted")
         self.observed = self.add_variable((), "zeros", name="observed")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self,
+        y_true: tf.Tensor,
+        y_pred: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
+    ) -> None:
         """Adds a batch: labels and probabilities `[B]` or `[B, 1]`."""
         weights = 1.0 if sample_weight is None else self._flat(sample_weight)
         self.predicted.assign_add(ops.sum(weights * self._flat(y_pred)))
         self.observed.assign_add(ops.sum(weights * self._flat(y_true)))
 
-    def result(self):
-        """Returns the ratio, NaN without a click."""
+    def result(self) -> tf.Tensor:
+        """Returns the ratio; NaN without a click."""
         clicks = ops.where(self.observed > 0, self.observed, np.nan)
         return self.predicted / clicks
 
-    def _flat(self, values):
+    def _flat(self, values: tf.Tensor) -> tf.Tensor:
         return ops.reshape(ops.cast(values, self.dtype), (-1,))
 
 
-def calibration(labels, scores) -> float:
-    """Returns the mean score over the click rate, NaN without a click.
+def calibration(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Returns the mean score over the click rate; NaN without a click.
 
     Args:
-        labels: Labels 0 or 1, `[N]` or `[N, 1]`.
+        labels: Labels 0 or 1, `[B]` or `[B, 1]`.
         scores: Click probabilities, of the same length.
 
     Raises:
@@ -68,6 +75,6 @@ def calibration(labels, scores) -> float:
     >>> calibration([1, 0, 0, 0], [0.5, 0.25, 0.25, 0.25])
     1.25
     """
-    labels, scores = checked_probabilities(labels, scores)
+    labels, scores = labels_and_probabilities(labels, scores)
     clicks = labels.sum()
     return float(scores.sum() / clicks) if clicks else float("nan")

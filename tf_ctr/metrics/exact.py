@@ -4,19 +4,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from tf_ctr.metrics.checks import check_length, checked, checked_weights, flat
+from tf_ctr.metrics.arrays import check_length, flat, labels_and_scores, row_weights
 
 
 class GroupAUC(NamedTuple):
-    """The result of `exact_gauc`, with what it is based on.
+    """The result of `exact_gauc`, and the groups that it counts.
 
     Attributes:
         gauc: The impression-weighted mean of the AUC per group.
         groups_used: Number of groups with clicks and non-clicks.
         groups_skipped: Number of groups with one class only.
         impressions_used: Rows of the groups used.
-        impressions_skipped: All other rows, those without a group included.
+        impressions_skipped: All other rows, including those without a group.
     """
 
     gauc: float
@@ -26,14 +27,16 @@ class GroupAUC(NamedTuple):
     impressions_skipped: int
 
 
-def exact_auc(labels, scores, weights=None) -> float:
+def exact_auc(
+    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Returns the area under the ROC curve, as `sklearn.metrics.roc_auc_score`.
 
-    The probability that a click scores higher than a non-click, ties counted half.
-    Any increasing transform of the scores, e.g. logits, gives the same.
+    It is the probability that a click scores higher than a non-click, ties counted
+    half. Any increasing transform of the scores, e.g. logits, gives the same.
 
     Args:
-        labels: Labels 0 or 1, `[N]` or `[N, 1]`.
+        labels: Labels 0 or 1, `[B]` or `[B, 1]`.
         scores: Scores of the same length, without NaN.
         weights: Weights of the same length. Defaults to 1.
 
@@ -51,25 +54,25 @@ def exact_auc(labels, scores, weights=None) -> float:
     >>> exact_auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])  # 3.5 of the 4 pairs
     0.875
     """
-    labels, scores = checked(labels, scores)
-    weights = checked_weights(weights, len(labels))
+    labels, scores = labels_and_scores(labels, scores)
+    weights = row_weights(weights, len(labels))
     one_group = np.zeros(len(labels), np.int8)
     ((clicks,), (others,), (won,)) = _pairs(labels, scores, weights, one_group)
     return float(won / (clicks * others)) if clicks * others else float("nan")
 
 
-def exact_gauc(labels, scores, groups) -> GroupAUC:
+def exact_gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> GroupAUC:
     """Returns the AUC within groups, averaged with their impressions as weights.
 
     Groups with one class only have no AUC and are left out of both sums, as in
-    FuxiCTR. So are rows without a group: None, NaN, or the code -1 that
-    `pandas.factorize` and `Schema.groups` give a missing value.
+    FuxiCTR. So are rows without a group: None, NaN, or -1, the code of a missing value
+    in `pandas.factorize` and `Schema.groups`.
 
     Source: Zhu et al., Optimized Cost per Click in Taobao Display Advertising (KDD
     2017).
 
     Args:
-        labels: Labels 0 or 1, `[N]` or `[N, 1]`.
+        labels: Labels 0 or 1, `[B]` or `[B, 1]`.
         scores: Scores of the same length, without NaN.
         groups: The group of each row, e.g. its user: numbers or strings.
 
@@ -89,7 +92,7 @@ def exact_gauc(labels, scores, groups) -> GroupAUC:
     GroupAUC(gauc=0.7, groups_used=2, groups_skipped=1,
              impressions_used=5, impressions_skipped=1)
     """
-    labels, scores = checked(labels, scores)
+    labels, scores = labels_and_scores(labels, scores)
     groups = flat("groups", groups)
     check_length("groups", groups, len(labels))
     codes = np.where(groups == -1, -1, pd.factorize(groups)[0])
@@ -98,37 +101,43 @@ def exact_gauc(labels, scores, groups) -> GroupAUC:
         return GroupAUC(float("nan"), 0, 0, 0, len(labels))
     ones = np.ones(known.sum())
     clicks, others, won = _pairs(labels[known], scores[known], ones, codes[known])
-    return _summary(clicks, others, won, rows=len(labels))
-
-
-def _summary(clicks, others, won, rows):
     mixed = clicks * others > 0
-    used = int((clicks + others)[mixed].sum())
+    impressions = (clicks + others)[mixed]
+    used = int(impressions.sum())
     gauc = float("nan")
     if used:
         aucs = won[mixed] / (clicks * others)[mixed]
-        gauc = float(np.average(aucs, weights=(clicks + others)[mixed]))
-    return GroupAUC(gauc, int(mixed.sum()), int((~mixed).sum()), used, rows - used)
+        gauc = float(np.average(aucs, weights=impressions))
+    return GroupAUC(
+        gauc, int(mixed.sum()), int((~mixed).sum()), used, len(labels) - used
+    )
 
 
-def _pairs(labels, scores, weights, groups):
-    """Returns, per group, the weight of clicks, of the rest, and of pairs in order."""
+def _pairs(
+    labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, groups: np.ndarray
+) -> list[np.ndarray]:
+    """Returns, per group, the weight of clicks, of non-clicks, and of won pairs.
+
+    A pair of a click and a non-click is won if the click has the higher score, and
+    half won if they are equal.
+    """
     order = np.lexsort((scores, groups))
     groups, scores = groups[order], scores[order]
     clicks = (weights * labels)[order]
     others = (weights * (1 - labels))[order]
+    # One entry per run of equal scores in a group: a tie is counted once, as half.
     ties = _starts(groups, scores)
     first = _starts(groups[ties])
     clicks = np.add.reduceat(clicks, ties)
     others = np.add.reduceat(others, ties)
     below = np.cumsum(others) - others
-    # What the groups sorted before have summed up does not count.
+    # The cumulative sum runs over all groups: subtract the sum before each group.
     below -= np.repeat(below[first], np.diff(first, append=len(ties)))
     won = clicks * (below + others / 2)
     return [np.add.reduceat(sums, first) for sums in (clicks, others, won)]
 
 
-def _starts(*keys):
-    """Returns where a run of rows with equal keys starts."""
+def _starts(*keys: np.ndarray) -> np.ndarray:
+    """Returns the rows at which a run of equal keys starts."""
     changes = np.any([key[1:] != key[:-1] for key in keys], axis=0)
     return np.flatnonzero(np.append(True, changes))

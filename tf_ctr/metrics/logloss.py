@@ -2,19 +2,21 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
-from scipy.special import xlogy
+from numpy.typing import ArrayLike
 
-from tf_ctr.metrics.checks import checked_probabilities
+from tf_ctr.metrics.arrays import labels_and_probabilities
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class LogLoss(keras.metrics.BinaryCrossentropy):
-    """Mean binary cross-entropy of all impressions seen.
+    """Mean binary cross-entropy of all impressions so far.
 
     `keras.metrics.BinaryCrossentropy` averages each batch of shape `[B]` to one
-    number, so that a short last batch weighs as much as a full one, and rejects
-    labels `[B]` with predictions `[B, 1]`. This metric takes any mix of the two.
+    number, so a short last batch weighs as much as a full one; and it rejects labels
+    `[B]` with predictions `[B, 1]`. This metric weighs impressions equally, and takes
+    any mix of the two shapes.
 
     Args:
         name: Name of the metric. Defaults to `"log_loss"`.
@@ -32,22 +34,31 @@ class LogLoss(keras.metrics.BinaryCrossentropy):
     """
 
     def __init__(
-        self, name="log_loss", dtype=None, from_logits=False, label_smoothing=0
+        self,
+        name: str = "log_loss",
+        dtype: str | None = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
     ):
         super().__init__(name, dtype, from_logits, label_smoothing)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self,
+        y_true: tf.Tensor,
+        y_pred: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
+    ) -> None:
         """Adds a batch: labels and predictions `[B]` or `[B, 1]`."""
         y_true = ops.reshape(ops.cast(y_true, self.dtype), (-1, 1))
         y_pred = ops.reshape(ops.cast(y_pred, self.dtype), (-1, 1))
         super().update_state(y_true, y_pred, sample_weight)
 
 
-def log_loss(labels, scores, eps=None) -> float:
+def log_loss(labels: ArrayLike, scores: ArrayLike, eps: float | None = None) -> float:
     """Returns the mean binary cross-entropy, as `sklearn.metrics.log_loss`.
 
     Args:
-        labels: Labels 0 or 1, `[N]` or `[N, 1]`.
+        labels: Labels 0 or 1, `[B]` or `[B, 1]`.
         scores: Click probabilities, of the same length.
         eps: Scores are clipped to `[eps, 1 - eps]`. Defaults to the machine epsilon
             of their dtype, as in scikit-learn.
@@ -63,12 +74,10 @@ def log_loss(labels, scores, eps=None) -> float:
     >>> round(log_loss([1, 0], [0.8, 0.4]), 4)  # -(log(0.8) + log(0.6)) / 2
     0.367
     """
-    eps = _machine_epsilon(scores) if eps is None else eps
-    labels, scores = checked_probabilities(labels, scores)
-    scores = np.clip(scores, eps, 1 - eps)
-    return float(-np.mean(xlogy(labels, scores) + xlogy(1 - labels, 1 - scores)))
-
-
-def _machine_epsilon(scores):
-    dtype = np.asarray(scores).dtype
-    return np.finfo(dtype if dtype.kind == "f" else np.float64).eps
+    if eps is None:
+        # Of the dtype as given: the scores become float64 below.
+        dtype = np.asarray(scores).dtype
+        eps = np.finfo(dtype if dtype.kind == "f" else np.float64).eps
+    clicks, rates = labels_and_probabilities(labels, scores)
+    rates = np.clip(rates, eps, 1 - eps)
+    return float(-np.mean(np.log(np.where(clicks == 1, rates, 1 - rates))))

@@ -1,13 +1,22 @@
-"""Checks of the arrays given to the exact metrics."""
+"""The arrays given to the exact metrics: converted, and checked."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_ctr.errors import explain
 
 
-def checked(labels, scores):
-    """Returns labels and scores as float64 `[N]`, or raises."""
-    labels, scores = column("labels", labels), column("scores", scores)
+def labels_and_scores(
+    labels: ArrayLike, scores: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels and scores as float64 `[B]`.
+
+    Raises:
+        ValueError: For different lengths, no row, a label that is not 0 or 1, or a
+            NaN score.
+        TypeError: For values that are not numbers.
+    """
+    labels, scores = numbers("labels", labels), numbers("scores", scores)
     check_length("scores", scores, len(labels))
     if not len(labels):
         raise ValueError(explain("at least one row", "none", "check the row filter"))
@@ -20,9 +29,16 @@ def checked(labels, scores):
     return labels, scores
 
 
-def checked_probabilities(labels, scores):
-    """Returns labels and click probabilities as float64 `[N]`, or raises."""
-    labels, scores = checked(labels, scores)
+def labels_and_probabilities(
+    labels: ArrayLike, scores: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels and click probabilities as float64 `[B]`.
+
+    Raises:
+        ValueError: As `labels_and_scores`, and for a score outside [0, 1].
+        TypeError: As `labels_and_scores`.
+    """
+    labels, scores = labels_and_scores(labels, scores)
     _check_values(
         scores,
         (scores >= 0) & (scores <= 1),
@@ -32,11 +48,17 @@ def checked_probabilities(labels, scores):
     return labels, scores
 
 
-def checked_weights(weights, rows):
-    """Returns weights as float64 `[N]`, ones for None, or raises."""
+def row_weights(weights: ArrayLike | None, rows: int) -> np.ndarray:
+    """Returns weights as float64 `[B]`; ones for `None`.
+
+    Raises:
+        ValueError: For another number of weights than rows, or a weight that is
+            negative or not finite.
+        TypeError: For values that are not numbers.
+    """
     if weights is None:
         return np.ones(rows)
-    weights = column("weights", weights)
+    weights = numbers("weights", weights)
     check_length("weights", weights, rows)
     _check_values(
         weights,
@@ -47,8 +69,8 @@ def checked_weights(weights, rows):
     return weights
 
 
-def column(name, values):
-    """Returns `values` as float64 `[N]`, or raises."""
+def numbers(name: str, values: ArrayLike) -> np.ndarray:
+    """Returns `values` as float64 `[B]`; raises `TypeError` if they are not numbers."""
     array = flat(name, values)
     try:
         return array.astype(np.float64)
@@ -58,15 +80,15 @@ def column(name, values):
         ) from error
 
 
-def flat(name, values):
-    """Returns `values` as an array `[N]`, or raises."""
+def flat(name: str, values: ArrayLike) -> np.ndarray:
+    """Returns `values`, `[B]` or `[B, 1]`, as an array `[B]`."""
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:
         return array[:, 0]
     if array.ndim != 1:
         raise ValueError(
             explain(
-                f"{name} of shape [N] or [N, 1]",
+                f"{name} of shape [B] or [B, 1]",
                 f"shape {array.shape}",
                 "pass one value per impression",
             )
@@ -74,8 +96,8 @@ def flat(name, values):
     return array
 
 
-def check_length(name, array, rows):
-    """Raises unless `array` has one value per row."""
+def check_length(name: str, array: np.ndarray, rows: int) -> None:
+    """Raises `ValueError` unless `array` has one value per row."""
     if len(array) != rows:
         raise ValueError(
             explain(
@@ -86,7 +108,9 @@ def check_length(name, array, rows):
         )
 
 
-def _check_values(array, valid, expected, fix):
+def _check_values(
+    array: np.ndarray, valid: np.ndarray, expected: str, fix: str
+) -> None:
     if not valid.all():
         row = int(np.argmin(valid))
         raise ValueError(explain(expected, f"{array[row]} in row {row}", fix))
