@@ -17,7 +17,6 @@ from tf_ctr.data import from_frame
 from tf_ctr.features import Categorical, Numeric, Schema
 
 
-
 @pytest.fixture(scope="module")
 def schema():
     return click_schema()

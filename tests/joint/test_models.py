@@ -1,4 +1,4 @@
-"""One contract over every joint model, and what each promises of its own."""
+"""One contract over every joint model, and the promises of each."""
 
 import keras
 import numpy as np
@@ -41,14 +41,18 @@ def name(request):
 
 
 def one_batch(schema, frame):
+    """All rows of a frame as one batch: features and labels."""
     return next(iter(from_frame(frame, schema, batch_size=len(frame))))
 
 
 def test_every_joint_model_is_tested():
-    assert set(ARGUMENTS) == set(JOINT)
+    assert set(ARGUMENTS) == set(JOINT), (
+        "give a new model its arguments in tests/support/joint_models.py"
+    )
 
 
 def test_output_is_a_probability_and_survives_saving(name, schema, tmp_path):
+    """Trained as a graph, as users train."""
     model = tf_ctr.training.compile(build(name, schema))
     assert sorted(model.input) == sorted(field.name for field in schema.fields)
     batches = from_frame(two_domain_frame(), schema, batch_size=20)
@@ -60,7 +64,8 @@ def test_output_is_a_probability_and_survives_saving(name, schema, tmp_path):
     model.save(tmp_path / "model.keras")
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(scores, reloaded(features))
-    # The losses that layers add are there again, too.
+    # The reloaded model also has the losses that layers add.
+    model.run_eagerly = reloaded.run_eagerly = True
     losses = [m.test_on_batch(features, labels)[0] for m in (model, reloaded)]
     assert losses[0] == losses[1]
 
@@ -74,14 +79,14 @@ def test_a_step_on_both_domains_moves_every_weight(name, schema):
         for weight in layer.trainable_weights:
             moved = weight.numpy() != before[weight.path]
             assert moved.any(), weight.path
-            # By tab; no row was missing (0) or unseen (1).
+            # Row 0 is of a missing tab, row 1 of an unseen one: the frame has neither.
             if isinstance(layer, DomainDense) and len(moved) == 4 == layer.num_domains:
                 by_tab = moved.reshape(4, -1).any(axis=1).tolist()
                 assert by_tab == [False, False, True, True], weight.path
 
 
 def of_domain(model, tab):
-    """Copies of the weights that belong to one tab alone."""
+    """Copies of the weights that only the rows of one tab may move."""
     side = "source" if tab == SOURCE else "target"
     weights = {}
     for layer in model.layers:
@@ -93,7 +98,8 @@ def of_domain(model, tab):
                 if is_source == (tab == SOURCE):
                     weights[weight.path] = weight.numpy()
             elif f"_{side}_" in layer.name:
-                weights[weight.path] = weight.numpy()[1:]  # Row 0 is the others'.
+                # A row of the other domain looks up row 0.
+                weights[weight.path] = weight.numpy()[1:]
             elif isinstance(layer, DomainDense) and "shared" not in weight.path:
                 stacked = weight.numpy()
                 row = ROWS[tab] if len(stacked) == 4 else tab == TARGET
@@ -102,14 +108,15 @@ def of_domain(model, tab):
 
 
 @pytest.mark.parametrize("other", [SOURCE, TARGET])
-def test_rows_of_one_domain_leave_the_other_ones_weights_alone(name, schema, other):
-    """DDTCDR and DASL, that exchange by design, without what they exchange."""
+def test_rows_of_one_domain_do_not_move_the_weights_of_the_other(name, schema, other):
+    """DDTCDR and DASL exchange by design: here, with weight 0."""
     arguments = {
         "ddtcdr": {"alpha": 0.0},
         "dasl": {"alignment": 0.0, "orthogonality": 0.0},
     }
     model = build(name, schema, **arguments.get(name, {}))
-    # What is stacked by domain does not move by momentum either.
+    # Weights stacked by domain have sparse gradients, so that not even Adam's momentum
+    # moves those of the other domain.
     has_dense_gradients = name in ("minet", "ddtcdr")
     optimizer = keras.optimizers.SGD(0.1)
     if not has_dense_gradients:
@@ -117,16 +124,16 @@ def test_rows_of_one_domain_leave_the_other_ones_weights_alone(name, schema, oth
     model.compile(optimizer, LOSS, run_eagerly=True)
     frame = two_domain_frame()
     model.train_on_batch(*one_batch(schema, frame))
-    own, alone = ROWS.keys() - {other}, of_domain(model, other)
-    before = of_domain(model, *own)
-    model.train_on_batch(*one_batch(schema, frame[frame.tab != other]))
-    assert alone
+    tab = TARGET if other == SOURCE else SOURCE
+    own, others = of_domain(model, tab), of_domain(model, other)
+    assert others
+    model.train_on_batch(*one_batch(schema, frame[frame.tab == tab]))
     for path, value in of_domain(model, other).items():
         # DASL reads the user and the histories of both domains in every row.
         if name != "dasl" or not path.endswith("_embedding/embeddings"):
-            np.testing.assert_array_equal(value, alone[path], path)
-    after = of_domain(model, *own)
-    assert all((after[path] != value).any() for path, value in before.items())
+            np.testing.assert_array_equal(value, others[path], path)
+    moved = of_domain(model, tab)
+    assert all((moved[path] != value).any() for path, value in own.items())
 
 
 def test_a_score_does_not_depend_on_the_other_rows(name, schema):
@@ -159,9 +166,8 @@ def test_unknown_argument_is_an_error(name, schema):
         build(name, schema, num_towers=3)
 
 
-def test_dropout_and_penalties_are_taken(name, schema):
+def test_dropout_and_penalties_are_used(name, schema):
     model = build(name, schema, dropout=0.5, l2=0.01, embedding_l2=0.01)
-    assert any(isinstance(la, keras.layers.Dropout) for la in _flat(model))
     features, _ = one_batch(schema, two_domain_frame())
     first, second = (model(features, training=True) for _ in range(2))
     assert np.any(first.numpy() != second.numpy())
@@ -170,18 +176,14 @@ def test_dropout_and_penalties_are_taken(name, schema):
     assert len(model.losses) > len(plain.losses)
 
 
-def _flat(model):
-    return model._flatten_layers()
-
-
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("mmoe", {"num_experts": 0}, "at least one expert"),
+        ("mmoe", {"num_experts": 0}, "`num_experts` to be a whole number"),
         ("mmoe", {"expert_units": ()}, "at least one layer per expert"),
         ("ple", {"expert_units": ()}, "at least one level"),
-        ("ple", {"shared_experts": 0}, "shared_experts of at least 1"),
-        ("star", {"norm": "layer"}, "use one of: batch, none, partitioned"),
+        ("ple", {"shared_experts": 0}, "`shared_experts` to be a whole number"),
+        ("star", {"norm": "layer"}, "one of 'partitioned', 'batch', 'none'"),
         ("star", {"auxiliary_fields": ["itm"]}, "use one of: age, item"),
         ("star", {"hidden_units": ()}, "at least one hidden layer"),
         (
@@ -197,20 +199,19 @@ def _flat(model):
         ("dasl", {"alignment": -1}, "weight of at least 0"),
     ],
 )
-def test_bad_arguments_guide(schema, name, arguments, message):
+def test_a_bad_argument_is_an_error_that_guides(schema, name, arguments, message):
     with pytest.raises(ValueError, match=message):
         build(name, schema, **arguments)
 
 
 @pytest.mark.parametrize("field", ["age", "target_clicks", "tabs"])
 @pytest.mark.parametrize("name", ["mmoe", "minet"])
-def test_domain_is_a_field_with_one_id(schema, name, field):
-    arguments = {key: v for key, v in ARGUMENTS[name].items() if key != "domain"}
+def test_a_domain_that_is_no_field_with_one_id_is_an_error(schema, name, field):
     with pytest.raises(ValueError, match="domain field|name of a field"):
-        JOINT[name](schema, domain=field, **arguments)
+        JOINT[name](schema, domain=field, **ARGUMENTS[name])
 
 
-def test_dasl_wants_the_items_of_both_domains_in_one_field():
+def test_dasl_refuses_items_of_the_two_domains_in_two_fields():
     fields = [
         tf_ctr.Categorical("user", ["a"]),
         tf_ctr.Categorical("item", [7]),
@@ -233,7 +234,8 @@ def copy(source, target, names):
 
 def common(model, *others):
     """The embedding tables of a model, by name."""
-    tables = [la.name for la in model.layers if la.name.endswith("_embedding")]
+    names = [layer.name for layer in model.layers]
+    tables = [name for name in names if name.endswith("_embedding")]
     return {name: name for name in (*tables, *others)}
 
 
@@ -248,7 +250,7 @@ def test_mmoe_with_one_expert_is_share_bottom(schema):
 
 
 def test_star_starts_as_the_network_that_all_domains_share(schema):
-    """So that one unseen in training is scored by it."""
+    """So it scores a domain that training has not seen."""
     sizes = {"embedding_dim": 4, "hidden_units": (6, 5)}
     model = joint.star(schema, "tab", norm="none", auxiliary_units=None, **sizes)
     network = dnn(schema, **sizes)
@@ -309,7 +311,7 @@ def test_ddtcdr_loss_is_the_dual_loss_of_both_networks(schema):
 
 
 def test_ddtcdr_dual_loss_trains_the_other_network(schema):
-    """The public code detaches it: there, source rows leave the target alone."""
+    """The authors' code detaches it: there, source rows do not train the target."""
     model = build("ddtcdr", schema, alpha=1.0)
     model.compile(keras.optimizers.SGD(1.0), LOSS, run_eagerly=True)
     frame = two_domain_frame()
@@ -338,8 +340,7 @@ def test_ddtcdr_maps_the_users_of_either_domain_to_the_other(schema):
 
 
 def test_minet_interests_start_with_the_weights_of_the_authors(schema):
-    arguments = {k: v for k, v in ARGUMENTS["minet"].items()}
-    model = joint.minet(schema, "tab", **arguments)
+    model = joint.minet(schema, "tab", **ARGUMENTS["minet"])
     biases = {
         name: float(model.get_layer(f"{name}_interest").bias.numpy()[0])
         for name in ("user", "target", "source")
@@ -371,7 +372,7 @@ def test_dasl_draws_the_users_of_both_tables_together(schema):
 
 
 def test_new_ids_get_rows_in_the_tables_of_both_domains(name, schema):
-    """Also where the ids that a table gets are chosen by the domain."""
+    """Also where the domain chooses which ids a table looks up."""
     frame = two_domain_frame().assign(user="new", item=999)
     new = schema.extend(frame)
     model = build(name, schema)
@@ -399,14 +400,14 @@ def test_a_new_domain_is_refused_where_domains_have_weights():
 # DASL: the states
 
 
-def test_dasl_states_do_not_need_what_cudnn_does(schema):
-    """cuDNN has no empty histories, nor padding that comes first; both occur."""
+def test_dasl_states_are_computed_without_cudnn(schema):
+    """cuDNN takes neither empty histories nor padding that comes first; both occur."""
     model = build("dasl", schema)
     for name in ("target_clicks_states", "source_clicks_states"):
         assert model.get_layer(name).use_cudnn is False
 
 
-def test_a_hidden_layer_of_two_outputs_is_no_site(schema):
+def test_a_hidden_layer_with_two_outputs_is_not_a_site(schema):
     model = build("dasl", schema)
     with pytest.raises(ValueError, match=r"Received: \['attention'\], which have"):
         ctnet(model)

@@ -18,7 +18,7 @@ def schema():
 
 def test_source_weight_is_the_gamma_of_the_loss(schema):
     model = build("share_bottom", schema)
-    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy")
+    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy", run_eagerly=True)
     frame = two_domain_frame()
     parts = [
         from_frame(frame[frame.tab == tab], schema, batch_size=20) for tab in (1, 4)
@@ -29,8 +29,14 @@ def test_source_weight_is_the_gamma_of_the_loss(schema):
     assert history[0] == pytest.approx((0.25 * losses[0] + losses[1]) / 2, rel=1e-5)
 
 
-def test_metrics_by_domain_are_those_of_its_rows(schema):
+@pytest.fixture(scope="module")
+def model(schema):
     model = build("share_bottom", schema)
+    model.run_eagerly = True
+    return model
+
+
+def test_metrics_by_domain_are_those_of_its_rows(schema, model):
     frame = two_domain_frame()
     table = joint.evaluate(model, frame, schema, "tab")
     assert table.index.tolist() == [1, 4] and table.index.name == "tab"
@@ -40,28 +46,27 @@ def test_metrics_by_domain_are_those_of_its_rows(schema):
     assert {"auc", "gauc", "log_loss"} <= set(table.columns)
 
 
-def test_rows_without_a_domain_are_a_line_of_their_own(schema):
-    model = build("share_bottom", schema)
+def test_rows_without_a_domain_are_a_line_of_their_own(schema, model):
     kind = pd.Series(["ad", None] * 20)
     table = joint.evaluate(model, two_domain_frame().assign(kind=kind), schema, "kind")
     assert table.rows.tolist() == [20, 20]
     assert table.index[0] == "ad" and pd.isna(table.index[1])
 
 
-def test_a_domain_with_one_class_has_no_auc(schema):
+def test_a_domain_with_one_class_has_no_auc(schema, model):
     frame = two_domain_frame()
     frame.loc[frame.tab == 4, "click"] = 1
-    table = joint.evaluate(build("share_bottom", schema), frame, schema, "tab")
+    table = joint.evaluate(model, frame, schema, "tab")
     assert np.isnan(table.auc[4]) and not np.isnan(table.auc[1])
 
 
-def test_a_domain_that_is_no_column_is_an_error(schema):
+def test_a_domain_that_is_not_a_column_is_an_error(schema):
     with pytest.raises(ValueError, match="column that tells the domains"):
         joint.evaluate(None, two_domain_frame(), schema, "scene")
 
 
 def test_from_mix_to_metrics_in_one_go(schema):
-    """A model learns a click rate per domain from mixed batches."""
+    """A model learns the click rate of each domain from mixed batches."""
     frame = two_domain_frame(400)
     frame["click"] = np.where(frame.tab == 1, np.arange(400) % 5 == 0, 1)
     parts = [from_frame(frame[frame.tab == tab], schema) for tab in (1, 4)]

@@ -1,4 +1,22 @@
-"""Models that train on several domains at once: plain functions, as the backbones."""
+"""Models that train on several domains at once: functions, as the backbones are.
+
+Each takes a schema and the name of the field that tells the *domains*, and returns a
+functional `keras.Model`. There are two kinds:
+
+- For any number of domains, `share_bottom`, `mmoe`, `ple` and `star` have weights per
+  domain. A *tower* is a network that each domain has for itself; an *expert* is one
+  that a *gate* mixes with others.
+- For two, `mlp_plus_plus`, `ddtcdr`, `minet` and `dasl` treat one value of the field as
+  the *source* domain, and every other value as the *target*.
+
+`JOINT` has them by name. `mix` makes batches of two domains, and `evaluate` measures
+each domain. To add a model, write its file, and register it here: one import, one
+entry.
+"""
+
+from collections.abc import Callable
+
+import keras
 
 from tf_ctr.data.mixing import mix
 from tf_ctr.joint.by_domain import evaluate
@@ -11,7 +29,7 @@ from tf_ctr.joint.ple import ple
 from tf_ctr.joint.share_bottom import share_bottom
 from tf_ctr.joint.star import star
 
-JOINT = {
+JOINT: dict[str, Callable[..., keras.Model]] = {
     "dasl": dasl,
     "ddtcdr": ddtcdr,
     "minet": minet,
@@ -23,3 +41,7 @@ JOINT = {
 }
 
 __all__ = ["JOINT", *JOINT, "evaluate", "mix"]
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

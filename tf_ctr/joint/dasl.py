@@ -1,10 +1,12 @@
 """DASL, Dual Attentive Sequential Learning."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_ctr.backbones.pieces import check_parts, click_of, concatenate, penalty
 from tf_ctr.errors import check_name, explain
-from tf_ctr.features import Categorical
+from tf_ctr.features import Categorical, Schema
 from tf_ctr.joint.pieces import domain_logit, tower_network
 from tf_ctr.joint.two_domains import (
     Tables,
@@ -15,55 +17,55 @@ from tf_ctr.joint.two_domains import (
 )
 from tf_ctr.layers import Alignment, DualAttention, Newest, OrthogonalMap
 
-# Parts of the names of tables that are apart by domain.
+# Parts of the names of the tables that each domain has for itself.
 SIDES = ("source_", "target_")
 
 
 def dasl(
-    schema,
-    domain,
-    source,
-    user,
-    target_history,
-    source_history,
-    embedding_dim=16,
-    hidden_units=(80, 40),
-    state_units=None,
-    attention_units=64,
-    length=10,
-    alignment=0.01,
-    orthogonality=1e-6,
-    activation="sigmoid",
-    dropout=0.0,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    domain: str,
+    source: int | str,
+    user: str,
+    target_history: str,
+    source_history: str,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (80, 40),
+    state_units: int | None = None,
+    attention_units: int = 64,
+    length: int = 10,
+    alignment: float = 0.01,
+    orthogonality: float = 1e-6,
+    activation: str = "sigmoid",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds DASL: two domains' users aligned, two histories under one attention.
 
-    The newest behaviours of each domain run through the GRU of their domain; the
+    The newest behaviours of each domain run through the GRU of that domain. The
     candidate spreads one softmax over the states of both
     (`tf_ctr.layers.DualAttention`), and the half of the row's own domain is pooled to
     `h`. `click = sigmoid(mlp_d([h; item; user; x]) + b_user + b_item)`, with `x` the
     embeddings of all other fields.
 
-    Users, items and histories have one table per domain, and so have the biases; other
-    tables are shared. The loss has `alignment` times the mean cosine distance between
-    the users of a batch in the one table, mapped by an almost orthogonal matrix, and
-    in the other; the authors' code trains it in a step of its own after each epoch.
+    Users, items with their histories, and biases have one table per domain; other
+    tables are shared. The loss includes `alignment` times the mean cosine distance
+    between the users of a batch in the source table, mapped by an almost orthogonal
+    matrix, and in the target table. The authors' code trains this term in a separate
+    step after each epoch.
 
-    A history holds behaviours before the impression only. In the authors' script it
-    has the candidate itself; the dataset sees to it that it has not.
+    A history must hold only behaviours before the impression: the dataset's task. In
+    the authors' script it contains the candidate itself.
 
-    A row whose domain is neither source nor target, missing or unseen, is scored as
-    one of the target.
+    A row of any other domain, missing or unseen, is scored as one of the target.
 
     Source: Li et al., Dual Attentive Sequential Learning (KDD 2021, arXiv
     2106.02768). Hidden sizes, their sigmoid, and the length are those of the authors'
-    code; the alignment's weight is ours.
+    code; the weight of the alignment is ours.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field that tells the domains. It is a feature, too.
+        domain: Name of the field that tells the domains. It is also a feature.
         source: The value of the source domain, as in the frame; any other value is
             the target.
         user: Name of the field of the user's id.
@@ -75,7 +77,7 @@ def dasl(
         hidden_units: Widths of each domain's network.
         state_units: Width of the GRUs' states. Defaults to `embedding_dim`.
         attention_units: Hidden width of the attention.
-        length: Behaviours of each history that are kept, the newest.
+        length: Number of newest behaviours that are used of each history.
         alignment: Weight of the alignment of the two tables of users.
         orthogonality: Weight of the penalty on the map between them.
         activation: Activation of the networks.
@@ -119,13 +121,15 @@ def dasl(
     users = [tables.table(fields["user"], part)(inputs[user]) for part in SIDES]
     candidate = tables.own(fields["item"])
     histories = dict(zip(SIDES, (source_history, target_history), strict=True))
-    states, ids = {}, {}
+    states, ids = [], []
     for part, history in histories.items():
-        ids[part] = Newest(length, name=f"{history}_newest")(*[inputs[history]] * 2)
-        rows = tables.table(fields["item"], part)(ids[part])
-        states[part] = _states(rows, ids[part], state_units or embedding_dim, history)
+        cut = Newest(length, name=f"{history}_newest")
+        newest = cut(inputs[history], inputs[history])
+        rows = tables.table(fields["item"], part)(newest)
+        ids.append(newest)
+        states.append(_states(rows, newest, state_units or embedding_dim, history))
     attention = DualAttention(attention_units, penalty(l2), name="attention")
-    interest = choose(is_source, *attention(*states.values(), candidate, *ids.values()))
+    interest = choose(is_source, *attention(*states, candidate, *ids))
     user_map = OrthogonalMap(orthogonality, name="user_map")
     own_user = Alignment(alignment, name="alignment")(
         choose(is_source, *users), user_map(users[0]), users[1]
@@ -143,7 +147,9 @@ def dasl(
     return keras.Model(inputs, click_of([logit, *biases]), name="dasl")
 
 
-def _user_and_item(schema, user, *histories):
+def _user_and_item(
+    schema: Schema, user: str, *histories: str
+) -> dict[str, Categorical]:
     """Returns the two fields that have a table per domain."""
     check_histories(schema, *histories)
     items = sorted({schema.field(history).of for history in histories})
@@ -164,9 +170,11 @@ def _user_and_item(schema, user, *histories):
     return {"user": schema.field(user), "item": schema.field(items[0])}
 
 
-def _states(rows, ids, units, history):
-    """The states of a GRU after each behaviour, `[B, T, units]`."""
-    # cuDNN refuses empty histories, and padding that comes first.
+def _states(
+    rows: keras.KerasTensor, ids: keras.KerasTensor, units: int, history: str
+) -> keras.KerasTensor:
+    """Returns the states of a GRU after each behaviour, `[B, T, units]`."""
+    # cuDNN takes neither empty histories nor padding that comes first.
     gru = keras.layers.GRU(
         units, return_sequences=True, use_cudnn=False, name=f"{history}_states"
     )

@@ -1,8 +1,11 @@
 """DDTCDR, Deep Dual Transfer Cross Domain Recommendation."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_ctr.backbones.pieces import check_parts, click_of, concatenate
+from tf_ctr.features import Schema
 from tf_ctr.joint.pieces import domain_logit, tower_network
 from tf_ctr.joint.two_domains import (
     Tables,
@@ -15,40 +18,40 @@ from tf_ctr.layers import DualLogit, OrthogonalMap
 
 
 def ddtcdr(
-    schema,
-    domain,
-    source,
-    user_fields,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    alpha=0.03,
-    orthogonality=1e-6,
-    activation="relu",
-    dropout=0.0,
-    l2=0.0,
-    embedding_l2=0.0,
-):
-    """Builds DDTCDR: each domain's network also scores the users of the other one.
+    schema: Schema,
+    domain: str,
+    source: int | str,
+    user_fields: Sequence[str],
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    alpha: float = 0.03,
+    orthogonality: float = 1e-6,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
+    """Builds DDTCDR: each domain's network also scores the other domain's users.
 
     With `u` a row's user in its own domain, `v` its other features and `f_own`,
     `f_other` the networks of the row's and of the other domain,
     `z = (1 - alpha) f_own([u; v]) + alpha f_other([u X; v])` and `click = sigmoid(z)`;
-    a user of the target is mapped to the source by the transpose of `X`. Its loss with
+    the transpose of `X` maps a user of the target to the source. Its loss with
     `"binary_crossentropy"` is `(1 - alpha) L(f_own) + alpha L(f_other)` plus
     `orthogonality * |X X^T - I|_1`: see `tf_ctr.layers.DualLogit`. Both losses have a
     gradient; in the authors' code the second has none.
 
-    All tables are there twice, one per domain. A row whose domain is neither source
-    nor target, missing or unseen, is scored as one of the target.
+    Every field but `domain` has two tables, one per domain. A row of any other domain,
+    missing or unseen, is scored as one of the target.
 
     Source: Li and Tuzhilin, DDTCDR (WSDM 2020, arXiv 1910.05189), with embedding
-    tables for its autoencoders and cross entropies for squared errors. `alpha` and
-    `orthogonality` are those of the authors' code. That the mixed logit is the score
-    is our choice.
+    tables in place of its autoencoders, and cross entropies in place of its squared
+    errors. `alpha` and `orthogonality` are those of the authors' code. To score by the
+    mixed logit is our choice.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field that tells the domains. It is a feature, too.
+        domain: Name of the field that tells the domains. It is also a feature.
         source: The value of the source domain, as in the frame; any other value is
             the target.
         user_fields: Names of the fields that describe the user.

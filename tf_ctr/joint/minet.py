@@ -1,9 +1,12 @@
 """MiNet, the Mixed Interest Network."""
 
+from collections.abc import Mapping, Sequence
+
 import keras
 
 from tf_ctr.backbones.histories import embed_histories
 from tf_ctr.backbones.pieces import check_parts, click_of, concatenate, mlp, penalty
+from tf_ctr.features import Schema
 from tf_ctr.joint.two_domains import (
     check_histories,
     check_vectors,
@@ -12,27 +15,27 @@ from tf_ctr.joint.two_domains import (
 )
 from tf_ctr.layers import ItemAttention
 
-# The initial bias of each interest: exp(1) and exp(0) times its vector.
+# Where the weights of the interests start, by the authors' code: `exp(bias)`.
 BIASES = {"user": 1.0, "target": 0.0, "source": 0.0}
 
 
 def minet(
-    schema,
-    domain,
-    source,
-    user_fields,
-    target_history,
-    source_history,
-    embedding_dim=16,
-    hidden_units=(256, 128),
-    attention_units=64,
-    transfer_rank=10,
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    domain: str,
+    source: int | str,
+    user_fields: Sequence[str],
+    target_history: str,
+    source_history: str,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128),
+    attention_units: int = 64,
+    transfer_rank: int = 10,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds MiNet: long-term interest, and short-term interests in both domains.
 
     With `p` the user, `q` the candidate, and `r`, `s` the pooled clicks in the target
@@ -43,19 +46,17 @@ def minet(
     a network of its own on `[x; p]`, and shares the embeddings.
 
     The paper's loss is the target's plus `g` times the source's: pass
-    `source_weight=g` to `tf_ctr.joint.mix`. A history holds clicks before the
-    impression only; the dataset sees to it that none is of its own candidate's
-    impression.
+    `source_weight=g` to `tf_ctr.joint.mix`. A history must hold only clicks before the
+    impression, never the one on its candidate: the dataset's task.
 
-    A row whose domain is neither source nor target, missing or unseen, is scored as
-    one of the target.
+    A row of any other domain, missing or unseen, is scored as one of the target.
 
     Source: Ouyang et al., MiNet (CIKM 2020, arXiv 2008.02974). The sizes are those of
-    the authors' code, but for their embedding dim of 10.
+    the authors' code, except for their embedding dim of 10.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field that tells the domains. It is a feature, too.
+        domain: Name of the field that tells the domains. It is also a feature.
         source: The value of the source domain, as in the frame; any other value is
             the target.
         user_fields: Names of the fields that describe the user.
@@ -68,7 +69,8 @@ def minet(
         transfer_rank: Rank of the matrix that carries source clicks to the target.
         activation: Activation of both networks.
         dropout: Dropout rate of both networks.
-        batch_norm: Whether both networks have BatchNorm; it sees all rows.
+        batch_norm: Whether both networks have BatchNorm; its statistics are those of
+            all rows, of either domain.
         l2: L2 penalty on all kernels.
         embedding_l2: L2 penalty on the embedding rows in the batch.
 
@@ -129,11 +131,17 @@ def minet(
         mlp(x, hidden_units, activation, dropout, batch_norm, l2, name=name)
         for name, x in networks.items()
     ]
+    # Each row goes through both networks, and `where` picks its logit.
     logit = two_logits(is_source, of_source, target, penalty(l2))
     return keras.Model(inputs, click_of([logit]), name="minet")
 
 
-def _weigh(interests, candidate, units, l2):
+def _weigh(
+    interests: Mapping[str, keras.KerasTensor],
+    candidate: keras.KerasTensor,
+    units: int,
+    l2: float,
+) -> list[keras.KerasTensor]:
     """Multiplies each interest with its weight, a positive number per example."""
     context = concatenate([candidate, *interests.values()], "interest_context")
     weighted = []

@@ -1,39 +1,41 @@
 """MLP++: two networks that share the embeddings of users."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_ctr.backbones.pieces import check_parts, concatenate
+from tf_ctr.features import Schema
 from tf_ctr.joint.pieces import domain_click
 from tf_ctr.joint.two_domains import Tables, check_vectors, domain_index, from_source
 
 
 def mlp_plus_plus(
-    schema,
-    domain,
-    source,
-    user_fields,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    activation="relu",
-    dropout=0.0,
-    l2=0.0,
-    embedding_l2=0.0,
-):
-    """Builds MLP++: a network per domain, with nothing but user embeddings in common.
+    schema: Schema,
+    domain: str,
+    source: int | str,
+    user_fields: Sequence[str],
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
+    """Builds MLP++: a network per domain, which share only the users' embeddings.
 
-    All other tables, also of items that both domains have, are there twice, and so is
-    the network. Each example trains its own domain's, so the loss of a mixed batch is
-    the sum of both domains' losses, weighted as they are mixed.
+    Each domain has its own network and its own tables of all other fields, also of
+    items that both domains have. Each example trains those of its domain, so the loss
+    of a mixed batch is the sum of both domains' losses, weighted as they are mixed.
 
-    A row whose domain is neither source nor target, missing or unseen, is scored as
-    one of the target.
+    A row of any other domain, missing or unseen, is scored as one of the target.
 
     Source: the MLP++ baseline of CTNet (arXiv 2208.05728), Table 2; Hu et al., CoNet
-    (arXiv 1804.06769), that introduced it.
+    (arXiv 1804.06769), which introduced it.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field that tells the domains. It is a feature, too.
+        domain: Name of the field that tells the domains. It is also a feature.
         source: The value of the source domain, as in the frame; any other value is
             the target.
         user_fields: Names of the fields whose tables are shared.

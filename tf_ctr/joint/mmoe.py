@@ -1,37 +1,40 @@
 """Multi-gate Mixture-of-Experts."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_ctr.backbones.pieces import check_parts, concatenate, embed, mlp, penalty
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_positive
+from tf_ctr.features import Schema
 from tf_ctr.joint.pieces import domain_click, num_domains
 from tf_ctr.layers import DomainDense
 from tf_ctr.layers.core.ops import vector_matrix
 
 
 def mmoe(
-    schema,
-    domain,
-    embedding_dim=16,
-    num_experts=4,
-    expert_units=(256, 128),
-    tower_units=(64,),
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    domain: str,
+    embedding_dim: int = 16,
+    num_experts: int = 4,
+    expert_units: Sequence[int] = (256, 128),
+    tower_units: Sequence[int] = (64,),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds MMoE: shared experts, and a gate and a tower for each domain.
 
     `e_i = mlp_i(x)`, `g = softmax(x G_d + c_d)`,
     `click = sigmoid(tower_d(sum_i g_i e_i))` for an example of domain `d`.
 
     The weights of gates and towers grow with the number of domains, those of the
-    experts do not. The gates start at zero: all experts weigh alike. The towers of
-    all domains start from one draw. A missing domain has gate and tower 0, an unseen
-    one 1: they are trained if the training rows have such (`min_count` of the field
-    makes rare ones unseen), and else stay as they started.
+    experts do not. The gates start at zero, which gives all experts the same weight.
+    The towers of all domains start from one draw. A missing domain has gate and tower
+    0, an unseen one 1. They train only if the training rows have missing or unseen
+    domains; `min_count` of the field makes rare ones unseen.
 
     Source: Ma et al., Modeling Task Relationships in Multi-task Learning with
     Multi-gate Mixture-of-Experts (KDD 2018), with domains for tasks, as in the CTNet
@@ -39,8 +42,8 @@ def mmoe(
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field whose value selects gate and tower. It is a feature,
-            too.
+        domain: Name of the field whose value selects gate and tower. It is also a
+            feature.
         embedding_dim: Embedding dim D.
         num_experts: Number of experts; a single one has no gate.
         expert_units: Widths of the layers of each expert.
@@ -57,7 +60,7 @@ def mmoe(
         `embeddings`, `expert_{e}_{i}`, `gate`, `tower_{i}`, `logit`, `click`.
 
     Raises:
-        ValueError: If there is no expert, an expert has no layer, or `domain` is no
+        ValueError: If there is no expert, an expert has no layer, or `domain` is not a
             field with one id per example.
 
     Example:
@@ -69,7 +72,8 @@ def mmoe(
     >>> model.get_layer("gate").kernel.shape  # missing, unseen, 0 and 1
     TensorShape([4, 32, 2])
     """
-    _check_experts(num_experts, expert_units)
+    check_positive(num_experts=num_experts)
+    check_parts("at least one layer per expert", expert_units=expert_units)
     count = num_domains(schema, domain)
     inputs = schema.inputs()
     domains = inputs[domain]
@@ -91,11 +95,3 @@ def mmoe(
         mixture = vector_matrix(gate, keras.ops.stack(experts, axis=1))
     output = domain_click(mixture, domains, count, tower_units, activation, dropout, l2)
     return keras.Model(inputs, output, name="mmoe")
-
-
-def _check_experts(num_experts, expert_units):
-    check_parts("at least one layer per expert", expert_units=expert_units)
-    if num_experts < 1:
-        raise ValueError(
-            explain("at least one expert", num_experts, "pass num_experts=4")
-        )

@@ -1,21 +1,27 @@
-"""The pieces that the joint models are made of."""
+"""The pieces of joint models with weights per domain."""
+
+from collections.abc import Callable, Sequence
 
 import keras
 
 from tf_ctr.backbones.pieces import click_of, penalty
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 from tf_ctr.layers import DomainDense
 
+# A function of `x [B, N]` and the domain of each row, `[B]`, to `[B, M]`.
+Network = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
-def num_domains(schema, domain):
-    """Returns the number of domains of the field `domain`, missing and unseen ones too.
+
+def num_domains(schema: Schema, domain: str) -> int:
+    """Returns how many domains a field has, counting the missing and the unseen one.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
         domain: Name of a field with one id per example.
 
     Raises:
-        ValueError: If there is no such field, or it has no ids or several.
+        ValueError: If there is no such field, or it has no id or several per example.
     """
     field = schema.field(domain)
     if field.multivalent or field.table is None:
@@ -29,8 +35,15 @@ def num_domains(schema, domain):
     return field.table_size
 
 
-def tower_network(count, units, activation="relu", dropout=0.0, l2=0.0, name="tower"):
-    """Creates hidden layers of which each domain has its own.
+def tower_network(
+    count: int,
+    units: Sequence[int],
+    activation: str = "relu",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    name: str = "tower",
+) -> Network:
+    """Creates the hidden layers of a tower per domain.
 
     Args:
         count: Number of domains.
@@ -65,28 +78,35 @@ def tower_network(count, units, activation="relu", dropout=0.0, l2=0.0, name="to
     return network
 
 
-def domain_logit(count, l2=0.0, name="logit"):
-    """Returns a prediction layer of which each domain has its own, always float32.
+def domain_logit(count: int, l2: float = 0.0, name: str = "logit") -> DomainDense:
+    """Creates a prediction layer with weights per domain, always float32.
 
     Args:
         count: Number of domains.
         l2: L2 penalty on the kernels of all domains.
         name: Name of the layer.
     """
-    regularizer = penalty(l2)
     return DomainDense(
-        1, count, kernel_regularizer=regularizer, name=name, dtype="float32"
+        1, count, kernel_regularizer=penalty(l2), name=name, dtype="float32"
     )
 
 
-def domain_click(x, domains, count, units, activation="relu", dropout=0.0, l2=0.0):
-    """A tower and a prediction layer of which each domain has its own.
+def domain_click(
+    x: keras.KerasTensor,
+    domains: keras.KerasTensor,
+    count: int,
+    units: Sequence[int],
+    activation: str = "relu",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+) -> keras.KerasTensor:
+    """Adds a tower and a prediction layer per domain, and the sigmoid.
 
     Args:
         x: Input, `[B, N]`.
         domains: The domain of each row, `[B]`.
         count: Number of domains.
-        units: As in `tower_network`, and so are the rest.
+        units: See `tower_network`.
         activation: See `tower_network`.
         dropout: See `tower_network`.
         l2: See `tower_network`.

@@ -1,50 +1,54 @@
 """Progressive Layered Extraction."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
-from tf_ctr.backbones.pieces import check_parts, concatenate, embed
-from tf_ctr.errors import explain
-from tf_ctr.joint.levels import Level
+from tf_ctr.backbones.pieces import check_parts, concatenate, embed, penalty
+from tf_ctr.errors import check_positive
+from tf_ctr.features import Schema
 from tf_ctr.joint.pieces import domain_click, num_domains
+from tf_ctr.layers import DomainDense, ParallelDense
+from tf_ctr.layers.core.ops import vector_matrix
 
 
 def ple(
-    schema,
-    domain,
-    embedding_dim=16,
-    expert_units=(256, 128),
-    domain_experts=2,
-    shared_experts=2,
-    tower_units=(64,),
-    activation="relu",
-    dropout=0.0,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    domain: str,
+    embedding_dim: int = 16,
+    expert_units: Sequence[int] = (256, 128),
+    domain_experts: int = 2,
+    shared_experts: int = 2,
+    tower_units: Sequence[int] = (64,),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds PLE: experts of each domain and shared ones, mixed level by level.
 
     A level has one path per domain and a shared one, and an expert is a dense layer
     on its path. The gate of a domain, a softmax on its path, mixes the domain's experts
-    with the shared ones; the gate of the shared path mixes all experts, and is left
-    out of the last level. One level is CGC.
+    with the shared ones. The gate of the shared path mixes all experts; the last level
+    has none. One level is CGC.
 
     The weights of domain experts, gates and towers grow with the number of domains.
     An example runs through the paths of all domains in all levels but the last, where
-    only its own is needed: with more than one level, the time grows, too.
+    only its own is needed: with more than one level, the time grows as well.
 
-    Gates start at zero: all experts weigh alike. Those of the last level and the
-    towers start alike for all domains. A missing domain has the weights 0, an unseen
-    one 1: they are trained if the training rows have such, and else stay as they
-    started, but for experts below the last level, which every example trains by the
-    shared path.
+    Gates start at zero, which gives all experts the same weight. Those of the last
+    level and the towers start equal for all domains. A missing domain has the weights
+    0, an unseen one 1. They train only if the training rows have missing or unseen
+    domains; but every example trains all experts below the last level, by the shared
+    path.
 
     Source: Tang et al., Progressive Layered Extraction (RecSys 2020), with domains for
     tasks, as in the CTNet paper's Table 2.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field whose value selects the path. It is a feature, too.
+        domain: Name of the field whose value selects the path. It is also a feature.
         embedding_dim: Embedding dim D.
         expert_units: Width of the experts of each level.
         domain_experts: Experts of each domain per level.
@@ -63,7 +67,7 @@ def ple(
         `click`.
 
     Raises:
-        ValueError: If there is no level or no expert of a kind, or `domain` is no
+        ValueError: If there is no level or no expert of a kind, or `domain` is not a
             field with one id per example.
 
     Example:
@@ -76,33 +80,123 @@ def ple(
     16
     """
     check_parts("at least one level of experts", expert_units=expert_units)
-    if min(domain_experts, shared_experts) < 1:
-        raise ValueError(
-            explain(
-                "domain_experts and shared_experts of at least 1",
-                f"domain_experts={domain_experts}, shared_experts={shared_experts}",
-                "use share_bottom or mmoe for a model with one kind only",
-            )
-        )
+    check_positive(domain_experts=domain_experts, shared_experts=shared_experts)
     count = num_domains(schema, domain)
     inputs = schema.inputs()
     domains = inputs[domain]
-    level = Level(count, domain_experts, shared_experts, activation, dropout, l2)
-    # All paths start at one input: `[B, N]` stands for `[B, domains, N]`.
+    level = _Level(count, domain_experts, shared_experts, activation, dropout, l2)
+    # All paths start at one input: ParallelDense takes `[B, N]` for `[B, domains, N]`.
     own = shared = concatenate(
         embed(schema, inputs, embedding_dim, embedding_l2).values()
     )
-    for i, units in enumerate(expert_units[:-1]):
+    *below, last_units = expert_units
+    for i, units in enumerate(below):
         own, shared = level.extract(own, shared, units, f"level_{i}")
-    if len(expert_units) > 1:
-        own = _row(own, domains)
-    last = f"level_{len(expert_units) - 1}"
-    mixture = level.extract_own(own, shared, domains, expert_units[-1], last)
+    if below:
+        # From here on a row needs only the path of its domain, out of [B, domains, N].
+        index = ops.reshape(domains, (-1, 1, 1))
+        own = ops.squeeze(ops.take_along_axis(own, index, axis=1), axis=1)
+    mixture = level.extract_own(own, shared, domains, last_units, f"level_{len(below)}")
     output = domain_click(mixture, domains, count, tower_units, activation, dropout, l2)
     return keras.Model(inputs, output, name="ple")
 
 
-def _row(paths, domains):
-    """Takes the path of each row's domain from `[B, domains, N]`."""
-    index = ops.reshape(domains, (-1, 1, 1))
-    return ops.squeeze(ops.take_along_axis(paths, index, axis=1), axis=1)
+class _Level:
+    """Makes the levels of one PLE, which differ only in name and width."""
+
+    def __init__(
+        self,
+        count: int,
+        domain_experts: int,
+        shared_experts: int,
+        activation: str,
+        dropout: float,
+        l2: float,
+    ):
+        self.count = count
+        self.domain_experts = domain_experts
+        self.shared_experts = shared_experts
+        self.activation = activation
+        self.dropout = dropout
+        self.kernel = {"kernel_regularizer": penalty(l2)}
+        self.gate = {
+            "activation": "softmax",
+            "kernel_initializer": "zeros",
+            **self.kernel,
+        }
+
+    def extract(
+        self, own: keras.KerasTensor, shared: keras.KerasTensor, units: int, name: str
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Returns the next paths of all domains, `[B, domains, N]`, and the shared."""
+        # The experts of a domain are the columns of one layer.
+        experts = ParallelDense(
+            self.domain_experts * units,
+            self.count,
+            self.activation,
+            name=f"{name}_domain_experts",
+            **self.kernel,
+        )(own)
+        experts = ops.reshape(experts, (-1, self.count, self.domain_experts, units))
+        common = self._shared_experts(shared, units, name)
+        gates = ParallelDense(
+            self.domain_experts + self.shared_experts,
+            self.count,
+            name=f"{name}_domain_gates",
+            **self.gate,
+        )(own)
+        mixed = ops.einsum(
+            "bde,bden->bdn", gates[:, :, : self.domain_experts], experts
+        ) + ops.matmul(gates[:, :, self.domain_experts :], common)
+        experts = ops.reshape(experts, (-1, self.count * self.domain_experts, units))
+        everything = ops.concatenate([experts, common], axis=1)
+        gate = keras.layers.Dense(
+            everything.shape[1], name=f"{name}_shared_gate", **self.gate
+        )(shared)
+        return (
+            self._drop(mixed, name),
+            self._drop(vector_matrix(gate, everything), f"{name}_shared"),
+        )
+
+    def extract_own(
+        self,
+        own: keras.KerasTensor,
+        shared: keras.KerasTensor,
+        domains: keras.KerasTensor,
+        units: int,
+        name: str,
+    ) -> keras.KerasTensor:
+        """Returns the next path of each row's own domain, `[B, N]`."""
+        experts = DomainDense(
+            self.domain_experts * units,
+            self.count,
+            self.activation,
+            name=f"{name}_domain_experts",
+            **self.kernel,
+        )(own, domains)
+        experts = ops.reshape(experts, (-1, self.domain_experts, units))
+        gate = DomainDense(
+            self.domain_experts + self.shared_experts,
+            self.count,
+            name=f"{name}_domain_gates",
+            **self.gate,
+        )(own, domains)
+        common = self._shared_experts(shared, units, name)
+        everything = ops.concatenate([experts, common], axis=1)
+        return self._drop(vector_matrix(gate, everything), name)
+
+    def _shared_experts(
+        self, x: keras.KerasTensor, units: int, name: str
+    ) -> keras.KerasTensor:
+        return ParallelDense(
+            units,
+            self.shared_experts,
+            self.activation,
+            name=f"{name}_shared_experts",
+            **self.kernel,
+        )(x)
+
+    def _drop(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        if not self.dropout:
+            return x
+        return keras.layers.Dropout(self.dropout, name=f"{name}_dropout")(x)

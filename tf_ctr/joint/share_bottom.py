@@ -1,39 +1,42 @@
 """Share-bottom: one tower per domain on shared embeddings."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_ctr.backbones.pieces import concatenate, embed, mlp
+from tf_ctr.features import Schema
 from tf_ctr.joint.pieces import domain_click, num_domains
 
 
 def share_bottom(
-    schema,
-    domain,
-    embedding_dim=16,
-    bottom_units=(),
-    tower_units=(256, 128, 64),
-    activation="relu",
-    dropout=0.0,
-    batch_norm=False,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    domain: str,
+    embedding_dim: int = 16,
+    bottom_units: Sequence[int] = (),
+    tower_units: Sequence[int] = (256, 128, 64),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds a network with a tower for each domain on shared layers.
 
     `click = sigmoid(tower_d(bottom(x)))` for an example of domain `d`. CTNet's
-    baseline shares the embeddings only; `bottom_units` shares layers, too.
+    baseline shares only the embeddings; `bottom_units` adds shared layers.
 
     The weights of the towers grow with the number of domains. All towers start from
-    one draw. A missing domain has tower 0, an unseen one 1: they are trained if the
-    training rows have such, and else stay as they started.
+    one draw. A missing domain has tower 0, an unseen one 1. They train only if the
+    training rows have missing or unseen domains.
 
     Source: the share-bottom baseline of CTNet (arXiv 2208.05728), Table 2.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field whose value selects the tower. It is a feature, too.
+        domain: Name of the field whose value selects the tower. It is also a feature.
         embedding_dim: Embedding dim D.
-        bottom_units: Widths of shared layers.
+        bottom_units: Widths of the shared layers; `()` for none.
         tower_units: Widths of the hidden layers of each tower; `()` for none.
         activation: Activation of bottom and towers.
         dropout: Dropout rate of bottom and towers.
@@ -47,7 +50,7 @@ def share_bottom(
         `embeddings`, `bottom_{i}`, `tower_{i}`, `logit`, `click`.
 
     Raises:
-        ValueError: If `domain` is no field with one id per example.
+        ValueError: If `domain` is not a field with one id per example.
 
     Example:
 

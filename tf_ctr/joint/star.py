@@ -1,5 +1,9 @@
 """STAR, the Star Topology Adaptive Recommender."""
 
+import functools
+from collections.abc import Sequence
+from typing import Literal
+
 import keras
 
 from tf_ctr.backbones.pieces import (
@@ -10,44 +14,43 @@ from tf_ctr.backbones.pieces import (
     mlp,
     penalty,
 )
-from tf_ctr.errors import check_name
+from tf_ctr.errors import check_choice, check_name
+from tf_ctr.features import Schema
 from tf_ctr.joint.pieces import num_domains
 from tf_ctr.layers import DomainDense, DomainNorm
 
-NORMS = ("partitioned", "batch", "none")
-
 
 def star(
-    schema,
-    domain,
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    norm="partitioned",
-    auxiliary_units=(16,),
-    auxiliary_fields=(),
-    activation="relu",
-    dropout=0.0,
-    l2=0.0,
-    embedding_l2=0.0,
-):
+    schema: Schema,
+    domain: str,
+    embedding_dim: int = 16,
+    hidden_units: Sequence[int] = (256, 128, 64),
+    norm: Literal["partitioned", "batch", "none"] = "partitioned",
+    auxiliary_units: Sequence[int] | None = (16,),
+    auxiliary_fields: Sequence[str] = (),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    embedding_l2: float = 0.0,
+) -> keras.Model:
     """Builds STAR: one fully connected network per domain around a shared one.
 
     `h_{l+1} = relu(h_l (W_l * W_{l,d}) + b_l + b_{l,d})` for an example of domain `d`,
-    with `h_0` the normalised embeddings, and the prediction layer alike;
+    with `h_0` the normalised embeddings, and the prediction layer in the same way;
     `click = sigmoid(logit + auxiliary logit)`.
 
     The weights of the network and of the normalisation grow with the number of
     domains: the whole network once per domain, plus once. Each domain starts as the
-    shared network, and one that is never trained (a missing domain is 0, an unseen
-    one 1) stays it: it is scored by the shared network on the statistics of all rows.
+    shared network. A domain without training rows (a missing one is 0, an unseen one
+    1) is scored by the shared network, on the statistics of all rows.
 
     Source: Sheng et al., One Model to Serve All: Star Topology Adaptive Recommender
     for Multi-Domain CTR Prediction (CIKM 2021, arXiv 2101.11427).
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field whose value selects the network. It is a feature,
-            too.
+        domain: Name of the field whose value selects the network. It is also a
+            feature.
         embedding_dim: Embedding dim D.
         hidden_units: Widths of the hidden layers.
         norm: Of the embeddings: `"partitioned"` by domain, as in the paper (see
@@ -55,11 +58,11 @@ def star(
             one BatchNorm, or `"none"`.
         auxiliary_units: Hidden widths of the auxiliary network; `()` makes its logit
             linear, `None` leaves it out.
-        auxiliary_fields: Names of fields that the auxiliary network sees beside
-            `domain`. The default makes its logit a bias of the domain.
+        auxiliary_fields: Names of fields that the auxiliary network reads beside
+            `domain`. By default its logit is a bias of the domain.
         activation: Activation of the hidden layers.
         dropout: Dropout rate of the hidden layers.
-        l2: L2 penalty on all kernels. A `W_{l,d}` is drawn to zero, not to one.
+        l2: L2 penalty on all kernels; it also pulls `W_{l,d}` to zero, not to one.
         embedding_l2: L2 penalty on the embedding rows in the batch.
 
     Returns:
@@ -69,7 +72,7 @@ def star(
         `click`.
 
     Raises:
-        ValueError: If there is no hidden layer, a name is unknown, or `domain` is no
+        ValueError: If there is no hidden layer, a name is unknown, or `domain` is not a
             field with one id per example.
 
     Example:
@@ -82,49 +85,36 @@ def star(
     TensorShape([4, 32, 8])
     """
     check_parts("at least one hidden layer", hidden_units=hidden_units)
+    check_choice("norm", norm, ("partitioned", "batch", "none"))
     count = num_domains(schema, domain)
     inputs = schema.inputs()
     domains = inputs[domain]
     vectors = embed(schema, inputs, embedding_dim, embedding_l2)
-    h = _normalised(concatenate(vectors.values()), domains, count, norm)
-
-    def dense(units, name, **arguments):
-        return DomainDense(
-            units,
-            count,
-            star=True,
-            kernel_regularizer=penalty(l2),
-            name=name,
-            **arguments,
-        )
-
+    h = concatenate(vectors.values())
+    if norm == "partitioned":
+        h = DomainNorm(count, name="norm")(h, domains)
+    elif norm == "batch":
+        h = keras.layers.BatchNormalization(name="norm")(h)
+    dense = functools.partial(
+        DomainDense, num_domains=count, star=True, kernel_regularizer=penalty(l2)
+    )
     for i, units in enumerate(hidden_units):
-        h = dense(units, f"star_{i}", activation=activation)(h, domains)
+        h = dense(units, activation=activation, name=f"star_{i}")(h, domains)
         if dropout:
             h = keras.layers.Dropout(dropout, name=f"star_{i}_dropout")(h)
-    logits = [dense(1, "logit", dtype="float32")(h, domains)]
+    logits = [dense(1, name="logit", dtype="float32")(h, domains)]
     if auxiliary_units is not None:
-        seen = _select(vectors, (domain, *auxiliary_fields))
-        logits.append(_auxiliary(seen, auxiliary_units, activation, l2))
+        fields = (domain, *auxiliary_fields)
+        for field in fields:
+            check_name("field", field, vectors)
+        x = concatenate([vectors[field] for field in fields], name="auxiliary_input")
+        logits.append(_auxiliary_logit(x, auxiliary_units, activation, l2))
     return keras.Model(inputs, click_of(logits), name="star")
 
 
-def _normalised(x, domains, count, norm):
-    check_name("norm", norm, NORMS)
-    if norm == "none":
-        return x
-    if norm == "batch":
-        return keras.layers.BatchNormalization(name="norm")(x)
-    return DomainNorm(count, name="norm")(x, domains)
-
-
-def _select(vectors, fields):
-    for field in fields:
-        check_name("field", field, vectors)
-    return concatenate([vectors[field] for field in fields], name="auxiliary_input")
-
-
-def _auxiliary(x, units, activation, l2):
+def _auxiliary_logit(
+    x: keras.KerasTensor, units: Sequence[int], activation: str, l2: float
+) -> keras.KerasTensor:
     if units:
         x = mlp(x, units, activation, l2=l2, name="auxiliary")
     return keras.layers.Dense(

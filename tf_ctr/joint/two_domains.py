@@ -1,20 +1,29 @@
-"""The pieces of models of one source and one target domain."""
+"""The pieces of joint models of one source and one target domain."""
+
+from collections import abc
+from typing import Any
 
 import keras
 from keras import ops
 
 from tf_ctr.backbones.pieces import LAYER_NAMES, check_no_layer_names, pool
 from tf_ctr.errors import check_name, explain, unknown_name
-from tf_ctr.features import Sequence
+from tf_ctr.features import Schema, Sequence
+from tf_ctr.features.field import Field
 from tf_ctr.layers import Embedding
 
 
-def from_source(schema, inputs, domain, source):
-    """Tells the rows of the source domain; all others are the target's.
+def from_source(
+    schema: Schema,
+    inputs: abc.Mapping[str, keras.KerasTensor],
+    domain: str,
+    source: int | str,
+) -> keras.KerasTensor:
+    """Returns which rows are of the source domain; all others are of the target.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        inputs: `{field: keras.Input}`, as `schema.inputs()` gives.
+        inputs: `{field: keras.Input}`, from `schema.inputs()`.
         domain: Name of the field that tells the domains.
         source: The value of the source domain, as in the frame.
 
@@ -22,8 +31,8 @@ def from_source(schema, inputs, domain, source):
         Booleans `[B]`.
 
     Raises:
-        ValueError: If there is no such field, it has no vocabulary, or the source is
-            not in it.
+        ValueError: If there is no such field, it has no vocabulary, or the vocabulary
+            lacks the source.
     """
     field = schema.field(domain)
     if field.multivalent or not field.vocabulary:
@@ -40,23 +49,24 @@ def from_source(schema, inputs, domain, source):
     return ops.equal(inputs[domain], field.row_keys().index(source))
 
 
-def domain_index(is_source):
+def domain_index(is_source: keras.KerasTensor) -> keras.KerasTensor:
     """Returns 0 for rows of the source and 1 for rows of the target, `[B]`."""
     return ops.cast(ops.logical_not(is_source), "int32")
 
 
-def choose(is_source, source, target):
-    """Takes each row from `source` or from `target`, of one shape `[B, ...]`."""
+def choose(
+    is_source: keras.KerasTensor, source: keras.KerasTensor, target: keras.KerasTensor
+) -> keras.KerasTensor:
+    """Takes each row from `source` or from `target`, both of one shape `[B, ...]`."""
     shape = (-1, *(1,) * (len(source.shape) - 1))
     return ops.where(ops.reshape(is_source, shape), source, target)
 
 
 class Tables:
-    """The embedding tables of a model that keeps some apart by domain.
+    """The embedding tables of a model, some shared and some one per domain.
 
     Layers: `{field}_embedding` for a shared table, `{field}_source_embedding` and
-    `{field}_target_embedding` for one per domain. What is kept apart takes twice the
-    weights.
+    `{field}_target_embedding` for one per domain, which takes twice the weights.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
@@ -66,27 +76,48 @@ class Tables:
         l2: Penalty on the rows in the batch.
     """
 
-    def __init__(self, schema, inputs, is_source, embedding_dim, l2=0.0):
+    def __init__(
+        self,
+        schema: Schema,
+        inputs: abc.Mapping[str, keras.KerasTensor],
+        is_source: keras.KerasTensor,
+        embedding_dim: int,
+        l2: float = 0.0,
+    ):
         check_no_layer_names(schema, LAYER_NAMES)
         self._schema = schema
         self._inputs = inputs
         self._is_source = is_source
         self._arguments = {"output_dim": embedding_dim, "l2": l2}
-        self._layers = {}
+        self._layers: dict[str, Embedding] = {}
 
-    def table(self, field, part="", **arguments):
-        """Returns the table of a field: shared, or of the part `"source_"`..."""
+    def table(self, field: Field, part: str = "", **arguments: Any) -> Embedding:
+        """Returns the table of a field, created at the first call.
+
+        Args:
+            field: The field.
+            part: What the name has between field and `embedding`: nothing for the
+                shared table, `"source_"` or `"target_"` for one per domain.
+            **arguments: Arguments of `tf_ctr.layers.Embedding` to change.
+        """
         name = f"{field.table}_{part}embedding"
         if name not in self._layers:
             arguments = {**self._arguments, **arguments}
             self._layers[name] = Embedding(field.table_size, name=name, **arguments)
         return self._layers[name]
 
-    def own(self, field, part="", **arguments):
-        """Looks a field up in the table of each row's own domain."""
+    def own(self, field: Field, part: str = "", **arguments: Any) -> keras.KerasTensor:
+        """Looks up a field, each row in the table of its own domain.
+
+        Args:
+            field: The field.
+            part: What the names have between domain and `embedding`.
+            **arguments: Arguments of `tf_ctr.layers.Embedding` to change.
+        """
         ids = self._inputs[field.name]
         zeros = ops.zeros_like(ids)
-        # Row 0 in place of the other domain's ids: their rows must not be touched.
+        # Row 0 in place of the other domain's ids: a step must not touch their rows,
+        # not even with a zero gradient, by which Adam's moments would still move them.
         source = choose(self._is_source, ids, zeros)
         target = choose(self._is_source, zeros, ids)
         return choose(
@@ -95,8 +126,10 @@ class Tables:
             self.table(field, f"target_{part}", **arguments)(target),
         )
 
-    def vectors(self, shared=(), without=()):
-        """Turns each field into one vector, apart by domain unless shared.
+    def vectors(
+        self, shared: abc.Sequence[str] = (), without: abc.Sequence[str] = ()
+    ) -> dict[str, keras.KerasTensor]:
+        """Turns each field into one vector, by a table per domain unless shared.
 
         Args:
             shared: Names of the fields whose tables are shared.
@@ -119,8 +152,10 @@ class Tables:
         return vectors
 
 
-def check_vectors(names, vectors):
-    """Raises, listing the valid names, unless all `names` are those of vectors."""
+def check_vectors(
+    names: abc.Sequence[str], vectors: abc.Mapping[str, keras.KerasTensor]
+) -> None:
+    """Raises unless `names` are one or more of the fields that have a vector."""
     for name in names:
         check_name("field", name, vectors)
     if not names:
@@ -129,8 +164,13 @@ def check_vectors(names, vectors):
         )
 
 
-def two_logits(is_source, source, target, regularizer=None):
-    """The prediction layer of either domain's network, each row through its own.
+def two_logits(
+    is_source: keras.KerasTensor,
+    source: keras.KerasTensor,
+    target: keras.KerasTensor,
+    regularizer: keras.Regularizer | None = None,
+) -> keras.KerasTensor:
+    """Adds one prediction layer per domain, and takes each row's own logit.
 
     Args:
         is_source: Which rows are of the source domain, `[B]`.
@@ -154,7 +194,7 @@ def two_logits(is_source, source, target, regularizer=None):
     return choose(is_source, *logits)
 
 
-def check_histories(schema, *names):
-    """Raises, listing the valid names, unless all `names` are `Sequence` fields."""
+def check_histories(schema: Schema, *names: str) -> None:
+    """Raises unless all `names` are `Sequence` fields of the schema."""
     for name in names:
         check_name("sequence field", name, schema.of_kind(Sequence))
