@@ -8,18 +8,19 @@ from tf_ctr.optimizers.sparse import SparseUpdates, read_rows, write_rows
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class SparseAdagrad(SparseUpdates, keras.optimizers.Adagrad):
-    """Adagrad that is right for repeated ids and costs what the batch's rows cost.
+    """Adagrad that is correct for repeated ids and costs what the batch's rows cost.
 
     `keras.optimizers.Adagrad` squares the gradients of a repeated id before it adds
-    them up, and works through whole tables in every step. Here repeated ids are
-    summed first. A row whose gradient is zero rests in Adagrad, so `update="lazy"`
-    and `update="dense"` give the same weights; `"dense"` is there for the options
-    that work on whole tables. All else is as in `tf_ctr.optimizers.SparseAdam`.
+    them up, and it reads and writes whole tables in every step. Here repeated ids are
+    summed first. Adagrad does not move a row whose gradient is zero, so
+    `update="lazy"` and `update="dense"` give the same weights; `"dense"` is for the
+    options that work on whole tables. Everything else is as in
+    `tf_ctr.optimizers.SparseAdam`.
 
     Args:
         *args: The arguments of `keras.optimizers.Adagrad`, by position.
         update: `"lazy"`, by the rows in the batch, or `"dense"`, by whole tables.
-        learning_rate_multipliers: As of `tf_ctr.optimizers.SparseAdam`.
+        learning_rate_multipliers: See `tf_ctr.optimizers.SparseAdam`.
         **kwargs: The arguments of `keras.optimizers.Adagrad`, by keyword.
 
     Raises:
@@ -39,7 +40,13 @@ class SparseAdagrad(SparseUpdates, keras.optimizers.Adagrad):
     [ 0.  -0.1]
     """
 
-    def update_rows(self, gradient, rows, variable, learning_rate):
+    def update_rows(
+        self,
+        gradient: tf.Tensor,
+        rows: tf.Tensor,
+        variable: tf.Variable,
+        learning_rate: tf.Tensor,
+    ) -> None:
         """Takes Adagrad's step, in Keras's form and order, on some rows."""
         slot = self._accumulators[self._get_variable_index(variable)]
         accumulator = read_rows(slot, rows) + tf.square(gradient)

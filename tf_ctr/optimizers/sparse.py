@@ -1,92 +1,20 @@
-"""What the sparse optimizers share: sums of repeated ids, and row-wise updates."""
+"""Sums of repeated ids, and updates by rows: shared by the sparse optimizers."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-from tf_ctr.errors import check_name, explain
-
-UPDATES = ("lazy", "dense")
+from tf_ctr.errors import check_choice, explain
 
 
-class SummedSlices(tf.IndexedSlices):
-    """Slices in which each row occurs once, and which a number may divide.
-
-    Keras undoes its loss scale by `gradient / scale`, which plain `tf.IndexedSlices`
-    do not know.
-    """
-
-    def __truediv__(self, divisor):
-        return SummedSlices(self.values / divisor, self.indices, self.dense_shape)
-
-
-def sum_duplicates(gradient):
-    """Adds up the slices of a row that occurs several times.
-
-    Args:
-        gradient: A `tf.IndexedSlices`; anything else is returned as it came.
-
-    Returns:
-        `SummedSlices` with the same dense value.
-
-    Example:
-
-    >>> slices = tf.IndexedSlices(tf.constant([[1.0], [5.0], [2.0]]), [7, 0, 7])
-    >>> sum_duplicates(slices).values.numpy().ravel().tolist()
-    [3.0, 5.0]
-    """
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    rows, position = tf.unique(gradient.indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
-    return SummedSlices(values, rows, gradient.dense_shape)
-
-
-def densify(gradient, variable):
-    """Returns the gradient as one dense tensor of the variable's shape."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    return tf.math.unsorted_segment_sum(
-        gradient.values, gradient.indices, variable.shape[0]
-    )
-
-
-def resource(variable):
-    """Returns the `tf.Variable` of a Keras variable, which reads single rows."""
-    return variable.value if isinstance(variable, keras.Variable) else variable
-
-
-def read_rows(variable, rows):
-    """Gathers rows without reading the others."""
-    return tf.gather(resource(variable), rows)
-
-
-def write_rows(variable, rows, values):
-    """Scatters rows without writing the others; no row may occur twice."""
-    resource(variable).scatter_update(tf.IndexedSlices(values, rows))
-
-
-def multiplier(variable):
-    """Returns the factor on the learning rate that a variable asks for."""
-    return float(getattr(variable, "learning_rate_multiplier", 1.0))
-
-
-def _values(gradient):
-    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
-
-
-def _with_values(gradient, values):
-    if not isinstance(gradient, tf.IndexedSlices):
-        return values
-    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
-
-
-class SparseUpdates:
-    """Mixed into a Keras optimizer: handles `tf.IndexedSlices`, leaves the rest alone.
+class SparseUpdates(keras.optimizers.Optimizer):
+    """Mixed into a Keras optimizer: handles `tf.IndexedSlices`, and nothing else.
 
     Repeated ids are summed first of all, so that loss scaling, clipping and the
-    update itself see each row once, with its whole gradient. A subclass says in
+    update itself see each row once, with its whole gradient. A subclass defines in
     `update_rows` how the rows of one variable move.
 
     Args:
@@ -96,14 +24,24 @@ class SparseUpdates:
         **kwargs: Keyword arguments of the Keras optimizer, which rejects others.
     """
 
-    def __init__(self, *args, update="lazy", learning_rate_multipliers=None, **kwargs):
-        check_name("update", update, UPDATES)
+    def __init__(
+        self,
+        *args: Any,
+        update: Literal["lazy", "dense"] = "lazy",
+        learning_rate_multipliers: Sequence[float] | None = None,
+        **kwargs: Any,
+    ):
+        check_choice("update", update, ("lazy", "dense"))
         super().__init__(*args, **kwargs)
         self.update = update
         self.learning_rate_multipliers = learning_rate_multipliers
 
-    def build(self, variables):
-        """Creates the slots, unless a loss scale could put NaN into a table."""
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Creates the slots, and gives the variables their multipliers.
+
+        Raises:
+            ValueError: Under a dynamic loss scale, which could put NaN into a table.
+        """
         if (
             keras.config.dtype_policy().compute_dtype == "float16"
             and self.loss_scale_factor is None
@@ -119,20 +57,21 @@ class SparseUpdates:
                 )
             )
         if self.learning_rate_multipliers is not None:
-            self._mark(variables)
+            self._set_multipliers(variables, self.learning_rate_multipliers)
         super().build(variables)
 
-    def _mark(self, variables):
-        factors = self.learning_rate_multipliers
+    def _set_multipliers(
+        self, variables: Sequence[keras.Variable], factors: Sequence[float]
+    ) -> None:
         if len(factors) != len(variables):
-            # An error here would keep a trained model from being loaded.
+            # With an error here, a trained model could not be loaded.
             warnings.warn(
                 explain(
                     f"a learning rate multiplier for each of the {len(variables)} "
                     "trainable variables",
-                    f"{len(factors)}; a layer was freed since the model was compiled, "
-                    "or they are another model's. None is used",
-                    "name the layers again with "
+                    f"{len(factors)}; a layer was unfrozen after the model was "
+                    "compiled, or they are of another model. All are ignored",
+                    "set them again with "
                     "tf_ctr.transfer.set_learning_rate_multipliers, and compile",
                 ),
                 stacklevel=2,
@@ -141,22 +80,48 @@ class SparseUpdates:
         for variable, factor in zip(variables, factors, strict=True):
             variable.learning_rate_multiplier = factor
 
-    def update_rows(self, gradient, rows, variable, learning_rate):
-        """Updates some rows of a variable and of its slots, and reads no other."""
+    def update_rows(
+        self,
+        gradient: tf.Tensor,
+        rows: tf.Tensor,
+        variable: tf.Variable,
+        learning_rate: tf.Tensor,
+    ) -> None:
+        """Updates some rows of a variable and of its slots, and reads no others.
+
+        Args:
+            gradient: The gradient of each row, `[R, ...]`.
+            rows: The indices of the R rows, each once.
+            variable: The table.
+            learning_rate: The learning rate of this variable.
+        """
         raise NotImplementedError
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self,
+        grads: Sequence[tf.Tensor | tf.IndexedSlices],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ) -> None:
         """Applies gradients, with repeated ids summed before anything else."""
         super().apply([sum_duplicates(g) for g in grads], trainable_variables)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self,
+        gradient: tf.Tensor | tf.IndexedSlices,
+        variable: tf.Variable,
+        learning_rate: tf.Tensor,
+    ) -> None:
         """Updates one variable, by rows if its gradient is sparse."""
-        learning_rate = self._scaled(learning_rate, variable)
+        # Keras passes its backend's variable, which lacks the attribute.
+        index = self._get_variable_index(variable)
+        factor = multiplier(self._trainable_variables[index])
+        if factor != 1.0:
+            learning_rate = keras.ops.multiply(learning_rate, factor)
         if not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            # Summing over replicas joins their rows: two may have met the same id.
+            # The sum over replicas joins their slices: two may have the same id.
             gradient = sum_duplicates(gradient)
         self.update_rows(
             tf.cast(gradient.values, variable.dtype),
@@ -165,7 +130,7 @@ class SparseUpdates:
             tf.cast(learning_rate, variable.dtype),
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the optimizer."""
         return {
             **super().get_config(),
@@ -173,15 +138,16 @@ class SparseUpdates:
             "learning_rate_multipliers": self._multipliers_in_use(),
         }
 
-    def _multipliers_in_use(self):
+    def _multipliers_in_use(self) -> list[float] | None:
         given = self.learning_rate_multipliers
         if not self.built:
             return None if given is None else list(given)
-        # A loaded model has only what is trainable now, frozen since or not.
+        # A loaded model has only the variables that are trainable when it is saved.
         trained = [v for v in self._trainable_variables if v.trainable]
         factors = [multiplier(variable) for variable in trained]
         return None if set(factors) <= {1.0} else factors
 
+    # Keras's hook between loss scaling and the updates; `apply` comes before both.
     def _backend_apply_gradients(self, grads, trainable_variables):
         if self.update == "dense":
             grads = list(map(densify, grads, trainable_variables))
@@ -193,15 +159,15 @@ class SparseUpdates:
     def _clip_gradients(self, grads):
         # With each row once, the values have the norm of the dense gradient. Given
         # the slices themselves, Keras would densify them for a global norm.
-        clipped = super()._clip_gradients([_values(g) for g in grads])
-        return list(map(_with_values, grads, clipped))
-
-    def _scaled(self, learning_rate, variable):
-        index = self._get_variable_index(variable)
-        factor = multiplier(self._trainable_variables[index])
-        if factor == 1.0:
-            return learning_rate
-        return keras.ops.multiply(learning_rate, factor)
+        clipped = super()._clip_gradients(
+            [g.values if isinstance(g, tf.IndexedSlices) else g for g in grads]
+        )
+        return [
+            tf.IndexedSlices(values, g.indices, g.dense_shape)
+            if isinstance(g, tf.IndexedSlices)
+            else values
+            for g, values in zip(grads, clipped, strict=True)
+        ]
 
     def _refuse_whole_table(self, variable):
         decays = self.weight_decay is not None
@@ -224,3 +190,69 @@ class SparseUpdates:
                     "frees one variable from weight decay",
                 )
             )
+
+
+class SummedSlices(tf.IndexedSlices):
+    """Slices in which each row occurs once, and which can be divided by a number.
+
+    Keras undoes its loss scale by `gradient / scale`, which plain `tf.IndexedSlices`
+    do not support.
+    """
+
+    def __truediv__(self, divisor: float | tf.Tensor) -> "SummedSlices":
+        return SummedSlices(self.values / divisor, self.indices, self.dense_shape)
+
+
+def sum_duplicates(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | SummedSlices:
+    """Adds up the slices of a row that occurs several times.
+
+    Args:
+        gradient: `tf.IndexedSlices`; a dense gradient is returned unchanged.
+
+    Returns:
+        `SummedSlices` with the same dense value.
+
+    Example:
+
+    >>> slices = tf.IndexedSlices(tf.constant([[1.0], [5.0], [2.0]]), [7, 0, 7])
+    >>> sum_duplicates(slices).values.numpy().ravel().tolist()
+    [3.0, 5.0]
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, position = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
+    return SummedSlices(values, rows, gradient.dense_shape)
+
+
+def densify(
+    gradient: tf.Tensor | tf.IndexedSlices, variable: keras.Variable
+) -> tf.Tensor:
+    """Returns the gradient as one dense tensor of the variable's shape."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    return tf.math.unsorted_segment_sum(
+        gradient.values, gradient.indices, variable.shape[0]
+    )
+
+
+def resource(variable: keras.Variable | tf.Variable) -> tf.Variable:
+    """Returns the `tf.Variable` of a Keras variable, which can read single rows."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
+def read_rows(variable: keras.Variable | tf.Variable, rows: tf.Tensor) -> tf.Tensor:
+    """Gathers rows without reading the others."""
+    return tf.gather(resource(variable), rows)
+
+
+def write_rows(
+    variable: keras.Variable | tf.Variable, rows: tf.Tensor, values: tf.Tensor
+) -> None:
+    """Scatters rows without writing the others; no row may occur twice."""
+    resource(variable).scatter_update(tf.IndexedSlices(values, rows))
+
+
+def multiplier(variable: keras.Variable) -> float:
+    """Returns the factor on the learning rate that a variable asks for."""
+    return float(getattr(variable, "learning_rate_multiplier", 1.0))
