@@ -7,13 +7,14 @@ import keras
 from tf_ctr.backbones.pieces import check_parts, click_of, concatenate, penalty
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema
+from tf_ctr.features.field import Field
 from tf_ctr.joint.pieces import domain_logit, tower_network
 from tf_ctr.joint.two_domains import (
     Tables,
-    check_histories,
     choose,
     domain_index,
     from_source,
+    history_fields,
 )
 from tf_ctr.layers import Alignment, DualAttention, Newest, OrthogonalMap
 
@@ -147,12 +148,9 @@ def dasl(
     return keras.Model(inputs, click_of([logit, *biases]), name="dasl")
 
 
-def _user_and_item(
-    schema: Schema, user: str, *histories: str
-) -> dict[str, Categorical]:
+def _user_and_item(schema: Schema, user: str, *histories: str) -> dict[str, Field]:
     """Returns the two fields that have a table per domain."""
-    check_histories(schema, *histories)
-    items = sorted({schema.field(history).of for history in histories})
+    items = sorted({history.of for history in history_fields(schema, *histories)})
     users = [
         name
         for name, field in schema.of_kind(Categorical).items()

@@ -8,9 +8,9 @@ from tf_ctr.backbones.histories import embed_histories
 from tf_ctr.backbones.pieces import check_parts, click_of, concatenate, mlp, penalty
 from tf_ctr.features import Schema
 from tf_ctr.joint.two_domains import (
-    check_histories,
     check_vectors,
     from_source,
+    history_fields,
     two_logits,
 )
 from tf_ctr.layers import ItemAttention
@@ -101,7 +101,7 @@ def minet(
     (None, 1)
     """
     check_parts("at least one hidden layer", hidden_units=hidden_units)
-    check_histories(schema, target_history, source_history)
+    clicks, _ = history_fields(schema, target_history, source_history)
     inputs = schema.inputs()
     is_source = from_source(schema, inputs, domain, source)
     histories = {"target": target_history, "source": source_history}
@@ -109,7 +109,7 @@ def minet(
         schema, inputs, histories.values(), embedding_dim, embedding_l2
     )
     check_vectors(user_fields, vectors)
-    candidate = vectors[schema.field(target_history).of]
+    candidate = vectors[clicks.of]
     interests = {
         "user": concatenate([vectors.pop(name) for name in user_fields], "user_vector")
     }

@@ -24,7 +24,7 @@ def num_domains(schema: Schema, domain: str) -> int:
         ValueError: If there is no such field, or it has no id or several per example.
     """
     field = schema.field(domain)
-    if field.multivalent or field.table is None:
+    if field.multivalent or field.table_size is None:
         raise ValueError(
             explain(
                 "a domain field with one id per example",

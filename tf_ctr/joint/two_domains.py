@@ -194,7 +194,9 @@ def two_logits(
     return choose(is_source, *logits)
 
 
-def check_histories(schema: Schema, *names: str) -> None:
-    """Raises unless all `names` are `Sequence` fields of the schema."""
+def history_fields(schema: Schema, *names: str) -> list[Sequence]:
+    """Returns the `Sequence` fields of these names; raises if there is none."""
+    sequences = schema.of_kind(Sequence)
     for name in names:
-        check_name("sequence field", name, schema.of_kind(Sequence))
+        check_name("sequence field", name, sequences)
+    return [sequences[name] for name in names]
