@@ -16,12 +16,17 @@ savedmodels/dcn/
     assets.extra/
       tf_serving_warmup_requests   requests that the server runs before it serves
       requests/           one sample per signature: `*.json` for REST, `*.pbtxt` for
-                          gRPC (`tensorflow.serving.PredictRequest` and its like)
+                          gRPC (`tensorflow.serving.PredictRequest` and the like)
       model.keras         the model with its optimizer, for continual training
       schema.json         the schema it was trained with
       export.json         signatures, item fields, batch sizes, differences
-      served.keras        only if other scores than those of model.keras are served
+      served.keras        only if the scores served are not those of model.keras
 ```
+
+The *trained* model is the one that you pass, kept in `model.keras`. The *served* model
+gives the same scores by less work, and is what `saved_model.pb` holds. The *reference*
+is the model whose scores are served: the trained one, except with static routes. The
+*sample* is the raw rows that scores are compared on and requests are made of.
 
 The signatures; `click` is the probability, float32:
 
@@ -35,23 +40,34 @@ The signatures; `click` is the probability, float32:
 | `candidates` | users `[R]`, `[R, T]`, items `[R, N]`, `[R, N, T]` | `click [R, N]` |
 
 `string_ids` is there if the schema has integer ids. `candidates` scores N items for
-each of R users, and computes once what depends on the user alone; it is there if the
-schema has fields of users and of items.
+each of R users, and computes the part that depends only on the user once; it is there
+if the schema has fields of users and of items.
 
-Two functions stay apart in the graph: `encode`, raw values to ids on the CPU, and
+The graph has two functions apart: `encode`, raw values to ids on the CPU, and
 `predict_encoded`, ids to scores, whose operations all run on a GPU.
 `tf_ctr.export.ops_placement(version)` lists them.
 
-The newest version is the `canary`. The first one is `stable` too, and stays it until
-someone moves the label. `python -m tf_ctr.export --help` has the commands: `check`,
-`parity`, `diff`, `promote`, `rollback`. A promotion writes `promotions.json` beside the
-versions, and labels the version that it takes the place of `previous`.
+The newest version is the `canary`. The first one is also `stable`, until you move that
+label. `tf_ctr --help` shows the commands for versions, and `tf_ctr.serving` their
+functions: `check`, `parity`, `diff`, `promote`, `rollback`. A promotion writes
+`promotions.json` beside the versions, and labels the version that was stable before
+`previous`.
 
 Several processes may export to a directory and promote in it at the same time: each
-change of its labels waits for the lock `.lock`, which is there for that moment only.
+change of its labels takes the lock `.lock`, a file that is there only meanwhile.
+
+In reading order: `saved_model.py` has `export`; `served.py` prepares the model once,
+after `checks.py`; `servable.py` is what TensorFlow saves, with the functions of
+`signatures.py` and `string_ids.py`; `server_files.py` and `samples.py` write what the
+server reads beside it; `report.py` says what was done.
 """
 
 from tf_ctr.export.saved_model import export
 from tf_ctr.serving.placement import ops_placement, placement_report
 
 __all__ = ["export", "ops_placement", "placement_report"]
+
+
+def __dir__() -> list[str]:
+    """Lists the public names."""
+    return [*__all__]

@@ -1,11 +1,13 @@
-"""Two versions side by side: scores, size and latency on the same rows."""
+"""Differences between two versions: scores, size and latency on the same rows."""
 
+import os
 import random
 import time
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
+import pandas as pd
 import tensorflow as tf
 
 from tf_ctr.serving.reference import raw_columns, scores_in_batches
@@ -15,7 +17,7 @@ from tf_ctr.serving.version import (
     load_saved_model,
     load_schema,
 )
-from tf_ctr.serving.wire.signatures import click_of
+from tf_ctr.serving.wire.signatures import DEFAULT, click_of
 
 NUM_ROWS = 256
 
@@ -31,8 +33,8 @@ class Latency(NamedTuple):
 
     Attributes:
         first: Of the first version.
-        second: Of the second one.
-        again: Of the first one, timed as if it were a third: what is noise.
+        second: Of the second version.
+        again: Of the first version, timed as if it were a third one, to show the noise.
     """
 
     first: float
@@ -41,7 +43,7 @@ class Latency(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times as long the second takes."""
+        """The seconds of the second version over those of the first."""
         return self.second / self.first
 
     @property
@@ -55,22 +57,22 @@ class Differences(NamedTuple):
 
     Attributes:
         rows: How many rows were scored.
-        scores: The scores of both, `(array [N], array [N])`.
+        scores: The scores of both versions, `(array [N], array [N])`.
         bytes: What the server reads of each: all but `assets.extra`.
         latency: `{batch size: Latency}`.
     """
 
     rows: int
-    scores: tuple
-    bytes: tuple
-    latency: dict
+    scores: tuple[np.ndarray, np.ndarray]
+    bytes: tuple[int, int]
+    latency: Mapping[int, Latency]
 
     @property
     def largest(self) -> float:
         """The largest difference of a score."""
         return float(np.max(np.abs(np.subtract(*self.scores))))
 
-    def __str__(self):
+    def __str__(self) -> str:
         first, second = self.scores
         mean = np.mean(np.abs(first - second))
         correlation = _rank_correlation(first, second)
@@ -89,16 +91,30 @@ class Differences(NamedTuple):
         return "\n".join(lines)
 
 
-def diff(first, second, frame=None, batch_sizes=BATCH_SIZES, rounds=ROUNDS):
+def _rank_correlation(first, second):
+    """Spearman's: the correlation of the ranks, equal scores sharing their mean."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    ranks = [pd.Series(scores).rank() for scores in (first, second)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def diff(
+    first: str | os.PathLike,
+    second: str | os.PathLike,
+    frame: pd.DataFrame | None = None,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+    rounds: int = ROUNDS,
+) -> Differences:
     """Returns how two versions differ on the same rows.
 
-    Latency is that of `serving_default` in this process, on the CPU, without network;
-    the versions take turns in random order, and the first is timed twice.
+    Latency is that of `serving_default` in this process, on the CPU, without a
+    network. The versions take turns in random order, and the first is timed twice.
 
     Args:
         first: A version directory.
         second: Another one. Each reads the fields that its own schema names.
-        frame: Raw rows. `None` takes 256 of `schema.example_rows` of the first.
+        frame: Raw rows. `None` draws 256 rows from the schema of the first version.
         batch_sizes: Batch sizes to time; none for no latency.
         rounds: How often each call is timed.
 
@@ -122,19 +138,11 @@ def diff(first, second, frame=None, batch_sizes=BATCH_SIZES, rounds=ROUNDS):
     columns = [raw_columns(schema, frame) for schema in schemas]
     loaded = [load_saved_model(version) for version in (first, second)]
     with tf.device("/CPU:0"):
-        served = [each.signatures["serving_default"] for each in loaded]
+        served = [each.signatures[DEFAULT] for each in loaded]
         scores = [_scores(*each) for each in zip(served, columns, strict=True)]
         latency = {n: _latency(served, columns, n, rounds) for n in batch_sizes}
     sizes = served_bytes(first), served_bytes(second)
-    return Differences(len(frame), tuple(scores), sizes, latency)
-
-
-def served_bytes(version) -> int:
-    """Returns the bytes of the files that the server reads."""
-    version = check_version_directory(version)
-    extra = version / EXTRA
-    files = (path for path in version.rglob("*") if path.is_file())
-    return sum(path.stat().st_size for path in files if extra not in path.parents)
+    return Differences(len(frame), (scores[0], scores[1]), sizes, latency)
 
 
 def _scores(signature, columns):
@@ -148,23 +156,31 @@ def _latency(served, columns, batch_size, rounds):
     first, second = (
         call_of(*each, batch_size) for each in zip(served, columns, strict=True)
     )
-    # Two functions of the same work, so that the second is timed as a version is.
+    # A function of its own, so that the first version is timed as another one is.
     again = call_of(served[0], columns[0], batch_size)
     seconds = interleaved({"first": first, "second": second, "again": again}, rounds)
     return Latency(**seconds)
 
 
-def _rank_correlation(first, second):
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return float("nan")
-    return float(scipy.stats.spearmanr(first, second).statistic)
+def served_bytes(version: str | os.PathLike) -> int:
+    """Returns the bytes of the files that the server reads.
+
+    Args:
+        version: A version directory.
+    """
+    version = check_version_directory(version)
+    extra = version / EXTRA
+    files = (path for path in version.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files if extra not in path.parents)
 
 
-def interleaved(calls, rounds=ROUNDS) -> dict:
+def interleaved(
+    calls: Mapping[str, Callable[[], Any]], rounds: int = ROUNDS
+) -> dict[str, float]:
     """Returns the median seconds of each call.
 
-    The calls take turns in an order that is drawn anew each round: in a fixed one,
-    what ran before slows a call down or speeds it up by up to a quarter.
+    The calls take turns in an order that is drawn again for every round. In a fixed
+    order, the call before slows a call down or speeds it up by up to a quarter.
 
     Args:
         calls: `{name: function without arguments}`.
@@ -175,7 +191,8 @@ def interleaved(calls, rounds=ROUNDS) -> dict:
     >>> sorted(interleaved({"a": lambda: None, "b": lambda: None}, rounds=2))
     ['a', 'b']
     """
-    names, seconds = list(calls), {name: [] for name in calls}
+    names = list(calls)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
     order = random.Random(0)
     for i in range(WARM_UP_ROUNDS + rounds):
         order.shuffle(names)
@@ -187,7 +204,11 @@ def interleaved(calls, rounds=ROUNDS) -> dict:
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
-def call_of(signature, columns, batch_size):
+def call_of(
+    signature: Callable[..., Mapping[str, tf.Tensor]],
+    columns: Mapping[str, np.ndarray],
+    batch_size: int,
+) -> Callable[[], list[np.ndarray]]:
     """Returns a function that runs a signature on a batch, and waits for the scores.
 
     Args:

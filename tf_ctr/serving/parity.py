@@ -181,5 +181,9 @@ def _signatures(
     if {CANDIDATES, DEFAULT} <= set(found):
         # Only the items' fields have a dimension more in `candidates`.
         one, many = found[DEFAULT].inputs, found[CANDIDATES].inputs
-        items = [key for key in many if len(shape(many[key])) > len(shape(one[key]))]
+        items = [
+            key
+            for key, info in many.items()
+            if len(shape(info) or ()) > len(shape(one[key]) or ())
+        ]
     return schema, items, [n for n in signature_names(schema, items) if n in found]

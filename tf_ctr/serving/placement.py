@@ -1,20 +1,21 @@
 """Which operations of a version can run on a GPU, and which stay on the CPU."""
 
+import os
 import pathlib
 
 import pandas as pd
 import tensorflow as tf
 
-# Not public, but the registry that TensorFlow itself places by: pinned by a test.
+# Not public, but the registry by which TensorFlow places operations: pinned by a test.
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from tf_ctr.errors import explain
 from tf_ctr.serving.version import load_saved_model
 
 PARTS = ("encode", "predict_encoded")
-# Kernels of "DEFAULT" are for all devices.
+# "DEFAULT" kernels are for all devices.
 GPU = ("GPU", "DEFAULT")
-# Inputs and outputs, calls and constants: what no kernel decides on.
+# Inputs, outputs and calls, which no kernel places.
 STRUCTURAL = {
     "Placeholder",
     "Identity",
@@ -25,27 +26,27 @@ STRUCTURAL = {
 }
 
 
-def ops_placement(version) -> pd.DataFrame:
+def ops_placement(version: str | os.PathLike) -> pd.DataFrame:
     """Returns the operations of a version, and whether a GPU can run them.
 
     Args:
-        version: The version that `export` wrote.
+        version: The directory of a version that `export` wrote.
 
     Returns:
-        One line per part, operation and answer: `part`, `"encode"` for raw values to
-        ids and `"predict_encoded"` for ids to scores; `op`; `gpu_kernel`, whether
-        there is a kernel for a GPU, of the dtypes in use; and `count`.
+        A frame with the columns `part`: `"encode"` for raw values to ids, or
+        `"predict_encoded"` for ids to scores; `op`; `gpu_kernel`: whether a GPU has a
+        kernel for it, of the dtypes in use; and `count`, of such operations.
 
     Raises:
-        ValueError: If the version is damaged, or none of `export`'s.
+        ValueError: If the version is damaged, or was not written by `export`.
         RuntimeError: If this TensorFlow was built without GPU kernels.
     """
     if not _has_gpu("MatMul"):
         raise RuntimeError(
             explain(
                 "a TensorFlow with GPU kernels; no GPU is needed",
-                f"TensorFlow {tf.__version__} for the CPU alone",
-                "pip install tensorflow, not tensorflow-cpu, on Linux",
+                f"TensorFlow {tf.__version__} for the CPU only",
+                "on Linux, pip install tensorflow, not tensorflow-cpu",
             )
         )
     loaded = load_saved_model(version)
@@ -58,11 +59,11 @@ def ops_placement(version) -> pd.DataFrame:
     return frame.value_counts(sort=False).reset_index()
 
 
-def placement_report(version) -> str:
-    """Returns `ops_placement` in a few lines.
+def placement_report(version: str | os.PathLike) -> str:
+    """Returns `ops_placement` in a few lines of text.
 
     Args:
-        version: The version that `export` wrote.
+        version: The directory of a version that `export` wrote.
 
     Raises:
         ValueError: As `ops_placement`.
@@ -95,12 +96,12 @@ def _graph(loaded, part, version):
 
 
 def _nodes(graph):
-    """All nodes, those of the functions that are called too."""
+    """Returns all nodes, also those inside the functions that are called."""
     return [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
 
 
 def _has_gpu(op, node=None):
-    """Whether an operation has a GPU kernel, of the dtypes of `node` if given."""
+    """Returns whether an operation has a GPU kernel, for the dtypes of `node`."""
     kernels = get_registered_kernels_for_op(op).kernel
     return any(k.device_type in GPU and _takes(k, node) for k in kernels)
 

@@ -1,65 +1,61 @@
-"""The graph and the signatures of a version, read without running anything."""
+"""A version on disk: its graph and signatures, its SavedModel, its model and schema."""
 
+import os
 import pathlib
 import zipfile
 import zlib
+from typing import Any
 
 import keras
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
+
+EXTRA = "assets.extra"
 
 INIT_OP = "__saved_model_init_op"
 
 # What TensorFlow raises for files that are missing, cut short or exchanged.
 DAMAGE = (tf.errors.OpError, OSError, RuntimeError, ValueError, TypeError, LookupError)
 
-EXTRA = "assets.extra"
-
 # What Keras raises for archives that are damaged, and for unknown layers.
-UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    LookupError,
-)
+UNREADABLE = (zipfile.BadZipFile, zlib.error, *DAMAGE)
 
 
-def check_version_directory(version):
+def check_version_directory(version: str | os.PathLike) -> pathlib.Path:
     """Returns `version` as a path.
 
     Raises:
         ValueError: Unless it is a directory with a `saved_model.pb`.
     """
     version = pathlib.Path(version)
-    if not (version / "saved_model.pb").is_file():
-        raise ValueError(
-            explain(
-                "a version directory, with a saved_model.pb",
-                f"{version}, which {_what_it_is(version)}",
-                "pass one such as savedmodels/dcn/1; copy or export a half-written "
-                "one again",
-            )
+    if (version / "saved_model.pb").is_file():
+        return version
+    if not version.exists():
+        received = f"{version}, which does not exist"
+    elif not version.is_dir():
+        received = f"{version}, which is a file"
+    else:
+        names = sorted(path.name for path in version.iterdir())
+        received = f"{version}, which holds {names or 'nothing'}"
+    raise ValueError(
+        explain(
+            "a version directory, with a saved_model.pb",
+            received,
+            "pass one such as savedmodels/dcn/1; if it is half-written, copy or export "
+            "it again",
         )
-    return version
+    )
 
 
-def _what_it_is(path):
-    if not path.exists():
-        return "does not exist"
-    if not path.is_dir():
-        return "is a file"
-    return f"holds {sorted(p.name for p in path.iterdir()) or 'nothing'}"
+# The graph, read without running anything.
 
 
-def read_meta_graph(version):
-    """Returns the `MetaGraphDef` that the server loads, of tag `serve`.
+def read_meta_graph(version: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:
+    """Returns the `MetaGraphDef` that the server loads, the one tagged `serve`.
 
     Args:
         version: A version directory.
@@ -92,13 +88,17 @@ def read_meta_graph(version):
     )
 
 
-def signatures(meta_graph):
-    """Returns `{name: SignatureDef}` of what can be called."""
+def signatures(
+    meta_graph: meta_graph_pb2.MetaGraphDef,
+) -> dict[str, meta_graph_pb2.SignatureDef]:
+    """Returns `{name: SignatureDef}` of the signatures that can be called."""
     found = dict(meta_graph.signature_def)
     return {name: found[name] for name in sorted(found) if name != INIT_OP}
 
 
-def signature(meta_graph, name):
+def signature(
+    meta_graph: meta_graph_pb2.MetaGraphDef, name: str
+) -> meta_graph_pb2.SignatureDef:
     """Returns the signature called `name`.
 
     Raises:
@@ -109,14 +109,17 @@ def signature(meta_graph, name):
     return found[name]
 
 
-def shape(info):
-    """Returns the shape of a `TensorInfo`, `None` for an open size or rank."""
+def shape(info: meta_graph_pb2.TensorInfo) -> tuple[int | None, ...] | None:
+    """Returns the shape of a tensor, with `None` for an open size or rank."""
     if info.tensor_shape.unknown_rank:
         return None
     return tuple(None if d.size < 0 else d.size for d in info.tensor_shape.dim)
 
 
-def load_saved_model(version):
+# The SavedModel, and what lies beside it.
+
+
+def load_saved_model(version: str | os.PathLike) -> Any:
     """Returns `tf.saved_model.load(version)`, on the CPU.
 
     Args:
@@ -131,16 +134,16 @@ def load_saved_model(version):
     Traceback (most recent call last):
     ValueError: Expected a version directory, with a saved_model.pb...
     """
-    version = str(check_version_directory(version))
+    version = check_version_directory(version)
     try:
         # On the CPU: products of a GPU are of reduced precision.
         with tf.device("/CPU:0"):
-            return tf.saved_model.load(version)
+            return tf.saved_model.load(str(version))
     except DAMAGE as error:
         raise damaged(version, error) from error
 
 
-def damaged(version, error) -> ValueError:
+def damaged(version: str | os.PathLike, error: Exception) -> ValueError:
     """Returns the exception for a version that TensorFlow cannot load."""
     return ValueError(
         explain(
@@ -151,24 +154,31 @@ def damaged(version, error) -> ValueError:
     )
 
 
-def load_schema(version) -> Schema:
+def load_schema(version: str | os.PathLike) -> Schema:
     """Returns the schema of a version.
 
+    Args:
+        version: A version directory.
+
     Raises:
-        ValueError: If the version has none.
+        ValueError: If the version has no schema.
     """
-    return Schema.load(_file(version, "schema.json"))
+    return Schema.load(_beside(version, "schema.json"))
 
 
-def load_served(version) -> keras.Model:
+def load_served(version: str | os.PathLike) -> keras.Model:
     """Returns the Keras model whose scores a version serves.
 
+    Args:
+        version: A version directory.
+
     Raises:
-        ValueError: If the version has none, or it cannot be read.
+        ValueError: If the version has no model, or one that cannot be read.
     """
     extra = check_version_directory(version) / EXTRA
+    # Only there if the version serves other scores than those of model.keras.
     name = "served.keras" if (extra / "served.keras").exists() else "model.keras"
-    file = _file(version, name)
+    file = _beside(version, name)
     try:
         return keras.saving.load_model(file, compile=False)
     except UNREADABLE as error:
@@ -176,13 +186,13 @@ def load_served(version) -> keras.Model:
             explain(
                 f"a Keras model in {file}",
                 str(error)[:500].rstrip("."),
-                "copy or export the version again; layers of your own must be "
-                "registered and imported before",
+                "copy or export the version again; import the code that registers "
+                "layers of your own first",
             )
         ) from error
 
 
-def _file(version, name):
+def _beside(version, name):
     file = check_version_directory(version) / EXTRA / name
     if not file.is_file():
         raise ValueError(

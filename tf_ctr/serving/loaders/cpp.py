@@ -1,4 +1,4 @@
-"""The C++ program that loads a SavedModel as TF Serving does, built when needed."""
+"""The C++ program that loads a SavedModel as TF Serving does, built on first use."""
 
 import hashlib
 import os
@@ -15,13 +15,13 @@ SOURCE = pathlib.Path(__file__).with_name("cpp_loader.cc")
 LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")
 
 
-def compiler():
+def compiler() -> str | None:
     """Returns the path of a C++ compiler, `$CXX` first; `None` if there is none."""
     names = [os.environ.get("CXX"), "g++", "c++", "clang++"]
     return next((path for path in map(shutil.which, filter(None, names)) if path), None)
 
 
-def why_not():
+def why_not() -> str | None:
     """Returns why the loader cannot be built here; `None` if it can."""
     folder = pathlib.Path(tf.sysconfig.get_lib())
     for library in LIBRARIES:
@@ -32,14 +32,14 @@ def why_not():
     return None
 
 
-def cpp_loader(folder=None):
+def cpp_loader(folder: str | os.PathLike | None = None) -> pathlib.Path:
     """Returns the path of the program, built from the TensorFlow package.
 
-    It is built once for an installation of TensorFlow, in about 20 seconds of a CPU.
+    It is built once for each installation of TensorFlow, in about 20 CPU seconds.
 
     Args:
-        folder: Where it is kept. Defaults to `tf_ctr` in `$XDG_CACHE_HOME`, by default
-            `~/.cache`.
+        folder: Where to keep it. Defaults to `$XDG_CACHE_HOME/tf_ctr`, or to
+            `~/.cache/tf_ctr` where that variable is not set.
 
     Raises:
         RuntimeError: If there is no compiler, or it fails.
@@ -47,13 +47,15 @@ def cpp_loader(folder=None):
     if reason := why_not():
         raise RuntimeError(
             explain(
-                "what the C++ loader is built from", reason, "install it, or skip it"
+                "a compiler and libraries to build the C++ loader",
+                reason,
+                "install it, or skip this way",
             )
         )
     if folder is None:
         cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
         folder = pathlib.Path(cache, "tf_ctr")
-    # The program names the folder of the libraries, which other environments have not.
+    # The program names the folder of its libraries, which differs between environments.
     made_of = SOURCE.read_bytes() + tf.sysconfig.get_lib().encode()
     content = hashlib.sha256(made_of).hexdigest()[:12]
     program = pathlib.Path(folder, f"cpp_loader-{tf.__version__}-{content}")
@@ -65,8 +67,8 @@ def cpp_loader(folder=None):
 
 def _build(target):
     library = tf.sysconfig.get_lib()
-    # Nothing calls into the first library, so the linker would leave it out, and with
-    # it the session that registers itself.
+    # No code calls into the first library, so the linker would leave it out, and the
+    # session that registers itself there would be missing.
     command = [
         compiler(),
         "-O0",
@@ -86,6 +88,6 @@ def _build(target):
             explain(
                 "the C++ loader to compile",
                 process.stderr.strip()[-2000:],
-                "use the compiler that TensorFlow names in tf.sysconfig.get_build_info",
+                "use the compiler that tf.sysconfig.get_build_info() names",
             )
         )

@@ -1,6 +1,9 @@
-"""A version in a TF 1 session, the way by which TF Serving loads and runs it."""
+"""A version in a TF 1 session, as TF Serving loads and runs it."""
 
 import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +15,7 @@ from tf_ctr.serving.version import DAMAGE, check_version_directory, damaged, sig
 class SessionLoader:
     """A loaded version; use it in a `with` block.
 
-    Tables are filled by the initialisation of the SavedModel, as in the server.
+    The initialisation of the SavedModel fills its lookup tables, as in the server.
 
     Args:
         version: A version directory.
@@ -21,9 +24,9 @@ class SessionLoader:
         ValueError: If it holds no SavedModel, or one that cannot be loaded.
     """
 
-    def __init__(self, version):
+    def __init__(self, version: str | os.PathLike) -> None:
         version = str(check_version_directory(version))
-        # On the CPU, whose scores the others are compared with.
+        # On the CPU: products of a GPU are of reduced precision.
         config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         try:
@@ -35,37 +38,39 @@ class SessionLoader:
             self._session.close()
             raise damaged(version, error) from error
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self._session.close()
 
-    def __call__(self, name, feeds):
+    def __call__(
+        self, name: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """Runs a signature.
 
         Args:
             name: The signature.
-            feeds: `{input: array}`.
+            inputs: `{input: array}`.
 
         Returns:
             `{output: array}`.
 
         Raises:
-            ValueError: For an unknown signature, missing or further inputs, or values
+            ValueError: For an unknown signature, missing or unknown inputs, or values
                 that the graph refuses.
         """
         each = signature(self.meta_graph, name)
-        if set(feeds) != set(each.inputs):
+        if set(inputs) != set(each.inputs):
             raise ValueError(
                 explain(
                     f"the inputs {sorted(each.inputs)} of {name!r}",
-                    sorted(feeds),
-                    "give each of them, and nothing else",
+                    sorted(inputs),
+                    "send each of them, and nothing else",
                 )
             )
         arrays = {
-            info.name: _as(feeds[key], tf.as_dtype(info.dtype), key)
+            info.name: _as(inputs[key], tf.as_dtype(info.dtype), key)
             for key, info in each.inputs.items()
         }
         outputs = {key: info.name for key, info in each.outputs.items()}
@@ -74,14 +79,16 @@ class SessionLoader:
         except (tf.errors.OpError, ValueError) as error:
             raise ValueError(
                 explain(
-                    f"values that {name!r} takes", str(error)[:500], "mend the request"
+                    f"values that {name!r} takes",
+                    str(error)[:500],
+                    "correct the request",
                 )
             ) from error
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Without the advice to load eagerly: the server does not."""
+def _quiet() -> Iterator[None]:
+    """Silences TensorFlow's advice to load eagerly, which the server does not."""
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("ERROR")
@@ -92,7 +99,7 @@ def _quiet():
 
 
 def _as(values, dtype, name):
-    """The session would cast numbers silently; the server refuses them."""
+    """Returns an array; refuses other dtypes, which a session would silently cast."""
     array = np.asarray(values)
     text = array.dtype.kind in "SUO"
     if text != (dtype == tf.string) or not (text or array.dtype == dtype):
