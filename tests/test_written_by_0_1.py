@@ -4,6 +4,7 @@
 of two periods of CTNet, each with the scores that 0.1 gave.
 """
 
+import dataclasses
 import pathlib
 import shutil
 
@@ -48,7 +49,7 @@ def test_a_run_resumes_with_the_same_scores(tmp_path):
         source=network(fitted(), 1),
         schema=fitted(),
         method=ctnet,
-        training=TRAINING,
+        training=dataclasses.replace(TRAINING, batch_size=8),
     )
     assert list(report.frame["number"]) == [1, 2]
     assert Store(directory).numbers() == [0, 1, 2]

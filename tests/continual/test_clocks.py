@@ -1,22 +1,19 @@
-"""Several clocks on one line of event time."""
+"""Levels with schedules of their own on one clock."""
 
 import json
 
 import pandas as pd
 import pytest
 
+from tests.support.continual_world import KilledError
 from tf_ctr.continual import Level, NotYetError, Period, run_levels
 from tf_ctr.continual.store import Store
 
 NOTHING = pd.DataFrame()
 
 
-class KilledError(BaseException):
-    """Stands for the end of the process."""
-
-
 class World:
-    """Levels that write down what they saw; training is a record of it."""
+    """Levels that note what they read in each period, in place of a training."""
 
     def __init__(self, root):
         self.root, self.calls, self.broken, self.dies = root, [], set(), None
@@ -81,7 +78,7 @@ def test_each_level_runs_at_its_own_pace_and_reads_the_newest(world):
 
 
 @pytest.mark.parametrize("dies", [(name, end) for name, end, *_ in IN_ORDER])
-def test_killed_at_any_moment_it_goes_on(world, dies):
+def test_it_resumes_when_killed_at_any_moment(world, dies):
     world.dies = dies
     with pytest.raises(KilledError):
         run_levels(world.three(), world.root, verbose=0)
@@ -90,7 +87,7 @@ def test_killed_at_any_moment_it_goes_on(world, dies):
     assert world.calls == IN_ORDER
 
 
-def test_nobody_waits_for_a_late_level_and_it_is_said(world, capsys):
+def test_no_level_waits_for_a_late_one_and_it_is_reported(world, capsys):
     run_levels(world.three(delay=1.5), world.root, verbose=0)
     weeks = [call for call in world.calls if call[0] == "week"]
     assert weeks == [
@@ -100,11 +97,12 @@ def test_nobody_waits_for_a_late_level_and_it_is_said(world, capsys):
         ("week", 8, 4),
     ]
     shown = capsys.readouterr().out
-    assert "week, period 4: month is late with 4; there is none yet" in shown
-    assert "week, period 8: month is late with 8; going on with 4" in shown
+    assert "week, period 4: month is late with period 4; no model is ready yet" in shown
+    newest = "the newest model is of period 4"
+    assert f"week, period 8: month is late with period 8; {newest}" in shown
 
 
-def test_nobody_waits_for_a_failed_level_and_it_tries_again(world, capsys):
+def test_a_failed_level_tries_again_while_others_run(world, capsys):
     world.broken = {("week", 4)}
     run_levels(world.three()[:2], world.root, verbose=0)
     assert [call for call in world.calls if call[0] == "month"] == [
@@ -116,30 +114,31 @@ def test_nobody_waits_for_a_failed_level_and_it_tries_again(world, capsys):
     statuses = [
         (line["end"], line["status"]) for line in world.log() if line["level"] == "week"
     ]
-    # 6 and 8 try 4 first, which goes on failing.
+    # In 6 and 8 it tries 4 first, which fails again.
     assert statuses == [(2, "finished"), (4, "failed"), (6, "failed"), (8, "failed")]
     world.broken = set()
     run_levels(world.three()[:2], world.root, verbose=0)
     assert [call[1] for call in world.calls if call[0] == "week"] == [2, 4, 6, 8]
 
 
-def test_those_who_read_a_failed_level_go_on_with_its_last_model(world, capsys):
+def test_a_level_above_a_failed_one_reads_its_newest_model(world, capsys):
     world.broken = {("week", 4)}
     run_levels(world.three(), world.root, verbose=0)
     days = [call for call in world.calls if call[0] == "day"]
     assert days[3:] == [("day", end, 2) for end in (4, 5, 6, 7, 8)]
-    assert (
-        "day, period 5: week is late with 4; going on with 2" in capsys.readouterr().out
+    expected = (
+        "day, period 5: week is late with period 4; the newest model is of period 2"
     )
+    assert expected in capsys.readouterr().out
 
 
-def test_strictly_it_raises_what_a_level_raises(world):
+def test_strict_raises_the_error_of_a_level(world):
     world.broken = {("week", 4)}
     with pytest.raises(OSError, match="no space left"):
         run_levels(world.three(), world.root, strict=True, verbose=0)
 
 
-def test_each_level_may_have_a_process_of_its_own(world):
+def test_each_level_may_run_in_its_own_process(world):
     for level in world.three():
         run_levels([level], world.root / level.name, verbose=0)
     assert sorted(world.calls) == sorted(
@@ -147,13 +146,13 @@ def test_each_level_may_have_a_process_of_its_own(world):
     )
 
 
-def test_with_a_delay_it_makes_no_difference_who_runs_first(world, tmp_path):
+def test_with_a_delay_the_order_of_the_calls_does_not_matter(world, tmp_path):
     run_levels(world.three(delay=1.5), world.root, verbose=0)
     alone = World(tmp_path / "alone")
     for level in alone.three(delay=1.5):
         run_levels([level], alone.root, verbose=0)
     assert sorted(alone.calls, key=str) == sorted(world.calls, key=str)
-    # Each of them left its lines in the one file.
+    # All of them append to one file.
     assert {line["level"] for line in alone.log()} == {"month", "week", "day"}
 
 
@@ -165,19 +164,19 @@ def test_a_model_that_is_not_ready_yet_is_late(world, capsys):
     assert world.calls[2:] == [("week", 4, None), ("week", 6, 4), ("week", 8, 4)]
     shown = capsys.readouterr().out.splitlines()
     assert shown == [
-        "week, period 4: month is late with 4; there is none yet",
-        "week, period 8: month is late with 8; going on with 4",
+        "week, period 4: month is late with period 4; no model is ready yet",
+        "week, period 8: month is late with period 8; the newest model is of period 4",
     ]
 
 
-def test_a_record_that_cannot_be_read_stops_its_own_level_alone(world):
+def test_an_unreadable_record_stops_only_its_own_level(world):
     month, week, day = world.three()
     run_levels([month], world.root, verbose=0)
     (world.root / "month" / "000001" / "record.json").write_text("")
     later = [*month.periods, Period(2, NOTHING, end=12)]
     month = Level("month", later, month.directory, month.run)
     with (
-        pytest.warns(UserWarning, match="the record of a finished period"),
+        pytest.warns(UserWarning, match="an intact record of a finished"),
         pytest.raises(ValueError, match="(?s)000001/record.json.*Fix: move"),
     ):
         run_levels([month, week, day], world.root, verbose=0)
@@ -188,7 +187,7 @@ def test_a_record_that_cannot_be_read_stops_its_own_level_alone(world):
     assert [(line["level"], line["end"]) for line in failed] == [("month", 12)]
 
 
-def test_what_cannot_begin_yet_is_no_failure(world, capsys):
+def test_a_level_that_cannot_start_yet_is_not_a_failure(world, capsys):
     day = world.level("day", [1, 2])
 
     def run(given):
@@ -205,25 +204,25 @@ def test_what_cannot_begin_yet_is_no_failure(world, capsys):
     assert [line["status"] for line in world.log()] == ["not yet", "finished"]
 
 
-def test_ends_of_two_kinds_are_told(world):
+def test_ends_of_two_kinds_raise(world):
     dates = world.level("dates", ["2022-04-25"])
     with pytest.raises(TypeError, match="(?s)ends of one kind.*'dates': '2022-04-25'"):
         run_levels([world.level("week", [1]), dates], world.root)
 
 
-def test_two_levels_of_one_name_are_told(world):
+def test_two_levels_of_one_name_raise(world):
     week = world.level("week", [1])
     with pytest.raises(ValueError, match="(?s)different names.*'week', 'week'"):
         run_levels([week, week], world.root)
 
 
-def test_the_periods_may_come_from_an_iterator(world):
+def test_periods_may_come_from_an_iterator(world):
     periods = [Period(n, None, end=n) for n in (0, 1)]
     level = Level("ads", iter(periods), "folder", print)
     assert level.periods == periods
 
 
-def test_a_wrong_delay_is_told(world):
+def test_a_wrong_delay_raises(world):
     with pytest.raises(ValueError, match="a delay of 0 or more"):
         world.level("week", [1], delay=-1)
     with pytest.raises(TypeError, match="(?s)numbers, to add a delay.*'2022-04-25'"):

@@ -1,6 +1,7 @@
-"""CTNet and its source as levels of one schedule, the one that E-CDCTR has."""
+"""CTNet and its source as two levels of one schedule."""
 
 import functools
+import shutil
 
 import numpy as np
 import pytest
@@ -34,8 +35,8 @@ def levels(root):
         source=root / "source",
         **options,
     )
+    (root / "source").mkdir(exist_ok=True)  # CTNet's run needs it before it is filled.
     below = Level("source", weeks, root / "source", source)
-    (root / "source").mkdir()  # A run names it before anything is in it.
     return [below, Level("CTNet", days, root / "ctnet", target, (below,))]
 
 
@@ -43,24 +44,33 @@ def sources(root):
     return [record["source"] for record in Store(root / "ctnet").records()]
 
 
-def test_ctnet_takes_the_source_model_that_is_newest_at_the_time(tmp_path):
-    run_levels(levels(tmp_path), tmp_path, strict=True, verbose=0)
-    assert sources(tmp_path) == [0, 0, 1, 1]
-    for number, used in enumerate(sources(tmp_path)):
-        own = left_by(tmp_path / "ctnet", number).model
-        source = left_by(tmp_path / "source", used).model
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("levels")
+    run_levels(levels(root), root, strict=True, verbose=0)
+    return root
+
+
+def test_ctnet_takes_the_newest_source_model_of_the_time(root):
+    assert sources(root) == [0, 0, 1, 1]
+    for number, used in enumerate(sources(root)):
+        own = left_by(root / "ctnet", number).model
+        source = left_by(root / "source", used).model
         same(weights(own, "deep_0_source"), weights(source, "deep_0"))
-    first, last = (left_by(tmp_path / "ctnet", number).model for number in (0, 3))
+    first, last = (left_by(root / "ctnet", number).model for number in (0, 3))
     assert not np.array_equal(*(weights(m, "deep_0")[0] for m in (first, last)))
 
 
-def test_a_damaged_source_leaves_ctnet_with_what_it_has(tmp_path):
-    below, ctnet = levels(tmp_path)
-    days = Level("CTNet", ctnet.periods[:3], ctnet.directory, ctnet.run, (below,))
-    run_levels([below, days], tmp_path, strict=True, verbose=0)
-    frozen = weights(left_by(tmp_path / "ctnet", 2).model, "deep_0_source")
+def test_ctnet_keeps_its_source_if_the_source_is_damaged_later(root, tmp_path):
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "ctnet" / "000003")
     (tmp_path / "source" / "000001" / "model.keras").write_bytes(b"half")
+    _, ctnet = levels(tmp_path)
     with pytest.warns(UserWarning, match="is skipped"):
         run_levels([ctnet], tmp_path, strict=True, verbose=0)
     assert sources(tmp_path) == [0, 0, 1, 1]
-    same(weights(left_by(tmp_path / "ctnet", 3).model, "deep_0_source"), frozen)
+    kept, frozen = (
+        weights(left_by(tmp_path / "ctnet", number).model, "deep_0_source")
+        for number in (3, 2)
+    )
+    same(kept, frozen)

@@ -29,11 +29,11 @@ def numbered(*numbers):
     [
         ((0, 2), "2 after 0, so that 1 is missing", r"add Period\(1, data\)"),
         ((3, 7), "7 after 3, so that 4 to 6 is missing", r"add Period\(4, data\)"),
-        ((0, 1, 1), "1 after 1", "give period 1 once"),
+        ((0, 1, 1), "1 after 1", "pass period 1 once"),
         ((1, 2, 0), "0 after 2, out of order", "sort the periods"),
     ],
 )
-def test_a_wrong_order_is_told_before_any_work(numbers, received, fix):
+def test_a_wrong_order_raises_before_any_work(numbers, received, fix):
     expected = f"(?s)Expected periods in order.*Received: {received}.*Fix: {fix}"
     with pytest.raises(ValueError, match=expected):
         ordered(numbered(*numbers))
@@ -43,12 +43,12 @@ def test_periods_may_start_late():
     assert [p.number for p in ordered(iter(numbered(4, 5)))] == [4, 5]
 
 
-def test_only_periods_are_taken():
+def test_what_is_no_period_raises():
     with pytest.raises(TypeError, match="Received: DataFrame"):
         ordered([NO_ROWS])
     with pytest.raises(ValueError, match="at least one period"):
         ordered([])
-    with pytest.raises(ValueError, match="0 or more"):
+    with pytest.raises(ValueError, match="at least 0"):
         Period(-1, NO_ROWS)
     with pytest.raises(TypeError, match="(?s)ISO date.*Received: Timestamp 2022"):
         Period(0, NO_ROWS, end=pd.Timestamp("2022-04-25"))
@@ -56,19 +56,21 @@ def test_only_periods_are_taken():
         Period(0, lambda: [1]).read()
 
 
-def test_a_model_is_not_ready_before_its_end():
+def test_a_model_cannot_be_ready_before_its_end():
     with pytest.raises(ValueError, match="(?s)ready no earlier than its end, 5.*: 2"):
         Period(0, NO_ROWS, end=5, ready=2)
-    with pytest.raises(TypeError, match="(?s)like its end, 5.*'2022-04-25'"):
+    with pytest.raises(TypeError, match="(?s)same kind as the end 5.*'2022-04-25'"):
         Period(0, NO_ROWS, end=5, ready="2022-04-25")
 
 
 def test_ends_are_in_order_too():
     with pytest.raises(ValueError, match="end one after another"):
         ordered([Period(0, NO_ROWS, end=7), Period(1, NO_ROWS, end=7)])
+    with pytest.raises(TypeError, match="(?s)ends of one kind.*'2022-04-25' after 7"):
+        ordered([Period(0, NO_ROWS, end=7), Period(1, NO_ROWS, end="2022-04-25")])
 
 
-def test_a_run_goes_on_after_the_last_period_and_not_later():
+def test_a_run_resumes_right_after_its_last_period():
     assert [p.number for p in left(numbered(0, 1, 2), 0)] == [1, 2]
     assert left(numbered(0, 1), 5) == []
     assert len(left(numbered(3), None)) == 1
@@ -76,7 +78,7 @@ def test_a_run_goes_on_after_the_last_period_and_not_later():
         left(numbered(4), 1)
 
 
-def test_data_are_read_when_asked_for():
+def test_data_is_read_only_when_needed():
     calls = []
     period = Period(0, lambda: calls.append(1) or frame(3), name="monday")
     assert (calls, period.label) == ([], "monday")
@@ -85,7 +87,7 @@ def test_data_are_read_when_asked_for():
     assert Period(0, NO_ROWS, source=NO_ROWS).read_source() is None
 
 
-def test_seeds_depend_on_the_run_and_the_period():
+def test_a_seed_depends_on_the_run_and_the_period():
     assert period_seed(0, 1) == period_seed(0, 1)
     assert len({period_seed(s, n) for s in range(3) for n in range(3)}) == 9
 
@@ -98,7 +100,7 @@ def record(number, end=None, trained=True, **settings):
     return {"number": number, "end": end, "trained": trained, "settings": settings}
 
 
-def test_the_newest_model_in_time(tmp_path):
+def test_the_newest_model_that_is_ready(tmp_path):
     store = Store(tmp_path / "run")
     assert store.records() == [] and store.latest() is None
     for each in (record(0, 6), record(1, 13), record(2, 20, trained=False)):
@@ -112,7 +114,7 @@ def test_the_newest_model_in_time(tmp_path):
         store.latest(end="2026-01-01")
 
 
-def test_what_a_killed_process_left_is_no_period(tmp_path):
+def test_what_a_killed_process_left_is_not_a_period(tmp_path):
     store = Store(tmp_path)
     partial = tmp_path / ".000000.partial"
     partial.mkdir()
@@ -123,7 +125,7 @@ def test_what_a_killed_process_left_is_no_period(tmp_path):
     assert [path.name for path in (tmp_path / "000000").iterdir()] == ["record.json"]
 
 
-def test_a_model_is_there_when_it_is_ready(tmp_path):
+def test_a_model_is_used_only_when_it_is_ready(tmp_path):
     store = Store(tmp_path)
     store.add({**record(0, 4), "ready": 5.5})
     assert store.latest(5) is None
@@ -132,7 +134,7 @@ def test_a_model_is_there_when_it_is_ready(tmp_path):
     assert Period(0, pd.DataFrame(), end=4).ready == 4
 
 
-def test_a_damaged_model_is_passed_over(tmp_path):
+def test_a_damaged_model_is_skipped(tmp_path):
     store = Store(tmp_path)
     for number in (0, 1):
         finished = Finished(network(fitted()), fitted(), number=number)
@@ -140,7 +142,7 @@ def test_a_damaged_model_is_passed_over(tmp_path):
     models = PeriodModels(tmp_path, "source")
     assert models.number(9) == models.load(9).number == 1
     (tmp_path / "000001" / "model.keras").write_bytes(b"half")
-    assert models.number(9) == 1  # Once a run: to read a model through takes long.
+    assert models.number(9) == 1  # Checked once per run: it reads the whole model.
     models = PeriodModels(tmp_path, "source")
     with pytest.warns(UserWarning, match="source model of period day 1 .* is skipped"):
         assert models.number(9) == 0
@@ -152,7 +154,7 @@ def test_a_damaged_model_is_passed_over(tmp_path):
         PeriodModels(tmp_path, "source").load(9)
 
 
-def test_a_record_that_cannot_be_read_is_told_or_passed_over(tmp_path):
+def test_an_unreadable_record_raises_or_is_skipped(tmp_path):
     store = Store(tmp_path)
     for number in (0, 1):
         store.add(record(number))
@@ -165,7 +167,7 @@ def test_a_record_that_cannot_be_read_is_told_or_passed_over(tmp_path):
         assert store.latest()["number"] == 0
 
 
-def test_more_ids_come_after_the_known_ones():
+def test_further_ids_follow_the_known_ones():
     schema = fitted(items=(7, 5, 6))
     known = schema.field("item").vocabulary
     grown = with_ids(schema, {"item": [9, 5], "user": [], "other": ["x"]})
@@ -174,7 +176,7 @@ def test_more_ids_come_after_the_known_ones():
     assert with_ids(schema, {}) is schema
 
 
-def test_another_configuration_is_refused_with_what_differs(tmp_path):
+def test_other_settings_raise_with_what_differs(tmp_path):
     store = Store(tmp_path)
     store.check_settings({"seed": 1})
     store.add(record(0, seed=1, window=2))
@@ -183,11 +185,11 @@ def test_another_configuration_is_refused_with_what_differs(tmp_path):
         store.check_settings({"seed": 3, "window": 2})
 
 
-def test_no_source_model_in_time_names_those_there_are(tmp_path):
+def test_without_a_source_model_in_time_the_error_lists_the_others(tmp_path):
     Store(tmp_path).add(record(0, end=9))
     with pytest.raises(ValueError, match=r"(?s)ends by 8.*end at \[9\]"):
         PeriodModels(tmp_path, "source").load(8)
-    with pytest.raises(ValueError, match="not there"):
+    with pytest.raises(ValueError, match="does not exist"):
         origin(tmp_path / "none", None, "source")
     with pytest.raises(ValueError, match="schema of the target"):
         origin(network(fitted()), None, "target")
@@ -198,7 +200,7 @@ def test_no_source_model_in_time_names_those_there_are(tmp_path):
 # Schemas
 
 
-def test_the_ids_of_another_schema_follow_the_own_ones():
+def test_the_ids_of_another_schema_follow_its_own():
     one, two = fitted((5, 6)), fitted((9, 6, 8))
     union = one.union(two)
     assert union.field("item").vocabulary[:2] == one.field("item").vocabulary
@@ -209,7 +211,7 @@ def test_the_ids_of_another_schema_follow_the_own_ones():
     assert later.field("item").vocabulary[:4] == union.field("item").vocabulary
 
 
-def test_given_and_hashed_vocabularies_stay():
+def test_given_and_hashed_vocabularies_do_not_grow():
     fields = [
         Categorical("tab", vocabulary=[1]),
         Categorical("item", num_buckets=3, dtype="int64"),
@@ -220,7 +222,7 @@ def test_given_and_hashed_vocabularies_stay():
     assert schema.union(other).fields == schema.fields
 
 
-def test_ids_of_another_type_are_refused():
+def test_ids_of_another_type_raise():
     one, two = (
         Schema([Categorical("item")]).fit(pd.DataFrame({"item": items}))
         for items in ([7], ["seven"])
@@ -231,7 +233,7 @@ def test_ids_of_another_type_are_refused():
         one.union(Schema([Categorical("item")]))
 
 
-def test_a_model_of_another_order_of_ids_keeps_its_scores():
+def test_a_model_keeps_its_scores_under_another_order_of_ids():
     own, others = fitted((8, 7, 9)), fitted((5, 6))
     model = network(own)
     schema = grown_schema(others, [own], [frame(items=(4, 9))])
@@ -244,7 +246,7 @@ def test_a_model_of_another_order_of_ids_keeps_its_scores():
     assert grown_model(Finished(model, own), own) is model
 
 
-def test_a_field_may_be_missing_in_the_smaller_schema():
+def test_the_larger_schema_may_have_further_fields():
     own = Schema([Categorical("user")]).fit(frame())
     schema = grown_schema(fitted(), [own], [frame()])
     model = network(own)
@@ -254,8 +256,8 @@ def test_a_field_may_be_missing_in_the_smaller_schema():
         grown_model(finished, own)
 
 
-def test_expected_tracing_silences_that_warning_alone(caplog):
-    caplog.set_level(logging.WARNING, "tensorflow")  # Programs set another.
+def test_expected_tracing_silences_only_that_warning(caplog):
+    caplog.set_level(logging.WARNING, "tensorflow")  # Other tests may change it.
     heard = []
     handler = logging.Handler()
     handler.emit = lambda record: heard.append(record.getMessage())
@@ -268,7 +270,7 @@ def test_expected_tracing_silences_that_warning_alone(caplog):
                 tf.function(lambda x: x + 1)(tf.constant(1))
             logger.warning("something else")
         assert heard == ["something else"]
-        for _ in range(9):  # TensorFlow warns twice of one function.
+        for _ in range(9):  # TensorFlow warns of a function twice.
             tf.function(lambda x: x + 1)(tf.constant(1))
         assert len(heard) == 3
         assert "triggered tf.function retracing" in heard[1]

@@ -1,4 +1,4 @@
-"""Metrics by hand: slices, matrix, gains, and what is written of them."""
+"""Metrics, slices, matrix and gains against hand-computed numbers."""
 
 import numpy as np
 import pandas as pd
@@ -21,14 +21,15 @@ def measured(monkeypatch):
 
 
 def test_metrics_of_all_rows(measured):
-    # Of the 8 pairs of a click and another row: 0.9 wins two, 0.2, 0.5, 0.5 one each.
+    # Of the 8 pairs of a click and another row, the click with 0.9 wins two, those with
+    # 0.2, 0.5 and 0.5 one each.
     assert measured["auc"] == 5 / 8
-    # a is right, b is wrong, c has one class.
+    # User a is ranked right, b wrong, and c has only one label.
     assert (measured["gauc"], measured["undefined"]) == (0.5, [])
     assert (measured["groups_used"], measured["groups_skipped"]) == (2, 1)
 
 
-def test_new_and_old_users_are_told_apart(measured):
+def test_new_and_old_users_are_measured_separately(measured):
     old, new = (measured["slices"]["user"][part] for part in ("old", "new"))
     assert (old["rows"], old["auc"], old["gauc"]) == (2, 1.0, 1.0)
     assert (new["rows"], new["auc"], new["gauc"]) == (4, 0.0, 0.0)
@@ -43,7 +44,7 @@ def test_a_part_without_rows_has_no_metrics(monkeypatch):
     assert "gauc" not in found
 
 
-def test_what_is_seen_grows_without_repeats():
+def test_seen_values_grow_without_repeats():
     seen = with_seen({}, ROWS, ["user"])
     assert seen["user"].tolist() == ["a", "b", "c"]
     more = with_seen(seen, pd.DataFrame({"user": list("cad")}), ["user"])
@@ -83,13 +84,13 @@ def report():
     )
 
 
-def test_the_matrix_has_next_periods_and_others(report):
+def test_the_matrix_has_all_tests(report):
     matrix = report.matrix()
     assert matrix.index.name == "trained_until" and matrix.columns.name == "tested_on"
     np.testing.assert_array_equal(matrix, [[0.9, 0.7, 0.6], [0.8, np.nan, 0.65]])
 
 
-def test_an_unknown_metric_of_the_matrix_names_those_there_are(report):
+def test_an_unknown_metric_raises_with_the_valid_ones(report):
     with pytest.raises(ValueError, match="(?s)'acu'.*auc, gauc, log_loss"):
         report.matrix("acu")
     del report.records[1]["test"]["gauc"]
@@ -97,7 +98,7 @@ def test_an_unknown_metric_of_the_matrix_names_those_there_are(report):
         report.matrix("gauc")
 
 
-def test_gains_are_by_period(report):
+def test_gains_are_differences_by_period(report):
     base = Report(
         [record(0), record(2, 0.6, until=0, gauc=None), record(3, 0.9, until=2)]
     )
@@ -109,17 +110,17 @@ def test_gains_are_by_period(report):
 
 def test_a_run_without_tests_has_no_gains(report):
     assert Report([record(0)]).gains(report).empty
-    assert Report([record(0)]).to_markdown() == "No period is tested."
+    assert Report([record(0)]).to_markdown() == "No period was tested."
 
 
-def test_slices_are_a_line_each(report):
+def test_slices_have_a_line_each(report):
     lines = report.slices
     assert lines["part"].tolist() == ["new", "old"] * 2
     assert lines["column"].unique().tolist() == ["user"]
     assert lines["auc"].isna().tolist() == [True, False] * 2
 
 
-def test_a_line_and_a_table_say_what_happened(report):
+def test_a_line_and_a_table_show_the_metrics(report):
     line = "period 1 (day 1): auc 0.7000, gauc 0.5000, log_loss 0.6000; "
     assert report.line(report.records[1]) == (f"{line}trained on 1,234 rows in 1.2 s")
     head, _, first, second, _ = report.to_markdown().splitlines()

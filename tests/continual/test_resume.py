@@ -1,4 +1,4 @@
-"""Killed at any moment and started again, a run ends with the same metrics."""
+"""A run that is killed at any moment and resumed ends with the same metrics."""
 
 import dataclasses
 import os
@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.continual_world import (
     TRAINING,
+    KilledError,
+    dying,
     fitted,
     frame,
     left_by,
@@ -24,47 +26,45 @@ from tf_ctr.transfer import ctnet
 DAYS = [*periods(0, 1), Period(2, frame().iloc[:0]), *periods(3, items=(5, 9))]
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
-def noisy(schema):
-    """A network with dropout, whose noise must be the same, too."""
-    model = network(schema)
+@pytest.fixture(scope="module")
+def models():
+    """The target, with dropout whose noise must be the same too, and the source."""
+    model = network(fitted())
     hidden = keras.layers.Dropout(0.5)(model.get_layer("deep_1").output)
     output = model.get_layer("click")(model.get_layer("logit")(hidden))
-    return keras.Model(model.input, output)
+    return {
+        "target": keras.Model(model.input, output),
+        "source": network(fitted(), 1),
+        "schema": fitted(),
+    }
 
 
-def run_in(directory, days=DAYS, seed=0):
-    schema = fitted()
+def run_in(directory, models, days=DAYS, seed=0):
     return run(
         days,
         directory,
-        target=noisy(schema),
-        source=network(schema, 1),
-        schema=schema,
-        method=with_noise,
+        method=ctnet_with_noise,
         slices=("item",),
         training=dataclasses.replace(TRAINING, seed=seed),
+        **models,
     )
 
 
-def with_noise(source, target):
-    """CTNet; the noise is in the target tower."""
+def ctnet_with_noise(source, target):
+    """The method of a user; the noise is in the target tower."""
     return ctnet(source, target)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A run that nothing disturbed."""
+def whole(models, tmp_path_factory):
+    """An uninterrupted run."""
     directory = tmp_path_factory.mktemp("whole")
-    return directory, run_in(directory)
+    return directory, run_in(directory, models)
 
 
 @pytest.fixture
 def after_the_first(whole, tmp_path):
-    """Its folder as it was after the first period."""
+    """The folder of that run as it was after the first period."""
     directory = tmp_path / "run"
     shutil.copytree(whole[0] / "000000", directory / "000000")
     return directory
@@ -73,8 +73,8 @@ def after_the_first(whole, tmp_path):
 def in_training(monkeypatch):
     fit = Training.fit
 
-    def dies(self, model, *arguments, **named):
-        fit(self, model, *arguments, **named)
+    def dies(self, model, *arguments):
+        fit(self, model, *arguments)
         raise KilledError
 
     monkeypatch.setattr(Training, "fit", dies)
@@ -88,18 +88,12 @@ def in_the_middle_of_a_checkpoint(monkeypatch):
     monkeypatch.setattr(keras.Model, "save", dies)
 
 
-def between_checkpoint_and_cursor(monkeypatch):
-    def dies(old, new):
-        raise KilledError
-
-    monkeypatch.setattr(os, "rename", dies)
+def before_the_checkpoint_has_its_name(monkeypatch):
+    monkeypatch.setattr(os, "rename", dying())
 
 
-def after_the_cursor(monkeypatch):
-    def dies(*_):
-        raise KilledError
-
-    monkeypatch.setattr(Report, "write", dies)
+def after_the_checkpoint(monkeypatch):
+    monkeypatch.setattr(Report, "write", dying())
 
 
 @pytest.mark.parametrize(
@@ -107,21 +101,21 @@ def after_the_cursor(monkeypatch):
     [
         (in_training, DAYS[:2]),
         (in_the_middle_of_a_checkpoint, DAYS[1:2]),
-        (between_checkpoint_and_cursor, DAYS),
-        # As if it were called every day, with the new ones alone.
-        (after_the_cursor, DAYS[2:]),
+        (before_the_checkpoint_has_its_name, DAYS),
+        # As in a call per day, with only the new periods.
+        (after_the_checkpoint, DAYS[2:]),
     ],
 )
 def test_a_killed_run_ends_with_the_same_metrics(
-    whole, after_the_first, monkeypatch, kill, days
+    whole, models, after_the_first, monkeypatch, kill, days
 ):
     with monkeypatch.context() as patched:
         kill(patched)
         with pytest.raises(KilledError):
-            run_in(after_the_first)
+            run_in(after_the_first, models)
     finished = [record["number"] for record in Store(after_the_first).records()]
-    assert finished == ([0, 1] if kill is after_the_cursor else [0])
-    report = run_in(after_the_first, days)
+    assert finished == ([0, 1] if kill is after_the_checkpoint else [0])
+    report = run_in(after_the_first, models, days)
     last = days[-1].number
     assert metrics(report) == [r for r in metrics(whole[1]) if r["number"] <= last]
     same(
@@ -130,11 +124,11 @@ def test_a_killed_run_ends_with_the_same_metrics(
     )
 
 
-def test_a_missing_period_is_told(after_the_first):
+def test_a_missing_period_raises(after_the_first, models):
     with pytest.raises(ValueError, match="2 after 0, so that 1 is missing"):
-        run_in(after_the_first, DAYS[2:])
+        run_in(after_the_first, models, DAYS[2:])
 
 
-def test_another_seed_is_another_run(after_the_first):
+def test_another_seed_needs_another_directory(after_the_first, models):
     with pytest.raises(ValueError, match="(?s)'seed': 0.*'seed': 1.*another directory"):
-        run_in(after_the_first, seed=1)
+        run_in(after_the_first, models, seed=1)

@@ -1,4 +1,4 @@
-"""Three levels on one line of event time, each from the newest finished one below."""
+"""The three levels on one clock, each reading the newest finished one below."""
 
 import dataclasses
 import functools
@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.continual_world import (
     TRAINING,
+    KilledError,
+    dying,
     frame,
     left_by,
     open_schema,
@@ -29,31 +31,41 @@ OPTIONS = {"training": TRAINING}
 
 
 def timed(ends, first_seed, items):
+    """Returns periods with these ends."""
     return [
         Period(i, frame(seed=first_seed + i, items=items), end=end)
         for i, end in enumerate(ends)
     ]
 
 
-def levels(root, delay=0, every="arrival", batch_norm="reset"):
-    """Months end at 4 and 8, weeks at 4, 6 and 8, days at 5, 6, 7 and 8."""
+def natural_data():
     months = timed([4, 8], 100, items=(5, 6, 7, 9))
     weeks = timed([4, 6, 8], 200, items=(5, 6, 7))
-    days = timed([5, 6, 7, 8], 300, items=(5, 6, 9))
-    schemas = [open_schema().fit(each[0].read()) for each in (months, weeks)]
+    return months, weeks
+
+
+@functools.cache
+def start_models():
+    """Returns TPM and CPM with their schemas; a run copies what it starts from."""
+    basic, plain = (open_schema().fit(each[0].read()) for each in natural_data())
     keras.utils.set_random_seed(0)
     small = functools.partial(dnn, embedding_dim=2, hidden_units=(3,))
-    tiny = small(schemas[0])
+    tiny = small(basic)
     complete = functools.partial(small, batch_norm=True)
-    complete = add_historical(complete, schemas[1], FIELDS, width=2, num_snapshots=2)
-    tpm = tpm_level(
-        months, root / "tpm", tiny, schemas[0], root / "snapshots", FIELDS, **OPTIONS
-    )
+    complete = add_historical(complete, plain, FIELDS, width=2, num_snapshots=2)
+    return (tiny, basic), (complete, plain)
+
+
+def levels(root, delay=0, every="arrival", batch_norm="reset"):
+    """Months end at 4 and 8, weeks at 4, 6 and 8, days at 5, 6, 7 and 8."""
+    months, weeks = natural_data()
+    days = timed([5, 6, 7, 8], 300, items=(5, 6, 9))
+    tiny, complete = start_models()
+    tpm = tpm_level(months, root / "tpm", *tiny, root / "snapshots", FIELDS, **OPTIONS)
     cpm = cpm_level(
         weeks,
         root / "cpm",
-        complete,
-        schemas[1],
+        *complete,
         root / "snapshots",
         tpm,
         refresh=Refresh(window=2),
@@ -72,13 +84,6 @@ def levels(root, delay=0, every="arrival", batch_norm="reset"):
     return [tpm, cpm, a_ctr]
 
 
-def until_6(levels):
-    return [
-        dataclasses.replace(level, periods=[p for p in level.periods if p.end <= 6])
-        for level in levels
-    ]
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("ecdctr")
@@ -94,7 +99,7 @@ def table(model, field):
     return np.array(historical_tables(model)[field].snapshots)
 
 
-def test_every_month_leaves_a_snapshot_of_its_embeddings(root):
+def test_every_month_exports_a_snapshot_of_its_embeddings(root):
     store = SnapshotStore(root / "snapshots")
     assert store.dates() == [4, 8]
     for number, date in enumerate((4, 8)):
@@ -118,18 +123,18 @@ def test_cpm_has_the_newest_snapshots_by_id(root):
     assert [r["rows_trained"] for r in records(root, "cpm")] == [24, 48, 48]
 
 
-def test_cpm_knows_whom_tpm_knows(root):
-    rows = timed([4, 6, 8], 200, items=(5, 6, 7))
-    assert not any((period.read()["item"] == 9).any() for period in rows)
+def test_cpm_has_a_row_for_every_id_of_a_snapshot(root):
+    _, weeks = natural_data()
+    assert not any((period.read()["item"] == 9).any() for period in weeks)
     finished = left_by(root / "cpm", 0)
     field = finished.schema.field("item")
     assert 9 in field.vocabulary
-    # Of the two places the newer one is taken, and the id is known there.
+    # The one snapshot so far is in the newer of the two places.
     known = table(finished.model, "item")[2 + field.vocabulary.index(9), :, 2]
     assert known.tolist() == [0, 1]
 
 
-def test_the_first_ads_are_not_lost_to_the_first_a_ctr(root, tmp_path):
+def test_ads_before_the_first_cpm_are_trained_on_with_it(root, tmp_path, capsys):
     shutil.copytree(root / "cpm", tmp_path / "cpm")
     _, cpm, _ = levels(tmp_path)
     level = a_ctr_level(
@@ -139,12 +144,13 @@ def test_the_first_ads_are_not_lost_to_the_first_a_ctr(root, tmp_path):
         root / "snapshots",
         **OPTIONS,
     )
-    level.run(level.periods)
+    run_levels([level], tmp_path, strict=True, verbose=0)
+    assert capsys.readouterr().out.count("not yet: Expected a finished CPM") == 2
     found = records(tmp_path, "a_ctr")
     assert [(r["number"], r["rows_trained"]) for r in found] == [(2, 72)]
 
 
-def test_who_goes_on_may_pass_over_each_ad_once(root, tmp_path):
+def test_a_ctr_may_see_each_ad_once_between_restarts(root, tmp_path):
     shutil.copytree(root / "cpm", tmp_path / "cpm")
     _, cpm, a_ctr = levels(tmp_path)
     snapshots = root / "snapshots"
@@ -164,7 +170,7 @@ def test_who_goes_on_may_pass_over_each_ad_once(root, tmp_path):
     assert "window_when" not in records(root, "a_ctr")[0]["settings"]
 
 
-def test_historical_embeddings_without_snapshots_are_told(root, tmp_path):
+def test_historical_embeddings_without_snapshots_warn(root, tmp_path):
     shutil.copytree(root / "cpm", tmp_path / "cpm")
     _, cpm, _ = levels(tmp_path)
     ads = timed([5], 300, items=(5, 6))
@@ -174,14 +180,14 @@ def test_historical_embeddings_without_snapshots_are_told(root, tmp_path):
     assert records(tmp_path, "a_ctr")[0]["prepared"] == [4]
 
 
-def test_a_ctr_starts_again_when_a_new_cpm_arrives(root):
+def test_a_ctr_restarts_when_a_new_cpm_arrives(root):
     found = records(root, "a_ctr")
     assert [r["source"] for r in found] == [0, 1, 1, 2]
     assert [r["optimizer"] for r in found] == ["fresh", "fresh", "kept", "fresh"]
     steps = [
         int(left_by(root / "a_ctr", n).model.optimizer.iterations) for n in range(4)
     ]
-    assert steps == [3, 6, 12, 6]
+    assert steps == [1, 2, 4, 2]
     assert [r["test"] and r["test"]["trained_until"] for r in found] == [None, 0, 1, 2]
 
 
@@ -195,7 +201,7 @@ def test_a_ctr_has_the_snapshots_of_its_cpm_for_its_own_ids_too(root):
     assert expected[2][2 + field.vocabulary.index(9), 1]
 
 
-def test_the_aggregation_is_that_of_cpm(root):
+def test_a_ctr_keeps_the_aggregation_of_cpm(root):
     cpm, a_ctr = (
         left_by(root / name, n).model for name, n in (("cpm", 1), ("a_ctr", 2))
     )
@@ -207,7 +213,7 @@ def test_the_aggregation_is_that_of_cpm(root):
 @pytest.mark.parametrize(
     ("every", "sources"), [("never", [0, 0]), ("period", [0, 1, 1])]
 )
-def test_a_ctr_may_start_again_never_or_always(root, tmp_path, every, sources):
+def test_a_ctr_may_restart_never_or_in_every_period(root, tmp_path, every, sources):
     for name in ("cpm", "snapshots"):
         shutil.copytree(root / name, tmp_path / name)
     *_, level = levels(tmp_path, every=every)
@@ -215,65 +221,48 @@ def test_a_ctr_may_start_again_never_or_always(root, tmp_path, every, sources):
     run_levels([level], tmp_path, strict=True, verbose=0)
     found = records(tmp_path, "a_ctr")
     assert [r["source"] for r in found] == sources
-    going = "kept" if every == "never" else "fresh"
-    assert {r["optimizer"] for r in found[1:]} == {going}
-
-
-class KilledError(BaseException):
-    """Stands for the end of the process."""
-
-
-def dying(times):
-    """A function that dies when it is called for the last of some times."""
-    left = [times]
-
-    def dies(*_, **__):
-        left[0] -= 1
-        if not left[0]:
-            raise KilledError
-
-    return dies
+    optimizer = "kept" if every == "never" else "fresh"
+    assert {r["optimizer"] for r in found[1:]} == {optimizer}
 
 
 def in_a_training(monkeypatch):
-    fit, dies = Training.fit, dying(3)
-
-    def fitted(self, *arguments, **named):
-        dies()
-        return fit(self, *arguments, **named)
-
-    monkeypatch.setattr(Training, "fit", fitted)
+    monkeypatch.setattr(Training, "fit", dying(3, Training.fit))
 
 
 def between_snapshot_and_model(monkeypatch):
-    rename, dies = os.rename, dying(2)
-
-    def renamed(old, new):
-        dies()
-        rename(old, new)
-
-    monkeypatch.setattr(os, "rename", renamed)
+    monkeypatch.setattr(os, "rename", dying(2, os.rename))
 
 
-@pytest.mark.parametrize("kill", [in_a_training, between_snapshot_and_model])
-def test_killed_and_called_again_it_ends_with_the_same_weights(
-    root, tmp_path, monkeypatch, kill
+@pytest.mark.parametrize(
+    "kill, end, newest",
+    [
+        (in_a_training, 6, {"tpm": 0, "cpm": 1, "a_ctr": 1}),
+        (between_snapshot_and_model, 5, {"tpm": 0, "cpm": 0, "a_ctr": 0}),
+    ],
+)
+def test_killed_levels_resume_to_the_same_weights(
+    root, tmp_path, monkeypatch, kill, end, newest
 ):
+    first = [
+        dataclasses.replace(level, periods=[p for p in level.periods if p.end <= end])
+        for level in levels(tmp_path)
+    ]
     with monkeypatch.context() as patched:
         kill(patched)
         with pytest.raises(KilledError):
-            run_levels(until_6(levels(tmp_path)), tmp_path, strict=True, verbose=0)
-    run_levels(until_6(levels(tmp_path)), tmp_path, strict=True, verbose=0)
-    for name, number in (("tpm", 0), ("cpm", 1), ("a_ctr", 1)):
+            run_levels(first, tmp_path, strict=True, verbose=0)
+    run_levels(first, tmp_path, strict=True, verbose=0)
+    for name, number in newest.items():
         same(
             left_by(tmp_path / name, number).model.get_weights(),
             left_by(root / name, number).model.get_weights(),
         )
 
 
-def test_a_broken_snapshot_is_passed_over(root, tmp_path):
-    shutil.copytree(root / "snapshots", tmp_path / "snapshots")
-    shutil.copytree(root / "tpm", tmp_path / "tpm")
+def test_a_damaged_snapshot_is_skipped(root, tmp_path):
+    for name in ("snapshots", "tpm", "cpm"):
+        shutil.copytree(root / name, tmp_path / name)
+    shutil.rmtree(tmp_path / "cpm" / "000002")
     (tmp_path / "snapshots" / "8" / "item.parquet").write_bytes(b"half of it")
     tpm, cpm, _ = levels(tmp_path)
     with pytest.warns(UserWarning, match="snapshots/8 is skipped"):
@@ -281,7 +270,7 @@ def test_a_broken_snapshot_is_passed_over(root, tmp_path):
     assert [r["prepared"] for r in records(tmp_path, "cpm")] == [[4], [4], [4]]
 
 
-def test_a_ctr_keeps_its_snapshots_when_they_cannot_be_read_any_more(root, tmp_path):
+def test_a_ctr_keeps_its_snapshots_if_they_are_not_readable_any_more(root, tmp_path):
     shutil.copytree(root / "cpm", tmp_path / "cpm")
     *_, level = levels(tmp_path)
     with pytest.warns(UserWarning, match="cannot be read any more"):
@@ -290,22 +279,12 @@ def test_a_ctr_keeps_its_snapshots_when_they_cannot_be_read_any_more(root, tmp_p
     assert found[2:, 1, 2].all()
 
 
-def test_without_a_cpm_a_ctr_fails_alone_and_says_so(tmp_path, capsys):
+def test_without_a_cpm_a_ctr_does_not_start_and_says_so(tmp_path, capsys):
     *_, level = levels(tmp_path)
     run_levels([level], tmp_path, verbose=0)
     shown = capsys.readouterr().out
-    assert "CPM is late with 4; there is none yet" in shown
+    assert "CPM is late with period 4; no model is ready yet" in shown
     assert "A-CTR, period 5: not yet: Expected a finished CPM" in shown
-
-
-def test_ads_before_the_first_cpm_end_nothing(tmp_path, capsys):
-    tpm, cpm, a_ctr = until_6(levels(tmp_path))
-    early = dataclasses.replace(
-        a_ctr, periods=[Period(n, frame(seed=n), end=n + 2) for n in range(5)]
-    )
-    run_levels([tpm, cpm, early], tmp_path, strict=True, verbose=0)
-    assert [r["end"] for r in records(tmp_path, "a_ctr")] == [4, 5, 6]
-    assert capsys.readouterr().out.count("not yet: Expected a finished CPM") == 2
 
 
 def damage(root, level, number, name="model.keras"):
@@ -314,7 +293,7 @@ def damage(root, level, number, name="model.keras"):
 
 @pytest.fixture
 def until_day_6(root, tmp_path):
-    """The folder of the levels as it was after day 6."""
+    """The folders of the levels as they were after day 6."""
     for name in ("cpm", "snapshots", "a_ctr"):
         shutil.copytree(root / name, tmp_path / name)
     for name, number in (("cpm", 2), ("a_ctr", 2), ("a_ctr", 3)):
@@ -324,18 +303,18 @@ def until_day_6(root, tmp_path):
 
 @pytest.mark.parametrize("name", ["model.keras", "checksums.json", "record.json"])
 @pytest.mark.parametrize("damaged", [[1], [0, 1]])
-def test_a_ctr_goes_on_when_the_cpm_it_came_from_is_damaged(until_day_6, name, damaged):
+def test_a_ctr_resumes_if_the_cpm_it_came_from_is_damaged(until_day_6, name, damaged):
     for number in damaged:
         damage(until_day_6, "cpm", number, name)
     *_, level = levels(until_day_6)
-    with pytest.warns(UserWarning, match="is skipped|the record of a finished"):
+    with pytest.warns(UserWarning, match="is skipped|record of a finished"):
         level.run(level.periods[:3])
     found = records(until_day_6, "a_ctr")
     assert [r["source"] for r in found] == [0, 1, 1]
     assert found[-1]["optimizer"] == "kept"
 
 
-def test_a_ctr_starts_with_the_first_cpm_that_is_whole(until_day_6):
+def test_a_ctr_starts_with_the_first_intact_cpm(until_day_6):
     shutil.rmtree(until_day_6 / "a_ctr")
     damage(until_day_6, "cpm", 0)
     *_, level = levels(until_day_6)
@@ -343,23 +322,24 @@ def test_a_ctr_starts_with_the_first_cpm_that_is_whole(until_day_6):
     assert [r["end"] for r in records(until_day_6, "a_ctr")] == [6, 7, 8]
 
 
-def test_who_is_late_is_not_said_to_have_what_is_damaged(until_day_6, capsys):
+def test_a_damaged_model_is_not_reported_as_the_newest(until_day_6, capsys):
     damage(until_day_6, "cpm", 1)
     *_, level = levels(until_day_6)
     with pytest.warns(UserWarning, match="is skipped"):
         run_levels([level], until_day_6, verbose=0)
     shown = capsys.readouterr().out
-    assert "A-CTR, period 8: CPM is late with 8; going on with 4" in shown
+    late = "CPM is late with period 8; the newest model is of period 4"
+    assert f"A-CTR, period 8: {late}" in shown
 
 
-def test_a_damaged_model_of_its_own_is_told(until_day_6):
+def test_a_damaged_model_of_its_own_raises(until_day_6):
     damage(until_day_6, "a_ctr", 1)
     *_, level = levels(until_day_6)
     with pytest.raises(ValueError, match="(?s)intact model of period 1.*move"):
         level.run(level.periods[:3])
 
 
-def test_ids_of_the_first_window_have_rows_and_are_known(until_day_6):
+def test_ids_of_the_first_window_have_rows_and_are_not_new(until_day_6):
     shutil.rmtree(until_day_6 / "a_ctr")
     _, cpm, _ = levels(until_day_6)
     days = timed([2, 3, 4, 5], 300, items=(5, 6))
@@ -380,9 +360,9 @@ def test_ids_of_the_first_window_have_rows_and_are_known(until_day_6):
     assert (tested["old"]["rows"], tested["new"]["rows"]) == (24, 0)
 
 
-def test_wrong_choices_are_told(tmp_path):
+def test_wrong_choices_raise(tmp_path):
     with pytest.raises(ValueError, match="use one of: keep, reset, reset_statistics"):
-        levels(tmp_path, batch_norm="anew")
+        levels(tmp_path, batch_norm="new")
     tpm, *_ = levels(tmp_path)
     schema = open_schema().fit(tpm.periods[0].read())
     model = dnn(schema, 2, (3,))
@@ -393,7 +373,7 @@ def test_wrong_choices_are_told(tmp_path):
 
 @pytest.mark.parametrize("batch_norm", ["keep", "reset"])
 @pytest.mark.parametrize("own", [False, True])
-def test_batch_norm_is_measured_where_asked_for_or_reset(tmp_path, batch_norm, own):
+def test_batch_norm_is_measured_if_asked_for_or_reset(tmp_path, batch_norm, own):
     _, cpm, a_ctr = levels(tmp_path)
     training = dataclasses.replace(TRAINING, measure_batch_norm=own)
     level = a_ctr_level(
@@ -403,7 +383,7 @@ def test_batch_norm_is_measured_where_asked_for_or_reset(tmp_path, batch_norm, o
     assert found == (own or batch_norm == "reset")
 
 
-def test_cpm_goes_on_from_week_to_week_or_starts_from_scratch(root, tmp_path):
+def test_cpm_continues_from_week_to_week_or_restarts(root, tmp_path):
     assert [r["optimizer"] for r in records(root, "cpm")][1:] == ["kept"] * 2
     _, cpm, _ = levels(tmp_path)
     keywords = cpm.run.keywords
@@ -420,7 +400,7 @@ def test_cpm_goes_on_from_week_to_week_or_starts_from_scratch(root, tmp_path):
     assert [r["optimizer"] for r in records(tmp_path, "cpm")] == ["fresh", "fresh"]
 
 
-def test_tpm_goes_on_from_month_to_month_or_starts_from_scratch(root, tmp_path):
+def test_tpm_continues_from_month_to_month_or_restarts(root, tmp_path):
     assert [r["optimizer"] for r in records(root, "tpm")] == ["fresh", "kept"]
     tpm = levels(root)[0]
     schema = open_schema().fit(tpm.periods[0].read())

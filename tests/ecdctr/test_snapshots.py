@@ -1,4 +1,4 @@
-"""The store of dated snapshots: by id, whole or not at all."""
+"""The store of dated snapshots: aligned by id, written whole or not at all."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.support.continual_world import KilledError, dying
 from tf_ctr import Categorical
 from tf_ctr.ecdctr import SnapshotStore
 
@@ -25,7 +26,7 @@ def store(tmp_path):
     return store
 
 
-def test_rows_are_found_by_id_not_by_number(store):
+def test_rows_are_aligned_by_id(store):
     dates, embeddings, known = store.table(ITEM, 3)
     assert dates == (1, 2, 10)
     expected = [[0, 0, 0], [0, 0, 0], [107, 0, 0], [109, 0, 1009], [0, 205, 0]]
@@ -34,7 +35,7 @@ def test_rows_are_found_by_id_not_by_number(store):
     np.testing.assert_array_equal(known, np.array(expected) > 0)
 
 
-def test_the_newest_are_taken_and_empty_places_come_first(store):
+def test_the_newest_snapshots_fill_the_last_places(store):
     assert store.table(ITEM, 2)[0] == (2, 10)
     assert store.table(ITEM, 2, until=9)[0] == (1, 2)
     dates, _, known = store.table(ITEM, 3, until=2)
@@ -42,7 +43,7 @@ def test_the_newest_are_taken_and_empty_places_come_first(store):
     assert not known[:, 0].any()
 
 
-def test_a_given_choice_of_snapshots_is_read(store):
+def test_given_dates_are_read(store):
     dates, embeddings, known = store.table(ITEM, dates=(None, 1))
     assert dates == (None, 1)
     assert embeddings[2].tolist() == [[0, 0], [107, -107]]
@@ -64,7 +65,7 @@ def test_text_ids_and_iso_dates(tmp_path):
     assert known.any(axis=1).tolist() == [False, False, False, False, True]
 
 
-def test_one_of_the_same_date_is_replaced(store):
+def test_a_snapshot_of_the_same_date_is_replaced(store):
     store.add(10, {"item": ([7], values(1))})
     assert store.table(ITEM, 1)[1][:, 0, 0].tolist() == [0, 0, 1, 0, 0]
     assert sorted(p.name for p in store.directory.iterdir()) == ["1", "10", "2"]
@@ -109,7 +110,7 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_snapshot_that_is_not_whole_is_skipped_with_a_message(store, damage):
+def test_a_damaged_snapshot_is_skipped_with_a_warning(store, damage):
     damage(store.directory / "10")
     with pytest.warns(
         UserWarning, match=r"snapshots/10 is skipped: .*(missing|changed|read)"
@@ -117,19 +118,19 @@ def test_a_snapshot_that_is_not_whole_is_skipped_with_a_message(store, damage):
         assert store.table(ITEM, 2)[0] == (1, 2)
 
 
-def test_a_copy_under_another_name_is_skipped_with_a_message(store):
+def test_a_copy_under_another_name_is_skipped_with_a_warning(store):
     shutil.copytree(store.directory / "10", store.directory / "10-backup")
     with pytest.warns(UserWarning, match=r"10-backup is skipped: its date is 10"):
         assert store.dates() == [1, 2, 10]
 
 
-def test_writing_beside_a_broken_one_or_another_folder_warns_of_nothing(store):
+def test_writing_beside_a_damaged_snapshot_or_another_folder_does_not_warn(store):
     half_a_manifest(store.directory / "2")
     (store.directory / "models").mkdir()
     store.add(11, {"item": ([7], values(1))})
 
 
-def test_numbers_and_text_are_no_dates_of_one_clock(store):
+def test_dates_are_all_numbers_or_all_text(store):
     with pytest.raises(TypeError, match="a date like 1"):
         store.add("2022-04-25", {"item": ([7], values(1))})
     with pytest.raises(TypeError, match="a date like 1"):
@@ -141,16 +142,9 @@ def test_numbers_and_text_are_no_dates_of_one_clock(store):
     assert store.dates() == [1, 2, 10, 11]
 
 
-class KilledError(BaseException):
-    """Stands for the end of the process."""
-
-
-def test_a_killed_writer_leaves_nothing_that_is_read(store, monkeypatch):
-    def dies(*_):
-        raise KilledError
-
+def test_what_a_killed_writer_left_is_not_read(store, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(os, "rename", dies)
+        patched.setattr(os, "rename", dying())
         with pytest.raises(KilledError):
             store.add(11, {"item": ([7], values(1))})
     assert store.dates() == [1, 2, 10]
@@ -159,26 +153,16 @@ def test_a_killed_writer_leaves_nothing_that_is_read(store, monkeypatch):
     assert not [p for p in store.directory.iterdir() if p.name.startswith(".")]
 
 
-def test_killed_between_the_old_one_and_the_new_one_the_old_one_is_read(
-    store, monkeypatch
-):
-    rename, left = os.rename, [2]
-
-    def dies_the_second_time(old, new):
-        left[0] -= 1
-        if not left[0]:
-            raise KilledError
-        rename(old, new)
-
+def test_the_old_snapshot_is_read_if_its_replacement_was_killed(store, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(os, "rename", dies_the_second_time)
+        patched.setattr(os, "rename", dying(2, os.rename))
         with pytest.raises(KilledError):
             store.add(10, {"item": ([7], values(1))})
     assert store.dates() == [1, 2, 10]
     assert store.table(ITEM, 1)[1][3, 0, 0] == 1009
     with monkeypatch.context() as patched:
-        patched.setattr(os, "rename", lambda *_: pytest.fail("killed once more"))
-        with pytest.raises(BaseException, match="once more"):
+        patched.setattr(os, "rename", dying())
+        with pytest.raises(KilledError):
             store.add(10, {"item": ([7], values(1))})
     assert store.dates() == [1, 2, 10]
     store.add(10, {"item": ([7], values(1))})
@@ -195,13 +179,13 @@ def test_killed_between_the_old_one_and_the_new_one_the_old_one_is_read(
         ([], np.zeros((0, 2)), "0 ids"),
     ],
 )
-def test_what_is_no_snapshot_is_told_and_not_written(store, ids, rows, message):
+def test_wrong_tables_raise_and_are_not_written(store, ids, rows, message):
     with pytest.raises(ValueError, match=message):
         store.add(12, {"item": (ids, rows)})
     assert store.dates() == [1, 2, 10]
 
 
-def test_other_errors_guide(store):
+def test_fields_without_snapshots_raise(store):
     with pytest.raises(ValueError, match="a hashed field keeps no ids"):
         store.table(Categorical("item", num_buckets=3))
     with pytest.raises(ValueError, match="embeddings of the field 'user'"):
@@ -211,7 +195,7 @@ def test_other_errors_guide(store):
         store.table(ITEM)
 
 
-def test_ids_of_another_kind_match_nothing_and_that_is_told(store):
+def test_ids_of_another_kind_raise(store):
     store.add(11, {"item": (["7"], values(1))})
     with pytest.raises(TypeError, match="(?s)ids of 'item' of one kind.*'7'"):
         store.table(ITEM)

@@ -1,4 +1,4 @@
-"""A tiny world of periods, and what is left of a run on disk."""
+"""A tiny world of periods, and what a run of it left on disk."""
 
 import keras
 import numpy as np
@@ -12,15 +12,33 @@ from tf_ctr.optimizers import SparseAdagrad
 
 
 def compile_eagerly(model):
-    """As by default, but without the seconds of tracing a graph per period."""
+    """Compiles without the seconds that tracing takes in every period."""
     model.compile(SparseAdagrad(0.01), "binary_crossentropy", run_eagerly=True)
 
 
-TRAINING = Training(compile_eagerly, batch_size=8, verbose=0)
+# One step for a period of 24 rows.
+TRAINING = Training(compile_eagerly, batch_size=24, verbose=0)
+
+
+class KilledError(BaseException):
+    """Stands for the end of a process."""
+
+
+def dying(calls=1, function=None):
+    """Returns a function that dies in a given call, and calls `function` before it."""
+    left = [calls]
+
+    def dies(*arguments, **named):
+        left[0] -= 1
+        if not left[0]:
+            raise KilledError
+        return function and function(*arguments, **named)
+
+    return dies
 
 
 def frame(rows=24, seed=0, items=(5, 6, 7, 8)):
-    """Impressions of four users on some items, of both classes."""
+    """Returns impressions of four users on some items, with both labels."""
     rng = np.random.default_rng(seed)
     click = rng.random(rows) < 0.5
     click[:2] = 0, 1
@@ -34,20 +52,20 @@ def frame(rows=24, seed=0, items=(5, 6, 7, 8)):
 
 
 def open_schema():
-    """A schema that is not fitted."""
+    """Returns a schema that is not fitted."""
     fields = [tf_ctr.Categorical("user"), tf_ctr.Categorical("item")]
     return tf_ctr.Schema(fields, group="user")
 
 
 def fitted(items=(5, 6, 7)):
-    """The schema of the users and some items."""
+    """Returns the schema of the users and some items."""
     return open_schema().fit(frame(items=items))
 
 
 def network(schema, seed=0):
-    """A small network with random weights, none of them zero."""
+    """Returns a small network with random weights, none of them zero."""
     keras.utils.set_random_seed(seed)
-    # Smooth, so that no weight is without a gradient by chance.
+    # A smooth activation, so that no weight lacks a gradient by chance.
     model = dnn(schema, embedding_dim=2, hidden_units=(3, 2), activation="tanh")
     rng = np.random.default_rng(seed)
     for weight in model.weights:
@@ -56,28 +74,28 @@ def network(schema, seed=0):
 
 
 def periods(*numbers, seed=10, **arguments):
-    """A period of random rows for every number."""
+    """Returns a period of random rows for every number."""
     return [Period(n, frame(seed=seed + n, **arguments)) for n in numbers]
 
 
 def left_by(directory, number):
-    """What a period left: model, schema, seen values."""
+    """Returns what a period left: model, schema, seen values."""
     return Store(directory).load({"number": number})
 
 
 def weights(model, layer):
-    """The weights of a layer."""
+    """Returns the weights of a layer."""
     return model.get_layer(layer).get_weights()
 
 
 def same(own, other):
-    """Raises unless two lists of arrays are equal, to the bit."""
+    """Raises unless two lists of arrays are equal to the bit."""
     for one, two in zip(own, other, strict=True):
         np.testing.assert_array_equal(one, two)
 
 
 def metrics(report):
-    """The records without what a clock says."""
+    """Returns the records without their times."""
     return [
         {name: value for name, value in record.items() if name != "seconds"}
         for record in report.records

@@ -1,11 +1,14 @@
-"""Several runs on one line of event time, none of which waits for another."""
+"""Several runs on one clock; none of them waits for another."""
 
 import dataclasses
 import json
 import numbers
+import os
 import pathlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from tf_ctr.continual.periods import ordered
+from tf_ctr.continual.periods import Period, Time, ordered
 from tf_ctr.continual.report import Report
 from tf_ctr.continual.store import Store
 from tf_ctr.errors import explain
@@ -13,36 +16,37 @@ from tf_ctr.errors import explain
 
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """A run with a clock of its own.
+    """A run with its own schedule.
 
     Attributes:
-        name: Its name, in messages.
-        periods: Its `tf_ctr.continual.Period`s, of any length; their `end` is on the
-            clock that all levels share.
-        directory: The folder of its run.
-        run: A function that runs it on some of its periods, the first ones, e.g.
-            `functools.partial(tf_ctr.continual.run, directory=..., source=...)`.
-        reads: Levels whose newest finished model it takes.
-        delay: How long after the end of a period its training is finished: until then
-            the others do not see it. With a delay, ends are numbers.
+        name: What messages call the level.
+        periods: The periods of the run, of any length; their ends are on the clock
+            that all levels share.
+        directory: The folder of the run.
+        run: A function that runs the first of these periods, as many as it is given,
+            e.g. `functools.partial(tf_ctr.continual.run, directory=..., source=...)`.
+        reads: The levels whose newest finished model the run takes.
+        delay: How long after the end of a period its training is finished, on the
+            shared clock. Other levels do not see the model until then. Ends must be
+            numbers if there is a delay.
 
     Raises:
-        ValueError: As `tf_ctr.continual.run` for `periods`, or for a negative delay.
-        TypeError: For a delay with ends that are dates.
+        ValueError: If the delay is negative, or the periods are not in order.
+        TypeError: If there is a delay and ends are dates.
     """
 
     name: str
-    periods: list = dataclasses.field(repr=False)
-    directory: pathlib.Path
-    run: callable = dataclasses.field(repr=False)
-    reads: tuple = ()
+    periods: Iterable[Period] = dataclasses.field(repr=False)
+    directory: str | os.PathLike
+    run: Callable[[Sequence[Period]], Any] = dataclasses.field(repr=False)
+    reads: Sequence["Level"] = ()
     delay: float = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         periods = ordered(self.periods)
         if self.delay < 0:
             raise ValueError(
-                explain("a delay of 0 or more", self.delay, "train after the period")
+                explain("a delay of 0 or more", self.delay, "pass delay=0 for none")
             )
         if self.delay and not isinstance(periods[0].end, numbers.Real):
             raise TypeError(
@@ -54,45 +58,77 @@ class Level:
             )
         if self.delay:
             periods = [
-                dataclasses.replace(period, ready=period.end + self.delay)
-                for period in periods
+                dataclasses.replace(p, ready=p.end + self.delay)  # type: ignore[operator]  # Numbers.
+                for p in periods
             ]
-        object.__setattr__(self, "periods", periods)  # An iterator ends but once.
+        # An iterator can be read only once.
+        object.__setattr__(self, "periods", periods)
 
-    def finished(self) -> set:
-        """Returns the numbers of the periods that it has finished."""
+    def finished(self) -> set[int]:
+        """Returns the numbers of the finished periods."""
         return set(Store(self.directory).numbers())
+
+    def lateness(self, now: Time) -> str:
+        """Returns a message if a period that is due is not finished, or `""`.
+
+        Args:
+            now: Periods that end by then are due.
+        """
+        late = self._late(now)
+        if not late:
+            return ""
+        store = Store(self.directory)
+        last = store.latest(now, good=store.is_intact)
+        newest = "no model is ready yet"
+        if last is not None:
+            newest = f"the newest model is of period {last['name']}"
+        return f"{self.name} is late with period {late[-1].label}; {newest}"
+
+    def _late(self, now):
+        finished = self.finished()
+        return [
+            period
+            for period in self.periods
+            if period.end <= now
+            and not (period.number in finished and period.ready <= now)
+        ]
 
 
 class NotYetError(ValueError):
-    """Raised by a level that has nothing to start from yet, which is no failure."""
+    """Raised by a level that has no model to start from yet; this is not a failure."""
 
 
-def run_levels(levels, directory, strict=False, verbose=1):
+def run_levels(
+    levels: Sequence[Level],
+    directory: str | os.PathLike,
+    strict: bool = False,
+    verbose: int = 1,
+) -> dict[str, Report]:
     """Runs levels period by period, in the order in which their trainings are due.
 
-    Each level reads what the levels below have finished by the end of its period, and
-    no level waits. One that fails leaves the others going on with its last finished
-    model, and tries again, from the period that failed, when its next one is due. All
-    that is known of the past is what the levels' own folders hold: killed at any
-    moment, the same call goes on.
+    Each level reads what the levels below have finished by the end of its period. No
+    level waits for another. If a level fails, the others continue with its newest
+    finished model, and when its next period is due, it tries again from the period
+    that failed. The folders of the levels are the only state: a killed call resumes
+    when it is repeated.
 
-    To run them in processes of their own, call this with one level in each.
+    To run the levels in separate processes, call this in each, with one level.
 
     Args:
-        levels: `Level`s; of those that are due at one time the first comes first.
-        directory: The folder for `schedule.jsonl`, what failed and what was late.
-        strict: Whether to raise what a level raises instead of going on; not what
-            says that it cannot begin yet.
-        verbose: 0 prints nothing but what failed or is late.
+        levels: The levels. If several are due at the same time, the first one runs
+            first.
+        directory: The folder for `schedule.jsonl`, a line per training that finished,
+            failed, could not start yet, or was late.
+        strict: Whether to raise the error of a level that fails.
+        verbose: 0 prints only failures and lateness, 1 prints every training.
 
     Returns:
-        `{name: tf_ctr.continual.Report}`.
+        `{name: report}`.
 
     Raises:
-        ValueError: If two levels have one name, or a record cannot be read; the latter
-            at the end, when all others have gone on.
-        TypeError: If some levels' ends are numbers and others' are dates.
+        ValueError: If two levels have the same name, or a record cannot be read; the
+            latter after all other levels have run.
+        TypeError: If the ends are numbers in some levels and dates in others.
 
     Example:
 
@@ -115,15 +151,16 @@ def run_levels(levels, directory, strict=False, verbose=1):
     ]
     for _, place, index in sorted(ticks):
         level = levels[place]
-        period = level.periods[index]
+        periods = list(level.periods)[: index + 1]
+        period = periods[-1]
         if period.number <= max(level.finished(), default=-1):
             continue
         try:
             for lower in level.reads:
-                message = lateness(lower, period.end)
+                message = lower.lateness(period.end)
                 if message:
                     log.add(level, period, "late", message)
-            level.run(level.periods[: index + 1])
+            level.run(periods)
         except NotYetError as error:
             log.add(level, period, "not yet", f"not yet: {error}")
         except Exception as error:
@@ -147,7 +184,7 @@ def _check_names(names):
 
 
 def _check_ends(levels):
-    ends = {level.name: level.periods[-1].end for level in levels}
+    ends = {level.name: list(level.periods)[-1].end for level in levels}
     if len({isinstance(end, str) for end in ends.values()}) > 1:
         raise TypeError(
             explain(
@@ -158,24 +195,8 @@ def _check_ends(levels):
         )
 
 
-def lateness(level, now) -> str:
-    """Returns which period until `now` a level has not finished, in words, or `""`."""
-    finished = level.finished()
-    late = [
-        period
-        for period in level.periods
-        if period.end <= now and not (period.number in finished and period.ready <= now)
-    ]
-    if not late:
-        return ""
-    store = Store(level.directory)
-    last = store.latest(now, good=store.is_intact)
-    good = "there is none yet" if last is None else f"going on with {last['name']}"
-    return f"{level.name} is late with {late[-1].label}; {good}"
-
-
 class _Log:
-    """What happened, a line each; other calls and processes add theirs."""
+    """The schedule's log. Other calls and processes append to the same file."""
 
     def __init__(self, path, verbose):
         self._path, self._verbose = path, verbose

@@ -1,34 +1,52 @@
-"""The exact metrics of a model on a period, also for new users and items."""
+"""The exact metrics of a model on a period, also on new users and items only."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import keras
+import numpy as np
 import pandas as pd
 
 from tf_ctr.evaluation import predict, score_metrics
+from tf_ctr.features import Schema
 
 METRICS = ("auc", "gauc", "log_loss")
 
 
-def measure(model, frame, schema, seen=None, slices=()):
+def measure(
+    model: keras.Model,
+    frame: pd.DataFrame,
+    schema: Schema,
+    seen: Mapping[str, pd.Series] | None = None,
+    slices: Sequence[str] = (),
+) -> dict[str, Any]:
     """Returns the metrics of a model on the rows of a period.
 
     Args:
         model: The model.
-        frame: The rows, at least one.
+        frame: The rows `[N]`, at least one.
         schema: The schema of the model.
-        seen: `{column: values that were trained on}`.
-        slices: Columns; the rows whose value is in `seen` are old, the others new.
+        seen: `{column: values that the model was trained on}`.
+        slices: Columns to split the rows by: rows with a value in `seen` are old, the
+            others are new.
 
     Returns:
-        The metrics of `tf_ctr.evaluation.score_metrics`, and per slice those of both
-        parts: `slices[column]["new"]`. What is undefined is `None` and named in
-        `undefined`; a part without a row has `rows` 0 alone.
+        The metrics of `tf_ctr.evaluation.score_metrics`, and those of the new and the
+        old rows, e.g. `slices["user_id"]["new"]["auc"]`. An undefined metric is `None`
+        and named in `undefined`. A part without rows has only `rows`, 0.
     """
     scores = predict(model, frame, schema)
     return measure_scores(scores, frame, schema, seen or {}, slices)
 
 
-def measure_scores(scores, frame, schema, seen, slices=()):
+def measure_scores(
+    scores: np.ndarray,
+    frame: pd.DataFrame,
+    schema: Schema,
+    seen: Mapping[str, pd.Series],
+    slices: Sequence[str] = (),
+) -> dict[str, Any]:
     """Returns the metrics of the scores `[N]` of rows; see `measure`."""
     labels = schema.labels(frame)
     groups = None if schema.group is None else schema.groups(frame)
@@ -37,33 +55,36 @@ def measure_scores(scores, frame, schema, seen, slices=()):
         if not chosen.any():
             return {"rows": 0}
         own = None if groups is None else groups[chosen]
-        return _named(score_metrics(labels[chosen], scores[chosen], own))
+        values = score_metrics(labels[chosen], scores[chosen], own)
+        # JSON has no NaN.
+        undefined = [name for name, value in values.items() if math.isnan(value)]
+        known = {n: None if n in undefined else value for n, value in values.items()}
+        return {**known, "undefined": undefined}
 
-    everything = pd.Series(True, frame.index).to_numpy()
     parts = {}
     for column in slices:
         old = frame[column].isin(seen.get(column, ())).to_numpy()
         parts[column] = {"new": metrics(~old), "old": metrics(old)}
-    return {**metrics(everything), "slices": parts}
+    return {**metrics(np.ones(len(frame), bool)), "slices": parts}
 
 
-def _named(metrics):
-    undefined = [name for name, value in metrics.items() if math.isnan(value)]
-    return {
-        **{name: None if name in undefined else metrics[name] for name in metrics},
-        "undefined": undefined,
-    }
+def with_seen(
+    seen: Mapping[str, pd.Series], frame: pd.DataFrame, columns: Sequence[str]
+) -> dict[str, pd.Series]:
+    """Returns the values that were seen with those of more rows, without repeats.
 
-
-def with_seen(seen, frame, slices):
-    """Returns `seen` with the values of more rows."""
-    return {
-        column: _joined(seen.get(column), frame[column].drop_duplicates())
-        for column in slices
-    }
-
-
-def _joined(known, values):
-    if known is None:
-        return values.reset_index(drop=True)
-    return pd.concat([known, values[~values.isin(known)]], ignore_index=True)
+    Args:
+        seen: `{column: values}`.
+        frame: The rows.
+        columns: The columns to return.
+    """
+    joined = {}
+    for column in columns:
+        values = frame[column].drop_duplicates()
+        known = seen.get(column)
+        if known is None:
+            joined[column] = values.reset_index(drop=True)
+        else:
+            new = values[~values.isin(known)]
+            joined[column] = pd.concat([known, new], ignore_index=True)
+    return joined

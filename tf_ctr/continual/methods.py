@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -74,11 +73,11 @@ def target_only(source: None, target: keras.Model) -> keras.Model:
 
 def settings(method: Callable[..., keras.Model]) -> dict[str, str]:
     """Returns the name and the bound arguments of a method, as records have them."""
-    bound: Mapping[str, Any] = {}
+    function, bound = method, {}
     if isinstance(method, functools.partial):
-        method, bound = method.func, method.keywords
+        function, bound = method.func, method.keywords
     # An object that is called has no name of its own.
-    name = getattr(method, "__qualname__", type(method).__name__)
+    name = getattr(function, "__qualname__", type(function).__name__)
     return {"method": name, "arguments": repr(sorted(bound.items()))}
 
 

@@ -1,63 +1,69 @@
-"""Where a run takes models from: a user's model, or what another run leaves."""
+"""Where a run takes models from: the user's model, or the folder of another run."""
 
+import os
 import pathlib
 import warnings
+from typing import Literal
 
 import keras
 
-from tf_ctr.continual.store import Finished, Store
+from tf_ctr.continual.periods import Time
+from tf_ctr.continual.store import Finished, Record, Store
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
+
+Kind = Literal["source", "target"]
 
 
 class FixedModel:
-    """A model that stays as it is.
+    """A model that is the same in every period.
 
     Args:
-        model: A `keras.Model`.
+        model: The model.
         schema: Its schema.
     """
 
-    def __init__(self, model, schema):
+    def __init__(self, model: keras.Model, schema: Schema) -> None:
         self._finished = Finished(model, schema)
 
-    def number(self, end, before=False):
-        """Returns `None`: it is of no period."""
+    def number(self, end: Time, before: bool = False) -> int | None:
+        """Returns `None`: the model is of no period."""
         return None
 
-    def load(self, end, before=False) -> Finished:
+    def load(self, end: Time, before: bool = False) -> Finished:
         """Returns the model."""
         return self._finished
 
 
 class PeriodModels:
-    """The models that another run leaves, one per period, as they are finished.
+    """The models of another run, one per period, as soon as they are finished.
 
     Args:
         directory: The folder of that run.
-        kind: What they are, for messages: `"source"` or `"target"`.
+        kind: What the models are, for messages.
     """
 
-    def __init__(self, directory, kind):
+    def __init__(self, directory: str | os.PathLike, kind: Kind) -> None:
         self._store, self._kind = Store(directory), kind
-        self._whole = set()  # Records read through: a model is large.
+        self._intact: set[int] = set()  # Reading a model's checksums takes long.
 
-    def number(self, end, before=False):
-        """Returns the period of the newest model that is ready at `end` or earlier.
+    def number(self, end: Time, before: bool = False) -> int | None:
+        """Returns the period of the newest model that is ready by `end`.
 
-        A model whose files are damaged is passed over, with a warning.
+        A model with damaged files is skipped, with a warning.
 
         Args:
             end: The end of a period.
-            before: Whether its own period must end earlier.
+            before: Whether to skip the model of a period that ends exactly then.
 
         Returns:
-            Its number, `None` if there is none.
+            The number of the period, or `None` if there is no such model.
         """
         record = self._store.latest(end, before, self._is_good)
         return None if record is None else record["number"]
 
-    def load(self, end, before=False) -> Finished:
-        """Returns that model.
+    def load(self, end: Time, before: bool = False) -> Finished:
+        """Returns the model that `number` finds.
 
         Raises:
             ValueError: If there is none.
@@ -75,11 +81,11 @@ class PeriodModels:
             )
         return self._store.load(record)
 
-    def _is_good(self, record):
-        if record["number"] in self._whole:
+    def _is_good(self, record: Record) -> bool:
+        if record["number"] in self._intact:
             return True
         if self._store.is_intact(record):
-            self._whole.add(record["number"])
+            self._intact.add(record["number"])
             return True
         warnings.warn(
             f"The {self._kind} model of period {record['name']} in "
@@ -89,17 +95,19 @@ class PeriodModels:
         return False
 
 
-def origin(value, schema, kind):
-    """Returns what to take models from.
+def origin(
+    value: keras.Model | str | os.PathLike | None, schema: Schema | None, kind: Kind
+) -> FixedModel | PeriodModels | None:
+    """Returns where to load models from; `None` if there are none.
 
     Args:
-        value: A `keras.Model`, the folder of a run, or `None`.
+        value: A model, the folder of a run, or `None`.
         schema: The schema of a model.
-        kind: `"source"` or `"target"`.
+        kind: What the models are, for messages.
 
     Raises:
-        ValueError: For a model without its schema, or a folder that is not there.
-        TypeError: For anything else.
+        ValueError: If a model comes without a schema, or the folder does not exist.
+        TypeError: If `value` is none of these.
     """
     if value is None:
         return None
@@ -109,19 +117,19 @@ def origin(value, schema, kind):
                 explain(f"the schema of the {kind} model", "none", "pass schema=")
             )
         return FixedModel(value, schema)
-    if not isinstance(value, str | pathlib.Path):
+    if not isinstance(value, str | os.PathLike):
         raise TypeError(
             explain(
                 f"a keras.Model as {kind}, or the directory of a run",
                 type(value).__name__,
-                f"pass {kind}=model, or the directory given to train_source",
+                f"pass {kind}=model, or the directory of the run that trains it",
             )
         )
     if not pathlib.Path(value).is_dir():
         raise ValueError(
             explain(
                 f"the directory of a run as {kind}",
-                f"{value}, which is not there",
+                f"{value}, which does not exist",
                 f"train the {kind} model first, with tf_ctr.continual",
             )
         )

@@ -1,14 +1,18 @@
 """Periods of time, in order and without a gap."""
 
 import dataclasses
-import numbers
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 import pandas as pd
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_count, explain
 from tf_ctr.features.columns import check_frame
 
-FIX = "pass a list of tf_ctr.continual.Period(number, frame)"
+# A time on the clock that all runs share: a number, or an ISO date.
+Time: TypeAlias = int | float | str
+
+Rows: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,21 +20,22 @@ class Period:
     """The impressions of one period: an hour, a day, a week.
 
     Attributes:
-        number: 0, 1, 2, ...: one more than the period before has.
-        data: A pandas frame of the target domain, or a function without arguments
-            that returns one, called when the period's turn has come. It may be empty.
+        number: 0, 1, 2, ...: one more than that of the period before.
+        data: A pandas frame of the target domain, or a function without arguments that
+            returns one and is called when the run reaches the period. It may be empty.
         end: When the period ends, a number or an ISO date, on a clock that all runs
-            share: a run takes source models finished no later. Defaults to `number`,
-            for periods of one length and start.
-        name: What to call it in reports. Defaults to `end`.
-        source: Likewise the source domain's impressions, for a model of
-            `tf_ctr.joint`; no other model is trained on them.
-        ready: When the model of this period is finished, on that clock: other runs
-            take it from then on. Defaults to `end`; a `Level` adds its delay.
+            share: a run takes source models that are ready by then. Defaults to
+            `number`, for runs whose periods have the same start and length.
+        name: What reports call the period. Defaults to `end`.
+        source: The impressions of the source domain, like `data`. Only models of
+            `tf_ctr.joint` are trained on them.
+        ready: When other runs can use the model of this period, on the same clock.
+            Defaults to `end`; a `Level` adds its delay.
 
     Raises:
-        ValueError: If `number` is not a count, or `ready` is before `end`.
-        TypeError: If `end` is none of these, or `ready` is of another kind.
+        ValueError: If `number` is not a whole number of at least 0, or `ready` is
+            before `end`.
+        TypeError: If `end` is not a number or text, or `ready` is not of its kind.
 
     Example:
 
@@ -39,22 +44,14 @@ class Period:
     """
 
     number: int
-    data: object = dataclasses.field(repr=False)
-    end: object = None
+    data: Rows = dataclasses.field(repr=False)
+    end: Time = None  # type: ignore[assignment]  # `__post_init__` sets it.
     name: str = ""
-    source: object = dataclasses.field(default=None, repr=False)
-    ready: object = None
+    source: Rows | None = dataclasses.field(default=None, repr=False)
+    ready: Time = None  # type: ignore[assignment]  # Likewise.
 
-    def __post_init__(self):
-        known = isinstance(self.number, numbers.Integral)
-        if not known or isinstance(self.number, bool) or self.number < 0:
-            raise ValueError(
-                explain(
-                    "a number of the period, 0 or more",
-                    repr(self.number),
-                    "number the periods 0, 1, 2, ... and name them by name=",
-                )
-            )
+    def __post_init__(self) -> None:
+        check_count("number", self.number, least=0)
         if self.end is None:
             object.__setattr__(self, "end", int(self.number))
         if not isinstance(self.end, int | float | str):
@@ -73,9 +70,9 @@ class Period:
         if isinstance(self.ready, str) != isinstance(self.end, str):
             raise TypeError(
                 explain(
-                    f"when it is ready like its end, {self.end!r}",
+                    f"`ready` to be of the same kind as the end {self.end!r}",
                     repr(self.ready),
-                    "give both as numbers, or both as ISO dates",
+                    "pass both as numbers, or both as ISO dates",
                 )
             )
         if self.ready < self.end:
@@ -83,21 +80,21 @@ class Period:
                 explain(
                     f"a model that is ready no earlier than its end, {self.end!r}",
                     repr(self.ready),
-                    "leave ready= out for a training that takes no time",
+                    "leave ready= out if training takes no time",
                 )
             )
 
     @property
     def label(self) -> str:
-        """Its name, or else its end."""
+        """The name, or the end if there is no name."""
         return self.name or str(self.end)
 
     def read(self) -> pd.DataFrame:
         """Returns the rows of the target domain."""
         return _read(self.data)
 
-    def read_source(self):
-        """Returns the rows of the source domain, `None` if there are none."""
+    def read_source(self) -> pd.DataFrame | None:
+        """Returns the rows of the source domain, or `None` if there are none."""
         rows = None if self.source is None else _read(self.source)
         return rows if rows is not None and len(rows) else None
 
@@ -108,12 +105,12 @@ def _read(data):
     return frame
 
 
-def ordered(periods) -> list:
-    """Returns the periods as a list.
+def ordered(periods: Iterable[Period]) -> list[Period]:
+    """Returns the periods as a list, after checking their order.
 
     Raises:
-        TypeError: For something else than periods.
-        ValueError: If there is none, or one is missing, twice, or out of order.
+        TypeError: If one is not a period, or their ends differ in kind.
+        ValueError: If there is none, or one is missing, repeated or out of order.
 
     Example:
 
@@ -121,37 +118,50 @@ def ordered(periods) -> list:
     Traceback (most recent call last):
     ValueError: Expected periods in order, each numbered one more than the last.
     Received: 5 after 3, so that 4 is missing.
-    Fix: add Period(4, data); if nothing happened, data without a row.
+    Fix: add Period(4, data); if nothing happened, with data without rows.
     """
     periods = list(periods)
+    fix = "pass a list of tf_ctr.continual.Period(number, frame)"
     for period in periods:
         if not isinstance(period, Period):
-            raise TypeError(explain("periods", type(period).__name__, FIX))
+            raise TypeError(explain("periods", type(period).__name__, fix))
     if not periods:
-        raise ValueError(explain("at least one period", "none", FIX))
+        raise ValueError(explain("at least one period", "none", fix))
     for last, period in zip(periods[:-1], periods[1:], strict=True):
         if period.number != last.number + 1:
             raise ValueError(_out_of_order(last.number, period.number))
-        if not last.end < period.end:
+        if isinstance(last.end, str) != isinstance(period.end, str):
+            raise TypeError(
+                explain(
+                    "ends of one kind, all numbers or all ISO dates",
+                    f"{period.end!r} after {last.end!r}",
+                    "pass end= for all periods, or for none",
+                )
+            )
+        if not last.end < period.end:  # type: ignore[operator]  # Of one kind.
             raise ValueError(
                 explain(
                     "periods that end one after another",
                     f"period {period.number} ends at {period.end!r}, period "
                     f"{last.number} at {last.end!r}",
-                    "leave end= out, or give all of them one",
+                    "pass end= for all periods, or for none",
                 )
             )
     return periods
 
 
-def left(periods, last) -> list:
-    """Returns the periods after number `last`; all if it is `None`.
+def left(periods: Sequence[Period], last: int | None) -> list[Period]:
+    """Returns the periods that are left to run after period `last`.
+
+    Args:
+        periods: The periods in order.
+        last: Number of the newest finished period; `None` if there is none.
 
     Raises:
-        ValueError: If there is a gap between `last` and the first one.
+        ValueError: If there is a gap between `last` and the first period.
     """
     if last is None:
-        return periods
+        return list(periods)
     if periods[0].number > last + 1:
         raise ValueError(_out_of_order(last, periods[0].number))
     return [period for period in periods if period.number > last]
@@ -159,13 +169,15 @@ def left(periods, last) -> list:
 
 def _out_of_order(last, number):
     if number == last:
-        what, fix = "", f"give period {number} once, with all of its rows"
+        what, fix = "", f"pass period {number} once, with all of its rows"
     elif number < last:
         what, fix = ", out of order", "sort the periods by number"
     else:
         missing = f"{last + 1}" if number == last + 2 else f"{last + 1} to {number - 1}"
         what = f", so that {missing} is missing"
-        fix = f"add Period({last + 1}, data); if nothing happened, data without a row"
+        fix = (
+            f"add Period({last + 1}, data); if nothing happened, with data without rows"
+        )
     return explain(
         "periods in order, each numbered one more than the last",
         f"{number} after {last}{what}",

@@ -1,12 +1,17 @@
-"""What a run over periods found: prequential metrics, matrix, slices, gains."""
+"""The metrics of a run: prequential, by slices, as a matrix, and as gains."""
 
 import json
+import os
+import pathlib
 import shutil
+from collections.abc import Iterable
+from typing import Literal
 
 import pandas as pd
 import tensorflow as tf
 
 from tf_ctr.continual.measuring import METRICS
+from tf_ctr.continual.store import Record
 from tf_ctr.errors import check_name
 from tf_ctr.files import replacing
 
@@ -14,28 +19,33 @@ from tf_ctr.files import replacing
 class Report:
     """The metrics of a run, period by period.
 
+    A period's rows are scored by the model trained until the period before, and trained
+    on only then. So each metric is of rows that the model has not seen (prequential
+    evaluation).
+
     Args:
-        records: What the periods left, in order; see `tf_ctr.continual.store`.
+        records: The records of the periods, in order.
 
     Attributes:
-        records: These.
+        records: The same records, as a list.
     """
 
-    def __init__(self, records):
+    def __init__(self, records: Iterable[Record]) -> None:
         self.records = list(records)
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One line per tested period, by the model trained until the one before.
+        """One line per tested period.
 
-        `number`, `name`, `trained_until`, `rows`, `click_rate`, `auc`, `gauc`,
-        `log_loss`, `calibration`; what is undefined is NaN and in `undefined`.
+        The columns are `number`, `name`, `trained_until`, `rows`, `click_rate`, `auc`,
+        `gauc`, `log_loss` and `calibration`. An undefined metric is NaN and named in
+        `undefined`.
         """
         return pd.DataFrame([_line(r, r["test"]) for r in self.records if r["test"]])
 
     @property
     def slices(self) -> pd.DataFrame:
-        """One line per tested period, column, and part of it, `"new"` or `"old"`."""
+        """One line per tested period, column and part: `"new"` or `"old"`."""
         lines = [
             {**_line(record, metrics), "column": column, "part": part}
             for record in self.records
@@ -46,20 +56,22 @@ class Report:
         return pd.DataFrame(lines)
 
     @property
-    def skipped(self) -> dict:
-        """`{number: why}` of the periods that were not trained on."""
+    def skipped(self) -> dict[int, str]:
+        """`{number: reason}` of the periods that were skipped."""
         return {r["number"]: r["skipped"] for r in self.records if "skipped" in r}
 
-    def matrix(self, metric="auc") -> pd.DataFrame:
-        """Returns a metric by period trained until (rows) and tested on (columns).
+    def matrix(
+        self, metric: Literal["auc", "gauc", "log_loss"] = "auc"
+    ) -> pd.DataFrame:
+        """Returns a metric by the period trained until (rows) and tested on (columns).
 
-        Only what was tested: without `run(matrix=True)` the next periods.
+        A run without a `MatrixCallback` tests each model only on the next period.
 
         Args:
-            metric: `"auc"`, `"gauc"` or `"log_loss"`; without a group there is no GAUC.
+            metric: The metric. A schema without a group has no GAUC.
 
         Raises:
-            ValueError: For another one.
+            ValueError: If the metric is unknown.
         """
         tests = [record["test"] for record in self.records if record["test"]]
         check_name("metric", metric, [m for m in METRICS if all(m in t for t in tests)])
@@ -77,15 +89,14 @@ class Report:
         )
         return values.unstack().sort_index().sort_index(axis=1)
 
-    def gains(self, base) -> pd.DataFrame:
-        """Returns the differences to another run, on the periods that both tested.
+    def gains(self, base: "Report") -> pd.DataFrame:
+        """Returns this run's metrics minus another's, on periods that both tested.
 
         Args:
-            base: The `Report` of the single-domain model.
+            base: The report of the single-domain model.
 
         Returns:
-            One line per period: `auc`, `gauc`, `log_loss`, this run's less the
-            base's.
+            One line per period, with the columns `auc`, `gauc` and `log_loss`.
         """
         own, other = (
             each.frame.reindex(columns=("number", *METRICS)).set_index("number")
@@ -93,29 +104,29 @@ class Report:
         )
         return (own - other).dropna(how="all")
 
-    def line(self, record) -> str:
-        """Returns what a period's record says, in one line."""
+    def line(self, record: Record) -> str:
+        """Returns a line of text about a period."""
         head = f"period {record['number']} ({record['name']})"
         if "skipped" in record:
             return f"{head}: skipped, {record['skipped']}"
-        done = (
+        trained = (
             f"trained on {record['rows_trained']:,} rows in {record['seconds']:.1f} s"
         )
         if record["source"] is not None:
-            done += f", source until {record['source']}"
+            trained += f", source until {record['source']}"
         if record["test"] is None:
-            return f"{head}: {done}"
+            return f"{head}: {trained}"
         shown = ", ".join(
             f"{name} {_number(record['test'][name])}"
             for name in METRICS
             if name in record["test"]
         )
-        return f"{head}: {shown}; {done}"
+        return f"{head}: {shown}; {trained}"
 
     def to_markdown(self) -> str:
         """Returns the prequential metrics as a table."""
         if self.frame.empty:
-            return "No period is tested."
+            return "No period was tested."
         lines = [
             "| period | trained until | rows | AUC | GAUC | LogLoss |",
             "|---|---|---|---|---|---|",
@@ -133,8 +144,9 @@ class Report:
             )
         return "\n".join(lines)
 
-    def write(self, directory):
+    def write(self, directory: str | os.PathLike) -> None:
         """Writes `report.jsonl`, a record per line, and `report.md`."""
+        directory = pathlib.Path(directory)
         lines = "".join(json.dumps(record) + "\n" for record in self.records)
         for name, text in (("jsonl", lines), ("md", self.to_markdown() + "\n")):
             with replacing(directory / f"report.{name}") as partial:
@@ -161,21 +173,25 @@ def _number(value):
 
 
 class Scalars:
-    """Writes each tested period; a run that goes on writes the finished ones again.
+    """Writes the metrics of tested periods for TensorBoard.
+
+    A resumed run writes its finished periods again: event files cannot be continued
+    at the point where a killed process stopped.
 
     Args:
         folder: The folder; its content is replaced.
         records: The records of the finished periods.
     """
 
-    def __init__(self, folder, records):
-        self._folder, self._writers = folder, {}
+    def __init__(self, folder: pathlib.Path, records: Iterable[Record]) -> None:
+        self._folder = folder
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
         shutil.rmtree(folder, ignore_errors=True)
         for record in records:
             self.add(record)
 
-    def add(self, record):
-        """Writes the metrics of a period, those of a slice to a run of its own."""
+    def add(self, record: Record) -> None:
+        """Writes the metrics of a period, and those of each slice as a further run."""
         if record["test"] is None:
             return
         self._write("all", record["number"], record["test"])

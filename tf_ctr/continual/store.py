@@ -1,80 +1,84 @@
-"""Finished periods on disk, one folder each, that appears as a whole."""
+"""Finished periods on disk, one folder each, written whole or not at all."""
 
 import dataclasses
 import json
+import os
 import pathlib
 import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 
+from tf_ctr.continual.periods import Time
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.files import checksums, damaged_file, whole_folder
 
 CHECKSUMS, SCORES = "checksums.json", "scores.npy"
 
+# What a period left in `record.json`, by name; callbacks add names of their own.
+Record = dict[str, Any]
+
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """A model and what belongs to it.
+    """A trained model and what belongs to it.
 
     Attributes:
-        model: The compiled `keras.Model`, its optimizer's slots with it.
-        schema: Its `Schema`.
-        seen: `{column: values that were trained on}`.
-        number: The period that it was trained until; `None` for a user's model.
-        scores: Of the rows of that period, by the model before, `[N]`.
+        model: The compiled model with its optimizer slots.
+        schema: The model's schema.
+        seen: `{column: values that the model was trained on}`.
+        number: The period that the model was trained until; `None` for a model that
+            the user passed.
+        scores: The scores `[N]` of that period's rows by the model before, if the
+            period was tested.
     """
 
     model: keras.Model
     schema: Schema
-    seen: dict = dataclasses.field(default_factory=dict)
+    seen: Mapping[str, pd.Series] = dataclasses.field(default_factory=dict)
     number: int | None = None
-    scores: object = None
-
-
-def ready(record):
-    """Returns when a model is there for others; records of old have their end alone."""
-    return record.get("ready", record["end"])
+    scores: np.ndarray | None = None
 
 
 class Store:
-    """The folder of a run: `000007/` has what period 7 left.
+    """The folder of a run: `000007/` holds what period 7 left.
 
-    `record.json` says what was done; `model.keras`, `schema.json` and
-    `seen_{column}.parquet`, and their sums in `checksums.json`, are there unless the
-    period was skipped, and `scores.npy` if it was tested. A folder takes its
-    name by one rename when all is in it, so that checkpoint, cursor and metrics are
-    never apart.
+    `record.json` describes the period. Unless the period was skipped, `model.keras`,
+    `schema.json` and `seen_{column}.parquet` are there, with their checksums in
+    `checksums.json`; and `scores.npy` if the period was tested. A folder takes its
+    name by one rename, once it is complete: so the model, the metrics and the fact that
+    the period is finished are never apart.
 
     Args:
-        directory: The folder; it is made by the first `add`.
+        directory: The folder. The first `add` creates it.
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory: str | os.PathLike) -> None:
         self.directory = pathlib.Path(directory)
 
-    def records(self) -> list:
+    def records(self) -> list[Record]:
         """Returns the records of the finished periods, in order.
 
         Raises:
-            ValueError: If one cannot be read.
+            ValueError: If a record cannot be read.
         """
         return [self._record(number) for number in self.numbers()]
 
-    def numbers(self) -> list:
+    def numbers(self) -> list[int]:
         """Returns the numbers of the finished periods, in order."""
         folders = (path for path in self.directory.glob("*") if path.is_dir())
         return sorted(int(path.name) for path in folders if path.name.isdigit())
 
-    def add(self, record, finished=None):
-        """Writes down that a period is finished.
+    def add(self, record: Record, finished: Finished | None = None) -> None:
+        """Saves a finished period.
 
         Args:
             record: JSON-like, with its `number`.
-            finished: What it left; `None` if it was skipped.
+            finished: What the period left; `None` if it was skipped.
         """
         with whole_folder(self._folder(record["number"])) as folder:
             if finished is not None:
@@ -88,29 +92,34 @@ class Store:
                 (folder / CHECKSUMS).write_text(json.dumps(checksums(folder)))
             (folder / "record.json").write_text(json.dumps(record, indent=1))
 
-    def scores(self, number):
-        """Returns the scores that a period's rows had before it was trained on.
+    def scores(self, number: int) -> np.ndarray:
+        """Returns the scores of a period's rows from before they were trained on.
 
         Args:
-            number: Of a period that was tested, whose folder is there.
+            number: A period that was tested.
 
         Returns:
-            `[N]`, in the order of its rows.
+            The scores `[N]`, in the order of the rows.
         """
         return np.load(self._folder(number) / SCORES)
 
-    def latest(self, end=None, before=False, good=None):
-        """Returns the record of the newest model; `None` if there is none.
+    def latest(
+        self,
+        end: Time | None = None,
+        before: bool = False,
+        good: Callable[[Record], bool] | None = None,
+    ) -> Record | None:
+        """Returns the record of the newest model, or `None` if there is none.
+
+        A period whose record cannot be read is skipped, with a warning.
 
         Args:
-            end: Leave out models that are ready later.
-            before: Leave out those of periods that end at `end`, too.
-            good: A function of a record; leave out what it says no to.
-
-        A period whose record cannot be read is left out, with a warning.
+            end: Skip models that are ready later.
+            before: Skip models of periods that end exactly at `end`, too.
+            good: A function of a record; skip records for which it returns `False`.
 
         Raises:
-            TypeError: If their ends are of another kind than `end`.
+            TypeError: If `end` is a number and the ends here are text, or vice versa.
         """
         for number in reversed(self.numbers()):
             try:
@@ -126,8 +135,8 @@ class Store:
                 return record
         return None
 
-    def is_intact(self, record) -> bool:
-        """Whether the files of a period are as they were written."""
+    def is_intact(self, record: Record) -> bool:
+        """Returns whether no file of a period is missing or changed."""
         folder = self._folder(record["number"])
         path = folder / CHECKSUMS
         try:
@@ -136,21 +145,8 @@ class Store:
         except (OSError, ValueError):
             return False
 
-    def _in_time(self, record, end, before):
-        own = ready(record)
-        try:
-            return own <= end and not (before and record["end"] == end)
-        except TypeError as error:
-            raise TypeError(
-                explain(
-                    f"an end as those of {self.directory}, e.g. {own!r}",
-                    repr(end),
-                    "give the periods of both runs ends of one kind, by end=",
-                )
-            ) from error
-
-    def load(self, record) -> Finished:
-        """Returns what a period left."""
+    def load(self, record: Record) -> Finished:
+        """Returns what a period left, without its scores."""
         folder = self._folder(record["number"])
         return Finished(
             keras.saving.load_model(folder / "model.keras"),
@@ -162,20 +158,37 @@ class Store:
             record["number"],
         )
 
-    def check_settings(self, settings):
-        """Raises if the periods so far were run otherwise."""
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Raises unless the finished periods were run with these settings.
+
+        Raises:
+            ValueError: With the settings that differ.
+        """
         for record in self.records()[:1]:
             known = record["settings"]
             wrong = [name for name in settings if settings[name] != known.get(name)]
             if wrong:
                 raise ValueError(
                     explain(
-                        f"what {self.directory} was run with, "
+                        f"the settings that {self.directory} was run with, "
                         f"{ {name: known.get(name) for name in wrong} }",
                         {name: settings[name] for name in wrong},
-                        "pass the same again, or another directory",
+                        "pass the same settings, or another directory",
                     )
                 )
+
+    def _in_time(self, record, end, before):
+        own = record.get("ready", record["end"])  # The oldest records lack `ready`.
+        try:
+            return own <= end and not (before and record["end"] == end)
+        except TypeError as error:
+            raise TypeError(
+                explain(
+                    f"an end like those in {self.directory}, e.g. {own!r}",
+                    repr(end),
+                    "pass ends of one kind to both runs, by Period(end=...)",
+                )
+            ) from error
 
     def _record(self, number):
         path = self._folder(number) / "record.json"
@@ -184,10 +197,10 @@ class Store:
         except (OSError, ValueError) as error:
             raise ValueError(
                 explain(
-                    "the record of a finished period, as it was written",
+                    "an intact record of a finished period",
                     f"{path}: {type(error).__name__}: {error}",
-                    f"move {path.parent} away, and those of later periods of this "
-                    "run: the same call makes them again",
+                    f"move {path.parent} and the folders of later periods away; the "
+                    "same call runs them again",
                 )
             ) from error
 

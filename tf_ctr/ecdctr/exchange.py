@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tf_ctr.continual import Period, PeriodCallback
-from tf_ctr.ecdctr.snapshots import Date, SnapshotStore
+from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.features import Schema
 from tf_ctr.surgery.graph import Graph
 from tf_ctr.transfer.historical import fill_historical, historical_tables
@@ -37,7 +37,7 @@ class ExportSnapshots(PeriodCallback):
         """Writes the snapshot; a period that is repeated replaces it."""
         layers, tables = Graph(model).tables_by_field, {}
         for name in self._fields:
-            vocabulary = schema.field(name).vocabulary
+            vocabulary = schema.field(name).vocabulary or ()
             (rows,) = model.get_layer(layers[name]).get_weights()
             # The rows before the vocabulary are of missing and unseen ids.
             tables[name] = vocabulary, rows[len(rows) - len(vocabulary) :]
@@ -80,43 +80,43 @@ class ImportSnapshots(PeriodCallback):
     ) -> None:
         """Fills the historical embeddings in place."""
         tables = historical_tables(model)
-        if tables and self._snapshots is None:
+        if not tables:
+            record["prepared"] = []
+            return
+        if self._snapshots is None:
             warnings.warn(
                 "The model has historical embeddings, but there is no folder of "
                 "snapshots: ids that are new to it have none. Pass snapshots=.",
                 stacklevel=2,
             )
-        elif tables:
-            places = self._chosen(_places(tables), period)
+        else:
+            places = self._places_to_fill(self._snapshots, tables, period)
             if any(date is not None for date in places):
                 filled = {
                     name: self._snapshots.table(schema.field(name), dates=places)
                     for name in tables
                 }
                 fill_historical(model, filled)
-        record["prepared"] = _dates(tables)
+        record["prepared"] = [date for date in _places(tables) if date is not None]
 
-    def _chosen(self, places, period):
-        """Returns the K dates to fill in; none where the model keeps what it has."""
+    def _places_to_fill(self, snapshots, tables, period):
+        """Returns K dates; without a date among them, the model keeps what it has."""
+        places = _places(tables)
         if self._newest:
-            found = self._snapshots.dates(period.end, newest=len(places))
+            found = snapshots.dates(period.end, newest=len(places))
             return [*[None] * (len(places) - len(found)), *found]
         wanted = [date for date in places if date is not None]
-        if not wanted or self._snapshots.dates(wanted[-1], len(wanted)) == wanted:
+        if not wanted or snapshots.dates(wanted[-1], len(wanted)) == wanted:
             return places
         warnings.warn(
             f"Some of the snapshots {wanted} cannot be read any more in "
-            f"{self._snapshots.directory}: ids that are new to the model have no "
-            "historical embedding until the next snapshot.",
+            f"{snapshots.directory}: ids that are new to the model have no historical "
+            "embedding until the next snapshot.",
             stacklevel=3,
         )
         return []
 
 
-def _places(tables) -> Sequence[Date | None]:
+def _places(tables):
     """Returns the K dates that all tables share, `None` for an empty place."""
     return next(iter(tables.values())).dates
-
-
-def _dates(tables):
-    return [date for date in _places(tables) if date is not None] if tables else []

@@ -15,7 +15,6 @@ from tf_ctr.continual import (
     Period,
     PeriodCallback,
     Refresh,
-    Report,
     Training,
     run,
 )
@@ -81,7 +80,7 @@ def tpm_level(
     tables = Graph(model).tables_by_field
     for name in fields:
         check_name("field with an embedding", name, tables)
-        if getattr(schema.field(name), "vocabulary", None) is None:
+        if schema.field(name).vocabulary is None:
             raise ValueError(
                 explain(
                     "fields with a vocabulary, to export the embeddings of its ids",
@@ -235,13 +234,7 @@ def _start(source, target, batch_norm):
     return a_ctr(source, batch_norm)
 
 
-def _run_from_first_cpm(
-    periods: Sequence[Period],
-    directory: Path,
-    source: Path,
-    refresh: Refresh,
-    **options,
-) -> Report:
+def _run_from_first_cpm(periods, directory, source, refresh, **options):
     """Runs the periods from the first with a CPM on; all of them can fill windows."""
     first = periods[0].number
     if not Store(directory).numbers():

@@ -14,7 +14,7 @@ import pandas as pd
 from tf_ctr.ecdctr import snapshot_folder
 from tf_ctr.ecdctr.snapshot_folder import Date
 from tf_ctr.errors import explain
-from tf_ctr.features import Categorical
+from tf_ctr.features.field import Field
 
 
 class SnapshotStore:
@@ -95,7 +95,7 @@ class SnapshotStore:
 
     def table(
         self,
-        field: Categorical,
+        field: Field,
         num_snapshots: int = 3,
         until: Date | None = None,
         dates: Sequence[Date | None] | None = None,
@@ -119,7 +119,7 @@ class SnapshotStore:
                 the snapshots differ in width.
             TypeError: If the field's ids and those of a snapshot differ in kind.
         """
-        vocabulary = getattr(field, "vocabulary", None)
+        vocabulary = field.vocabulary
         if vocabulary is None:
             raise ValueError(
                 explain(
