@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_ctr import data
+from tf_ctr.data import csv
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 
 FRAME = pd.DataFrame(
@@ -171,9 +172,11 @@ def test_csv_without_rows(schema, tmp_path, text, words):
         data.from_csv(tmp_path, schema)
 
 
-def test_a_csv_cell_of_the_wrong_type_names_the_cell(schema, tmp_path):
+def test_a_csv_cell_of_the_wrong_type_names_the_cell(schema, tmp_path, monkeypatch):
+    # Blocks so short that the wrong cell is not in the first one.
+    monkeypatch.setattr(csv, "BLOCK_BYTES", 64)
     path = tmp_path / "a.csv"
-    good = "5,5|7,1.0,1\n" * 400_000
+    good = "5,5|7,1.0,1\n" * 50
     path.write_text(f"item,history,price,click\n{good}5.0,5,1.0,1\n")
     dataset = data.from_csv(path, schema)
     with pytest.raises(tf.errors.InvalidArgumentError, match="'5.0'(.|\n)*Int64"):
