@@ -99,7 +99,7 @@ def test_a_wrong_dtype_shows_at_once(opened, source):
 
 
 @pytest.mark.parametrize("label", [[0, 1, 2], [0.0, np.nan, 1.0]])
-def test_a_wrong_label_shows_in_reading(opened, label):
+def test_a_wrong_label_shows_while_reading(opened, label):
     dataset = opened(FRAME.assign(click=label))
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="label .*click.* to be 0 or 1"
@@ -129,7 +129,7 @@ def test_wrong_arguments(opened, schema):
             data.from_frame(FRAME, schema, **options)
 
 
-def test_frames(schema):
+def test_frames_that_cannot_be_read(schema):
     with pytest.raises(ValueError, match="at least one row"):
         data.from_frame(FRAME[:0], schema)
     with pytest.raises(ValueError, match="'click'"):
@@ -186,14 +186,14 @@ def test_a_csv_cell_of_the_wrong_type_names_the_cell(schema, tmp_path, monkeypat
         data.from_csv(path, schema)
 
 
-def test_lists_as_python_writes_them_are_no_ids(schema, tmp_path):
+def test_lists_as_python_writes_them_are_not_ids(schema, tmp_path):
     path = tmp_path / "a.csv"
     FRAME.to_csv(path, index=False)
     with pytest.raises(ValueError, match=r"'history'(.|\n)*'\|'\.join\("):
         data.from_csv(path, schema)
 
 
-def test_a_header_with_a_name_twice(schema, tmp_path):
+def test_a_csv_header_with_a_name_twice(schema, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("item,item,history,price,click\n5,7,5,1.0,1\n")
     with pytest.raises(ValueError, match="'item'(.|\n)*2(.|\n)*rename") as caught:
@@ -233,7 +233,7 @@ def test_tfrecord_files_without_any_record(schema, tmp_path):
         data.from_tfrecord(tmp_path, schema)
 
 
-def test_a_file_that_is_no_tfrecord(schema, tmp_path):
+def test_a_file_that_is_not_tfrecord(schema, tmp_path):
     path = tmp_path / "a.tfrecord"
     path.write_bytes(b"item,click\n" * 20)
     with pytest.raises(ValueError, match="uncompressed TFRecord(.|\n)*Fix: "):

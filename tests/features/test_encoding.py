@@ -27,7 +27,7 @@ def test_the_table_has_a_row_for_every_id_and_no_more():
     assert set(rows[3:]) == {1, 2, 3}
 
 
-def test_unseen_rows_are_chosen_by_the_id_alone():
+def test_only_the_id_decides_the_row_of_an_unseen_id():
     field = Categorical("c", ["a"], num_oov=1000)
     assert encode(field, ["x", "y", "x"]) == encode(field, ["x", "y", "x"])
     x, y, again = encode(field, ["x", "y", "x"])
@@ -48,7 +48,7 @@ def test_integers_and_their_text_hash_alike():
     assert numbers == texts
 
 
-def test_a_padding_value_of_ones_own():
+def test_a_given_padding_value():
     field = Categorical("c", [-1, 5], padding=0)
     assert encode(field, [-1, 5, 0]) == [2, 3, 0]
 

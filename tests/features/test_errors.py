@@ -114,7 +114,7 @@ def test_fields_of_a_schema():
     fails(lambda: Schema([c], group=3), "`group`", "3", kind=TypeError)
 
 
-def test_columns_that_are_missing_or_doubled():
+def test_columns_that_are_missing_or_there_twice():
     frame = pd.DataFrame({"a": [1], "b": [2]})
     fails(lambda: Schema([Categorical("c")]).fit(frame), "'c'", "a, b")
     doubled = pd.DataFrame([[1, 2]], columns=["c", "c"])
@@ -140,7 +140,7 @@ def test_columns_that_hold_no_ids(values, words):
     fails(fit(values), "'c'", *words, kind=TypeError)
 
 
-def test_lists_where_they_belong():
+def test_lists_only_in_multivalent_fields():
     fails(fit(["a|b"], multivalent=True), "str.split('|')", kind=TypeError)
     fails(fit([["a"], "b"], multivalent=True), "'c'", kind=TypeError)
     fails(fit([[["a"]]], multivalent=True), "flatten lists of lists", kind=TypeError)
@@ -170,7 +170,7 @@ def test_nothing_to_learn_from():
     fails(fit(["a", "b"], min_count=2), "min_count=2", "1 times")
 
 
-def test_numbers_that_are_none():
+def test_columns_that_hold_no_numbers():
     frame = pd.DataFrame({"n": ["1"]})
     fails(lambda: Schema([Numeric("n")]).fit(frame), "to_numeric", kind=TypeError)
     frame = pd.DataFrame({"n": pd.date_range("2024-01-01", periods=2)})
@@ -186,7 +186,7 @@ def test_numbers_that_float32_cannot_tell_apart(options):
     schema.fit([frame - 1.7e12 for frame in frames])
 
 
-def test_frames_that_are_empty_or_none():
+def test_data_without_rows_or_without_frames():
     schema = Schema([Categorical("c")])
     empty = pd.DataFrame({"c": []})
     fails(lambda: schema.fit(empty), "at least one row")
@@ -215,7 +215,7 @@ def test_labels_other_than_0_and_1(values, words):
     fails(lambda: schema.labels(pd.DataFrame({"click": values})), "'click'", *words)
 
 
-def test_labels_that_are_missing_or_no_numbers():
+def test_labels_that_are_missing_or_not_numbers():
     schema = Schema([Categorical("c")])
     fails(lambda: schema.labels(pd.DataFrame({"c": [1]})), "'click'", "use one of: c")
     text = pd.DataFrame({"click": ["yes"]})
@@ -229,7 +229,7 @@ def test_groups_that_are_not_there():
     fails(lambda: grouped.groups(frame), "'user'", "use one of: c")
 
 
-def test_groups_that_are_doubled_or_lists():
+def test_groups_that_are_there_twice_or_lists():
     grouped = Schema([Categorical("c")], group="user")
     doubled = pd.DataFrame([[1, 2]], columns=["user", "user"])
     fails(lambda: grouped.groups(doubled), "'user'", "2")

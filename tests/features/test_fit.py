@@ -255,7 +255,7 @@ def test_coverage_is_the_share_of_values_with_a_row_of_their_own():
     assert coverage.tolist() == [2 / 4, 3 / 4, 3 / 4]
 
 
-def test_fit_leaves_the_given_fields_alone_and_learns_anew():
+def test_fit_leaves_the_given_fields_unchanged_and_forgets_the_last_fit():
     field = Categorical("c")
     schema = Schema([field])
     assert schema.fit(pd.DataFrame({"c": ["a"]})) is schema

@@ -52,14 +52,14 @@ def test_rare_new_ids_stay_unseen_and_known_ones_stay_whatever_their_count():
     assert grown.field("item").vocabulary == (1, 9)
 
 
-def test_only_missing_and_rare_ids_are_no_error():
+def test_only_missing_and_rare_ids_are_accepted():
     schema = Schema([Categorical("item", min_count=2)])
     schema.fit(pd.DataFrame({"item": [1, 1]}))
     grown = schema.extend(pd.DataFrame({"item": [None, 3.0]}))
     assert grown.fields == schema.fields
 
 
-def test_what_was_given_and_what_is_no_vocabulary_stays():
+def test_a_given_vocabulary_and_all_other_arguments_stay():
     fields = [
         Categorical("gender", vocabulary=["F", "M"]),
         Categorical("device", num_buckets=3),
@@ -93,7 +93,7 @@ def test_coverage_is_that_of_the_new_data(schema):
     assert coverage == {"user": pytest.approx(2 / 3), "item": 1.0}
 
 
-def test_a_grown_schema_survives_its_file_and_grows_on(schema, tmp_path):
+def test_a_grown_schema_survives_its_file_and_grows_again(schema, tmp_path):
     schema.extend(SECOND).save(tmp_path / "schema.json")
     copy = Schema.load(tmp_path / "schema.json")
     third = pd.DataFrame({"user": ["d"], "item": [7]})

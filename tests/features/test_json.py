@@ -60,7 +60,7 @@ def test_the_file_is_stable_and_readable(schema, tmp_path):
     assert record["fields"][1]["vocabulary"] == [5, 2**62 + 1]
 
 
-def test_a_loaded_schema_can_learn_anew_but_keeps_what_was_given(tmp_path):
+def test_a_loaded_schema_can_be_fitted_again_and_keeps_what_was_given(tmp_path):
     fields = [Categorical("a"), Categorical("b", vocabulary=["x"])]
     schema = Schema(fields).fit(pd.DataFrame({"a": ["p"], "b": ["x"]}))
     schema.save(tmp_path / "schema.json")
@@ -113,7 +113,7 @@ def test_a_failed_save_keeps_the_old_file(schema, tmp_path):
         (lambda record: record.update(fields=["item"]), "Schema.save"),
     ],
 )
-def test_a_file_that_is_no_schema(schema, tmp_path, change, words):
+def test_a_file_that_is_not_a_schema(schema, tmp_path, change, words):
     path = tmp_path / "schema.json"
     schema.save(path)
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -125,7 +125,7 @@ def test_a_file_that_is_no_schema(schema, tmp_path, change, words):
 
 
 @pytest.mark.parametrize("text", [b"", b'{"format": ', b"[]", b"\xff"])
-def test_a_file_that_is_no_json(tmp_path, text):
+def test_a_file_that_is_not_json(tmp_path, text):
     path = tmp_path / "schema.json"
     path.write_bytes(text)
     with pytest.raises(ValueError, match="Schema.save"):
