@@ -9,10 +9,8 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-import tf_ctr
 from tests.support.click_rates import RATES, rate_frame, rate_model
 from tests.support.frames import click_frame, click_schema
-from tf_ctr.data.read_frame import read_frame
 from tf_ctr.serving import __main__, differences, parity
 from tf_ctr.serving.differences import (
     Differences,
@@ -243,61 +241,6 @@ def test_what_lies_beside_a_version_can_be_missing(tmp_path):
     for load in (load_schema, load_served):
         with pytest.raises(ValueError, match="beside the version"):
             load(tmp_path)
-
-
-def test_frames_of_files(tmp_path):
-    frame = rate_frame()
-    frame.to_csv(tmp_path / "rows.csv", index=False)
-    frame.to_parquet(tmp_path / "rows.parquet")
-    frame.to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
-    for file in tmp_path.iterdir():
-        assert read_frame(file).to_dict() == frame.to_dict()
-    (tmp_path / "rows.txt").touch()
-    (tmp_path / "torn.parquet").write_text("torn")
-    for name in ("rows.txt", "none.csv", "torn.parquet"):
-        with pytest.raises(ValueError, match="Expected"):
-            read_frame(tmp_path / name)
-
-
-SCHEMA = tf_ctr.Schema(
-    [
-        tf_ctr.Categorical("country", vocabulary=["NA", "007"]),
-        tf_ctr.Categorical("item", vocabulary=[2**53 + 1]),
-        tf_ctr.Numeric("timestamp", mean=0.0, std=1.0),
-        tf_ctr.Categorical("tags", vocabulary=["1"], multivalent=True, max_length=1),
-    ]
-)
-
-
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_values_are_as_they_are_in_the_file(tmp_path, kind):
-    """Not text as numbers, "NA" as missing, times as dates, integers as floats."""
-    file = tmp_path / f"rows.{kind}"
-    frame = pd.DataFrame({"country": ["NA", "007", ""], "timestamp": [10**9, 7, 8]})
-    frame["item"] = pd.array([2**53 + 1, None, 2**53 + 3], "Int64")
-    schema = SCHEMA
-    if kind == "csv":
-        schema = tf_ctr.Schema(SCHEMA.fields[:3])
-        frame.to_csv(file, index=False)
-    else:
-        frame["tags"] = [["1"], [], ["007"]]
-        if kind == "jsonl":
-            frame.to_json(file, orient="records", lines=True)
-        else:
-            frame.to_parquet(file)
-    columns = schema.raw_columns(read_frame(file, schema))
-    assert columns["country"].tolist() == ["NA", "007", ""]
-    assert columns["item"].tolist() == [2**53 + 1, -1, 2**53 + 3]
-    assert columns["timestamp"].tolist() == [10**9, 7, 8]
-    if kind != "csv":
-        assert columns["tags"].tolist() == [["1"], [""], ["007"]]
-
-
-def test_lines_that_are_no_objects_are_refused(tmp_path):
-    for text in ("5\n", '{"a": 1}\n[2]\n', "{"):
-        (tmp_path / "rows.jsonl").write_text(text)
-        with pytest.raises(ValueError, match="Expected rows in"):
-            read_frame(tmp_path / "rows.jsonl")
 
 
 def run(capsys, *arguments):
