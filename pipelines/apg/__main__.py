@@ -2,59 +2,47 @@
 
     python -m pipelines.apg --data-dir ../shared/data
 
-Every row of every table may try the same number of settings with the first seed,
-chosen by validation AUC; the other seeds follow. The test rows are scored once per
-run. Killed at any moment, the same command goes on; `--report` only prints.
+Every row of every table may try the same number of settings with the first seed, and
+the validation AUC chooses among them; the other seeds use the chosen setting. The test
+rows are scored once per run. If you stop it, the same command resumes where it stopped.
 """
 
+import argparse
 import dataclasses
 import pathlib
 import re
+from collections.abc import Sequence
+from typing import Any
 
-from pipelines.apg import rows as apg_rows
-from pipelines.apg.report import report
+import keras
+
+from pipelines.apg.report import sections
+from pipelines.apg.rows import SETTINGS, TABLES, Row
 from pipelines.harness import options
+from pipelines.harness.arguments import add_folders, add_numbers, parser
 from pipelines.harness.results import Progress, ResultLines, provenance
-from pipelines.harness.runs import Settings
 from pipelines.harness.scoring import auc_by_frequency
+from pipelines.harness.tables import show_report
 from pipelines.harness.trials import candidates, tune
 from tf_ctr import evaluation, inference
-from tf_ctr.datasets import movielens
+from tf_ctr.datasets import Splits, movielens
 from tf_ctr.errors import unknown_name
+from tf_ctr.features import Schema
 from tf_ctr.metrics import exact_auc, exact_gauc, log_loss
 
-SETTINGS = Settings(
-    embedding_dim=16,
-    hidden_units=(256, 128, 64),
-    num_cross_layers=3,
-    batch_size=8192,
-    epochs=15,
-    patience=2,
-    dropout=0.0,
-    l2=0.0,
-    embedding_l2=0.0,
-    learning_rates=(4e-3,),
-)
-# Starts of the names of hidden layers: of the backbones, of STAR, of MMoE.
+# How the names of hidden layers begin: those of the backbones, of STAR, and of MMoE.
 HIDDEN = ("deep_", "star_", "expert_", "gate", "tower_")
-TABLES = {
-    "backbones": apg_rows.backbone_rows,
-    "controls": apg_rows.control_rows,
-    "versions": apg_rows.version_rows,
-    "starts": apg_rows.start_rows,
-    "coarse": apg_rows.coarse_rows,
-}
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = options.program(
-        "pipelines.apg",
-        __doc__,
-        "folder that holds ml-1m/",
-        "results, logs and models; default: runs/apg",
+    program = parser("pipelines.apg", __doc__)
+    add_folders(
+        program,
+        "the folder that holds ml-1m/",
+        "where results, logs and models go; default: runs/apg",
     )
-    add = parser.add_argument
+    add = program.add_argument
     add(
         "--tables",
         nargs="+",
@@ -63,65 +51,61 @@ def parse(argv=None):
         metavar="TABLE",
         help=f"of {', '.join(TABLES)}; default: all",
     )
-    add("--rows", nargs="+", metavar="ROW", help="names of rows; default: all")
-    add(
-        "--seeds",
-        type=options.number(int, 1),
-        default=3,
-        metavar="N",
-        help="runs of a row; default: 3",
+    add("--rows", nargs="+", metavar="ROW", help="only the rows of these names")
+    add_numbers(
+        program,
+        [
+            ("seeds", 3, "runs per row"),
+            ("budget", 2, "settings that every row may try with the first seed"),
+        ],
     )
-    add(
-        "--budget",
-        type=options.number(int, 1),
-        default=2,
-        metavar="N",
-        help="settings that a row may try; default: 2",
-    )
-    add("--report", action="store_true", help="print the tables of what is done")
-    options.add_settings(parser, {"movielens": SETTINGS})
-    arguments = parser.parse_args(argv)
+    add("--report", action="store_true", help="only print the tables of finished runs")
+    options.add_settings(program, {"movielens": SETTINGS})
+    arguments = program.parse_args(argv)
     arguments.run_dir = arguments.run_dir or pathlib.Path("runs", "apg")
     arguments.settings = options.settings(arguments, SETTINGS)
     return arguments
 
 
-def main(argv=None):
-    """Runs what is not done yet, and prints the tables."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs what is missing, and shows the tables."""
     arguments = parse(argv)
     lines = ResultLines(arguments.run_dir / "results.jsonl")
+    tables = {name: TABLES[name]() for name in arguments.tables}
     if not arguments.report:
-        rows = {row.name: row for t in arguments.tables for row in TABLES[t]()}
-        chosen = _named(rows, arguments.rows)
+        rows = {row.name: row for table in tables.values() for row in table}
+        for name in arguments.rows or ():
+            if name not in rows:
+                raise SystemExit(unknown_name("row", name, rows))
+        chosen = [rows[name] for name in arguments.rows or rows]
         run(chosen, Data(arguments.data_dir), lines, arguments)
-    tables = {t: [row.name for row in TABLES[t]()] for t in arguments.tables}
-    print(report(lines.frame(), tables))
-
-
-def _named(rows, names):
-    """Returns the rows of these names, all for none."""
-    for name in names or ():
-        if name not in rows:
-            raise SystemExit(unknown_name("row", name, rows))
-    return [row for name, row in rows.items() if not names or name in names]
+    names = {name: [row.name for row in table] for name, table in tables.items()}
+    show_report(sections(lines.frame(), names), arguments.run_dir)
 
 
 class Data:
-    """The data, loaded when first asked for, with or without `genre_string`."""
+    """The data, with or without `genre_string`, loaded on first use.
 
-    def __init__(self, data_dir):
-        self._data_dir, self._loaded = data_dir, {}
+    Args:
+        data_dir: The folder that holds `ml-1m/`.
+    """
 
-    def get(self, schema):
-        """Returns `Splits` and the schema of that name."""
+    def __init__(self, data_dir: pathlib.Path | None) -> None:
+        self._data_dir = data_dir
+        self._loaded: dict[str, tuple[Splits, Schema]] = {}
+
+    def get(self, schema: str) -> tuple[Splits, Schema]:
+        """Returns `Splits` and the schema of a name."""
         if schema not in self._loaded:
             wanted = schema == "genre_string"
             self._loaded[schema] = movielens.load_whole(self._data_dir, wanted)
         return self._loaded[schema]
 
 
-def run(rows, data, lines, arguments):
-    """Trains every row with every seed, but for what `lines` has already."""
+def run(
+    rows: Sequence[Row], data: Data, lines: ResultLines, arguments: argparse.Namespace
+) -> None:
+    """Trains every row with every seed, except those in `lines`."""
     for row in rows:
         lines.require({"row": row.name}, _made_with(row, arguments))
     todo = [(row, seed) for row in rows for seed in range(arguments.seeds)]
@@ -137,12 +121,17 @@ def run(rows, data, lines, arguments):
         )
 
 
-def run_one(row, seed, data, lines, arguments):
+def run_one(
+    row: Row, seed: int, data: Data, lines: ResultLines, arguments: argparse.Namespace
+) -> dict[str, Any]:
     """Trains one row with one seed, tests it, and returns its record."""
     splits, schema = data.get(row.schema)
     trials = candidates(_settings(row, arguments), row.space, arguments.budget)
     if seed:
-        trials = [trials[_chosen(lines, row)]]
+        # The other seeds use the setting that the first one chose.
+        first = {"row": row.name, "seed": 0}
+        (chosen,) = (r for r in lines.records if first.items() <= r.items())
+        trials = [trials[chosen["trial"]]]
 
     def build(settings, **own):
         return row.build(schema, settings, **own)
@@ -170,19 +159,13 @@ def _made_with(row, arguments):
     return {"budget": arguments.budget, "settings": settings}
 
 
-def _chosen(lines, row):
-    """The trial that the first seed found best."""
-    (record,) = (r for r in lines.records if r["row"] == row.name and r["seed"] == 0)
-    return record["trial"]
-
-
 def _hidden_parameters(model):
-    hidden = (la for la in model.layers if la.name.startswith(HIDDEN))
+    hidden = (layer for layer in model.layers if layer.name.startswith(HIDDEN))
     return sum(layer.count_params() for layer in hidden)
 
 
-def test(model, splits, schema):
-    """Returns the metrics on the test rows, also by how often the user was seen."""
+def test(model: keras.Model, splits: Splits, schema: Schema) -> dict[str, Any]:
+    """Returns the metrics on the test rows, and the AUC by frequency of the user."""
     labels, users = schema.labels(splits.test), schema.groups(splits.test)
     scores = evaluation.predict(model, splits.test, schema)
     groups = auc_by_frequency(labels, scores, users, schema.groups(splits.train))

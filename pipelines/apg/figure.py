@@ -1,55 +1,60 @@
-"""What APG generates for each value of a field: figure 6 of its paper.
+"""Shows what APG generates for each value of a field: figure 6 of its paper.
 
     python -m pipelines.apg_figure --data-dir ../shared/data
 
-Trains Wide & Deep with APG whose condition is one field of MovieLens-1M, takes the
-matrix S that a layer generates for each value of the field, and shows its first two
-principal components: a PNG, and TensorBoard's projector on all K * K numbers.
+Trains Wide & Deep with APG, whose condition is one field of MovieLens-1M. Then takes
+the matrix S that a layer generates for each value of the field, draws its first two
+principal components as a PNG, and writes all K * K numbers for TensorBoard's projector.
 Source: APG (arXiv 2203.16218), section 4.6.
 """
 
+import argparse
 import pathlib
+from collections.abc import Sequence
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from tensorboard.plugins import projector
 
-from pipelines.apg.__main__ import SETTINGS
+from pipelines.apg.rows import SETTINGS
 from pipelines.harness import options
+from pipelines.harness.arguments import add_folders, add_numbers, parser
 from pipelines.harness.runs import train
 from tf_ctr import backbones, data, transfer
 from tf_ctr.datasets import movielens
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 from tf_ctr.files import replacing
 from tf_ctr.layers import APGDense
 
 FIELDS = ("genres", "occupation", "gender")
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = options.program(
-        "pipelines.apg_figure",
-        __doc__,
-        "folder that holds ml-1m/",
-        "the model, the PNG and the projector; default: runs/apg_figure",
+    program = parser("pipelines.apg_figure", __doc__)
+    add_folders(
+        program,
+        "the folder that holds ml-1m/",
+        "where the model, the PNG and the projector go; default: runs/apg_figure",
     )
-    add = parser.add_argument
-    add("--field", choices=FIELDS, default="genres", help="the condition")
-    add("--layer", default="deep_0", help="the layer whose S is shown")
-    add("--rank", type=options.number(int, 1), default=4, metavar="K", help="rank K")
-    options.add_settings(parser, {"movielens": SETTINGS})
-    arguments = parser.parse_args(argv)
+    add = program.add_argument
+    add("--field", choices=FIELDS, default="genres", help="condition; default: genres")
+    add("--layer", default="deep_0", help="layer whose S is shown; default: deep_0")
+    add_numbers(program, [("rank", 4, "rank K")])
+    options.add_settings(program, {"movielens": SETTINGS})
+    arguments = program.parse_args(argv)
     arguments.run_dir = arguments.run_dir or pathlib.Path("runs", "apg_figure")
     arguments.settings = options.settings(arguments, SETTINGS)
     return arguments
 
 
-def main(argv=None):
-    """Trains the model unless it is there, and draws."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Trains the model, unless it is already trained, and draws."""
     arguments = parse(argv)
     splits, schema = movielens.load_whole(arguments.data_dir)
     settings = arguments.settings
@@ -75,28 +80,32 @@ def main(argv=None):
     print(f"Look:   tensorboard --logdir {run_dir / 'projector'}")
 
 
-def rows_of_values(frame, field, values):
-    """Returns one row for each value of a field, alike in all other fields."""
+def rows_of_values(
+    frame: pd.DataFrame, field: str, values: Sequence[str]
+) -> pd.DataFrame:
+    """Returns one row for each value of a field, equal in all other fields."""
     rows = frame.iloc[[0] * len(values)].reset_index(drop=True)
     many = isinstance(frame[field].iloc[0], list | np.ndarray)
     rows[field] = [[value] for value in values] if many else list(values)
     return rows
 
 
-def generated(model, schema, rows, layer):
+def generated(
+    model: keras.Model, schema: Schema, rows: pd.DataFrame, layer: str
+) -> np.ndarray:
     """Returns the S that a layer generates for each row.
 
     Args:
         model: A model made by `tf_ctr.transfer.apg`, version v4 or v5.
         schema: The fitted schema of the model.
-        rows: A frame, `n` rows.
+        rows: A frame, N rows.
         layer: Name of an `APGDense`.
 
     Returns:
-        Array `[n, K * K]`.
+        S of every row, flat, `[N, K * K]`.
 
     Raises:
-        ValueError: If the model has no such layer, or it is not adaptive.
+        ValueError: If the model has no such layer, or the layer is not adaptive.
     """
     adaptive = model.get_layer(layer)
     if not isinstance(adaptive, APGDense):
@@ -114,12 +123,14 @@ def generated(model, schema, rows, layer):
     return np.reshape(adaptive.generate(conditions)["s"], (len(rows), -1))
 
 
-def figure(matrices, values, title, path):
+def figure(
+    matrices: np.ndarray, values: Sequence[str], title: str, path: pathlib.Path
+) -> None:
     """Draws the first two principal components of what each value generates.
 
     Args:
-        matrices: `[n, K * K]`.
-        values: Names of the points, `[n]`.
+        matrices: S of every value, `[N, K * K]`.
+        values: Names of the points.
         title: Title of the figure.
         path: The PNG.
     """
@@ -138,12 +149,14 @@ def figure(matrices, values, title, path):
         figure.savefig(partial, format="png", dpi=150)
 
 
-def write_projector(matrices, values, folder):
+def write_projector(
+    matrices: np.ndarray, values: Sequence[str], folder: pathlib.Path
+) -> None:
     """Writes the matrices for TensorBoard's projector.
 
     Args:
-        matrices: `[n, K * K]`.
-        values: Labels of the points, `[n]`.
+        matrices: S of every value, `[N, K * K]`.
+        values: Names of the points.
         folder: The log folder.
     """
     folder.mkdir(parents=True, exist_ok=True)

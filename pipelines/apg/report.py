@@ -1,7 +1,11 @@
-"""The tables of the APG experiment, from its results."""
+"""The tables of the APG experiment, from its results only."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+
+from pipelines.harness.tables import mean_and_spread, table
 
 TITLES = {
     "backbones": "Backbones, Base and + APG",
@@ -10,78 +14,68 @@ TITLES = {
     "starts": "How the generator starts",
     "coarse": "Parameters per genre string",
 }
-BYTES = 12  # Of a parameter: its value and two slots of Adam.
+METRICS = ("auc", "log_loss", "gauc")
+BYTES = 12  # Bytes per parameter: its value and two slots of Adam.
 
 
-def report(results, tables):
-    """Returns Markdown: a table for each of `tables`, and the AUC by user frequency.
+def sections(
+    results: pd.DataFrame, tables: Mapping[str, Sequence[str]]
+) -> list[tuple[str, str]]:
+    """Returns each of `tables` that has results, and the AUC by user frequency.
 
     Args:
         results: Frame of the records of `pipelines.apg`.
         tables: `{table: names of its rows}`.
+
+    Returns:
+        Pairs of a title and a Markdown text.
     """
-    parts = []
+    finished = set(results.get("row", ()))
+    found = []
     for name, rows in tables.items():
-        found = [row for row in rows if row in set(results.get("row", ()))]
-        if found:
-            parts.append(f"### {TITLES[name]}\n\n{_table(results, found)}")
-    pairs = [
-        (row, f"{row} + APG")
-        for row in tables.get("backbones", ())
-        if f"{row} + APG" in set(results.get("row", ()))
-    ]
+        chosen = [row for row in rows if row in finished]
+        if chosen:
+            found.append((TITLES[name], _table(results, chosen)))
+    pairs = [(row, f"{row} + APG") for row in tables.get("backbones", ())]
+    pairs = [pair for pair in pairs if pair[1] in finished]
     if pairs:
-        parts.append(f"### Gain of APG by user frequency\n\n{_groups(results, pairs)}")
-    return "\n\n".join(parts) or "No run is finished."
+        found.append(("Gain of APG by user frequency", _gains(results, pairs)))
+    return found
 
 
-def _table(results, rows):
-    lines = [
-        "| | AUC | LogLoss | GAUC | validation AUC | hidden parameters | hidden MB "
-        "| seconds | chosen |",
-        "|" + "---|" * 9,
-    ]
-    for name in rows:
+def _table(results, names):
+    head = ["", "AUC", "LogLoss", "GAUC", "validation AUC", "hidden parameters"]
+    head += ["hidden MB", "seconds", "chosen"]
+    rows = []
+    for name in names:
         group = results[results["row"] == name]
-        cells = [_mean(group[m], 4) for m in ("auc", "log_loss", "gauc")]
-        hidden = group["hidden_parameters"].iloc[0]
-        cells += [
-            _mean(group["validation_auc"], 4),
-            f"{hidden:,}",
-            f"{BYTES * hidden / 1e6:.2f}",
-            _mean(group["seconds"], 0),
-            _chosen(group["chosen"].iloc[0]),
-        ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        first = group.iloc[0]
+        hidden = first["hidden_parameters"]
+        chosen = (f"{k} {v}" for k, v in first["chosen"].items() if v)
+        rows.append(
+            [
+                name,
+                *(mean_and_spread(group[metric]) for metric in METRICS),
+                mean_and_spread(group["validation_auc"]),
+                f"{hidden:,}",
+                f"{BYTES * hidden / 1e6:.2f}",
+                mean_and_spread(group["seconds"], ".0f"),
+                ", ".join(chosen),
+            ]
+        )
+    return table(head, rows)
 
 
-def _chosen(chosen):
-    shown = {k: v for k, v in chosen.items() if v}
-    return ", ".join(f"{k} {v}" for k, v in shown.items())
+def _gains(results, pairs):
+    """Returns the AUC gain per group of users, a row per backbone, and their mean."""
 
-
-def _mean(values, digits):
-    if len(values) == 1:
-        return f"{values.iloc[0]:.{digits}f}"
-    return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
-
-
-def _groups(results, pairs):
-    """AUC gain per group of users, mean over seeds, one line per backbone."""
-    gains = {base: _gain(results, base, adaptive) for base, adaptive in pairs}
-    frame = pd.DataFrame(gains).T
-    frame.loc["mean"] = frame.mean()
-    header = "| users, rare to frequent | " + " | ".join(map(str, frame.columns))
-    lines = [header + " |", "|" + "---|" * (len(frame.columns) + 1)]
-    for name, row in frame.iterrows():
-        lines.append(f"| {name} | " + " | ".join(f"{v:+.4f}" for v in row) + " |")
-    return "\n".join(lines)
-
-
-def _gain(results, base, adaptive):
-    def mean(row):
+    def aucs(row):
         groups = results[results["row"] == row]["user_groups"]
         return np.mean([group["auc"] for group in groups], axis=0)
 
-    return mean(adaptive) - mean(base)
+    gains = {base: aucs(adaptive) - aucs(base) for base, adaptive in pairs}
+    frame = pd.DataFrame(gains).T
+    frame.loc["mean"] = frame.mean()
+    head = ["users, rare to frequent", *map(str, frame.columns)]
+    rows = ([name, *(f"{v:+.4f}" for v in row)] for name, row in frame.iterrows())
+    return table(head, rows)

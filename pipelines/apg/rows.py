@@ -2,14 +2,29 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
 from pipelines.harness.runs import Settings
 from tf_ctr import joint, transfer
 from tf_ctr.backbones import BACKBONES
+from tf_ctr.features import Schema
 from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
 
+SETTINGS = Settings(
+    embedding_dim=16,
+    hidden_units=(256, 128, 64),
+    num_cross_layers=3,
+    batch_size=8192,
+    epochs=15,
+    patience=2,
+    dropout=0.0,
+    l2=0.0,
+    embedding_l2=0.0,
+    learning_rates=(4e-3,),
+)
 # The columns of the paper's table 2.
 PAPER_BACKBONES = {
     "WDL": "wide_deep",
@@ -20,9 +35,9 @@ PAPER_BACKBONES = {
     "DCN": "dcn",
     "AutoInt": "autoint",
 }
-# 32 is the default of AutoInt, and takes four times as long.
+# AutoInt's default is 32, which takes four times as long.
 NARROW_HEADS = {"autoint": {"head_dim": 8}}
-# Also without APG: a row may try the same number of settings.
+# For rows without APG, too: all rows may try the same number of settings.
 TRAINING = {"learning_rate": (4e-3, 2e-3)}
 RANKS = {"rank": (4, 16)}
 CONDITIONS = {"condition": ("user_id", "self")}
@@ -35,19 +50,19 @@ class Row:
     Attributes:
         name: Name of the row.
         build: `build(schema, settings, **arguments)` returns an uncompiled model.
-        space: What its trials choose from; see `pipelines.harness.trials.candidates`.
+        space: The values to try; see `pipelines.harness.trials.candidates`.
         schema: Name of the schema, `"plain"` or `"genre_string"`.
-        settings: `{field: value}` of `Settings` that differ from the experiment's.
+        settings: Fields of `Settings` that differ from the experiment's.
     """
 
     name: str
-    build: callable
-    space: dict
+    build: Callable[..., keras.Model]
+    space: dict[str, tuple]
     schema: str = "plain"
-    settings: dict = dataclasses.field(default_factory=dict)
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def backbone_rows():
+def backbone_rows() -> list[Row]:
     """Returns two rows per backbone: table 2 of the paper."""
     rows = []
     for name, backbone in PAPER_BACKBONES.items():
@@ -56,8 +71,8 @@ def backbone_rows():
     return rows
 
 
-def control_rows():
-    """Returns what the paper lacks: layers as small as APG's that adapt to nothing."""
+def control_rows() -> list[Row]:
+    """Returns controls that the paper lacks: layers as small as APG's, not adaptive."""
     static = functools.partial(_static_low_rank, "wide_deep")
     matched = functools.partial(_as_many_parameters, "wide_deep")
     space = {**TRAINING, **RANKS}
@@ -67,11 +82,11 @@ def control_rows():
     ]
 
 
-def version_rows(hidden_units=(32, 16, 8)):
+def version_rows(hidden_units: Sequence[int] = (32, 16, 8)) -> list[Row]:
     """Returns the versions on Wide & Deep: table 4, on narrower layers.
 
-    v1 and v2 generate all their kernels, and from a layer's own input the largest;
-    so all versions have the user as the condition.
+    v1 and v2 generate whole kernels, the largest from a layer's own input, so here all
+    versions have the user as the condition.
     """
     narrow = {"hidden_units": hidden_units}
     user = {"condition": ("user_id",), "rank": (4, min(hidden_units))}
@@ -82,16 +97,16 @@ def version_rows(hidden_units=(32, 16, 8)):
     return rows
 
 
-def start_rows():
-    """Returns the ablation of how the generator starts."""
+def start_rows() -> list[Row]:
+    """Returns the ablation of the generator's initial weights."""
     return [
         _adaptive(f"WDL + APG, {start} start", "wide_deep", generator_start=start)
         for start in ("identity", "glorot")
     ]
 
 
-def coarse_rows():
-    """Returns the models with parameters of their own per genre string: table 6."""
+def coarse_rows() -> list[Row]:
+    """Returns the models with their own parameters per genre string: table 6."""
     domain = "genre_string"
     names = {"MMoE": joint.mmoe, "STAR": joint.star}
     rows = [
@@ -106,6 +121,15 @@ def coarse_rows():
         _adaptive("APG, per genre_string", "wide_deep", schema=domain, space=coarse),
         _adaptive("APG, per movie", "wide_deep", schema=domain, space=fine),
     ]
+
+
+TABLES = {
+    "backbones": backbone_rows,
+    "controls": control_rows,
+    "versions": version_rows,
+    "starts": start_rows,
+    "coarse": coarse_rows,
+}
 
 
 def _base(name, backbone, settings=None, schema="plain"):
@@ -140,9 +164,9 @@ def _joint(model, schema, settings):
 
 
 def _static_low_rank(backbone, schema, settings, rank):
-    """APG with the same S for every example: `x V U` with K columns between."""
+    """Returns APG with one S for all examples: `x V U`, with V of K columns."""
     model = _backbone(backbone, schema, settings)
-    hidden = [la.name for la in model.layers if la.name.startswith("deep_")]
+    hidden = [each.name for each in model.layers if each.name.startswith("deep_")]
 
     def call(layer, *args, **kwargs):
         if layer.name not in hidden:
@@ -158,27 +182,25 @@ def _static_low_rank(backbone, schema, settings, rank):
 
 
 def _as_many_parameters(backbone, schema, settings, rank):
-    """The static model with widths at which it has as many hidden parameters as APG."""
+    """Returns the static model, narrowed to as many hidden parameters as APG."""
     widths = matched_units(schema, settings, rank)
     narrow = dataclasses.replace(settings, hidden_units=widths)
     return _backbone(backbone, schema, narrow)
 
 
-def matched_units(schema, settings: Settings, rank):
-    """Returns the hidden widths, all scaled alike, nearest to APG's parameters.
+def matched_units(schema: Schema, settings: Settings, rank: int) -> tuple[int, ...]:
+    """Returns hidden widths, all scaled alike, with about as many parameters as APG.
 
     Args:
         schema: The schema of the model.
         settings: Widths and embedding dim.
-        rank: Rank K of the APG that is matched, as served: U and V multiplied out.
+        rank: Rank K of that APG, as served, with U and V multiplied out.
 
     Returns:
         The widths.
     """
-    input_width, units = (
-        len(schema.fields) * settings.embedding_dim,
-        settings.hidden_units,
-    )
+    input_width = len(schema.fields) * settings.embedding_dim
+    units = settings.hidden_units
 
     def shapes(widths):
         return zip((input_width, *widths[:-1]), widths, strict=True)

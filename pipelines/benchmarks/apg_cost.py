@@ -15,6 +15,7 @@ that needs more of it than `--max-gigabytes` is not run.
 """
 
 import argparse
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -22,8 +23,9 @@ import pandas as pd
 from keras import ops
 
 from pipelines.benchmarks.compiled import description, inference
-from pipelines.benchmarks.interleave import interleave, ratios
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.harness.arguments import add_number_list, add_numbers, number, widths
+from pipelines.harness.tables import frame_table
 from tf_ctr.inference import collapse
 from tf_ctr.layers import APGDense
 
@@ -38,49 +40,48 @@ PAPER_SECONDS = {
 }
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.apg_cost",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    sizes = {"type": _size, "nargs": "+", "metavar": "N-N-N"}
-    add = parser.add_argument
+    program = timing_parser("apg_cost", __doc__, rounds=20, csv="the times")
+    add = program.add_argument
     add(
-        "--sizes", default=list(SIZES), help="hidden widths (default: Table 5)", **sizes
+        "--sizes",
+        type=widths,
+        nargs="+",
+        metavar="N-N-N",
+        default=list(SIZES),
+        help="widths of the hidden layers; default: those of table 5",
     )
-    add("--batch-sizes", type=int, nargs="+", metavar="N", default=[512, 4096, 8192])
-    for name, default, text in [
-        ("input-width", 393, "width of the input"),
-        ("condition-width", 32, "width D of the condition"),
-        ("rank", 4, "rank K"),
-        ("rounds", 20, "timed rounds; each runs every version once"),
-        ("max-gigabytes", 6, "most memory for the generated kernels of a batch"),
-        ("seed", 0, "seed of inputs, weights and orders"),
-    ]:
-        kind = float if name == "max-gigabytes" else int
-        add(f"--{name}", type=kind, default=default, metavar="N", help=text)
-    add("--xla", action="store_true", help="TensorFlow with XLA")
-    add("--csv", metavar="PATH", help="also write the times here")
-    args = parser.parse_args(argv)
-    widths = [width for size in args.sizes for width in size]
-    positive = [args.condition_width, args.rank, args.rounds, *args.batch_sizes]
-    if min(positive) < 1 or min(args.input_width, *widths) < args.rank:
-        parser.error("every number must be at least 1, and every width the rank")
+    add_number_list(program, "batch-sizes", [512, 4096, 8192], "batch sizes B")
+    add_numbers(
+        program,
+        [
+            ("input-width", 393, "width of the input"),
+            ("condition-width", 32, "width D of the condition"),
+            ("rank", 4, "rank K"),
+        ],
+    )
+    add(
+        "--max-gigabytes",
+        type=number(float, 0),
+        default=6.0,
+        metavar="N",
+        help="most memory for the generated kernels of a batch; default: 6",
+    )
+    add("--xla", action="store_true", help="compile with XLA")
+    args = program.parse_args(argv)
+    narrowest = min(width for size in args.sizes for width in size)
+    if min(args.input_width, narrowest) < args.rank:
+        program.error("every width must be at least the rank")
     return args
 
 
-def _size(text):
-    return tuple(int(width) for width in text.split("-"))
-
-
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Prints the table of memory and the table of time."""
     args = parse(argv)
     print(f"{description(args.xla)}\n")
     models = {size: towers(size, args) for size in args.sizes}
-    print(markdown(memory_table(models, args).set_index("layers")), flush=True)
+    print(frame_table(memory_table(models, args).set_index("layers")), flush=True)
     times = [
         time_table(size, models[size], batch_size, args)
         for size in args.sizes
@@ -89,7 +90,7 @@ def main(argv=None):
     table = pd.concat(times, ignore_index=True)
     if args.csv:
         table.to_csv(args.csv, index=False)
-    print(f"\n{markdown(table.set_index('layers'))}")
+    print(f"\n{frame_table(table.set_index('layers'))}")
 
 
 def towers(size, args):

@@ -14,14 +14,16 @@ for one multiplication and one addition; `gb_per_s` is the rate at which `S` is 
 """
 
 import argparse
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from keras import ops
 
 from pipelines.benchmarks.compiled import compiled, description
-from pipelines.benchmarks.interleave import add_counts, interleave, ratios
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.harness.arguments import add_number_list, add_numbers
+from pipelines.harness.tables import frame_table
 from tf_ctr.layers.core.ops import vector_matrix
 
 PEAK = "peak"
@@ -51,39 +53,23 @@ FORMS = {
 }
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.apg_forms",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for name, default, text in [
-        ("ranks", [2, 4, 8, 16, 32], "ranks K"),
-        ("batch-sizes", [64, 512, 4096, 8192], "batch sizes B"),
-    ]:
-        parser.add_argument(
-            f"--{name}", type=int, nargs="+", default=default, metavar="N", help=text
-        )
-    add_counts(
-        parser,
+    program = timing_parser("apg_forms", __doc__, rounds=30)
+    add_number_list(program, "ranks", [2, 4, 8, 16, 32], "ranks K")
+    add_number_list(program, "batch-sizes", [64, 512, 4096, 8192], "batch sizes B")
+    add_numbers(
+        program,
         [
             ("chain", 8, "products in one timed call"),
-            ("rounds", 30, "timed rounds; each runs every form once"),
             ("peak-size", 1024, "rows and columns of the large matrix product"),
-            ("seed", 0, "seed of the numbers and the orders"),
         ],
     )
-    parser.add_argument("--xla", action="store_true", help="TensorFlow with XLA")
-    parser.add_argument("--csv", metavar="PATH", help="also write the table here")
-    args = parser.parse_args(argv)
-    sizes = [*args.ranks, *args.batch_sizes, args.chain, args.rounds, args.peak_size]
-    if min(sizes) < 1:
-        parser.error("every size must be at least 1")
-    return args
+    program.add_argument("--xla", action="store_true", help="compile with XLA")
+    return program.parse_args(argv)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Times all forms at all sizes and prints the table."""
     args = parse(argv)
     tables = [
@@ -95,7 +81,7 @@ def main(argv=None):
     if args.csv:
         table.to_csv(args.csv, index=False)
     print(f"{description(args.xla)}\n")
-    print(markdown(table.set_index("form")))
+    print(frame_table(table.set_index("form")))
 
 
 def measure(rank, batch_size, args):

@@ -9,14 +9,16 @@ one interleaved run. Issue 3 asks for v5 at no more than 1.5 times Base.
 
 import argparse
 import itertools
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description
-from pipelines.benchmarks.interleave import add_counts, interleave, ratios
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.harness.arguments import add_number_list, add_numbers
+from pipelines.harness.tables import frame_table
 from tf_ctr import training
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.features import Categorical, Schema
@@ -34,50 +36,42 @@ ROWS = {
 BATCHES = 8
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.apg_training",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_counts(
-        parser,
+    program = timing_parser("apg_training", __doc__, rounds=30)
+    add_numbers(
+        program,
         [
             ("batch-size", 1024, "examples in a batch"),
-            ("embedding-dim", 32, "embedding dim"),
+            ("embedding-dim", 32, "width of the embeddings"),
             ("rank", 4, "rank K"),
-            ("rounds", 30, "timed rounds; each runs every variant once"),
             ("steps", 4, "training steps in one timed call"),
-            ("seed", 0, "seed of ids, weights and orders"),
         ],
     )
-    for name, default, text in [
-        ("hidden-units", [256, 128, 64], "widths of the deep layers"),
-        ("over-parameters", [32, 256], "widths P of v5"),
-    ]:
-        parser.add_argument(
-            f"--{name}", type=int, nargs="+", default=default, metavar="N", help=text
-        )
-    parser.add_argument("--backbone", choices=sorted(BACKBONES), default="dcn")
-    parser.add_argument(
-        "--condition", choices=["self", *ROWS], default="user_id", help="see apg"
+    add_number_list(program, "hidden-units", [256, 128, 64], "widths of deep layers")
+    add_number_list(program, "over-parameters", [32, 256], "widths P of v5")
+    add = program.add_argument
+    add("--backbone", choices=sorted(BACKBONES), default="dcn", help="default: dcn")
+    add(
+        "--condition",
+        choices=["self", *ROWS],
+        default="user_id",
+        help="the field that APG adapts to, or self; default: user_id",
     )
-    args = parser.parse_args(argv)
-    sizes = [args.batch_size, args.rounds, args.steps, *args.hidden_units]
-    if min(sizes) < 1 or min(args.hidden_units) < args.rank:
-        parser.error("every size must be at least 1, and every width the rank")
+    args = program.parse_args(argv)
+    if min(args.hidden_units) < args.rank:
+        program.error("every width must be at least the rank")
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Times a step of each variant and prints the table."""
     args = parse(argv)
     variants = {name: _steps(model, args) for name, model in models(args).items()}
     variants["Base again"] = variants["Base"]
     seconds = interleave(variants, args.rounds, args.seed, warmup=2) / args.steps
     print(f"{description()}, {args.backbone}, condition {args.condition}\n")
-    print(markdown(ratios(seconds, "Base")))
+    print(frame_table(ratios(seconds, "Base")))
 
 
 def models(args):

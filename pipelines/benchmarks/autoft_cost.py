@@ -12,6 +12,7 @@ take turns in one interleaved run; `ratio` is to DCN, "DCN again" shows the nois
 
 import argparse
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -19,8 +20,9 @@ import pandas as pd
 import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description, inference
-from pipelines.benchmarks.interleave import add_counts, interleave, ratios
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.harness.arguments import add_number_list, add_numbers, widths
+from pipelines.harness.tables import frame_table
 from tf_ctr.backbones import dcn
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.inference import group_by_route, static_route
@@ -31,52 +33,39 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 BALANCE_ROWS = 4096
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.autoft_cost",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
+    program = timing_parser("autoft_cost", __doc__, rounds=30)
+    program.add_argument(
         "--sizes",
-        type=lambda text: tuple(int(width) for width in text.split("-")),
+        type=widths,
         nargs="+",
         metavar="N-N-N",
         default=[(256, 128, 64), (1024, 512, 256)],
-        help="widths of the deep layers (default: 256-128-64 1024-512-256)",
+        help="widths of the deep layers; default: 256-128-64 1024-512-256",
     )
-    parser.add_argument(
-        "--batch-sizes", type=int, nargs="+", metavar="N", default=[1, 64, 1024, 4096]
-    )
-    add_counts(
-        parser,
+    add_number_list(program, "batch-sizes", [1, 64, 1024, 4096], "batch sizes B")
+    add_numbers(
+        program,
         [
             ("fields", 26, "fields, with a table each"),
             ("rows", 2000, "rows of a table"),
-            ("embedding-dim", 16, "embedding dim D"),
+            ("embedding-dim", 16, "width D of the embeddings"),
             ("cross-layers", 3, "cross layers"),
-            ("rounds", 30, "timed rounds; each runs every variant once"),
             ("instances", 256, "instances in a timed call, at least one batch"),
-            ("seed", 0, "seed of ids, weights and orders"),
         ],
     )
-    parser.add_argument(
+    program.add_argument(
         "--clock",
         choices=sorted(CLOCKS),
         default="wall",
-        help="cpu: of the process, steadier beside other work (default: wall)",
+        help="cpu counts only this process, and is steadier on a busy machine; "
+        "default: wall",
     )
-    parser.add_argument("--csv", metavar="PATH", help="also write the table here")
-    args = parser.parse_args(argv)
-    widths = [width for size in args.sizes for width in size]
-    sizes = [args.fields, args.rows, args.embedding_dim, args.cross_layers]
-    if min(*widths, *args.batch_sizes, *sizes, args.rounds, args.instances) < 1:
-        parser.error("every number must be at least 1")
-    return args
+    return program.parse_args(argv)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Times all variants at all sizes and prints the tables."""
     args = parse(argv)
     print(f"{description()}, {args.clock} time\n", flush=True)
@@ -93,7 +82,7 @@ def main(argv=None):
     table = pd.concat(tables, ignore_index=True)
     if args.csv:
         table.to_csv(args.csv, index=False)
-    print(f"\n{markdown(table.set_index('layers'))}")
+    print(f"\n{frame_table(table.set_index('layers'))}")
 
 
 def models(size, args):

@@ -12,16 +12,19 @@ noise.
 
 import argparse
 import itertools
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description, inference
-from pipelines.benchmarks.interleave import add_counts, interleave, ratios
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.harness.arguments import add_number_list, add_numbers
+from pipelines.harness.tables import frame_table
+from tf_ctr import features
 from tf_ctr.backbones import taobao
-from tf_ctr.features import Categorical, Schema, Sequence
+from tf_ctr.features import Categorical, Schema
 from tf_ctr.optimizers import SparseAdagrad
 from tf_ctr.transfer import ctnet
 
@@ -31,53 +34,39 @@ LEAST = "Base + source forward"
 ALL = ("*_attention", "*_sim", "*_eta")
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.ctnet_cost",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_counts(
-        parser,
+    program = timing_parser("ctnet_cost", __doc__, rounds=20, csv="the tables")
+    add_numbers(
+        program,
         [
             ("batch-size", 512, "examples in a training batch"),
             ("candidates", 512, "examples in a served batch"),
-            ("fields", 20, "fields beside item and category, with a table each"),
+            ("fields", 20, "fields besides item and category, with a table each"),
             ("rows", 10_000, "rows of a table"),
             ("history", 200, "length of the history"),
             ("categories", 20, "categories, all equally frequent"),
-            ("embedding-dim", 16, "embedding dim D"),
-            ("attention-units", 256, "units of every attention"),
+            ("embedding-dim", 16, "width D of the embeddings"),
+            ("attention-units", 256, "width of every attention, a multiple of 8"),
             ("top-k", 64, "behaviours that SIM and ETA keep"),
-            ("rounds", 20, "timed rounds; each runs every variant once"),
             ("steps", 2, "steps or batches in one timed call"),
-            ("seed", 0, "seed of ids, weights and orders"),
         ],
     )
-    parser.add_argument(
-        "--hidden-units",
-        type=int,
-        nargs="+",
-        default=[1024, 512, 256],
-        metavar="N",
-        help="widths of the hidden layers (default: 1024 512 256)",
-    )
-    parser.add_argument("--csv", metavar="PATH", help="also write the tables here")
-    args = parser.parse_args(argv)
-    counts = [v for k, v in vars(args).items() if isinstance(v, int) and k != "seed"]
-    if min(*counts, *args.hidden_units) < 1 or args.attention_units % 8:
-        parser.error("every size must be at least 1, and --attention-units divide by 8")
+    text = "widths of the hidden layers"
+    add_number_list(program, "hidden-units", [1024, 512, 256], text)
+    args = program.parse_args(argv)
+    if args.attention_units % 8:
+        program.error("--attention-units must be a multiple of 8")
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Prints both tables."""
     args = parse(argv)
     print(f"{description()}, taobao, T = {args.history}\n", flush=True)
     tables = {"training": training_costs(args), "serving": serving_costs(args)}
     for name, table in tables.items():
-        print(f"{name}, ratio to {reference(name)}\n\n{markdown(table)}\n")
+        print(f"{name}, ratio to {reference(name)}\n\n{frame_table(table)}\n")
         if args.csv:
             table.to_csv(f"{args.csv}_{name}.csv")
 
@@ -149,13 +138,13 @@ def schema(args):
     ]
     fields.append(Categorical("category", num_buckets=args.categories, dtype="int64"))
     for name, of in (("history", "item"), ("history_category", "category")):
-        fields.append(Sequence(name, of=of, max_length=args.history))
+        fields.append(features.Sequence(name, of=of, max_length=args.history))
     return Schema(fields)
 
 
 def batch(rng, size, args):
     """Returns encoded features and labels, drawn uniformly."""
-    features = {}
+    encoded = {}
     # Half of the histories are shorter.
     lengths = rng.integers(1, 2 * args.history, size=(size, 1))
     for field in schema(args).fields:
@@ -163,8 +152,8 @@ def batch(rng, size, args):
         ids = rng.integers(1, field.table_size, size=shape)
         if field.multivalent:
             ids = np.where(np.arange(args.history) < lengths, ids, 0)
-        features[field.name] = tf.constant(ids)
-    return features, tf.constant(rng.integers(2, size=size).astype("float32"))
+        encoded[field.name] = tf.constant(ids)
+    return encoded, tf.constant(rng.integers(2, size=size).astype("float32"))
 
 
 def _steps(call, size, args):

@@ -11,6 +11,7 @@ noise.
 import argparse
 import functools
 import itertools
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -18,8 +19,9 @@ import pandas as pd
 import tensorflow as tf
 
 from pipelines.benchmarks.compiled import description, inference
-from pipelines.benchmarks.interleave import add_counts, interleave, ratios
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.harness.arguments import add_number_list, add_numbers
+from pipelines.harness.tables import frame_table
 from tf_ctr.backbones import dnn
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.inference import merge_historical
@@ -30,39 +32,25 @@ BATCHES = 4
 FIELDS = ("user", "item")
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.ecdctr_cost",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_counts(
-        parser,
+    program = timing_parser("ecdctr_cost", __doc__, rounds=50, csv="the tables")
+    add_numbers(
+        program,
         [
-            ("fields", 20, "fields beside user and item, with a table each"),
+            ("fields", 20, "fields besides user and item, with a table each"),
             ("rows", 100_000, "ids of user and of item"),
-            ("embedding-dim", 16, "embedding dim D, and width of the snapshots"),
+            ("embedding-dim", 16, "width D of the embeddings and of the snapshots"),
             ("snapshots", 3, "snapshots"),
-            ("rounds", 50, "timed rounds; each runs every variant once"),
             ("steps", 4, "batches in one timed call"),
-            ("seed", 0, "seed of ids, weights and orders"),
         ],
     )
-    many = {"type": int, "nargs": "+", "metavar": "N"}
-    parser.add_argument("--hidden-units", default=[256, 128, 64], **many)
-    parser.add_argument(
-        "--candidates", default=[1, 64, 512], help="examples in a served batch", **many
-    )
-    parser.add_argument("--csv", metavar="PATH", help="also write the tables here")
-    args = parser.parse_args(argv)
-    counts = [v for k, v in vars(args).items() if isinstance(v, int) and k != "seed"]
-    if min(*counts, *args.hidden_units, *args.candidates) < 1:
-        parser.error("every size must be at least 1")
-    return args
+    add_number_list(program, "hidden-units", [256, 128, 64], "widths of hidden layers")
+    add_number_list(program, "candidates", [1, 64, 512], "examples in a served batch")
+    return program.parse_args(argv)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Prints a table for every size of a batch."""
     args = parse(argv)
     print(f"{description()}, {args.snapshots} snapshots of {args.rows:,} ids\n")
@@ -70,7 +58,7 @@ def main(argv=None):
     tables = {}
     for size in args.candidates:
         tables[size] = costs(runs, size, args)
-        print(f"{size} candidates, ratio to Base\n\n{markdown(tables[size])}\n")
+        print(f"{size} candidates, ratio to Base\n\n{frame_table(tables[size])}\n")
     if args.csv:
         pd.concat(tables, names=["candidates", "variant"]).to_csv(args.csv)
 

@@ -15,72 +15,54 @@ import argparse
 import itertools
 import pathlib
 import tempfile
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from pipelines.benchmarks.interleave import add_counts, interleave
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, timing_parser
+from pipelines.harness.arguments import add_number_list, add_numbers
+from pipelines.harness.tables import frame_table
 
 STEP = "training step"
 SOURCES = ("frame", "parquet", "csv", "tfrecord")
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.input",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_counts(
-        parser,
+    seconds = "the seconds of every round"
+    program = timing_parser("input", __doc__, rounds=7, csv=seconds)
+    add_numbers(
+        program,
         [
             ("rows", 200_000, "impressions in an epoch"),
-            ("integers", 18, "fields of integer ids"),
-            ("strings", 8, "fields of string ids"),
-            ("numbers", 4, "standardised numeric fields"),
             ("vocabulary", 10_000, "ids per field"),
             ("batch-size", 4096, "impressions in a batch"),
-            ("embedding-dim", 16, "embedding dim of the DCN"),
-            ("cross-layers", 3, "cross layers of the DCN"),
+            ("embedding-dim", 16, "width of the DCN's embeddings"),
             ("steps", 4, "training steps in one timed call"),
-            ("rounds", 7, "timed rounds; each runs everything once"),
-            ("seed", 0, "seed of data, weights and orders"),
         ],
     )
-    parser.add_argument(
-        "--hidden-units",
-        type=int,
-        nargs="+",
-        metavar="N",
-        default=[1024, 512, 256],
-        help="widths of the deep layers (default: 1024 512 256)",
+    add_numbers(
+        program,
+        [
+            ("integers", 18, "fields of integer ids"),
+            ("strings", 8, "fields of string ids"),
+            ("numbers", 4, "numeric fields"),
+            ("cross-layers", 3, "cross layers of the DCN"),
+        ],
+        least=0,
     )
-    parser.add_argument(
-        "--csv", metavar="PATH", help="also write the seconds of every round here"
-    )
-    args = parser.parse_args(argv)
-    _check(parser, args)
+    text = "widths of the deep layers"
+    add_number_list(program, "hidden-units", [1024, 512, 256], text)
+    args = program.parse_args(argv)
+    if args.integers + args.strings < 1:
+        program.error("--integers and --strings must give at least one field")
+    if args.rows < args.batch_size:
+        program.error("--rows must be at least --batch-size, one batch")
     return args
 
 
-def _check(parser, args):
-    for name in ("vocabulary", "batch_size", "embedding_dim", "steps", "rounds"):
-        if getattr(args, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1")
-    sizes = (args.integers, args.strings, args.numbers, args.cross_layers, args.seed)
-    if min(sizes) < 0 or min(args.hidden_units) < 1:
-        parser.error("no size may be negative, and no deep layer empty")
-    if args.integers + args.strings < 1:
-        parser.error("--integers and --strings must give at least one field")
-    if args.rows < args.batch_size:
-        parser.error("--rows must be at least --batch-size, one batch")
-    if args.csv and not pathlib.Path(args.csv).parent.is_dir():
-        parser.error(f"--csv {args.csv}: its folder does not exist")
-
-
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Times all sources and the training step, and prints the table."""
     args = parse(argv)
     frame = impressions(args)
@@ -90,7 +72,7 @@ def main(argv=None):
         variants = {STEP: step, f"{STEP} again": step}
         variants |= epochs(frame, schema, pathlib.Path(folder), args)
         seconds = interleave(variants, args.rounds, args.seed)
-    print(markdown(speeds(seconds, args)))
+    print(frame_table(speeds(seconds, args)))
     if args.csv:
         seconds.to_csv(args.csv)
 

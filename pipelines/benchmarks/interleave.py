@@ -1,19 +1,56 @@
 """Times variants of a step side by side: shuffled order, with an A/A control.
 
 A fixed order of variants biases short calls by up to 25 %: caches, clock speeds and
-neighbours on the machine favour whoever runs in a certain place. So every round runs
-every variant once, in an order drawn afresh, and ratios are taken within a round.
-Name one function twice to see the noise: what the second name shows is not an effect.
+other work on the machine favour a certain position. So every round runs every variant
+once, in a new random order, and ratios are taken within a round. Pass one function
+under two names to see the noise: a difference between the two is not an effect.
 """
 
+import argparse
+import sys
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipelines.harness.arguments import add_numbers, new_file, parser
 
-def interleave(variants, rounds, seed=0, warmup=1, clock=time.perf_counter):
-    """Runs every variant once a round, in shuffled order, and times each call.
+
+def timing_parser(
+    name: str, description: str, rounds: int, csv: str = "the table"
+) -> argparse.ArgumentParser:
+    """Returns a parser with the options `--rounds`, `--seed` and `--csv`.
+
+    Args:
+        name: Name of the benchmark.
+        description: See `pipelines.harness.arguments.parser`.
+        rounds: The default of `--rounds`.
+        csv: What `--csv` writes.
+    """
+    program = parser(f"pipelines.benchmarks.{name}", description)
+    numbers = [
+        ("rounds", rounds, "timed rounds; each runs every variant once"),
+        ("seed", 0, "seed of data, weights and orders"),
+    ]
+    add_numbers(program, numbers)
+    program.add_argument(
+        "--csv", type=new_file, metavar="PATH", help=f"also write {csv} to this file"
+    )
+    return program
+
+
+def interleave(
+    variants: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    seed: int = 0,
+    warmup: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> pd.DataFrame:
+    """Runs every variant once per round, in shuffled order, and times each call.
+
+    On a terminal, a line on stderr counts the rounds.
 
     Args:
         variants: `{name: callable}`; each callable takes nothing and returns only when
@@ -21,7 +58,7 @@ def interleave(variants, rounds, seed=0, warmup=1, clock=time.perf_counter):
         rounds: Number of timed rounds.
         seed: Seed of the orders.
         warmup: Untimed rounds before the first timed one (tracing, caches).
-        clock: Returns the time in seconds.
+        clock: A function that returns the time in seconds.
 
     Returns:
         A frame of seconds with one row per round and one column per variant.
@@ -42,20 +79,25 @@ def interleave(variants, rounds, seed=0, warmup=1, clock=time.perf_counter):
             variants[name]()
             row[str(name)] = clock() - start
         rows.append(row)
+        if sys.stderr.isatty():
+            text = f"\rround {len(rows)} of {warmup + rounds}"
+            print(text, end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print("\r" + " " * 30, end="\r", file=sys.stderr, flush=True)
     return pd.DataFrame(rows[warmup:], columns=names).rename_axis("round")
 
 
-def ratios(frame, reference):
-    """Compares every variant with one of them, round by round.
+def ratios(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Compares every variant with the reference, round by round.
 
     Args:
         frame: Seconds, as `interleave` returns them.
-        reference: The column every other is divided by.
+        reference: The column that the others are divided by.
 
     Returns:
         A frame with one row per variant: `seconds`, its median time; `ratio`, the
-        median over rounds of its time by the reference's in the same round; `low` and
-        `high`, the quartiles of that ratio.
+        median over rounds of its time divided by the reference's in the same round;
+        `low` and `high`, the quartiles of that ratio.
 
     Example:
 
@@ -72,15 +114,3 @@ def ratios(frame, reference):
             "high": relative.quantile(0.75),
         }
     ).rename_axis("variant")
-
-
-def add_counts(parser, counts):
-    """Adds an integer option for each `(name, default, description)`."""
-    for name, default, text in counts:
-        parser.add_argument(
-            f"--{name}",
-            type=int,
-            default=default,
-            metavar="N",
-            help=f"{text} (default: {default})",
-        )

@@ -17,6 +17,7 @@ and the vectors, as in training.
 
 import argparse
 import functools
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -24,52 +25,38 @@ import pandas as pd
 import tensorflow as tf
 
 from pipelines.benchmarks.compiled import compiled, description
-from pipelines.benchmarks.interleave import add_counts, interleave, ratios
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.harness.arguments import add_number_list, add_numbers
+from pipelines.harness.tables import frame_table
 from tf_ctr.layers import ETAAttention, SIMAttention, TargetAttention
 
 PASSES = ("forward", "gradient")
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.sequences",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--lengths",
-        type=int,
-        nargs="+",
-        default=[50, 200, 1000, 2000],
-        metavar="T",
-        help="lengths of the histories (default: 50 200 1000 2000)",
-    )
-    add_counts(
-        parser,
+    program = timing_parser("sequences", __doc__, rounds=20)
+    text = "lengths T of the histories"
+    add_number_list(program, "lengths", [50, 200, 1000, 2000], text)
+    add_numbers(
+        program,
         [
             ("batch-size", 128, "examples in a batch"),
-            ("embedding-dim", 16, "embedding dim D"),
-            ("units", 256, "units of the attention"),
+            ("embedding-dim", 16, "width D of the embeddings"),
+            ("units", 256, "width of the attention"),
             ("num-heads", 8, "heads of the attention"),
             ("top-k", 64, "behaviours that a search keeps"),
             ("bits", 32, "bits of ETA's codes"),
             ("categories", 10, "categories, all equally frequent"),
-            ("rounds", 20, "timed rounds; each runs every variant once"),
-            ("seed", 0, "seed of vectors, weights and orders"),
         ],
     )
-    parser.add_argument("--csv", metavar="PATH", help="also write the table here")
-    args = parser.parse_args(argv)
-    sizes = [value for value in vars(args).values() if isinstance(value, int)]
-    sizes.remove(args.seed)
-    if min(*sizes, *args.lengths) < 1 or args.units % args.num_heads:
-        parser.error("every size must be at least 1, and num-heads must divide units")
+    args = program.parse_args(argv)
+    if args.units % args.num_heads:
+        program.error("--units must be a multiple of --num-heads")
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Prints the table of times."""
     args = parse(argv)
     print(f"{description()}, B = {args.batch_size}, D = {args.embedding_dim}\n")
@@ -81,7 +68,7 @@ def main(argv=None):
     table = pd.concat(tables, ignore_index=True)
     if args.csv:
         table.to_csv(args.csv, index=False)
-    print(f"\n{markdown(table.set_index('T'))}")
+    print(f"\n{frame_table(table.set_index('T'))}")
 
 
 def measure(length, which, args):

@@ -9,13 +9,14 @@ shows the noise.
 
 import argparse
 import pathlib
+from collections.abc import Sequence
 
 import pandas as pd
 
 from pipelines.benchmarks.compiled import description
-from pipelines.benchmarks.interleave import interleave, ratios
-from pipelines.harness.options import number
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.harness.arguments import add_number_list
+from pipelines.harness.tables import frame_table
 from tf_ctr.data.read_frame import read_frame
 from tf_ctr.serving.differences import call_of, served_bytes
 from tf_ctr.serving.reference import raw_columns
@@ -24,33 +25,26 @@ from tf_ctr.serving.version import load_saved_model, load_schema
 NUM_ROWS = 1024
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.serving",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    count, add = number(int, 1), parser.add_argument
+    program = timing_parser("serving", __doc__, rounds=200)
+    add = program.add_argument
     add("versions", nargs="+", metavar="VERSION", help="a version directory")
     add("--rows", metavar="PARQUET", help="raw rows; default: the schema's examples")
-    add("--batch-sizes", type=count, nargs="+", default=[1, 64, 1024], metavar="N")
-    add("--rounds", type=count, default=200, help="timed rounds; default: 200")
-    add("--seed", type=int, default=0, help="seed of the orders; default: 0")
-    add("--csv", metavar="PATH", help="also write the table here")
-    args = parser.parse_args(argv)
+    add_number_list(program, "batch-sizes", [1, 64, 1024], "batch sizes B")
+    args = program.parse_args(argv)
     names = [_name(path) for path in args.versions]
     if len(set(names)) < len(names):
-        parser.error(f"versions of different names are needed, not {names}")
+        program.error(f"versions must have different names, not {names}")
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Prints sizes and latencies of the versions."""
     args = parse(argv)
     print(f"{description()}, {args.rounds} rounds\n")
     frame = costs(args)
-    print(markdown(frame.astype(object).where(frame.notna(), "")))
+    print(frame_table(frame.astype(object).where(frame.notna(), "")))
     if args.csv:
         frame.to_csv(args.csv)
 

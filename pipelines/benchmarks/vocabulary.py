@@ -17,12 +17,13 @@ then the number of rows that a step touches grows, too.
 import argparse
 import itertools
 import os
-import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.benchmarks.interleave import add_counts, interleave, ratios
-from pipelines.harness.tables import markdown
+from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.harness.arguments import add_number_list, add_numbers
+from pipelines.harness.tables import frame_table
 
 BATCHES = 8
 # Weights and two moments in float32, and as much again for the whole-table
@@ -30,71 +31,45 @@ BATCHES = 8
 BYTES_PER_VALUE = 4 * 3 * 2
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.benchmarks.vocabulary",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_counts(
-        parser,
+    seconds = "the seconds of every round"
+    program = timing_parser("vocabulary", __doc__, rounds=15, csv=seconds)
+    add_numbers(
+        program,
         [
             ("fields", 26, "categorical fields, one table each"),
             ("batch-size", 4096, "examples in a batch"),
-            ("embedding-dim", 16, "embedding dim"),
-            ("cross-layers", 3, "cross layers of the DCN"),
-            ("distinct", 384, "live ids per field; 0: the whole table"),
-            ("rounds", 15, "timed rounds; each runs every variant once"),
+            ("embedding-dim", 16, "width of the embeddings"),
             ("steps", 1, "training steps in one timed call"),
-            ("seed", 0, "seed of ids, weights and orders"),
         ],
     )
-    parser.add_argument(
-        "--rows",
-        type=int,
-        nargs="+",
-        metavar="N",
-        default=[10_000, 100_000, 1_000_000, 10_000_000],
-        help="table rows, all fields together (default: 10k 100k 1M 10M)",
+    add_numbers(
+        program,
+        [
+            ("cross-layers", 3, "cross layers of the DCN"),
+            ("distinct", 384, "ids per field that occur; 0 for the whole table"),
+        ],
+        least=0,
     )
-    parser.add_argument(
-        "--hidden-units",
-        type=int,
-        nargs="+",
-        metavar="N",
-        default=[1024, 512, 256],
-        help="widths of the deep layers (default: 1024 512 256)",
-    )
-    parser.add_argument(
-        "--csv", metavar="PATH", help="also write the seconds of every round here"
-    )
-    args = parser.parse_args(argv)
-    _check(parser, args)
-    return args
-
-
-def _check(parser, args):
-    positive = ["fields", "batch_size", "embedding_dim", "rounds", "steps"]
-    for name in positive:
-        if getattr(args, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1")
-    if args.distinct < 0 or args.cross_layers < 0 or min(args.hidden_units) < 1:
-        parser.error("no size may be negative, and no deep layer empty")
+    rows = [10_000, 100_000, 1_000_000, 10_000_000]
+    add_number_list(program, "rows", rows, "table rows, all fields together")
+    text = "widths of the deep layers"
+    add_number_list(program, "hidden-units", [1024, 512, 256], text)
+    args = program.parse_args(argv)
     if min(args.rows) < 2 * args.fields:
-        parser.error(f"--rows must be at least {2 * args.fields}, two for each field")
-    if args.csv and not pathlib.Path(args.csv).absolute().parent.is_dir():
-        parser.error(f"--csv {args.csv}: there is no such folder")
+        program.error(f"--rows must be at least {2 * args.fields}, two for each field")
     needed = 2 * sum(args.rows) * args.embedding_dim * BYTES_PER_VALUE
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > memory:
-        parser.error(
+        program.error(
             f"the models need up to {needed / 1e9:.1f} GB, this machine has "
             f"{memory / 1e9:.1f} GB: leave out the largest of --rows"
         )
+    return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Times all variants and prints the table."""
     args = parse(argv)
     variants = {}
@@ -105,7 +80,7 @@ def main(argv=None):
         stock = training_step(stock_model(args, rows), args, rows)
         variants[f"stock, {rows:,} rows"] = stock
     seconds = interleave(variants, args.rounds, args.seed) / args.steps
-    print(markdown(ratios(seconds, f"lazy, {min(args.rows):,} rows")))
+    print(frame_table(ratios(seconds, f"lazy, {min(args.rows):,} rows")))
     if args.csv:
         seconds.to_csv(args.csv)
 

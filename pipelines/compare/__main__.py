@@ -1,94 +1,101 @@
-"""Compare transfer methods: tables 3, 4 and 5 and Figure 3 of the AutoFT paper.
+"""Compares transfer methods: tables 3, 4 and 5 and figure 3 of the AutoFT paper.
 
     python -m pipelines.compare
     python -m pipelines.compare --dataset movielens --data-dir ../shared/data --seeds 5
 
-Pre-trains a model per seed on the source domain, and another on both domains; every
-method starts from these. Every row may try the same number of settings with the first
-seed, chosen by validation AUC; the other seeds follow. The test rows are scored once
-per row and seed, after all choices. Killed at any moment, the same command goes on.
+For every seed, one model is pre-trained on the source domain and another on both
+domains; every method starts from these. Each row of the table may try the same number
+of settings with the first seed, and the validation AUC chooses among them; the other
+seeds use the chosen setting. The test rows are scored once per row and seed, after all
+choices. If you stop it, the same command resumes where it stopped.
 """
 
+import argparse
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from pipelines.compare import hparams
 from pipelines.compare.comparison import Comparison, Plan
-from pipelines.compare.figures import draw
-from pipelines.compare.report import current_runs, report
+from pipelines.compare.report import current_runs, sections
 from pipelines.compare.rows import METHODS, TARGET_ONLY, rows
+from pipelines.compare.views import draw, write_hparams
 from pipelines.harness import options
-from pipelines.harness.presets import DATASETS, PRESETS
+from pipelines.harness.arguments import add_folders, add_numbers, parser
+from pipelines.harness.datasets import DATASETS, SETTINGS
 from pipelines.harness.results import ResultLines
+from pipelines.harness.tables import show_report
 from tf_ctr.backbones import BACKBONES
-from tf_ctr.files import replacing
 
 COMPONENTS = ("embedding", "cross", "deep", "cross+deep")
 
 
-def parse_arguments(argv=None):
-    """Reads the command line; everything wrong is said before any work."""
-    parser = options.program(
-        "pipelines.compare",
-        __doc__,
-        "folder of the data",
-        RUN_DIR_HELP,
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Returns the checked arguments of the command line."""
+    program = parser("pipelines.compare", __doc__)
+    add_folders(
+        program,
+        "the folder that holds the data",
+        "where results, logs and models go; default: runs/compare/<dataset>",
     )
-    add = parser.add_argument
+    add = program.add_argument
     add("--dataset", choices=DATASETS, default="synthetic", help="default: synthetic")
-    _add_names(add, "backbone", BACKBONES, ["dcn"], "backbones")
     methods = [TARGET_ONLY, *METHODS]
-    without_natr = [name for name in methods if not _needs_history(name)]
-    _add_names(add, "methods", methods, without_natr, "methods")
-    _add_names(add, "pretrain", ["source", "all"], ["source", "all"], "groups of rows")
-    _add_names(add, "components", COMPONENTS, [], "further rows: what AutoFT routes")
-    count = options.number(int, 1)
-    add("--seeds", type=count, default=1, metavar="N", help="default: 1")
-    add(
-        "--budget",
-        type=count,
-        default=4,
-        metavar="N",
-        help="settings that every row may try with the first seed; default: 4",
+    # NATR needs a field with the user's history of items, which few data sets have.
+    usual = [name for name in methods if not _needs_history(name)]
+    for name, choices, default, text in [
+        ("backbone", BACKBONES, ["dcn"], "backbones"),
+        ("methods", methods, usual, "methods"),
+        ("pretrain", ["source", "all"], ["source", "all"], "domains to pre-train on"),
+        ("components", COMPONENTS, [], "parts that AutoFT routes, one more row each"),
+    ]:
+        shown = f"of {', '.join(choices)}; default: {' '.join(default) or 'none'}"
+        many = {"nargs": "+", "choices": choices, "metavar": "NAME"}
+        add(f"--{name}", default=default, help=f"{text}, {shown}", **many)
+    add_numbers(
+        program,
+        [
+            ("seeds", 1, "runs per row"),
+            ("budget", 4, "settings that every row may try with the first seed"),
+        ],
     )
-    add("--fresh", action="store_true", help="forget the runs and results in --run-dir")
+    add("--fresh", action="store_true", help="delete the runs and results in --run-dir")
     add(
+        "--report",
         "--report-only",
         action="store_true",
-        help="make table and figures from the results in --run-dir, without training",
+        help="only make tables and figures from the results in --run-dir",
     )
-    options.add_settings(parser, PRESETS)
-    arguments = parser.parse_args(argv)
-    if arguments.fresh and arguments.report_only:
-        parser.error("--fresh would remove what --report-only reads")
-    arguments.settings = options.settings(arguments, PRESETS[arguments.dataset])
+    options.add_settings(program, SETTINGS)
+    arguments = program.parse_args(argv)
+    if arguments.fresh and arguments.report:
+        program.error("--fresh would delete the results that --report reads")
+    arguments.settings = options.settings(arguments, SETTINGS[arguments.dataset])
     default = pathlib.Path("runs", "compare", arguments.dataset)
     arguments.run_dir = arguments.run_dir or default
     return arguments
-
-
-RUN_DIR_HELP = "results, logs and models; default: runs/compare/<dataset>"
-
-
-def _add_names(add, option, choices, default, text):
-    add(
-        f"--{option}",
-        nargs="+",
-        choices=choices,
-        default=default,
-        metavar="NAME",
-        help=f"{text}, of {', '.join(choices)}; default: {' '.join(default) or 'none'}",
-    )
 
 
 def _needs_history(name):
     return name in METHODS and "history" in METHODS[name].takes
 
 
-def compare(arguments, lines):
-    """Trains and tests what `lines` does not have yet."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs what is missing, and shows tables and figures."""
+    arguments = parse(argv)
+    # Every trial traces a model of its own, so TensorFlow's warning does not apply.
+    tf.get_logger().setLevel("ERROR")
+    if arguments.fresh:
+        forget(arguments.run_dir)
+    lines = ResultLines(arguments.run_dir / "results.jsonl")
+    if not arguments.report:
+        compare(arguments, lines)
+    show(lines.records, arguments.run_dir)
+
+
+def compare(arguments: argparse.Namespace, lines: ResultLines) -> None:
+    """Trains and tests every row that `lines` does not hold yet."""
     domains = DATASETS[arguments.dataset].load(arguments.data_dir)
     print(domains.summary().to_string())
     for backbone in arguments.backbone:
@@ -103,13 +110,10 @@ def compare(arguments, lines):
         Comparison(plan, domains, arguments.run_dir, lines).run()
 
 
-def show(records, run_dir):
-    """Prints the tables; writes them, the figures and the HPARAMS view."""
-    text = report(records)
-    print(f"\n{text}\n")
-    with replacing(run_dir / "report.md") as partial:
-        partial.write_text(text + "\n")
-    hparams.write(records, run_dir / "hparams")
+def show(records: Sequence[dict], run_dir: pathlib.Path) -> None:
+    """Prints the tables, and writes them with the figures and the HPARAMS view."""
+    show_report(sections(records), run_dir)
+    write_hparams(records, run_dir / "hparams")
     runs = current_runs(records)
     for backbone in runs["backbone"].unique() if len(runs) else ():
         of_backbone = runs[runs["backbone"] == backbone]
@@ -117,23 +121,11 @@ def show(records, run_dir):
     print(f"Figures: {run_dir / 'figures'}    Watch: tensorboard --logdir {run_dir}")
 
 
-def forget(run_dir):
-    """Removes what earlier comparisons left in a folder, and nothing else."""
+def forget(run_dir: pathlib.Path) -> None:
+    """Deletes what earlier comparisons left in a folder, and nothing else."""
     for backbone in BACKBONES:
         shutil.rmtree(run_dir / backbone, ignore_errors=True)
     (run_dir / "results.jsonl").unlink(missing_ok=True)
-
-
-def main(argv=None):
-    """Runs the command."""
-    arguments = parse_arguments(argv)
-    tf.get_logger().setLevel("ERROR")  # A model per trial is traced anew, as it must.
-    if arguments.fresh:
-        forget(arguments.run_dir)
-    lines = ResultLines(arguments.run_dir / "results.jsonl")
-    if not arguments.report_only:
-        compare(arguments, lines)
-    show(lines.records, arguments.run_dir)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,36 @@
-"""What AutoFT's accuracy depends on: one option at a time, on validation rows.
+"""Studies AutoFT's options, one at a time, on validation rows.
 
     python -m pipelines.autoft_study --dataset movielens --data-dir ../shared/data
 
 Every variation starts from the same source model and trains with the same settings and
-seeds; only the option that its name says differs from the defaults. No test row is
-read. Killed at any moment, the same command goes on; `--report` only prints.
+seeds; it differs from the defaults only in the option that its name says. No test row
+is read. If you stop it, the same command resumes where it stopped.
 """
 
+import argparse
 import dataclasses
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from pipelines.compare.rows import BASELINE, Row
 from pipelines.compare.training import RowTraining
 from pipelines.harness import options, scoring
-from pipelines.harness.presets import DATASETS, PRESETS
+from pipelines.harness.arguments import add_folders, add_numbers, parser
+from pipelines.harness.datasets import DATASETS, SETTINGS
 from pipelines.harness.results import Progress, ResultLines, provenance
+from pipelines.harness.tables import mean_and_spread, show_report, table
 from pipelines.harness.trials import candidates
 from tf_ctr.backbones import BACKBONES
+from tf_ctr.datasets import TwoDomains
 
-# Name: method and its arguments. The defaults of AutoFT are a policy width of 64, a
-# temperature of 5 annealed to 0.5, a policy learning rate of 10 and random logits.
-# With a rate of 0.1 policies stay near an even chance, whatever the other options.
-VARIATIONS = {
+# Name: method and its arguments. AutoFT's defaults are policies of width 64, a
+# temperature of 5 annealed to 0.5, a policy learning rate of 10 times the model's, and
+# random logits. At 0.1 times, policies stay near an even chance, whatever the other
+# options.
+VARIATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "Fine-Tune": (BASELINE, {}),
     "AutoFT, defaults": ("autoft", {}),
     "policies x 0.1": ("autoft", {"policy_learning_rate_multiplier": 0.1}),
@@ -53,50 +60,44 @@ VARIATIONS = {
 }
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = options.program(
-        "pipelines.autoft_study",
-        __doc__,
-        "folder of the data",
-        "results, logs and models; default: runs/autoft_study/<dataset>",
+    program = parser("pipelines.autoft_study", __doc__)
+    add_folders(
+        program,
+        "the folder that holds the data",
+        "where results, logs and models go; default: runs/autoft_study/<dataset>",
     )
-    add = parser.add_argument
+    add = program.add_argument
     add("--dataset", choices=DATASETS, default="synthetic", help="default: synthetic")
     add(
         "--pretrain",
         choices=["source", "all"],
         default="source",
-        help="what the source model learns from; default: source",
+        help="the domains that the source model learns from; default: source",
     )
     add("--backbone", choices=BACKBONES, default="dcn", help="default: dcn")
-    add(
-        "--seeds",
-        type=options.number(int, 1),
-        default=3,
-        metavar="N",
-        help="runs of a variation; default: 3",
-    )
-    add("--report", action="store_true", help="print the table of what is done")
-    options.add_settings(parser, PRESETS)
-    arguments = parser.parse_args(argv)
-    arguments.settings = options.settings(arguments, PRESETS[arguments.dataset])
+    add_numbers(program, [("seeds", 3, "runs per variation")])
+    add("--report", action="store_true", help="only print the table of finished runs")
+    options.add_settings(program, SETTINGS)
+    arguments = program.parse_args(argv)
+    arguments.settings = options.settings(arguments, SETTINGS[arguments.dataset])
     default = pathlib.Path("runs", "autoft_study", arguments.dataset)
     arguments.run_dir = arguments.run_dir or default
     return arguments
 
 
-def main(argv=None):
-    """Runs what is not done yet, and prints the table."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs what is missing, and shows the table."""
     arguments = parse(argv)
     lines = ResultLines(arguments.run_dir / "results.jsonl")
     if not arguments.report:
         run(DATASETS[arguments.dataset].load(arguments.data_dir), lines, arguments)
-    print(report(lines.frame()))
+    show_report(sections(lines.frame()), arguments.run_dir)
 
 
-def run(domains, lines, arguments):
-    """Trains every variation with every seed, but for what `lines` has already."""
+def run(domains: TwoDomains, lines: ResultLines, arguments: argparse.Namespace) -> None:
+    """Trains every variation with every seed, except those in `lines`."""
     made_with = {
         "dataset": arguments.dataset,
         "backbone": arguments.backbone,
@@ -111,19 +112,14 @@ def run(domains, lines, arguments):
     ]
     progress = Progress(len(todo), len(todo) - len(left))
     for name, seed in left:
-        record = run_one(name, seed, training, domains, arguments)
+        record = run_one(name, seed, training, arguments)
         lines.append({**made_with, **record, **provenance()})
         progress.step(f"{name}, seed {seed}: {record['validation_auc']:.4f}")
 
 
-def variation(name, group):
-    """Returns the `Row` of a variation and the arguments of its method."""
-    method, options = VARIATIONS[name]
-    own = dict(options)
-    return Row(group, method, own.pop("which", "")), own
-
-
-def run_one(name, seed, training, domains, arguments):
+def run_one(
+    name: str, seed: int, training: RowTraining, arguments: argparse.Namespace
+) -> dict[str, Any]:
     """Trains one variation with one seed, and returns its record."""
     row, own = variation(name, arguments.pretrain)
     settings = arguments.settings
@@ -137,19 +133,29 @@ def run_one(name, seed, training, domains, arguments):
         "validation_auc": result["validation_auc"],
         "epochs_run": result["epochs_run"],
         "seconds": result["seconds"],
-        "routes": scoring.routes(model, domains, settings.batch_size),
+        "routes": scoring.routes(model, training.domains, settings.batch_size),
         "chosen": result["chosen"],
     }
 
 
-def report(results):
-    """Returns Markdown: validation AUC per variation, best first.
+def variation(name: str, group: str) -> tuple[Row, dict[str, Any]]:
+    """Returns the `Row` of a variation, and the arguments of its method."""
+    method, own = VARIATIONS[name]
+    own = dict(own)
+    return Row(group, method, own.pop("which", "")), own
+
+
+def sections(results: pd.DataFrame) -> list[tuple[str, str]]:
+    """Returns a table of the validation AUC per variation, best first.
 
     Args:
         results: Frame of the records of `run_one`.
+
+    Returns:
+        Pairs of a title and a Markdown text.
     """
     if results.empty:
-        return "No run is finished."
+        return []
     baseline = results[results["variation"] == "Fine-Tune"].set_index("seed")
     rows = []
     for name, runs in results.groupby("variation"):
@@ -157,17 +163,11 @@ def report(results):
         gain = (aucs - baseline["validation_auc"]).dropna()
         shares = pd.DataFrame(runs["routes"].to_list()).to_numpy()
         frozen = f"{shares.mean():.2f}" if shares.size else ""
-        cells = [_mean(aucs), f"{gain.mean():+.4f}", frozen, str(len(aucs))]
-        rows.append((aucs.mean(), f"| {name} | {' | '.join(cells)} |"))
-    header = "| | validation AUC | over Fine-Tune | frozen share | seeds |"
-    ranked = [line for _, line in sorted(rows, reverse=True)]
-    return "\n".join([header, "|" + "---|" * 5, *ranked])
-
-
-def _mean(values):
-    if len(values) == 1:
-        return f"{values.iloc[0]:.4f}"
-    return f"{values.mean():.4f} ± {values.std():.4f}"
+        cells = [mean_and_spread(aucs), f"{gain.mean():+.4f}", frozen, str(len(aucs))]
+        rows.append((aucs.mean(), [name, *cells]))
+    head = ["", "validation AUC", "over Fine-Tune", "frozen share", "seeds"]
+    ranked = [cells for _, cells in sorted(rows, reverse=True)]
+    return [("AutoFT's options", table(head, ranked))]
 
 
 if __name__ == "__main__":

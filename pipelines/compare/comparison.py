@@ -2,14 +2,18 @@
 
 import dataclasses
 import json
+import pathlib
+from typing import Any
 
 import numpy as np
 
 from pipelines.compare.rows import PRETRAINED, Row, trials
 from pipelines.compare.training import RowTraining
 from pipelines.harness import scoring
-from pipelines.harness.results import Progress, provenance
+from pipelines.harness.results import Progress, ResultLines, provenance
+from pipelines.harness.runs import Settings
 from pipelines.harness.statistics import interval
+from tf_ctr.datasets import TwoDomains
 
 KEPT = ("validation_auc", "epochs_run", "seconds", "parameters", "train_rows")
 
@@ -19,9 +23,9 @@ class Plan:
     """What is compared, and how much work goes into it.
 
     Attributes:
-        dataset: Name of the dataset.
+        dataset: Name of the data set.
         backbone: Name of the backbone.
-        rows: The `Row`s; a pre-trained one stands before those that start from it.
+        rows: The `Row`s; a pre-trained one comes before those that start from it.
         settings: `Settings`.
         seeds: Number of seeds.
         budget: Number of trials of every row.
@@ -29,13 +33,13 @@ class Plan:
 
     dataset: str
     backbone: str
-    rows: list
-    settings: object
+    rows: list[Row]
+    settings: Settings
     seeds: int
     budget: int
 
-    def configuration(self):
-        """What all results of one backbone in one file share, as JSON has it."""
+    def configuration(self) -> dict[str, Any]:
+        """Returns what all results of one backbone share, as JSON stores it."""
         settings = dataclasses.asdict(self.settings)
         shared = {"dataset": self.dataset, "settings": settings, "budget": self.budget}
         return json.loads(json.dumps(shared))
@@ -45,8 +49,8 @@ class Comparison:
     """The rows of a plan, trained and tested.
 
     First every row chooses among its trials, on validation rows, with seed 0. Only
-    then are the target's test rows read, once per row and seed. What is finished is
-    not done again: choices and tests are in `lines`, trained models in `run_dir`.
+    then are the target's test rows read, once per row and seed. Finished work is
+    skipped: choices and tests are in `lines`, trained models in `run_dir`.
 
     Args:
         plan: The `Plan`.
@@ -60,7 +64,14 @@ class Comparison:
             be built.
     """
 
-    def __init__(self, plan, domains, run_dir, lines, verbose=0):
+    def __init__(
+        self,
+        plan: Plan,
+        domains: TwoDomains,
+        run_dir: pathlib.Path,
+        lines: ResultLines,
+        verbose: int | str = 0,
+    ) -> None:
         self.plan, self.domains, self.lines = plan, domains, lines
         self.training = RowTraining(
             plan.backbone, domains, run_dir / plan.backbone, verbose
@@ -76,8 +87,8 @@ class Comparison:
         )
         self.training.check(self.trials, plan.settings)
 
-    def run(self):
-        """Does everything that `lines` does not have yet."""
+    def run(self) -> None:
+        """Does everything that `lines` does not hold yet."""
         self._progress = self._start_progress()
         for row in self.plan.rows:
             self.chosen[row] = self._choose(row)
@@ -91,7 +102,7 @@ class Comparison:
                     self._compare(row, baseline)
 
     def _start_progress(self):
-        """Counts trainings: those of the choices, and one per further seed."""
+        """Counts training runs: those of the choices, and one per further seed."""
         done = 0
         for row in self.plan.rows:
             choice = self._stored_choice(row)
@@ -126,7 +137,7 @@ class Comparison:
         return None
 
     def _counted(self, row, options, seed):
-        """Passes trials on; the next one is asked for when one is trained."""
+        """Yields the trials; counts one as done when the next is asked for."""
         for trial in options:
             yield trial
             shown = ", ".join(f"{k} {v}" for k, v in trial.chosen().items())
@@ -157,7 +168,7 @@ class Comparison:
         return {**self._key("run", row), "seed": seed, "chosen": chosen}
 
     def _key(self, kind, row):
-        """Names a result; another training of the source makes it another one."""
+        """Returns the key of a result; a source trained differently has another key."""
         start = self._source_trial(row)
         return {
             "kind": kind,
@@ -178,7 +189,7 @@ class Comparison:
         }
 
     def _compare(self, row, baseline):
-        """Adds the interval of the difference of two rows."""
+        """Records the interval of the difference of two rows."""
         seeds = range(self.plan.seeds)
         pair = (row, baseline)
         aucs = [[self._auc(one, seed) for seed in seeds] for one in pair]
@@ -190,7 +201,7 @@ class Comparison:
         found = interval(labels, *paths)
         difference = np.subtract(*np.mean(aucs, axis=1))
         if found is None or not np.isclose(found["difference"], difference, atol=1e-6):
-            print(f"{row.title}: no interval, the run dir has not its test scores.")
+            print(f"{row.title}: no interval, as the test scores are not in --run-dir.")
         else:
             self.lines.append({**key, **found, **self._origin(row)})
 

@@ -1,9 +1,13 @@
-"""Tables of a comparison in Markdown, from its results alone."""
+"""The tables of a comparison, from its results only."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from pipelines.compare.rows import BASELINE, METHODS, PRETRAINED, RIVAL, TARGET_ONLY
 from pipelines.harness.statistics import paired_tests
+from pipelines.harness.tables import mean_and_spread, table
 
 GROUPS = {"target": "Target-only", "source": "Source-based", "all": "All-based"}
 METHOD_ORDER = (TARGET_ONLY, PRETRAINED, *METHODS)
@@ -22,17 +26,17 @@ HEADER = (
 )
 
 
-def current_runs(records):
+def current_runs(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Returns the runs that belong to the last choice of their row.
 
-    A row that was tuned anew, or whose source was, has older runs too; they stay in
-    the file and out of the tables.
+    A row that was tuned again, or whose source was, also has older runs; they stay in
+    the file but are not in the tables.
 
     Args:
         records: The records of `pipelines.compare.comparison`.
 
     Returns:
-        Frame of runs, in the order of the paper's table, and by seed.
+        A frame of runs, in the order of the paper's table and of the seeds.
     """
     choices, runs = {}, {}
     for record in records:
@@ -50,65 +54,43 @@ def current_runs(records):
 
 
 def _rank(name):
-    """The place of a row in the paper's table; AutoFT's ablations follow AutoFT."""
+    """Returns a row's place in the paper's table; AutoFT's ablations follow AutoFT."""
     group, method, *components = name.split("-")
     return list(GROUPS).index(group), METHOD_ORDER.index(method), components
 
 
-def report(records):
+def sections(records: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """Returns a table per backbone, and one over backbones if there are several.
 
     Args:
         records: The records of `pipelines.compare.comparison`.
 
     Returns:
-        Markdown.
+        Pairs of a title and a Markdown text.
     """
     runs = current_runs(records)
     if runs.empty:
-        return "No run is finished."
-    parts = []
+        return []
+    found = []
     for backbone, of_backbone in runs.groupby("backbone", sort=False):
-        parts.append(f"### {backbone}\n\n{_table(of_backbone, records)}")
-        parts += _against_rival(of_backbone, records)
+        tables = [_table(of_backbone, records), *_against_rival(of_backbone, records)]
+        found.append((backbone, "\n\n".join(tables)))
     if runs["backbone"].nunique() > 1:
-        parts.append(f"### AUC / LogLoss by backbone\n\n{_by_backbone(runs)}")
-    return "\n\n".join(parts)
+        found.append(("AUC / LogLoss by backbone", _by_backbone(runs)))
+    return found
 
 
 def _table(runs, records):
-    lines = _header(HEADER)
+    rows = []
     for group, of_group in runs.groupby("group", sort=False):
-        lines.append(_line([f"**{GROUPS[group]}**", *[""] * (len(HEADER) - 1)]))
+        rows.append([f"**{GROUPS[group]}**", *[""] * (len(HEADER) - 1)])
         baseline = of_group[of_group["row"] == f"{group}-{BASELINE}"]
         for name, of_row in of_group.groupby("row", sort=False):
             compared = [""] * 4
             if len(baseline) and name != f"{group}-{BASELINE}":
                 compared = _compared(of_row, baseline, records)
-            lines.append(_line(_cells(of_row, compared)))
-    return "\n".join(lines)
-
-
-def _against_rival(runs, records):
-    """A list of one table, AutoFT against SpotTune; of none without the two."""
-    rivals = runs[runs["row"] == runs["group"] + f"-{RIVAL}"]
-    routed = runs[runs["row"].str.contains("-autoft")]
-    routed = routed[routed["group"].isin(rivals["group"])]
-    if routed.empty:
-        return []
-    lines = _header(("", "AUC over SpotTune", *TESTS))
-    for (group, title), of_row in routed.groupby(["group", "title"], sort=False):
-        rival = rivals[rivals["group"] == group]
-        lines.append(_line([title, *_compared(of_row, rival, records)]))
-    return ["\n".join(lines)]
-
-
-def _header(names):
-    return [_line(names), "|" + "---|" * len(names)]
-
-
-def _line(cells):
-    return f"| {' | '.join(cells)} |"
+            rows.append(_cells(of_row, compared))
+    return table(HEADER, rows)
 
 
 def _cells(runs, compared):
@@ -116,17 +98,31 @@ def _cells(runs, compared):
     told = {k: v for k, v in first["chosen"].items() if v or v is False}
     return [
         first["title"],
-        *(_mean(runs[metric], 4) for metric in ("auc", "log_loss", "gauc")),
+        *(mean_and_spread(runs[name]) for name in ("auc", "log_loss", "gauc")),
         str(len(runs)),
         *compared,
         f"{first['parameters']:,}",
-        _mean(runs["seconds"], 0),
+        mean_and_spread(runs["seconds"], ".0f"),
         ", ".join(f"{name} {value}" for name, value in told.items()),
     ]
 
 
+def _against_rival(runs, records):
+    """Returns a list of one table, AutoFT against SpotTune; empty without the two."""
+    rivals = runs[runs["row"] == runs["group"] + f"-{RIVAL}"]
+    routed = runs[runs["row"].str.contains("-autoft")]
+    routed = routed[routed["group"].isin(rivals["group"])]
+    if routed.empty:
+        return []
+    rows = [
+        [title, *_compared(of_row, rivals[rivals["group"] == group], records)]
+        for (group, title), of_row in routed.groupby(["group", "title"], sort=False)
+    ]
+    return [table(("", "AUC over SpotTune", *TESTS), rows)]
+
+
 def _compared(runs, baseline, records):
-    """Difference, interval and p-values over the seeds that both have."""
+    """Returns difference, interval and p-values over the seeds that both have."""
     pair = runs.merge(baseline, on="seed", suffixes=("", "_baseline"))
     if pair.empty:
         return ["", "", "", ""]
@@ -155,21 +151,15 @@ def _p_value(p):
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _mean(values, digits):
-    if len(values) == 1:
-        return f"{values.iloc[0]:.{digits}f}"
-    return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
-
-
 def _by_backbone(runs):
-    """Rows and metrics against backbones: the paper's table 5."""
+    """Returns the paper's table 5: rows and metrics against backbones."""
     backbones = runs["backbone"].unique()
-    lines = _header(["", *backbones])
+    rows = []
     for _, of_row in runs.groupby("row", sort=False):
-        cells = []
+        cells = [of_row["title"].iloc[0]]
         for backbone in backbones:
             found = of_row[of_row["backbone"] == backbone]
-            metrics = [_mean(found[m], 4) for m in ("auc", "log_loss") if len(found)]
-            cells.append(" / ".join(metrics))
-        lines.append(_line([of_row["title"].iloc[0], *cells]))
-    return "\n".join(lines)
+            metrics = ("auc", "log_loss") if len(found) else ()
+            cells.append(" / ".join(mean_and_spread(found[name]) for name in metrics))
+        rows.append(cells)
+    return table(["", *backbones], rows)

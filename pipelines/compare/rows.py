@@ -3,25 +3,24 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
+from pipelines.harness.runs import Settings
 from pipelines.harness.trials import Trial, candidates
-from tf_ctr import transfer
+from tf_ctr import features, transfer
+from tf_ctr.datasets import TwoDomains
 from tf_ctr.errors import explain
-from tf_ctr.features import Sequence
 
 BASELINE = "fine_tune"
-
-RIVAL = "spottune"  # What AutoFT is compared with, too.
-
+# What AutoFT is also compared with.
+RIVAL = "spottune"
 PRETRAINED = "pretrained"
-
 TARGET_ONLY = "target_only"
-
-# The defaults of `tf_ctr.transfer.autoft` first. What `pipelines.autoft_study` found to
-# matter on validation rows is how soon the policies decide.
+# The defaults of `tf_ctr.transfer.autoft` come first. On validation rows,
+# `pipelines.autoft_study` found that the moment when the policies decide matters most.
 ROUTING = {
     "temperature": (5.0, 0.5),
     "policy_learning_rate_multiplier": (10.0, 1.0),
@@ -33,9 +32,9 @@ class Row:
     """A row of the table.
 
     Attributes:
-        group: `"target"`, `"source"` or `"all"`: what it was pre-trained on.
-        method: Of `METHODS`, `"target_only"`, or `"pretrained"` for the pre-trained
-            model itself, as it is.
+        group: `"target"`, `"source"` or `"all"`: the domains it was pre-trained on.
+        method: A name of `METHODS`, `"target_only"`, or `"pretrained"` for the
+            pre-trained model itself.
         components: The components that AutoFT routes, joined by `+`; empty for all.
     """
 
@@ -44,30 +43,30 @@ class Row:
     components: str = ""
 
     @property
-    def name(self):
-        """A short name, also of its folder."""
+    def name(self) -> str:
+        """A short name, which is also that of its folder."""
         parts = (self.group, self.method, self.components.replace("+", "_"))
         return "-".join(part for part in parts if part)
 
     @property
-    def transfers(self):
+    def transfers(self) -> bool:
         """Whether it starts from a pre-trained model and trains on the target."""
         return self.method in METHODS
 
     @property
-    def baselines(self):
-        """The rows that it is compared with: those of its group, but for itself."""
+    def baselines(self) -> "list[Row]":
+        """The other rows of its group that it is compared with."""
         methods = [BASELINE, RIVAL] if "autoft" in self.method else [BASELINE]
         return [Row(self.group, name) for name in methods if name != self.method]
 
     @property
-    def which(self):
-        """The components as AutoFT takes them."""
+    def which(self) -> list[str] | None:
+        """The components, as AutoFT takes them."""
         return self.components.split("+") if self.components else None
 
     @property
-    def title(self):
-        """Its name in tables, the paper's."""
+    def title(self) -> str:
+        """Its name in tables, which is the paper's."""
         if self.method == TARGET_ONLY:
             return "Target-only"
         if self.method == PRETRAINED:
@@ -77,15 +76,17 @@ class Row:
         return f"{title} ({shown})" if shown else title
 
 
-def rows(methods, pretrain, components=()):
+def rows(
+    methods: Sequence[str], pretrain: Sequence[str], components: Sequence[str] = ()
+) -> list[Row]:
     """Returns the rows of a table, in the order of the paper's.
 
-    The pre-trained model itself is a row of its group.
+    The pre-trained model itself is the first row of its group.
 
     Args:
         methods: Names of `METHODS`, or `"target_only"`.
-        pretrain: Of `"source"` and `"all"`.
-        components: What AutoFT routes in further rows, e.g. `"cross+deep"`.
+        pretrain: The groups: `"source"`, `"all"` or both.
+        components: The parts that AutoFT routes in further rows, e.g. `"cross+deep"`.
     """
     listed = [Row("target", TARGET_ONLY)] if TARGET_ONLY in methods else []
     for group in pretrain:
@@ -95,11 +96,12 @@ def rows(methods, pretrain, components=()):
     return listed
 
 
-def trials(row, settings, budget, seed=0):
-    """Returns the trials of a row: the same number, and the same training, for all.
+def trials(row: Row, settings: Settings, budget: int, seed: int = 0) -> list[Trial]:
+    """Returns the trials of a row: as many, and with the same training, for all rows.
 
-    Learning rate, penalties and dropout are drawn once, the same for every row; the
-    method's own arguments go along with them. The first trial is the default.
+    Learning rate, penalties and dropout are drawn once, the same for every row; each
+    trial also has values of the method's own arguments. The first trial has the
+    defaults.
 
     Args:
         row: The `Row`.
@@ -112,7 +114,7 @@ def trials(row, settings, budget, seed=0):
     """
     space = {
         "learning_rate": settings.learning_rates,
-        # The scale of matrix factorisation's penalty per rating.
+        # As large as matrix factorisation's penalty per rating.
         "embedding_l2": _and(settings.embedding_l2, 1e-2, 1e-3),
         "dropout": _and(settings.dropout, 0.2),
         "l2": _and(settings.l2, 1e-5),
@@ -145,19 +147,19 @@ class Method:
 
     Attributes:
         function: A declared transfer method.
-        space: `{argument: values}` that it may tune, the default first.
+        space: `{argument: values}` to choose from, the default first.
     """
 
     function: Callable[..., keras.Model]
-    space: dict = dataclasses.field(default_factory=dict)
+    space: dict[str, tuple] = dataclasses.field(default_factory=dict)
 
     @property
-    def title(self):
+    def title(self) -> str:
         """Its name in tables."""
         return transfer.Method.of(self.function).title
 
     @property
-    def takes(self):
+    def takes(self) -> tuple[str, ...]:
         """What it takes besides the source; see `tf_ctr.transfer.Method`."""
         return transfer.Method.of(self.function).takes
 
@@ -188,7 +190,7 @@ def _routed(function):
 
 @transfer.Method("AutoFT + L2-SP", takes=("seed",))
 def _pulled(source, alpha, **options):
-    """AutoFT whose trainable copies are pulled to their frozen ones."""
+    """Applies AutoFT with an L2 pull of trainable copies to their frozen ones."""
     target = transfer.autoft(source, **options)
     return transfer.l2_sp(source, alpha, beta=0.0, target=target)
 
@@ -205,16 +207,23 @@ METHODS = {
 }
 
 
-def transfer_by(name, source, domains, seed, which=None, **arguments):
+def transfer_by(
+    name: str,
+    source: keras.Model,
+    domains: TwoDomains,
+    seed: int,
+    which: Sequence[str] | None = None,
+    **arguments: Any,
+) -> keras.Model:
     """Applies a method.
 
     Args:
-        name: Of `METHODS`.
+        name: A name of `METHODS`.
         source: The pre-trained model.
         domains: The `TwoDomains`.
         seed: Seed of the routers' noise.
         which: Components that AutoFT routes; `None` for all.
-        **arguments: Of the method, those that are tuned.
+        **arguments: The method's own arguments.
 
     Returns:
         An uncompiled model.
@@ -232,13 +241,13 @@ def transfer_by(name, source, domains, seed, which=None, **arguments):
 
 
 def _history(domains, method):
-    for name, field in domains.schema.of_kind(Sequence).items():
+    for name, field in domains.schema.of_kind(features.Sequence).items():
         if field.of == domains.item:
             return name
     raise ValueError(
         explain(
             f"a field with the user's history of '{domains.item}' for {method.title}",
             [field.name for field in domains.schema.fields],
-            "take a dataset with a history, or leave this method out",
+            "take a data set with a history, or leave this method out",
         )
     )

@@ -2,21 +2,27 @@
 
 import dataclasses
 import inspect
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import keras
 import pandas as pd
 
 from pipelines.compare.rows import PRETRAINED, Row, transfer_by
-from pipelines.harness.trials import run_folder, tune
+from pipelines.harness.runs import Settings
+from pipelines.harness.trials import Trial, run_folder, tune
 from tf_ctr.backbones import BACKBONES
-from tf_ctr.datasets.domains import Splits
+from tf_ctr.datasets import Splits, TwoDomains
 from tf_ctr.surgery.rebuild import copy_weights
 
 
 class RowTraining:
-    """The trainings of one backbone on one dataset.
+    """The training runs of one backbone on one data set.
 
-    A row that is pre-trained on the source learns, is stopped and is chosen on the
-    source; one that is pre-trained on both learns from both. All else is of the target.
+    A row pre-trained on the source learns from the source, and the validation rows of
+    the source stop and choose it. A row pre-trained on both domains learns from both.
+    In all other cases, the target's rows are used.
 
     Args:
         backbone: Name of the backbone.
@@ -25,14 +31,20 @@ class RowTraining:
         verbose: Keras's verbosity.
     """
 
-    def __init__(self, backbone, domains, run_dir, verbose=0):
+    def __init__(
+        self,
+        backbone: str,
+        domains: TwoDomains,
+        run_dir: pathlib.Path,
+        verbose: int | str = 0,
+    ) -> None:
         self.domains, self.run_dir, self.verbose = domains, run_dir, verbose
         self._build = BACKBONES[backbone]
         self._splits = {"source": domains.source, "all": _together(domains)}
         self._sources = {}
 
-    def check(self, trials, settings):
-        """Builds every row at toy size; what cannot be built raises before any work.
+    def check(self, trials: Mapping[Row, Sequence[Trial]], settings: Settings) -> None:
+        """Builds every row at toy size, so that a row that cannot be built fails early.
 
         Args:
             trials: `{row: its trials}`.
@@ -47,14 +59,20 @@ class RowTraining:
                     row.method, source, self.domains, 0, row.which, **first.arguments
                 )
 
-    def tune(self, row, trials, seed, source_trial=None):
-        """Trains a row by every trial; see `pipelines.harness.trials.tune`.
+    def tune(
+        self,
+        row: Row,
+        trials: Sequence[Trial],
+        seed: int,
+        source_trial: Trial | None = None,
+    ) -> tuple[keras.Model, dict[str, Any]]:
+        """Trains a row with every trial; see `pipelines.harness.trials.tune`.
 
         Args:
             row: The `Row`.
             trials: Its trials.
             seed: The seed.
-            source_trial: Of a row that transfers, how its source is trained.
+            source_trial: How the source is trained, for a row that transfers.
 
         Returns:
             The best model and its record.
@@ -72,8 +90,8 @@ class RowTraining:
             self.verbose,
         )
 
-    def folder(self, row, seed, trial=None):
-        """Returns the folder of a row and a seed, or of one trial of it."""
+    def folder(self, row: Row, seed: int, trial: Trial | None = None) -> pathlib.Path:
+        """Returns the folder of a row and a seed, or of one of its trials."""
         folder = self.run_dir / row.name / f"seed_{seed}"
         return folder if trial is None else folder / run_folder(trial)
 
@@ -83,7 +101,7 @@ class RowTraining:
         source = self._source(row.group, seed, source_trial)
 
         def build(settings, **arguments):
-            # The same weights, with the dropout and the penalties of this trial.
+            # The source's weights, with the dropout and the penalties of this trial.
             start = self._backbone(settings)
             copy_weights(source, start)
             return transfer_by(
@@ -102,14 +120,14 @@ class RowTraining:
         key = (group, seed, str(trial))
         if key not in self._sources:
             if any(known[1] != seed for known in self._sources):
-                self._sources = {}  # Those of one seed are enough in memory.
+                self._sources = {}  # Keep only the models of one seed in memory.
             model, _ = self.tune(Row(group, PRETRAINED), [trial], seed)
             self._sources[key] = model
         return self._sources[key]
 
 
 def _together(domains):
-    """The training rows of both domains."""
+    """Returns the training rows of both domains, with the target's other rows."""
     source, target = domains.source, domains.target
     return Splits(
         pd.concat([source.train, target.train], ignore_index=True),

@@ -1,13 +1,14 @@
-"""Two domains as periods of some days each, with what the rows of Table 2 need."""
+"""Two domains as periods of some days, with the columns that the rows need."""
 
 import dataclasses
+import pathlib
+from collections.abc import Callable
 
 import pandas as pd
 
 from pipelines.harness.periods import DOMAIN, SOURCE, TARGET
 from tf_ctr.continual import Period
-from tf_ctr.datasets import kuairand, synthetic
-from tf_ctr.datasets.domains import earlier_clicks
+from tf_ctr.datasets import TwoDomains, earlier_clicks, kuairand, synthetic
 from tf_ctr.datasets.kuairand.files import USER_FLAGS, USER_NUMBERS
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Schema, Sequence
@@ -20,33 +21,33 @@ class PeriodData:
     """The periods of two domains.
 
     Attributes:
-        name: Name of the dataset.
-        source: The source's `Period`s.
-        target: The target's, as many. Both have the columns `domain`, and
+        name: Name of the data set.
+        source: The periods of the source.
+        target: The periods of the target, as many. Both have the columns `domain`, and
             `source_history` and `target_history`: the items that the user clicked
             strictly earlier in either domain.
-        schemas: Fitted on the first period of both domains: `"plain"`, the dataset's
-            own; `"joint"`, with `domain`; `"histories"`, with `domain` and the two
-            histories beside the dataset's one.
+        schemas: Fitted on the first period of both domains: `"plain"`, the data set's
+            own; `"joint"`, with `domain`; `"histories"`, with `domain` and with the
+            two histories in addition to the data set's own.
         user: The field of the user's id.
         item: The field of the item's id.
         user_fields: The fields that describe the user.
-        history: The dataset's own history.
-        ids: The fields of ids that fine-tuning may start from.
+        history: The field of the data set's own history.
+        ids: The fields of ids whose tables a row may transfer.
     """
 
     name: str
-    source: list
-    target: list
-    schemas: dict
+    source: list[Period]
+    target: list[Period]
+    schemas: dict[str, Schema]
     user: str
     item: str
-    user_fields: tuple
+    user_fields: tuple[str, ...]
     history: str
-    ids: tuple
+    ids: tuple[str, ...]
 
-    def joint(self):
-        """The target's periods, each with the source's rows."""
+    def joint(self) -> list[Period]:
+        """Returns the target's periods, each with the source's rows."""
         return [
             dataclasses.replace(own, source=other.data)
             for own, other in zip(self.target, self.source, strict=True)
@@ -54,30 +55,29 @@ class PeriodData:
 
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
-    """Where the periods of a dataset come from.
+class Roles:
+    """A data set that this experiment can take, and the roles of its columns.
 
     Attributes:
         load: `load(data_dir, source_tab, target_tab, seed)` returns its `TwoDomains`,
             whose frames have a `day`. Real data is the same for every seed.
-        time: The column that says when.
-        user_fields: As of `PeriodData`.
-        ids: Likewise.
+        time: The column that orders the clicks.
+        user_fields: As in `PeriodData`.
+        ids: As in `PeriodData`.
     """
 
-    load: callable
+    load: Callable[..., TwoDomains]
     time: str
-    user_fields: tuple
-    ids: tuple
+    user_fields: tuple[str, ...]
+    ids: tuple[str, ...]
 
 
 def _kuairand(data_dir, source_tab, target_tab, seed):
-    """The log, which no seed changes, without 18 of 41 fields: most time is tracing."""
+    # Without the 18 encrypted fields: with them, most of the time is tracing.
     return kuairand.load(data_dir, source_tab, target_tab, encrypted=False)
 
 
 def _synthetic(data_dir, source_tab, target_tab, seed):
-    """A synthetic world with drift for every seed, which needs no folder."""
     return synthetic.generate(
         source_rows=560_000,
         target_rows=112_000,
@@ -89,14 +89,14 @@ def _synthetic(data_dir, source_tab, target_tab, seed):
     )
 
 
-DATASETS = {
-    "kuairand": Dataset(
+ROLES = {
+    "kuairand": Roles(
         _kuairand,
         "time_ms",
         ("user_id", "user_active_degree", *USER_FLAGS, *USER_NUMBERS),
         ("user_id", "video_id", "author_id", "music_id"),
     ),
-    "synthetic": Dataset(
+    "synthetic": Roles(
         _synthetic,
         "day",
         ("user_id", "city", "age_group"),
@@ -105,23 +105,30 @@ DATASETS = {
 }
 
 
-def load(name, data_dir, source_tab, target_tab, period_days, seed=0) -> PeriodData:
-    """Loads a dataset as periods.
+def load(
+    name: str,
+    data_dir: pathlib.Path | None,
+    source_tab: int,
+    target_tab: int,
+    period_days: int,
+    seed: int = 0,
+) -> PeriodData:
+    """Loads a data set as periods.
 
     Args:
-        name: Of `DATASETS`.
-        data_dir: Its folder.
-        source_tab: Of `kuairand`.
-        target_tab: Of `kuairand`.
-        period_days: Days of a period; days that are left over at the end are too few
-            for one, and dropped.
-        seed: Of a world that is drawn.
+        name: A name of `ROLES`.
+        data_dir: The folder of the data.
+        source_tab: Tab of the source, for `kuairand`.
+        target_tab: Tab of the target, for `kuairand`.
+        period_days: Days of a period. Days left over at the end, too few for a
+            period, are dropped.
+        seed: Seed of a synthetic world.
 
     Raises:
-        ValueError: If there are not at least three periods.
+        ValueError: If there are fewer than three periods.
     """
-    dataset = DATASETS[name]
-    data = dataset.load(data_dir, source_tab, target_tab, seed)
+    roles = ROLES[name]
+    data = roles.load(data_dir, source_tab, target_tab, seed)
     rows = pd.concat(
         [
             frame.assign(**{DOMAIN: domain})
@@ -131,7 +138,7 @@ def load(name, data_dir, source_tab, target_tab, period_days, seed=0) -> PeriodD
         ignore_index=True,
     )
     history = next(iter(data.schema.of_kind(Sequence).values()))
-    rows = with_histories(rows, data, dataset.time, history.max_length)
+    rows = with_histories(rows, data, roles.time, history.max_length)
     count = int(rows["day"].max() + 1) // period_days
     if count < 3:
         raise ValueError(
@@ -153,9 +160,9 @@ def load(name, data_dir, source_tab, target_tab, period_days, seed=0) -> PeriodD
         schemas(data.schema, history, first),
         data.schema.group,
         data.item,
-        dataset.user_fields,
+        roles.user_fields,
         history.name,
-        dataset.ids,
+        roles.ids,
     )
 
 
@@ -171,14 +178,16 @@ def _periods(rows, count, period_days):
     ]
 
 
-def with_histories(rows, data, time, max_length):
+def with_histories(
+    rows: pd.DataFrame, data: TwoDomains, time: str, max_length: int
+) -> pd.DataFrame:
     """Returns the rows with the earlier clicks of their user in either domain.
 
     Args:
         rows: The rows of both domains, with `domain`.
         data: Their `TwoDomains`.
-        time: Column that says when.
-        max_length: Clicks that are kept.
+        time: The column that orders the clicks.
+        max_length: How many of the newest clicks to keep.
     """
     users = pd.factorize(rows[data.schema.group])[0]
     found = {}
@@ -191,7 +200,9 @@ def with_histories(rows, data, time, max_length):
     return rows.assign(**found)
 
 
-def schemas(schema, history, frame):
+def schemas(
+    schema: Schema, history: Sequence, frame: pd.DataFrame
+) -> dict[str, Schema]:
     """Returns the three schemas of `PeriodData`, fitted on `frame`."""
     plain = [field.unfitted() for field in schema.fields]
     joint = [*plain, Categorical(DOMAIN, vocabulary=[SOURCE, TARGET])]

@@ -1,4 +1,4 @@
-"""What the rows of CTNet's tables are made of: runs over the same periods."""
+"""The runs behind the rows of CTNet's tables, all over the same periods."""
 
 import dataclasses
 import functools
@@ -9,7 +9,7 @@ import keras
 
 from pipelines.continual.data import HISTORIES, PeriodData
 from pipelines.continual.verdict import mean
-from pipelines.harness.options import ModelSettings
+from pipelines.harness.period_options import ModelSettings
 from pipelines.harness.periods import DOMAIN, SOURCE
 from tf_ctr import transfer
 from tf_ctr.backbones import BACKBONES
@@ -24,10 +24,10 @@ class Settings(ModelSettings):
     """Sizes and training, the same for all rows; DIN has a backbone of its own.
 
     Attributes:
-        attention_units: Width of the attentions of `taobao`.
-        epochs: Passes over an increment.
+        attention_units: Width of the attention of the backbone `taobao`.
+        epochs: Epochs on every period.
         start: The period `t0` of the first transfer; the models of both domains are
-            trained on all periods before.
+            trained on all earlier periods.
     """
 
     attention_units: int
@@ -37,14 +37,14 @@ class Settings(ModelSettings):
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """All rows of one seed; those that others start from are run once.
+    """All rows of one seed; a run that several rows start from is done once.
 
     Attributes:
         data: The `PeriodData`.
         settings: The `Settings`.
-        folder: Where the runs are; one that was killed goes on.
-        seed: Of weights, noise and order.
-        verbose: As of `tf_ctr.continual.Training`.
+        folder: Where the runs are; a run that was killed resumes there.
+        seed: Seed of weights, noise and order.
+        verbose: As in `tf_ctr.continual.Training`.
     """
 
     data: PeriodData
@@ -54,17 +54,17 @@ class Experiment:
     verbose: int = 1
 
     def base(self) -> Report:
-        """The target's own model, over all periods."""
-        return self._alone("base", self.settings.backbone)
+        """Runs the target's own model over all periods."""
+        return self._target_only("base", self.settings.backbone)
 
-    def validation_auc(self):
-        """Base's mean AUC on the periods up to the start, which no table has."""
+    def validation_auc(self) -> float:
+        """Returns Base's mean AUC up to the start, on periods that no table has."""
         until = self.data.target[: self.settings.start + 1]
         data = dataclasses.replace(self.data, target=until)
         report = dataclasses.replace(self, data=data).base()
         return mean([r["test"] for r in report.records if r["test"]], "auc")
 
-    def sources(self):
+    def sources(self) -> pathlib.Path:
         """Trains the source models, and returns their folder."""
         schema = self.data.schemas["plain"]
         folder = self.folder / "sources"
@@ -92,11 +92,11 @@ class Experiment:
         return Report(records)
 
     def din(self) -> Report:
-        """DIN on the target alone."""
-        return self._alone("din", "din")
+        """Runs DIN on the target only."""
+        return self._target_only("din", "din")
 
-    def joint(self, name) -> Report:
-        """A model of `tf_ctr.joint`, over all periods of both domains."""
+    def joint(self, name: str) -> Report:
+        """Runs a model of `tf_ctr.joint` over all periods of both domains."""
         needs_two = name in ("minet", "dasl")
         schema = self.data.schemas["histories" if needs_two else "joint"]
         model = self._build(JOINT, name, schema, domain=DOMAIN, **self._domains(name))
@@ -111,7 +111,7 @@ class Experiment:
         )
 
     def transferred(self, name, method, refresh) -> Report:
-        """A transfer method, from the period `start` on."""
+        """Runs a transfer method from the period `start` on."""
         self.base()
         return run(
             self.data.target[self.settings.start :],
@@ -124,16 +124,18 @@ class Experiment:
             slices=self._slices(),
         )
 
-    def fine_tuned(self, name, which="all", window=None) -> Report:
-        """The newest source model, fine-tuned on the target's newest periods.
+    def fine_tuned(
+        self, name: str, which: str | tuple[str, ...] = "all", window: int | None = None
+    ) -> Report:
+        """Fine-tunes the newest source model on the target's newest periods.
 
-        Each model passes over its periods once, as Base and CTNet do.
+        Each model is trained once on its periods, as Base and CTNet are.
         """
         method = functools.partial(transfer.fine_tune, which=which)
         return self._restarted(name, method, window)
 
     def dual_embedding(self) -> Report:
-        """Tables of the newest source model beside those of a new target model."""
+        """Runs a target model with the newest source model's tables beside its own."""
         schema = self.data.schemas["plain"]
         return self._restarted(
             "dual_embedding",
@@ -154,13 +156,13 @@ class Experiment:
             **target,
         )
 
-    def slim(self, name):
+    def slim(self, name: str) -> None:
         """Removes the models of a row that no other row starts from."""
         if name != "base":
             for folder in (self.folder / name).glob("[0-9]*"):
                 shutil.rmtree(folder)
 
-    def _alone(self, name, backbone):
+    def _target_only(self, name, backbone):
         schema = self.data.schemas["plain"]
         return run(
             self.data.target,
@@ -194,7 +196,7 @@ class Experiment:
         )
 
     def _domains(self, name):
-        """The arguments of a joint model of one source and one target."""
+        """Returns the arguments of a joint model that name source and target."""
         if name in ("mmoe", "ple", "share_bottom", "star"):
             return {}
         if name == "dasl":

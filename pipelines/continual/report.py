@@ -1,15 +1,26 @@
-"""Tables and figures of continual transfer, from its results alone."""
+"""The tables and figures of continual transfer, from its results only."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from pipelines.continual.verdict import SHAPES, gains, mean, slice_gains, verdicts
+from pipelines.continual.verdict import (
+    SHAPES,
+    ByRow,
+    gains,
+    mean,
+    slice_gains,
+    verdicts,
+)
 from pipelines.harness.figures import period_figure
 from pipelines.harness.statistics import paired_tests
-from pipelines.harness.tables import heading, line, spread
+from pipelines.harness.tables import mean_and_spread, table
 
 METRICS = {"auc": "AUC", "gauc": "GAUC", "log_loss": "LogLoss"}
 
-# More than these lines cannot be told apart.
+# A figure with more lines is unreadable.
 DRAWN = ("base", "source", "ft_all", "ctnet_once", "ctnet")
 
 PARTS = [
@@ -19,7 +30,11 @@ PARTS = [
 ]
 
 
-def report(records, tables, titles):
+def sections(
+    records: Sequence[dict[str, Any]],
+    tables: Mapping[str, Sequence[str]],
+    titles: Mapping[str, str],
+) -> list[tuple[str, str]]:
     """Returns the tables that have a finished row, and the verdict.
 
     Args:
@@ -28,7 +43,7 @@ def report(records, tables, titles):
         titles: `{row: title}`.
 
     Returns:
-        Markdown.
+        Pairs of a title and a Markdown text.
     """
     by_row = grouped(records)
     writers = {"2": means, "3": by_period, "4": means, "5": by_slice}
@@ -38,18 +53,16 @@ def report(records, tables, titles):
         "4": "fine-tuning all parameters on growing amounts of target data",
         "5": "gains of CTNet over Base for new and old users and items",
     }
-    parts = []
-    for table, names in tables.items():
+    found = []
+    for number, names in tables.items():
         chosen = {name: by_row[name] for name in names if name in by_row}
         if chosen:
-            text = writers[table](chosen, titles)
-            parts.append(f"### Table {table}: {headings[table]}\n\n{text}")
-    if not parts:
-        return "No row is finished."
-    return "\n\n".join([*parts, f"### The four shapes\n\n{shapes(by_row)}"])
+            title = f"Table {number}: {headings[number]}"
+            found.append((title, writers[number](chosen, titles)))
+    return [*found, ("The four shapes", shapes(by_row))] if found else []
 
 
-def grouped(records):
+def grouped(records: Sequence[dict[str, Any]]) -> ByRow:
     """Returns `{row: {seed: periods}}`."""
     by_row = {}
     for record in records:
@@ -57,7 +70,7 @@ def grouped(records):
     return by_row
 
 
-def means(by_row, titles):
+def means(by_row: ByRow, titles: Mapping[str, str]) -> str:
     """Returns a table of means over periods and seeds, with gains over Base."""
     head = [
         "",
@@ -67,13 +80,11 @@ def means(by_row, titles):
         "GAUC over Base",
         "p (AUC)",
     ]
-    lines = heading(head)
+    rows = []
     for name, seeds in by_row.items():
-        cells = [spread([mean(p, m) for p in seeds.values()]) for m in METRICS]
-        lines.append(
-            line([titles[name], *cells, str(len(seeds)), *_compared(by_row, name)])
-        )
-    return "\n".join(lines)
+        cells = [mean_and_spread([mean(p, m) for p in seeds.values()]) for m in METRICS]
+        rows.append([titles[name], *cells, str(len(seeds)), *_compared(by_row, name)])
+    return table(head, rows)
 
 
 def _compared(by_row, name):
@@ -86,32 +97,31 @@ def _compared(by_row, name):
             [mean(by_row[row][seed], metric) for seed in common]
             for row in (name, "base")
         )
-        cells.append(spread(np.subtract(own, base), "+.4f"))
+        cells.append(mean_and_spread(np.subtract(own, base), "+.4f"))
         if metric == "auc" and len(common) > 1:
             p = paired_tests(own, base).t_test
     return [*cells, "" if np.isnan(p) else f"{p:.3f}"]
 
 
-def by_period(by_row, titles):
+def by_period(by_row: ByRow, titles: Mapping[str, str]) -> str:
     """Returns a table with a column per tested period: AUC and GAUC gains."""
     numbers = sorted(
         {p["number"] for seeds in by_row.values() for ps in seeds.values() for p in ps}
     )
-    head = ["", "metric", *map(str, numbers)]
-    lines = heading(head)
+    rows = []
     for name in by_row:
         for metric in ("auc", "gauc"):
             of_base = name == "base"
             values = _by_number(by_row, name, metric, of_base)
             text = METRICS[metric] if of_base else f"{METRICS[metric]} over Base"
             form = ".4f" if of_base else "+.4f"
-            cells = [spread(values.get(number, []), form) for number in numbers]
-            lines.append(line([titles[name], text, *cells]))
-    return "\n".join(lines)
+            cells = [mean_and_spread(values.get(n, []), form) for n in numbers]
+            rows.append([titles[name], text, *cells])
+    return table(["", "metric", *map(str, numbers)], rows)
 
 
 def _by_number(by_row, name, metric, absolute):
-    """Returns `{period: values of the seeds}`, or of gains over Base."""
+    """Returns `{period: values of the seeds}`, absolute or as gains over Base."""
     found = {}
     for seed, periods in by_row[name].items():
         base = by_row.get("base", {}).get(seed, [])
@@ -124,46 +134,40 @@ def _by_number(by_row, name, metric, absolute):
     return found
 
 
-def by_slice(by_row, titles):
+def by_slice(by_row: ByRow, titles: Mapping[str, str]) -> str:
     """Returns the gains over Base on new and old users and items."""
-    head = ["", "rows", "AUC over Base", "GAUC over Base"]
-    lines = heading(head)
-    for title, position, part in PARTS:
-        cells = [
-            spread(
-                list(slice_gains(by_row, "ctnet", position, part, metric).values()),
-                "+.4f",
-            )
-            for metric in ("auc", "gauc")
-        ]
-        rows = _slice_rows(by_row, position, part)
-        lines.append(line([title, f"{rows:,}", *cells]))
-    return "\n".join(lines)
-
-
-def _slice_rows(by_row, position, part):
-    """The rows of a part, over the periods of one seed."""
+    # The sizes are those of the first row with its first seed.
     periods = next(iter(next(iter(by_row.values())).values()))
-    parts = [list(period["slices"].values())[position] for period in periods]
-    return sum(each[part]["rows"] for each in parts)
+    rows = []
+    for title, position, part in PARTS:
+        slices = [list(period["slices"].values())[position] for period in periods]
+        count = sum(each[part]["rows"] for each in slices)
+        found = (
+            list(slice_gains(by_row, "ctnet", position, part, metric).values())
+            for metric in ("auc", "gauc")
+        )
+        cells = (mean_and_spread(values, "+.4f") for values in found)
+        rows.append([title, f"{count:,}", *cells])
+    return table(["", "rows", "AUC over Base", "GAUC over Base"], rows)
 
 
-def shapes(by_row):
+def shapes(by_row: ByRow) -> str:
     """Returns which of the paper's shapes hold, by AUC and by GAUC."""
-    head = ["shape", "AUC difference", "", "GAUC difference", ""]
-    lines = heading(head)
     found = {metric: verdicts(by_row, metric) for metric in ("auc", "gauc")}
+    rows = []
     for shape, title in SHAPES.items():
         cells = [title]
         for metric in found:
             values, verdict = found[metric].get(shape, ([], "not run"))
-            cells += [spread(values, "+.4f"), verdict]
-        lines.append(line(cells))
-    return "\n".join(lines)
+            cells += [mean_and_spread(values, "+.4f"), verdict]
+        rows.append(cells)
+    return table(["shape", "AUC difference", "", "GAUC difference", ""], rows)
 
 
-def figures(records, titles, folder):
-    """Draws AUC and gain by period, of a few rows, and returns the paths."""
+def figures(
+    records: Sequence[dict[str, Any]], titles: Mapping[str, str], folder: pathlib.Path
+) -> list[pathlib.Path]:
+    """Draws AUC and gain by period for a few rows, and returns the paths."""
     by_row, written = grouped(records), []
     by_row = {name: by_row[name] for name in DRAWN if name in by_row} or by_row
     absolute = {

@@ -1,8 +1,14 @@
 """Do the four shapes of the CTNet paper's results hold?"""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
-# What each shape asks to be above 0, by seed.
+# `{row: {seed: periods}}`, as the results store the tests of the periods.
+ByRow = Mapping[str, Mapping[int, Sequence[dict[str, Any]]]]
+
+# A shape holds for a seed if its difference is above 0.
 SHAPES = {
     "base over fine-tuning": "(i) Base above full fine-tuning on one increment",
     "ctnet over base": "(i) CTNet above Base",
@@ -15,16 +21,16 @@ SHAPES = {
 }
 
 
-def verdicts(by_row, metric="auc"):
-    """Returns, for every shape that was run, whether it holds.
+def verdicts(by_row: ByRow, metric: str = "auc") -> dict[str, tuple[list[float], str]]:
+    """Returns, for every shape whose rows were run, whether it holds.
 
     Args:
         by_row: `{row: {seed: periods}}`, periods as in the results.
         metric: `"auc"` or `"gauc"`.
 
     Returns:
-        `{shape: (differences by seed, verdict)}`: it holds if the difference is above
-        0 with every seed, it does not if with none, and else it is open.
+        `{shape: (differences by seed, verdict)}`. A shape holds if the difference is
+        above 0 with every seed, does not hold if with none, and is open otherwise.
     """
     found = {}
     for name, difference in _differences(by_row, metric):
@@ -50,33 +56,33 @@ def _differences(by_row, metric):
         row: {seed: mean(periods, metric) for seed, periods in seeds.items()}
         for row, seeds in by_row.items()
     }
-    yield "base over fine-tuning", _less(means, "base", "ft_last_1")
-    yield "ctnet over base", _less(means, "ctnet", "base")
+    yield "base over fine-tuning", _minus(means, "base", "ft_last_1")
+    yield "ctnet over base", _minus(means, "ctnet", "base")
     once, ctnet = (gains(by_row, row, metric) for row in ("ctnet_once", "ctnet"))
     both = sorted(once.keys() & ctnet.keys())
-    # What is no gain at first can neither decay nor be kept.
+    # The last term: without a gain at first, it can neither decay nor be kept.
     fall = {s: min(once[s][0] / 2 - once[s][-1], once[s][0]) for s in both}
     yield "once decays", fall
     yield "continual over once", {s: ctnet[s][-1] - once[s][-1] for s in both}
     kept = {s: min(g[-1] - g[0] / 2, g[0]) for s, g in ctnet.items()}
     yield "continual holds", kept
-    yield "glu over linear", _less(means, "ctnet", "ctnet_linear")
+    yield "glu over linear", _minus(means, "ctnet", "ctnet_linear")
     for position, name in enumerate(("new users", "new items")):
         parts = {
             part: slice_gains(by_row, "ctnet", position, part, metric)
             for part in ("new", "old")
         }
-        yield name, _less(parts, "new", "old")
+        yield name, _minus(parts, "new", "old")
 
 
-def mean(periods, metric):
+def mean(periods: Sequence[Mapping[str, Any]], metric: str) -> float:
     """Returns the mean of a metric over the periods where it is defined."""
     values = [period.get(metric) for period in periods]
     values = [value for value in values if value is not None]
     return float(np.mean(values)) if values else float("nan")
 
 
-def gains(by_row, row, metric):
+def gains(by_row: ByRow, row: str, metric: str) -> dict[int, list[float]]:
     """Returns `{seed: gain over Base, period by period}`."""
     found = {}
     for seed in sorted(by_row.get(row, {}).keys() & by_row.get("base", {}).keys()):
@@ -94,13 +100,15 @@ def gains(by_row, row, metric):
     return found
 
 
-def slice_gains(by_row, row, position, part, metric):
+def slice_gains(
+    by_row: ByRow, row: str, position: int, part: str, metric: str
+) -> dict[int, float]:
     """Returns `{seed: mean gain over Base}` on a part of the rows.
 
     Args:
-        by_row: As of `verdicts`.
+        by_row: As in `verdicts`.
         row: The row.
-        position: Of the column among the slices: 0 the user, 1 the item.
+        position: Position of the column in the slices: 0 the user, 1 the item.
         part: `"new"` or `"old"`.
         metric: The metric.
     """
@@ -124,8 +132,8 @@ def _part(period, position, part):
     return list(period["slices"].values())[position][part]
 
 
-def _less(by_name, one, other):
-    """Returns `{seed: one less other}` of the seeds that both have."""
+def _minus(by_name, one, other):
+    """Returns `{seed: one minus other}` for the seeds that both have."""
     first, second = by_name.get(one, {}), by_name.get(other, {})
     common = sorted(first.keys() & second.keys())
     return {seed: first[seed] - second[seed] for seed in common}

@@ -3,37 +3,39 @@
     python -m pipelines.ecdctr --dataset synthetic
     python -m pipelines.ecdctr --dataset kuairand --pair 1_6 --table levels --seeds 1
 
-Natural data and advertisements lie on one line of event time, in days; the months,
-weeks and days of the paper are compressed. All rows are tested on the same
-advertisements, each by the newest model trained before it; on those before the start
-CPM chooses the learning rate of all, on natural data. Killed at any moment, the same
-command goes on; `--report` only prints what is done. Two processes need two run dirs.
+Natural data and advertisements lie on one time line, in days; the months, weeks and
+days of the paper are compressed. TPM learns from months of natural data, CPM from
+weeks of it, A-CTR from days of advertisements. All rows of the tables are tested on
+the same advertisements, each scored by the newest model trained before it. On earlier
+days CPM chooses the learning rate of all rows, on natural data. If you stop it, the
+same command resumes where it stopped. Two processes need two run directories.
 """
 
+import argparse
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from pipelines.ecdctr import data as ecdctr_data
 from pipelines.ecdctr.experiment import Experiment, Settings
-from pipelines.ecdctr.report import part_intervals, report
+from pipelines.ecdctr.report import sections
 from pipelines.ecdctr.rows import ROWS, TABLES
 from pipelines.ecdctr.scores import keep, metrics, scores
-from pipelines.ecdctr.sources import DATASETS
-from pipelines.harness import options
-from pipelines.harness import periods as period_rows
+from pipelines.ecdctr.sources import SOURCES
+from pipelines.ecdctr.verdict import part_intervals
+from pipelines.harness.arguments import add_folders, add_numbers, parser
+from pipelines.harness.period_options import add_options, as_json, settings_of, wanted
+from pipelines.harness.periods import by_seed, models_folder, of_configuration, run_rows
+from pipelines.harness.results import ResultLines
+from pipelines.harness.tables import show_report
 
 PAIRS = ("ads", "1_6", "1_4")
-# Name: default, description.
-COUNTS = {
-    "seeds": (3, "runs of a row"),
-    "embedding_dim": (16, "embedding dim of CPM and A-CTR"),
-    "tpm_dim": (16, "embedding dim of TPM"),
-    "tpm_units": (32, "width of its hidden layer"),
-    "tpm_window": (6, "months that TPM is trained on"),
-    "ad_window": (7, "newest periods of ads that a model is trained on"),
-    "batch_size": (128, "examples in a step"),
-}
+PAIR_HELP = (
+    "for kuairand: ads for NORMAL and AD videos; 1_6 for tab 1 as natural data and tab "
+    "6 as a larger stand-in for ads; 1_4 likewise; default: ads"
+)
 CLOCKS = {
     "month_days": "days of a period of TPM",
     "week_days": "days of a period of CPM",
@@ -42,61 +44,55 @@ CLOCKS = {
 }
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = options.program(
-        "pipelines.ecdctr",
-        __doc__,
-        "folder that holds kuairand-pure/",
-        RUN_DIR_HELP,
+    program = parser("pipelines.ecdctr", __doc__)
+    add_folders(
+        program,
+        "the folder that holds kuairand-pure/",
+        "where results and models go; default: runs/ecdctr/<dataset>",
     )
-    add = parser.add_argument
-    names = DATASETS
-    add("--dataset", choices=names, default="synthetic", help="default: synthetic")
+    add = program.add_argument
+    add("--dataset", choices=SOURCES, default="synthetic", help="default: synthetic")
     add("--pair", choices=PAIRS, default="ads", help=PAIR_HELP)
-    options.add_options(add, ROWS, TABLES)
-    for name, (default, text) in COUNTS.items():
-        options.add_count(add, name, 1, default, f"{text}; default: {default}")
+    add_options(program, ROWS, TABLES)
+    numbers = [
+        ("seeds", 3, "runs per row"),
+        ("embedding_dim", 16, "width of the embeddings of CPM and A-CTR"),
+        ("tpm_dim", 16, "width of the embeddings of TPM"),
+        ("tpm_units", 32, "width of TPM's hidden layer"),
+        ("tpm_window", 6, "newest months that TPM is trained on"),
+        ("ad_window", 7, "newest periods of ads that a restarted A-CTR is trained on"),
+        ("batch_size", 128, "examples per training step"),
+    ]
+    add_numbers(program, numbers)
     for name, text in CLOCKS.items():
-        defaults = {each: getattr(names[each].clocks, name) for each in names}
+        defaults = {each: getattr(SOURCES[each].clocks, name) for each in SOURCES}
         shown = ", ".join(f"{each} {value}" for each, value in defaults.items())
-        options.add_count(add, name, 1, None, f"{text} ({shown})")
-    arguments = parser.parse_args(argv)
-    return _completed(arguments)
-
-
-def _completed(arguments):
-    arguments.settings = options.settings_of(Settings, arguments)
-    clocks = {name: getattr(arguments, name) for name in CLOCKS}
-    clocks = {name: value for name, value in clocks.items() if value is not None}
-    known = DATASETS[arguments.dataset].clocks
-    arguments.clocks = dataclasses.replace(known, **clocks)
+        add_numbers(program, [(name, None, f"{text}; default: {shown}")])
+    arguments = program.parse_args(argv)
+    arguments.settings = settings_of(Settings, arguments)
+    given = {name: getattr(arguments, name) for name in CLOCKS}
+    given = {name: value for name, value in given.items() if value is not None}
+    known = SOURCES[arguments.dataset].clocks
+    arguments.clocks = dataclasses.replace(known, **given)
     name = arguments.dataset
     name += f"_{arguments.pair}" if name == "kuairand" else ""
     arguments.run_dir = arguments.run_dir or pathlib.Path("runs", "ecdctr", name)
     return arguments
 
 
-PAIR_HELP = (
-    "of kuairand: ads for NORMAL and AD videos; 1_6 for tab 1 as natural data and tab "
-    "6 as a larger stand-in for ads; 1_4 likewise; default: ads"
-)
-RUN_DIR_HELP = "results and models; default: runs/ecdctr/<dataset>"
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs what is missing, and shows the tables."""
+    arguments = parse(argv)
+    lines = ResultLines(arguments.run_dir / "results.jsonl")
+    if not arguments.report:
+        run(arguments, lines)
+    show(lines, arguments)
 
 
-def configuration(arguments):
-    """What the results of one table share."""
-    return {
-        "dataset": arguments.dataset,
-        "pair": arguments.pair if arguments.dataset == "kuairand" else None,
-        **dataclasses.asdict(arguments.clocks),
-        **options.as_json(arguments.settings),
-    }
-
-
-def run(arguments, lines):
-    """Runs every row with every seed, but for what `lines` has already."""
-
+def run(arguments: argparse.Namespace, lines: ResultLines) -> None:
+    """Runs every row with every seed, except those in `lines`."""
     load = functools.partial(
         ecdctr_data.load,
         arguments.dataset,
@@ -104,42 +100,48 @@ def run(arguments, lines):
         arguments.pair,
         arguments.clocks,
     )
-    data, build = period_rows.by_seed(load, Experiment)
+    data, build = by_seed(load, Experiment)
 
-    def measure(found, experiment):
+    def measure(folder, experiment):
         own = experiment.data
-        tested = scores(found, own)
-        keep(tested, score_file(arguments, experiment.seed, found.name))
+        tested = scores(folder, own)
+        keep(tested, score_file(arguments, experiment.seed, folder.name))
         return {"sizes": own.sizes(), "metrics": metrics(tested, own.month_days)}
 
     def start():
         print(data(0).sizes())
         return build, measure
 
-    names = period_rows.wanted(arguments, ROWS, TABLES)
+    names = wanted(arguments, ROWS, TABLES)
     shared = {"configuration": configuration(arguments)}
-    period_rows.run_rows(names, ROWS, arguments, shared, lines, start)
+    run_rows(names, ROWS, arguments, shared, lines, start)
 
 
-def score_file(arguments, seed, row):
-    """Returns where the scores of a row are kept."""
+def configuration(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns what the results of one table share."""
+    return {
+        "dataset": arguments.dataset,
+        "pair": arguments.pair if arguments.dataset == "kuairand" else None,
+        **dataclasses.asdict(arguments.clocks),
+        **as_json(arguments.settings),
+    }
+
+
+def score_file(arguments: argparse.Namespace, seed: int, row: str) -> pathlib.Path:
+    """Returns the file of a row's scores."""
     shared = {"configuration": configuration(arguments)}
-    folder = period_rows.models_folder(arguments.run_dir, shared)
+    folder = models_folder(arguments.run_dir, shared)
     return folder / f"seed_{seed}" / "scores" / f"{row}.parquet"
 
 
-def show(lines, arguments):
+def show(lines: ResultLines, arguments: argparse.Namespace) -> None:
     """Prints the tables of this configuration, and writes them."""
-    records = period_rows.of_configuration(lines, configuration(arguments))
+    records = of_configuration(lines, configuration(arguments))
     files = functools.partial(score_file, arguments)
-    found = part_intervals(records, files, arguments.clocks.month_days)
-    write = functools.partial(report, intervals=found)
-    period_rows.write_report(write, records, ROWS, TABLES, arguments)
-
-
-def main(argv=None):
-    """Runs what is not done yet, and prints the tables."""
-    period_rows.carry_out(parse(argv), run, show)
+    intervals = part_intervals(records, files, arguments.clocks.month_days)
+    titles = {name: row.title for name, row in ROWS.items()}
+    tables = {name: TABLES[name] for name in arguments.table}
+    show_report(sections(records, tables, titles, intervals), arguments.run_dir)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,32 @@
-"""What the rows of the E-CDCTR experiment are made of: levels over the same periods."""
+"""The runs behind the rows of the E-CDCTR experiment: levels over the same periods."""
 
 import dataclasses
 import functools
 import pathlib
 import shutil
+from typing import Any
 
 import keras
 
 from pipelines.ecdctr.data import LevelData
-from pipelines.harness.options import ModelSettings
-from pipelines.harness.periods import DOMAIN
-from tf_ctr.backbones import BACKBONES, dnn
+from pipelines.ecdctr.models import backbone, joint_model, with_historical
+from pipelines.harness.period_options import ModelSettings
+from tf_ctr.backbones import dnn
 from tf_ctr.continual import Level, Refresh, run, run_levels
 from tf_ctr.continual.store import Store
 from tf_ctr.ecdctr import a_ctr_level, cpm_level, tpm_level
-from tf_ctr.joint import JOINT
-from tf_ctr.transfer import add_historical
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings(ModelSettings):
-    """Sizes and training, the same for all rows; the backbone is of CPM and A-CTR.
+    """Sizes and training, the same for all rows; the backbone is that of CPM and A-CTR.
 
     Attributes:
-        tpm_dim: Embedding dim of TPM.
+        tpm_dim: Width of TPM's embeddings.
         tpm_units: Width of its one hidden layer.
         tpm_window: Months that TPM is trained on.
-        ad_window: Periods of ads that A-CTR is trained on, where it starts again.
-            Where it goes on it passes over each ad once, as all other rows do.
+        ad_window: Periods of ads that A-CTR is trained on when it restarts from CPM.
+            When it resumes, it is trained once on each ad, as all other rows are.
     """
 
     tpm_dim: int
@@ -38,14 +37,14 @@ class Settings(ModelSettings):
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """All rows of one seed; levels that several rows read are run once.
+    """All rows of one seed; a level that several rows read is run once.
 
     Attributes:
         data: The `LevelData`.
         settings: The `Settings`.
-        folder: Where the runs are; one that was killed goes on.
-        seed: Of weights, noise and order.
-        verbose: As of `tf_ctr.continual.run_levels`.
+        folder: Where the runs are; a run that was killed resumes there.
+        seed: Seed of weights, noise and order.
+        verbose: As in `tf_ctr.continual.run_levels`.
     """
 
     data: LevelData
@@ -54,12 +53,12 @@ class Experiment:
     seed: int
     verbose: int = 1
 
-    def ad_only(self):
-        """The model of advertisements alone."""
-        return self._run(self._alone("ad_only", self._plain()))
+    def ad_only(self) -> pathlib.Path:
+        """Runs a model that is only trained on advertisements."""
+        return self._run(self._ads_only("ad_only", self._plain()))
 
-    def validation_auc(self):
-        """Of CPM, on its newest week before the start: there are few ads by then."""
+    def validation_auc(self) -> float | None:
+        """Returns CPM's AUC on its newest week before the start, when ads are few."""
         weeks = self.data.weeks_before_start()
         data = dataclasses.replace(self.data, weeks=weeks)
         cpm = dataclasses.replace(self, data=data)._cpm()
@@ -67,35 +66,35 @@ class Experiment:
         tests = [r["test"]["auc"] for r in Store(cpm.directory).records() if r["test"]]
         return tests[-1] if tests else None
 
-    def tpm_only(self):
-        """The model of advertisements alone, with historical embeddings."""
+    def tpm_only(self) -> pathlib.Path:
+        """Runs a model of advertisements with historical embeddings, without CPM."""
         tpm = self._tpm()
         model = self._with_historical("self_attention", 3, False)
         snapshots = self.folder / "snapshots"
-        return self._run(tpm, self._alone("tpm_only", model, snapshots, tpm))
+        return self._run(tpm, self._ads_only("tpm_only", model, snapshots, tpm))
 
-    def cpm_only(self):
-        """Fine-tuned from a CPM without historical embeddings."""
+    def cpm_only(self) -> pathlib.Path:
+        """Runs A-CTR, fine-tuned from a CPM without historical embeddings."""
         cpm = self._cpm()
         return self._run(cpm, self._a_ctr("cpm_only", cpm))
 
     def ecdctr(
         self,
-        name,
-        aggregation="self_attention",
-        num_snapshots=3,
-        time_embedding=False,
-        batch_normalisation=True,
-        cpm_window=None,
-        **options,
-    ):
-        """All three levels.
+        name: str,
+        aggregation: str = "self_attention",
+        num_snapshots: int = 3,
+        time_embedding: bool = False,
+        batch_normalisation: bool = True,
+        cpm_window: int | None = None,
+        **options: Any,
+    ) -> pathlib.Path:
+        """Runs all three levels.
 
         Args:
-            name: Of the row.
-            aggregation: As of `tf_ctr.transfer.add_historical`.
-            num_snapshots: Likewise.
-            time_embedding: Likewise.
+            name: Name of the row.
+            aggregation: As in `tf_ctr.transfer.add_historical`.
+            num_snapshots: As in `tf_ctr.transfer.add_historical`.
+            time_embedding: As in `tf_ctr.transfer.add_historical`.
             batch_normalisation: Whether CPM and A-CTR have BatchNorm.
             cpm_window: Weeks that CPM is trained on; a month by default.
             **options: `batch_norm` of `a_ctr_level`, and `every` and `window_when` of
@@ -114,9 +113,9 @@ class Experiment:
             tpm, cpm, self._a_ctr(name, cpm, self.folder / "snapshots", **options)
         )
 
-    def ctnet(self):
-        """CTNet from the CPM without historical embeddings and the ads' own model."""
-        cpm, own = self._cpm(), self._alone("ad_only", self._plain())
+    def ctnet(self) -> pathlib.Path:
+        """Runs CTNet, from the CPM without historical embeddings and `ad_only`."""
+        cpm, own = self._cpm(), self._ads_only("ad_only", self._plain())
         level = functools.partial(
             run,
             directory=self.folder / "ctnet",
@@ -130,8 +129,8 @@ class Experiment:
             cpm, own, Level("CTNet", days, self.folder / "ctnet", level, (cpm, own))
         )
 
-    def joint(self, name):
-        """A model of `tf_ctr.joint`, over all periods of both kinds of data."""
+    def joint(self, name: str) -> pathlib.Path:
+        """Runs a model of `tf_ctr.joint` over all periods of both kinds of data."""
         schema = self.data.schemas["joint"]
         model = joint_model(name, schema, self.settings, self.seed)
         level = functools.partial(
@@ -144,7 +143,7 @@ class Experiment:
         )
         return self._run(Level(name, self.data.joint, self.folder / name, level))
 
-    def slim(self, name):
+    def slim(self, name: str) -> None:
         """Removes the models of a row that no other row starts from."""
         if name != "ad_only":
             for folder in (self.folder / name).glob("[0-9]*"):
@@ -185,7 +184,7 @@ class Experiment:
 
     def _a_ctr(self, name, cpm, snapshots=None, batch_norm="reset", **refresh):
         training = self._training()
-        if batch_norm == "keep":  # Its statistics follow by momentum.
+        if batch_norm == "keep":  # Its statistics are moving averages.
             training = dataclasses.replace(training, measure_batch_norm=False)
         when = {"every": "arrival", "window_when": "restart", **refresh}
         return a_ctr_level(
@@ -198,7 +197,7 @@ class Experiment:
             training=training,
         )
 
-    def _alone(self, name, model, snapshots=None, tpm=None):
+    def _ads_only(self, name, model, snapshots=None, tpm=None):
         level = cpm_level(
             self.data.days,
             self.folder / name,
@@ -221,75 +220,3 @@ class Experiment:
     def _training(self):
         training = self.settings.training()
         return dataclasses.replace(training, seed=self.seed, verbose=0)
-
-
-def backbone(schema, settings, seed, batch_norm=True):
-    """Returns a model of CPM's and A-CTR's architecture.
-
-    Args:
-        schema: Its `Schema`.
-        settings: The `Settings`.
-        seed: Of its weights.
-        batch_norm: Whether it has BatchNorm.
-    """
-    keras.utils.set_random_seed(seed)
-    return BACKBONES[settings.backbone](
-        schema,
-        embedding_dim=settings.embedding_dim,
-        hidden_units=settings.hidden_units,
-        batch_norm=batch_norm,
-    )
-
-
-def with_historical(
-    data,
-    settings,
-    seed,
-    aggregation,
-    num_snapshots,
-    time_embedding,
-    batch_norm=True,
-):
-    """Returns the same with historical embeddings.
-
-    Args:
-        data: The `LevelData`.
-        settings: The `Settings`.
-        seed: Of its weights.
-        aggregation: As of `tf_ctr.transfer.add_historical`.
-        num_snapshots: Likewise.
-        time_embedding: Likewise.
-        batch_norm: As of `backbone`.
-    """
-    build = functools.partial(
-        backbone, settings=settings, seed=seed, batch_norm=batch_norm
-    )
-    return add_historical(
-        build,
-        data.schemas["plain"],
-        data.historical,
-        settings.tpm_dim,
-        num_snapshots,
-        aggregation,
-        time_embedding,
-    )
-
-
-def joint_model(name, schema, settings, seed):
-    """Returns a model of both kinds of data, without BatchNorm in its towers.
-
-    Args:
-        name: Of `tf_ctr.joint.JOINT`.
-        schema: A `Schema` with the domain.
-        settings: The `Settings`.
-        seed: Of its weights.
-    """
-    units = settings.hidden_units
-    if name == "share_bottom":
-        widths = {"tower_units": units}
-    elif name == "star":
-        widths = {"hidden_units": units}
-    else:
-        widths = {"expert_units": units[:-1] or units, "tower_units": units[-1:]}
-    keras.utils.set_random_seed(seed)
-    return JOINT[name](schema, DOMAIN, embedding_dim=settings.embedding_dim, **widths)

@@ -1,11 +1,13 @@
-"""How the models of a row score the periods after them, all rows together."""
+"""The scores of a row's models on the ads of later periods, and their metrics."""
 
 import math
+import pathlib
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from pipelines.ecdctr.data import ABSENT, FIRST_TESTED, IN_CPM
+from pipelines.ecdctr.absence import ABSENT, IN_CPM, groups
+from pipelines.ecdctr.data import FIRST_TESTED, LevelData
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import score_metrics
 from tf_ctr.files import replacing
@@ -13,7 +15,7 @@ from tf_ctr.files import replacing
 METRICS = ("auc", "gauc", "log_loss")
 
 
-def scores(folder, data) -> pd.DataFrame:
+def scores(folder: pathlib.Path, data: LevelData) -> pd.DataFrame:
     """Returns a line per tested ad, scored by the newest model trained before it.
 
     Args:
@@ -21,8 +23,8 @@ def scores(folder, data) -> pd.DataFrame:
         data: The `LevelData`.
 
     Returns:
-        `user`, `label`, `score`, `absent_days`, `known_to_cpm`, and `month`, counted
-        from the start.
+        A frame with `user`, `label`, `score`, `absent_days`, `known_to_cpm`, and
+        `month`, counted from the start.
     """
     store, parts, schema = Store(folder), [], data.schemas["plain"]
     periods = {period.number: period for period in data.days}
@@ -46,17 +48,17 @@ def scores(folder, data) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def metrics(lines, month_days) -> dict:
+def metrics(lines: pd.DataFrame, month_days: int) -> dict[str, Any]:
     """Returns the metrics of all lines, and of users by how long they were absent.
 
     Args:
         lines: What `scores` returns.
-        month_days: As of `groups`.
+        month_days: As in `pipelines.ecdctr.absence.groups`.
 
     Returns:
-        JSON-like: `auc`, `gauc`, `log_loss`, `rows`, and `gauc_rows`, those of users
-        with both labels, of all; the same of every one of `groups`; and
-        `absent_by_month`, a list of them.
+        JSON-like: `auc`, `gauc`, `log_loss`, `rows`, and `gauc_rows` (the rows of
+        users with both labels) of all lines; the same of each of the `groups`; and
+        `absent_by_month`, a list of the same for absent users.
     """
     found = groups(lines, month_days)
     months = range(int(lines["month"].max()) + 1)
@@ -68,35 +70,11 @@ def metrics(lines, month_days) -> dict:
     }
 
 
-def groups(lines, month_days) -> dict:
-    """Returns which lines are of users who have been absent for how long.
-
-    Args:
-        lines: What `scores` returns.
-        month_days: A user who was absent for longer is in none of the rows that the
-            newest CPM was last trained on.
-
-    Returns:
-        `{group: booleans}`: `recent`; `absent` for longer than a month, and of these
-        `absent_in_cpm`, whom CPM was trained on before, and `absent_not_in_cpm`; and
-        `new`, who were never in natural data.
-    """
-    days, in_cpm = lines[ABSENT], lines[IN_CPM]
-    absent = (days > month_days) & np.isfinite(days)
-    return {
-        "recent": days <= month_days,
-        "absent": absent,
-        "absent_in_cpm": absent & in_cpm,
-        "absent_not_in_cpm": absent & ~in_cpm,
-        "new": np.isinf(days),
-    }
-
-
 def _of(lines):
     if not len(lines):
         return {"rows": 0, "gauc_rows": 0}
-    groups = pd.factorize(lines["user"])[0]
-    found = score_metrics(lines["label"], lines["score"], groups)
+    users = pd.factorize(lines["user"])[0]
+    found = score_metrics(lines["label"], lines["score"], users)
     shown = {name: found[name] for name in METRICS}
     kinds = lines.groupby("user")["label"].transform("nunique")
     return {"rows": len(lines), "gauc_rows": int((kinds > 1).sum())} | {
@@ -105,7 +83,7 @@ def _of(lines):
     }
 
 
-def keep(lines, path):
+def keep(lines: pd.DataFrame, path: pathlib.Path) -> None:
     """Writes what `scores` returns."""
     with replacing(path) as partial:
         lines.to_parquet(partial, index=False)

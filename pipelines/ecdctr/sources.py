@@ -1,16 +1,17 @@
 """Where natural data and advertisements come from, and how long their periods are."""
 
 import dataclasses
+import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from tf_ctr.datasets import kuairand, synthetic
+from tf_ctr.datasets import TwoDomains, draw_negatives, kuairand, synthetic
 from tf_ctr.datasets.kuairand import rows as kuairand_rows
-from tf_ctr.datasets.negatives import draw_negatives
 from tf_ctr.errors import explain
 
-# Parts into which KuaiRand's history before the log is cut, as months of its own.
+# KuaiRand's history before the log is cut into so many parts, a month of TPM each.
 PARTS = 3
 
 
@@ -19,11 +20,11 @@ class Clocks:
     """How long the periods are, in days of event time.
 
     Attributes:
-        month_days: Of TPM.
-        week_days: Of CPM.
-        ad_days: Of A-CTR.
-        start: The first day of the advertisement model's first tested period; a
-            multiple of `month_days`.
+        month_days: Days of a period of TPM.
+        week_days: Days of a period of CPM.
+        ad_days: Days of a period of A-CTR, the advertisement model.
+        start: The first day of A-CTR's first tested period, a multiple of
+            `month_days`.
     """
 
     month_days: int
@@ -31,8 +32,8 @@ class Clocks:
     ad_days: int
     start: int
 
-    def check(self, num_days):
-        """Raises unless the periods fit in so many days."""
+    def check(self, num_days: int) -> None:
+        """Raises unless the periods fit into `num_days`."""
         whole = self.month_days % self.week_days == self.start % self.month_days == 0
         if not whole or not 0 < self.start <= num_days - 2 * self.ad_days:
             raise SystemExit(
@@ -46,8 +47,8 @@ class Clocks:
 
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
-    """Where the rows of a dataset come from.
+class Source:
+    """A data set that this experiment can take.
 
     Attributes:
         load: From `(data_dir, pair, seed)` to its `TwoDomains`; no seed changes real
@@ -55,19 +56,19 @@ class Dataset:
         earlier: From `data_dir` to frames of natural data before day 0, oldest first,
             with the basic columns.
         basic: The fields of TPM.
-        historical: Of these, users and items.
-        clocks: Default `Clocks`.
+        historical: The fields of `basic` with historical embeddings, user and item.
+        clocks: The default `Clocks`.
     """
 
-    load: callable
-    earlier: callable
-    basic: tuple
-    historical: tuple
+    load: Callable[..., TwoDomains]
+    earlier: Callable[[pathlib.Path | None], list[pd.DataFrame]]
+    basic: tuple[str, ...]
+    historical: tuple[str, ...]
     clocks: Clocks
 
 
 def _synthetic(data_dir, pair, seed):
-    """A world with drift, and users who are there for 12 days, or are not; 20 to 1."""
+    """Draws a world with drift, 20 to 1; users come and go in spells of 12 days."""
     return synthetic.generate(
         source_rows=480_000,
         target_rows=24_000,
@@ -80,7 +81,7 @@ def _synthetic(data_dir, pair, seed):
 
 
 def _kuairand(data_dir, pair, seed):
-    """The log without 18 of 41 fields: most time is tracing."""
+    # Without the 18 encrypted fields: with them, most of the time is tracing.
     if pair == "ads":
         return kuairand.load_ads(data_dir, encrypted=False)
     source, target = map(int, pair.split("_"))
@@ -88,10 +89,10 @@ def _kuairand(data_dir, pair, seed):
 
 
 def _watched_before(data_dir):
-    """What users watched long before the log, with as many videos they did not."""
+    """Returns videos watched before the log, and as many drawn as negatives."""
     rows = kuairand_rows.read(data_dir, "chronological", test_days=2, seed=0)
     users = rows.drop_duplicates("user_id")
-    # Whose past reaches into the log has none before it.
+    # A past that reaches into the log is not known before the log begins.
     users = users[users["long_watched_until"] < rows["time_ms"].min()]
     past = users[["user_id", "long_watched"]].explode("long_watched").dropna()
     past["part"] = _part(past["user_id"])
@@ -106,20 +107,20 @@ def _watched_before(data_dir):
 
 
 def _part(users):
-    """Cuts the rows of every user, oldest first, into parts of about one size."""
+    """Returns the part of each row: every user's rows, oldest first, in equal parts."""
     groups = users.groupby(users)
     return groups.cumcount() * PARTS // groups.transform("size")
 
 
-DATASETS = {
-    "synthetic": Dataset(
+SOURCES = {
+    "synthetic": Source(
         _synthetic,
         lambda data_dir: [],
         ("user_id", "item_id", "city", "category"),
         ("user_id", "item_id"),
         Clocks(month_days=8, week_days=4, ad_days=1, start=24),
     ),
-    "kuairand": Dataset(
+    "kuairand": Source(
         _kuairand,
         _watched_before,
         ("user_id", "video_id"),

@@ -1,9 +1,13 @@
 """The figures of a comparison, as PNG files."""
 
 import contextlib
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -14,16 +18,16 @@ FROZEN, TUNED = "#4c72b0", "#dd8452"
 EMBEDDING = "_embedding"
 
 
-def route_figures(shares, folder):
-    """Draws which share of the instances takes which branch, by layer and by field.
+def route_figures(shares: pd.DataFrame, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Draws the share of the instances on each branch, by layer and by field.
 
-    Source: AutoFT (arXiv 2106.04873), Figure 3, has it by layer.
+    Source: AutoFT (arXiv 2106.04873), figure 3, for the layers.
 
     Args:
         shares: Frame with a row per run and a column per site: the share of the
             instances on the frozen branch; see `tf_ctr.transfer.route_shares`.
-        folder: Where `routes_by_layer.png` and `routes_by_field.png` go; one without
-            a site is not written.
+        folder: Where `routes_by_layer.png` and `routes_by_field.png` go; a figure
+            without sites is not written.
 
     Returns:
         The paths written.
@@ -52,7 +56,7 @@ def _field_name(site):
 
 def _draw_shares(shares, kind, path):
     frozen, spread = shares.mean(), shares.std(ddof=0)
-    bar = max(0.8, 0.12 * max(map(len, frozen.index)))  # As wide as the names.
+    bar = max(0.8, 0.12 * max(map(len, frozen.index)))  # Wide enough for the names.
     with _drawing(path, width=2 + bar * len(frozen)) as axes:
         axes.bar(
             frozen.index,
@@ -70,13 +74,15 @@ def _draw_shares(shares, kind, path):
         _finish(axes, f"Branch by {kind}, mean of {len(shares)} run(s)")
 
 
-def frequency_figure(groups, title, path):
-    """Draws the AUC by how often the training rows know a user or an item.
+def frequency_figure(
+    groups: Mapping[str, pd.DataFrame], title: str, path: pathlib.Path
+) -> None:
+    """Draws the AUC by how often a user or an item occurs in the training rows.
 
     Args:
         groups: `{row: frame}`, each frame from
             `pipelines.harness.scoring.auc_by_frequency`, all of one grouping.
-        title: What is grouped, `"user"` or `"item"`.
+        title: What the groups consist of, `"user"` or `"item"`.
         path: The PNG file.
 
     Raises:
@@ -97,7 +103,7 @@ def frequency_figure(groups, title, path):
             left = places + (i + 0.5) * width - 0.4
             axes.bar(left, frame["auc"], width, label=row, color=_colour(i))
         aucs = np.concatenate([frame["auc"] for frame in groups.values()])
-        # Of bars from 0 the differences could not be seen; the axis says so.
+        # With bars from 0 no difference would show. The label says where they begin.
         low = np.floor(20 * np.nanmin(aucs) - 0.5) / 20
         axes.set(
             xlabel=f"times the {title} is in the target's training rows",
@@ -108,11 +114,13 @@ def frequency_figure(groups, title, path):
         _finish(axes, f"AUC by {title} frequency")
 
 
-def curve_figure(curves, path):
+def curve_figure(
+    curves: Mapping[str, Sequence[Sequence[float]]], path: pathlib.Path
+) -> None:
     """Draws the validation AUC after every epoch.
 
     Args:
-        curves: `{row: list of runs}`, a run being its AUC per epoch; a row's runs
+        curves: `{row: runs}`, each run a list of its AUC per epoch; all runs of a row
             have one colour.
         path: The PNG file.
 
@@ -134,12 +142,14 @@ def curve_figure(curves, path):
         _finish(axes, "Learning curves")
 
 
-def period_figure(values, label, path):
-    """Draws a metric from period to period, mean and spread over seeds.
+def period_figure(
+    values: Mapping[str, Mapping[int, Sequence[float]]], label: str, path: pathlib.Path
+) -> None:
+    """Draws a metric from period to period: mean and spread over seeds.
 
     Args:
         values: `{row: {period: values of the seeds}}`.
-        label: What the values are.
+        label: Name of the metric.
         path: The PNG file.
 
     Raises:
@@ -158,13 +168,13 @@ def period_figure(values, label, path):
                 capsize=2,
                 label=row,
             )
-        axes.set(xlabel="period that is tested, before it is trained on", ylabel=label)
+        axes.set(xlabel="tested period, before it is trained on", ylabel=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
         _finish(axes, f"{label} by period")
 
 
 def _colour(i):
-    """One of 20: the strong halves of the pairs first, then the pale ones."""
+    """Returns one of 20 colours: the strong ones of all pairs first, then the pale."""
     return colormaps["tab20"](2 * i % 20 + i // 10 % 2)
 
 
@@ -176,8 +186,8 @@ def _check_any(drawn):
 
 
 @contextlib.contextmanager
-def _drawing(path, width):
-    """Yields axes, and writes what was drawn, without pyplot and its global state."""
+def _drawing(path: pathlib.Path, width: float) -> Iterator[Axes]:
+    """Yields axes, and writes the figure; avoids pyplot and its global state."""
     figure = Figure(figsize=(min(max(width, 5), 16), 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     yield figure.add_subplot()

@@ -1,47 +1,59 @@
-"""What experiments over periods share: the loop over rows and seeds, the report."""
+"""The loop that experiments over periods share: every row, with every seed."""
 
+import argparse
 import dataclasses
 import functools
 import json
 import math
+import pathlib
 import time
 import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
+from pipelines.harness.period_options import ModelSettings
 from pipelines.harness.results import Progress, ResultLines, provenance
 from tf_ctr.errors import explain
-from tf_ctr.files import replacing
 
 SOURCE, TARGET = "source", "target"
-
+# The column, and the field of joint models, that names the domain of a row.
 DOMAIN = "domain"
 
 
-def wanted(arguments, rows, tables):
-    """Returns the names of the rows to run, in order."""
-    in_tables = {row for table in arguments.table for row in tables[table]}
-    chosen = in_tables if arguments.rows is None else set(arguments.rows)
-    return [name for name in rows if name in chosen]
+class PeriodExperiment(Protocol):
+    """The rows of one seed on the data of one seed."""
+
+    def validation_auc(self) -> float | None:
+        """Returns the AUC that chooses a learning rate; `None` without test rows."""
+
+    def slim(self, name: str) -> None:
+        """Removes the models of a row that no other row starts from."""
 
 
-def carry_out(arguments, run, show):
-    """Runs what is not done yet, unless only a report is asked for, and shows it.
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of a table.
 
-    Args:
-        arguments: The command line's arguments.
-        run: A function of the arguments and the `ResultLines`.
-        show: A function of the `ResultLines` and the arguments.
+    Attributes:
+        title: Its name in the paper.
+        run: A function that runs the row of an experiment.
     """
-    lines = ResultLines(arguments.run_dir / "results.jsonl")
-    if not arguments.report:
-        run(arguments, lines)
-    show(lines, arguments)
+
+    title: str
+    run: Callable[..., Any]
 
 
-def by_seed(load, experiment):
-    """Returns the data of a seed, and experiments on it, as two functions.
+# From settings, a folder and a seed to an experiment.
+Build = Callable[[ModelSettings, pathlib.Path, int], PeriodExperiment]
+
+
+def by_seed(
+    load: Callable[[int], Any], experiment: Callable[..., PeriodExperiment]
+) -> tuple[Callable[[int], Any], Build]:
+    """Returns a function that loads the data of a seed, and one that builds on it.
 
     Args:
-        load: From a seed to the data; that of the last seed asked for is kept.
+        load: From a seed to the data; only the data of the last seed is kept.
         experiment: From data, settings, a folder and a seed to an experiment.
 
     Returns:
@@ -55,21 +67,28 @@ def by_seed(load, experiment):
     return data, build
 
 
-def run_rows(names, rows, arguments, shared, lines, start):
-    """Runs every row with every seed, but for what `lines` has already.
+def run_rows(
+    names: Sequence[str],
+    rows: Mapping[str, Row],
+    arguments: argparse.Namespace,
+    shared: Mapping[str, Any],
+    lines: ResultLines,
+    start: Callable[[], tuple[Build, Callable[[Any, Any], dict[str, Any]]]],
+) -> None:
+    """Runs every row with every seed, except those that `lines` already holds.
 
     Args:
         names: Names of the rows to run.
-        rows: `{name: row}`; a row has a `title`, and `run(experiment)`.
-        arguments: The command line's arguments.
+        rows: `{name: row}`.
+        arguments: The arguments of the command line.
         shared: What all results of these arguments have in common.
         lines: The `ResultLines`.
-        start: A function without arguments, called if anything is left to do, that
-            returns two: one from settings, a folder and a seed to an experiment, one
-            from what a row returns, and its experiment, to its results.
+        start: A function that is called if there is any work. It returns `build`, as
+            of `by_seed`, and a function from what a row returns, and its experiment,
+            to the results of the row.
 
     Raises:
-        SystemExit: If the data is not there or not as it should be.
+        SystemExit: If the data is missing or invalid.
     """
     todo = [(seed, name) for seed in range(arguments.seeds) for name in names]
     done = [(s, name) for s, name in todo if lines.has(seed=s, row=name, **shared)]
@@ -96,67 +115,45 @@ def run_rows(names, rows, arguments, shared, lines, start):
         progress.step(f"{rows[name].title}, seed {seed}")
 
 
-def models_folder(run_dir, shared):
-    """Returns the folder of a configuration: no other goes on with its models."""
+def models_folder(run_dir: pathlib.Path, shared: Mapping[str, Any]) -> pathlib.Path:
+    """Returns the folder of a configuration, so that no other resumes its models."""
     return run_dir / f"{zlib.crc32(json.dumps(shared).encode()):08x}"
 
 
-def choose_rate(settings, folder, build):
-    """Returns the settings with the one learning rate that is best on validation rows.
+def choose_rate(
+    settings: ModelSettings, folder: pathlib.Path, build: Build
+) -> ModelSettings:
+    """Returns the settings with only the learning rate that validates best.
 
     Args:
         settings: The `ModelSettings`.
         folder: Where the candidates are trained.
-        build: As of `run_rows`; an experiment has a `validation_auc()`.
+        build: As of `by_seed`.
+
+    Raises:
+        SystemExit: If there are too few rows before the start to compare rates.
     """
     if len(settings.learning_rates) == 1:
         return settings
     aucs = {}
     for rate in settings.learning_rates:
         one = dataclasses.replace(settings, learning_rates=(rate,))
-        aucs[rate] = build(one, folder / f"{rate:g}", seed=0).validation_auc()
-        if aucs[rate] is None or math.isnan(aucs[rate]):
+        auc = build(one, folder / f"{rate:g}", 0).validation_auc()
+        if auc is None or math.isnan(auc):
             raise SystemExit(
                 explain(
-                    "clicks and others before the start, to choose a learning rate by",
+                    "rows of both labels before the start, to choose a learning rate",
                     "too few rows there",
                     "start later, or give one of --learning-rates",
                 )
             )
-        print(f"learning rate {rate:g}: validation AUC {aucs[rate]:.4f}", flush=True)
+        aucs[rate] = auc
+        print(f"learning rate {rate:g}: validation AUC {auc:.4f}", flush=True)
     return dataclasses.replace(settings, learning_rates=(max(aucs, key=aucs.get),))
 
 
-def write_report(report, records, rows, tables, arguments):
-    """Prints the tables, and writes them.
-
-    Args:
-        report: A function of the records, the wanted tables and the rows' titles.
-        records: The records of one configuration.
-        rows: `{name: row}`.
-        tables: `{name: names of its rows}`.
-        arguments: The command line's arguments.
-    """
-    titles = {name: row.title for name, row in rows.items()}
-    text = report(records, {name: tables[name] for name in arguments.table}, titles)
-    print(f"\n{text}\n")
-    with replacing(arguments.run_dir / "report.md") as partial:
-        partial.write_text(text + "\n")
-
-
-def of_configuration(lines, configuration):
+def of_configuration(
+    lines: ResultLines, configuration: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """Returns the records of one configuration."""
     return [r for r in lines.records if r["configuration"] == configuration]
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A row of a table.
-
-    Attributes:
-        title: Its name in the paper.
-        run: From an `Experiment` to a `Report`.
-    """
-
-    title: str
-    run: callable

@@ -1,4 +1,4 @@
-"""Results of an experiment as JSON lines, one for each run that is done."""
+"""The results of an experiment: JSON lines, their provenance, and progress."""
 
 import datetime
 import importlib.metadata
@@ -7,6 +7,8 @@ import pathlib
 import platform
 import subprocess
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -19,36 +21,41 @@ PACKAGES = ("tf_ctr", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 
 
 class ResultLines:
-    """A file of JSON lines that a killed experiment finds again.
+    """A file of JSON lines, one per finished run, from which an experiment resumes.
 
     Args:
-        path: The file; it need not be there.
+        path: The file; it need not exist.
 
     Raises:
         ValueError: If a line of the file is not JSON.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | pathlib.Path) -> None:
         self.path = pathlib.Path(path)
         self.records = _read(self.path) if self.path.exists() else []
 
-    def has(self, **key):
-        """Whether a record has all these values."""
+    def has(self, **key: Any) -> bool:
+        """Returns whether a record has all these values."""
         return any(
             all(record.get(name) == value for name, value in key.items())
             for record in self.records
         )
 
-    def require(self, where, made_with, fix=OTHER_FOLDER):
-        """Refuses records that were made in another way than the run at hand.
+    def require(
+        self,
+        where: Mapping[str, Any],
+        made_with: Mapping[str, Any],
+        fix: str = OTHER_FOLDER,
+    ) -> None:
+        """Raises if records were made with other settings than those at hand.
 
         Args:
-            where: `{name: value}` of the records that are meant; empty for all.
-            made_with: `{name: value}` that each of them must say of itself.
-            fix: What to do otherwise, for the message.
+            where: `{name: value}` of the records to check; empty for all.
+            made_with: `{name: value}` that each of them must have.
+            fix: What the user can do, for the message.
 
         Raises:
-            ValueError: If one of them says something else.
+            ValueError: If one of them has another value.
         """
         wanted = json.loads(json.dumps(made_with))
         for record in self.records:
@@ -56,21 +63,21 @@ class ResultLines:
             if where.items() <= record.items() and found != wanted:
                 raise ValueError(
                     explain(
-                        f"what {self.path} was made with, {found}",
+                        f"the settings that made {self.path}, {found}",
                         wanted,
                         fix,
                     )
                 )
 
-    def append(self, record):
-        """Adds a record, and writes all: the file is whole at any moment."""
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Adds a record, and writes the whole file, so that a kill never halves it."""
         self.records.append(json.loads(json.dumps(record)))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as partial:
             lines = (json.dumps(record) + "\n" for record in self.records)
             partial.write_text("".join(lines))
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """Returns the records as a pandas frame."""
         return pd.DataFrame(self.records)
 
@@ -85,14 +92,14 @@ def _read(path):
                 explain(
                     f"JSON in every line of {path}",
                     f"line {number}: {line[:60]!r}",
-                    "remove that line; its run is then done again",
+                    "delete that line; its run is then repeated",
                 )
             ) from error
     return records
 
 
-def provenance():
-    """Returns what a number came from: versions, machine, commit and time."""
+def provenance() -> dict[str, Any]:
+    """Returns where a number comes from: versions, machine, commit and time."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "versions": {**versions, "python": platform.python_version()},
@@ -103,7 +110,7 @@ def provenance():
 
 
 def _commit():
-    """The commit, with `+` if the tree differs from it; `None` outside of git."""
+    """Returns the commit, with `+` if files differ from it; `None` outside of git."""
     folder = pathlib.Path(__file__).parent
 
     def git(*arguments):
@@ -121,22 +128,28 @@ def _commit():
 class Progress:
     """Prints a line per finished run: runs done, time passed, time left.
 
-    Runs that were finished before this start count as done, not for the time.
+    Runs that an earlier start finished count as done, but not for the time.
 
     Args:
         total: Number of runs.
-        done: Of these, finished before.
+        done: How many of them are already finished.
         clock: A function that returns seconds.
-        show: A function that takes the line.
+        show: A function that prints the line.
     """
 
-    def __init__(self, total, done=0, clock=time.monotonic, show=print):
+    def __init__(
+        self,
+        total: int,
+        done: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        show: Callable[[str], Any] = print,
+    ) -> None:
         self.total, self.before, self.done = total, done, done
         self._clock, self._show = clock, show
         self._start = clock()
 
-    def step(self, text):
-        """Counts a run and prints what `text` says of it."""
+    def step(self, text: str) -> None:
+        """Counts a run, and prints `text` with the progress."""
         self.done += 1
         passed = self._clock() - self._start
         left = passed / (self.done - self.before) * (self.total - self.done)

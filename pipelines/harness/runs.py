@@ -1,15 +1,20 @@
-"""One training run: train, keep on disk, take up again where it stopped."""
+"""One training run: train a model, keep it on disk, and resume it after a kill."""
 
 import dataclasses
 import json
 import os
+import pathlib
 import shutil
 import time
 import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 
 from tf_ctr import data, evaluation, training
+from tf_ctr.datasets import Splits
+from tf_ctr.features import Schema
 from tf_ctr.files import replacing
 
 
@@ -18,20 +23,20 @@ class Settings:
     """Sizes and training settings that all rows of one table share.
 
     Attributes:
-        embedding_dim: Embedding dim D.
+        embedding_dim: Width D of the embeddings.
         hidden_units: Widths of the deep layers.
         num_cross_layers: Number of cross layers.
         batch_size: Examples per step.
-        epochs: Most epochs; early stopping usually ends before.
+        epochs: Most epochs; early stopping usually ends a run sooner.
         patience: Epochs without a better validation AUC before stopping.
         dropout: Dropout rate of the deep layers.
         l2: L2 penalty on the kernels.
         embedding_l2: L2 penalty on the embedding rows in the batch.
-        learning_rates: Candidates; each row chooses by its validation AUC.
+        learning_rates: Candidates; each row chooses one by its validation AUC.
     """
 
     embedding_dim: int
-    hidden_units: tuple
+    hidden_units: tuple[int, ...]
     num_cross_layers: int
     batch_size: int
     epochs: int
@@ -39,31 +44,31 @@ class Settings:
     dropout: float
     l2: float
     embedding_l2: float
-    learning_rates: tuple
+    learning_rates: tuple[float, ...]
 
-    def model_arguments(self):
-        """The arguments of `tf_ctr.backbones.dcn`."""
+    def model_arguments(self) -> dict[str, Any]:
+        """Returns the arguments of `tf_ctr.backbones.dcn`."""
         names = ("embedding_dim", "hidden_units", "num_cross_layers", "dropout")
         chosen = {name: getattr(self, name) for name in names}
         return {**chosen, "l2": self.l2, "embedding_l2": self.embedding_l2}
 
 
 def train(
-    build,
-    splits,
-    schema,
-    settings,
-    learning_rate,
-    seed,
-    run_dir,
-    verbose,
-    build_arguments=None,
-):
+    build: Callable[[], keras.Model],
+    splits: Splits,
+    schema: Schema,
+    settings: Settings,
+    learning_rate: float,
+    seed: int,
+    run_dir: pathlib.Path,
+    verbose: int | str,
+    build_arguments: Mapping[str, Any] | None = None,
+) -> tuple[keras.Model, dict[str, Any]]:
     """Trains a model on `splits.train`, or loads it if this run is finished.
 
     `run_dir` holds TensorBoard logs, `model.keras`, and `run.json` with the arguments
-    and the result of the run. A killed run goes on where it was, a finished one is
-    loaded; with other arguments, or another start, the run begins anew.
+    and the result of the run. A killed run resumes where it stopped, and a finished
+    one is loaded. With other arguments, or other weights at the start, it restarts.
 
     Args:
         build: Function without arguments that returns an uncompiled model.
@@ -74,8 +79,8 @@ def train(
         seed: Seed of the weights, the shuffling and the routers.
         run_dir: Folder of the run.
         verbose: Keras's verbosity.
-        build_arguments: JSON-like, what else `build` depends on; of another value,
-            it is another run.
+        build_arguments: JSON-like, the other things that `build` depends on; with
+            other values, it is another run.
 
     Returns:
         The model with its best weights, and a dict: `learning_rate`, `seed`,
@@ -84,7 +89,7 @@ def train(
     keras.utils.set_random_seed(seed)
     model = training.compile(build(), learning_rate)
     arguments = dataclasses.asdict(settings)
-    del arguments["learning_rates"]  # Another candidate changes nothing here.
+    del arguments["learning_rates"]  # The other candidates do not change this run.
     arguments |= {
         "learning_rate": learning_rate,
         "seed": seed,
@@ -95,12 +100,12 @@ def train(
         arguments["build_arguments"] = build_arguments
     record = RunRecord(run_dir / "run.json", arguments)
     if "validation_auc" in record.result:
-        print(f"  finished before, taken from {run_dir}")
+        print(f"  already finished, loaded from {run_dir}")
         model = keras.saving.load_model(run_dir / "model.keras")
     else:
         _fit(model, splits, schema, settings, seed, run_dir, record, verbose)
         auc = evaluation.evaluate(model, splits.validation, schema)["auc"]
-        partial = run_dir / "partial.keras"  # Keras wants this ending.
+        partial = run_dir / "partial.keras"  # Keras insists on this suffix.
         model.save(partial)
         os.replace(partial, run_dir / "model.keras")
         record.update(validation_auc=auc)
@@ -119,34 +124,43 @@ def _fit(model, splits, schema, settings, seed, run_dir, record, verbose):
         validation_data=validation,
         epochs=settings.epochs,
         callbacks=[Stopwatch(record), *chosen],
-        shuffle=False,  # The batches are.
+        shuffle=False,  # The batches are shuffled already.
         verbose=verbose,
     )
 
 
 def _fingerprint(model):
-    """A checksum of the start: another source or initialisation is another run."""
+    """Returns a checksum of the weights: another start is another run."""
     checksum = 0
     for array in model.get_weights():
         checksum = zlib.crc32(array.tobytes(), checksum)
     return checksum
 
 
-def train_best(build, splits, schema, settings, learning_rates, seed, run_dir, verbose):
-    """Trains once per learning rate and keeps the best by validation AUC.
+def train_best(
+    build: Callable[[], keras.Model],
+    splits: Splits,
+    schema: Schema,
+    settings: Settings,
+    learning_rates: Sequence[float],
+    seed: int,
+    run_dir: pathlib.Path,
+    verbose: int | str,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Trains once per learning rate, and returns the best by validation AUC.
 
     Args:
         build: See `train`.
         splits: See `train`.
         schema: See `train`.
         settings: See `train`.
-        learning_rates: Candidates; one candidate is one training.
+        learning_rates: Candidates; each is a training run.
         seed: See `train`.
-        run_dir: Folder; each candidate has its own below it.
+        run_dir: The folder in which each candidate has its own.
         verbose: See `train`.
 
     Returns:
-        The model and its record, as `train`.
+        The model and its record, as from `train`.
     """
     best = None
     for learning_rate in learning_rates:
@@ -173,17 +187,17 @@ def train_best(build, splits, schema, settings, learning_rates, seed, run_dir, v
 class RunRecord:
     """The arguments and the result of a run, on disk.
 
-    A folder with the record of other arguments is cleared of what that run left.
+    A folder with the record of other arguments is deleted.
 
     Args:
         path: The JSON file.
-        arguments: What the run depends on.
+        arguments: Everything that the run depends on.
 
     Attributes:
-        result: What is known of the run by now.
+        result: The known results of the run.
     """
 
-    def __init__(self, path, arguments):
+    def __init__(self, path: pathlib.Path, arguments: Mapping[str, Any]) -> None:
         self.path = path
         self.arguments = json.loads(json.dumps(arguments))  # Tuples become lists.
         self.result = {}
@@ -194,8 +208,8 @@ class RunRecord:
             else:
                 shutil.rmtree(path.parent)
 
-    def update(self, **result):
-        """Adds to the result, and writes it down."""
+    def update(self, **result: Any) -> None:
+        """Adds to the result, and writes it."""
         self.result |= result
         record = {"arguments": self.arguments, "result": self.result}
         with replacing(self.path) as partial:
@@ -203,19 +217,23 @@ class RunRecord:
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Adds up seconds and epochs, over kills too; an epoch that is lost counts not."""
+    """Counts seconds and epochs, also across kills; a lost epoch does not count.
 
-    def __init__(self, record):
+    Args:
+        record: Where the counts are written.
+    """
+
+    def __init__(self, record: RunRecord) -> None:
         super().__init__()
         self.record = record
 
-    def on_train_begin(self, logs=None):
-        """Marks the folder as this run's, and starts."""
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Marks the folder as this run's, and starts the clock."""
         self._before = self.record.result.get("seconds", 0.0)
         self._start = time.perf_counter()
         self.record.update()
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Writes the time so far."""
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Writes the time and the epochs so far."""
         seconds = self._before + time.perf_counter() - self._start
         self.record.update(seconds=seconds, epochs_run=epoch + 1)

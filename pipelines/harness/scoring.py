@@ -1,11 +1,17 @@
-"""What a comparison keeps of a trained model: its test, its routes, its curve."""
+"""What a comparison records of a trained model: test metrics, routes, and curve."""
 
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tf_ctr import data, evaluation, transfer
+from tf_ctr.datasets import TwoDomains
 from tf_ctr.files import replacing
 from tf_ctr.layers import Route
 from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
@@ -13,8 +19,10 @@ from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
 GROUPS = 5
 
 
-def test(model, domains, scores_path):
-    """Scores the target's test rows, once, and keeps the scores.
+def test(
+    model: keras.Model, domains: TwoDomains, scores_path: pathlib.Path
+) -> dict[str, Any]:
+    """Scores the target's test rows once, and writes the scores.
 
     Args:
         model: The trained model.
@@ -22,9 +30,9 @@ def test(model, domains, scores_path):
         scores_path: The `.npy` file of the scores, float32 `[N]`.
 
     Returns:
-        `auc`, `log_loss`, `gauc` and `calibration`, and the AUC by how often the
-        target's training rows have the row's user (`user_groups`) and item
-        (`item_groups`), in groups of about as many test rows.
+        `auc`, `log_loss`, `gauc` and `calibration`; and the AUC by how often a row's
+        user (`user_groups`) or item (`item_groups`) occurs in the target's training
+        rows, in groups of about the same number of test rows.
     """
     rows, known, schema = domains.target.test, domains.target.train, domains.schema
     scores = evaluation.predict(model, rows, schema)
@@ -47,7 +55,9 @@ def test(model, domains, scores_path):
     }
 
 
-def routes(model, domains, batch_size):
+def routes(
+    model: keras.Model, domains: TwoDomains, batch_size: int
+) -> dict[str, float]:
     """Returns the share of the target's validation rows on each frozen branch.
 
     Args:
@@ -64,13 +74,13 @@ def routes(model, domains, batch_size):
     return transfer.route_shares(model, rows).to_dict()
 
 
-def curve(run_dir):
+def curve(run_dir: pathlib.Path) -> list[float]:
     """Returns the validation AUC after every epoch, from a run's TensorBoard logs."""
-    # Zero keeps all: by default it thins out what has more than ten epochs.
+    # Zero keeps all events: by default only ten are kept.
     size = {"tensors": 0}
     events = EventAccumulator(str(run_dir / "validation"), size_guidance=size)
     events.Reload()
-    # A resumed run has logged an epoch twice; the later one counts.
+    # A resumed run logs an epoch twice; the later one counts.
     epochs = {
         event.step: float(tf.make_ndarray(event.tensor_proto))
         for event in events.Tensors("epoch_auc")
@@ -78,23 +88,30 @@ def curve(run_dir):
     return [epochs[step] for step in sorted(epochs)]
 
 
-def auc_by_frequency(labels, scores, values, known, groups=10, by_rows=False):
+def auc_by_frequency(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    values: Sequence | pd.Series,
+    known: Sequence | pd.Series,
+    groups: int = 10,
+    by_rows: bool = False,
+) -> pd.DataFrame:
     """Returns the AUC of rows grouped by how often their value was seen in training.
 
     Args:
-        labels: 0 and 1, `[n]`.
-        scores: Click probabilities, `[n]`.
-        values: The value of each row, e.g. its user, `[n]`.
+        labels: 0 and 1, `[N]`.
+        scores: Click probabilities, `[N]`.
+        values: The value of each row, e.g. its user, `[N]`.
         known: The same column of the training rows.
         groups: Number of groups; the distinct values of `values` are ranked by their
             frequency in `known` and cut into groups of equal size. Group 0 is the
             rarest.
-        by_rows: Whether groups are of (about) equal size in rows, instead of in
-            distinct values; a value that fills several groups leaves some out.
+        by_rows: Whether groups have about the same number of rows, instead of
+            distinct values. A value with very many rows leaves some groups empty.
 
     Returns:
-        Frame indexed by group: `rows`, `least` and `most` (frequencies in training),
-        `auc` (NaN for rows of one class).
+        A frame indexed by group: `rows`, `least` and `most` (frequencies in
+        training), and `auc` (NaN if the rows have a single class).
     """
     values = pd.Series(np.asarray(values))
     distinct = values.drop_duplicates()

@@ -1,9 +1,11 @@
 """Is one method better than another? Tests over seeds, bootstrap over test rows.
 
-The two answer different questions: would other seeds of weights and shuffling turn
-the order, and would other test rows?
+The two answer different questions: would other seeds of weights and shuffling change
+the order of the methods, and would other test rows?
 """
 
+import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +37,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def paired_tests(method, baseline) -> PairedTests:
+def paired_tests(method: Sequence[float], baseline: Sequence[float]) -> PairedTests:
     """Compares two methods that were run with the same seeds.
 
     Args:
@@ -43,7 +45,7 @@ def paired_tests(method, baseline) -> PairedTests:
         baseline: The metric of the baseline, in the same order of seeds.
 
     Returns:
-        `PairedTests`. Without any difference both p-values are 1.
+        `PairedTests`; if there is no difference, both p-values are 1.
 
     Raises:
         ValueError: For different numbers of seeds, or none.
@@ -72,39 +74,43 @@ def paired_tests(method, baseline) -> PairedTests:
 
 
 def _t_test(difference):
-    if np.ptp(difference) == 0:  # Without any spread t is infinite.
+    if np.ptp(difference) == 0:  # Without spread, t is infinite.
         return 0.0
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
 
 
 def _wilcoxon(difference):
-    # Rounding, so that differences of 0.01 that floats tell apart share their rank.
+    # Rounded, so that equal differences share a rank despite floating point errors.
     return float(stats.wilcoxon(difference.round(12)).pvalue)
 
 
 def bootstrap_auc_difference(
-    labels, method, baseline, resamples=200, confidence=0.95, seed=0
+    labels: np.ndarray,
+    method: np.ndarray,
+    baseline: np.ndarray,
+    resamples: int = 200,
+    confidence: float = 0.95,
+    seed: int = 0,
 ) -> Interval:
     """Returns the percentile interval of an AUC difference over test rows.
 
-    Every resample draws the rows with replacement, the same for all models, and
-    takes the AUC of each; with several seeds the differences are averaged over them.
-    The models are what they are: that another training gives other models is not in
-    the interval. Rows count as independent, which rows of one user are not quite.
+    Every resample draws the rows with replacement, the same rows for all models, and
+    computes the AUC of each; with several seeds, the differences are averaged. The
+    models are fixed: the interval does not cover that another training would give
+    other models. Rows count as independent, which rows of one user are not quite.
 
-    A resample is a weight per row, so that the scores are sorted once and no
-    resample sorts again.
+    A resample is a weight per row, so the scores are sorted only once.
 
     Args:
         labels: Labels 0 or 1, `[N]`.
         method: Scores of the method, `[N]`, or `[S, N]` with a row per seed.
-        baseline: Scores of the baseline, likewise, with the same seeds.
+        baseline: Scores of the baseline, of the same shape, with the same seeds.
         resamples: Number of resamples.
         confidence: Probability that the interval covers.
         seed: Seed of the resampling.
 
     Returns:
-        `Interval`, with the difference on the rows as they are.
+        `Interval`; its difference is that of the rows without resampling.
 
     Raises:
         ValueError: For shapes that do not fit.
@@ -146,14 +152,14 @@ def bootstrap_auc_difference(
 class WeightedAUC:
     """The AUC of fixed scores as a function of the rows' weights.
 
-    As `tf_ctr.metrics.exact_auc`, which sorts anew for every call.
+    Equal to `tf_ctr.metrics.exact_auc`, which sorts in every call; this sorts once.
 
     Args:
         labels: Labels 0 or 1, `[N]`.
         scores: Scores, `[N]`.
     """
 
-    def __init__(self, labels, scores):
+    def __init__(self, labels: np.ndarray, scores: np.ndarray) -> None:
         labels, scores = np.asarray(labels, bool), np.asarray(scores)
         self._clicks, others = np.flatnonzero(labels), np.flatnonzero(~labels)
         self._others = others[np.argsort(scores[others])]
@@ -161,7 +167,7 @@ class WeightedAUC:
         self._below = np.searchsorted(ranked, clicked, "left")
         self._not_above = np.searchsorted(ranked, clicked, "right")
 
-    def __call__(self, weights):
+    def __call__(self, weights: np.ndarray) -> float:
         """Returns the AUC for weights `[N]`; NaN if a class has no weight."""
         clicks = weights[self._clicks]
         others = np.append(0.0, np.cumsum(weights[self._others]))
@@ -170,17 +176,21 @@ class WeightedAUC:
         return won / pairs if pairs else np.nan
 
 
-def interval(labels, score_paths, baseline_paths):
+def interval(
+    labels: np.ndarray,
+    score_paths: Sequence[pathlib.Path],
+    baseline_paths: Sequence[pathlib.Path],
+) -> dict[str, float] | None:
     """Returns the bootstrap interval of the AUC difference of two rows.
 
     Args:
         labels: Labels of the test rows, `[N]`.
         score_paths: The `.npy` files of the row's scores, one per seed.
-        baseline_paths: Those of the baseline, in the same order of seeds.
+        baseline_paths: The files of the baseline, in the same order of seeds.
 
     Returns:
-        `{difference, low, high}`, or `None` if a file is missing: results that were
-        copied without their run folder keep the intervals that they have.
+        `{difference, low, high}`; `None` if a file is missing, as for results copied
+        without their run folder, which keep the intervals that they have.
     """
     if not all(path.exists() for path in (*score_paths, *baseline_paths)):
         return None
@@ -191,18 +201,18 @@ def interval(labels, score_paths, baseline_paths):
     return bootstrap_auc_difference(labels, scores, baseline)._asdict()
 
 
-def seeds_interval(own, other):
+def seeds_interval(
+    own: Sequence[tuple[np.ndarray, np.ndarray]],
+    other: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> Interval:
     """Returns the interval of an AUC difference, averaged over seeds.
 
-    If all seeds have the same test rows, they are drawn together; if each has rows of
-    its own, the rows are independent.
+    If all seeds have the same test rows, these are resampled together. If each seed
+    has its own rows, the seeds are independent.
 
     Args:
-        own: `(labels [N], scores [N])` of a row, per seed.
-        other: Those of the row that it is compared with; same seeds, same labels.
-
-    Returns:
-        A `pipelines.harness.statistics.Interval`.
+        own: `(labels [N], scores [N])` of a row, one pair per seed.
+        other: The same of the row to compare with, with the same seeds and labels.
     """
     labels = [each[0] for each in own]
     if all(np.array_equal(labels[0], each) for each in labels):

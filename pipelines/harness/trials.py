@@ -3,12 +3,18 @@
 import dataclasses
 import itertools
 import json
+import pathlib
 import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+import keras
 import numpy as np
 
 from pipelines.harness.runs import Settings, train
+from tf_ctr.datasets import Splits
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,10 +27,10 @@ class Trial:
     """
 
     settings: Settings
-    arguments: dict = dataclasses.field(default_factory=dict)
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def chosen(self):
-        """What a trial tries: the learning rate, the penalties, the arguments."""
+    def chosen(self) -> dict[str, Any]:
+        """Returns what the trial sets: learning rate, penalties and arguments."""
         names = ("dropout", "l2", "embedding_l2")
         shown = {name: getattr(self.settings, name) for name in names}
         return {
@@ -34,22 +40,25 @@ class Trial:
         }
 
 
-def candidates(settings, space, budget, seed=0):
-    """Draws trials that cover a grid; the first takes the first value of everything.
+def candidates(
+    settings: Settings, space: Mapping[str, tuple], budget: int, seed: int = 0
+) -> list[Trial]:
+    """Draws trials that cover a grid; the first trial has the first value of each name.
 
     A Latin hypercube, McKay, Beckman and Conover (1979): over the trials, each value
-    of a name is tried as often as the others. A grid within the budget is taken whole.
+    of a name is tried as often as the others. If the budget allows, all points of the
+    grid are tried.
 
     Args:
-        settings: `Settings`; what `space` does not name stays as it is here.
-        space: `{name: values}`, the names fields of `Settings` (`learning_rate` for
-            its learning rate) or arguments of the row's `build`; the first value is
-            the default.
-        budget: Number of trials, or fewer if the grid has fewer points.
-        seed: Seed of the draw; no point is taken twice.
+        settings: `Settings`, for the fields that `space` does not name.
+        space: `{name: values}`, the default first. A name is a field of `Settings`
+            (`learning_rate` for its learning rate) or an argument of the row's
+            `build`.
+        budget: Number of trials; there are fewer if the grid has fewer points.
+        seed: Seed of the draw; no point is drawn twice.
 
     Returns:
-        List of `Trial`.
+        The trials.
 
     Raises:
         ValueError: If the budget is below 1, or a name has no values.
@@ -71,7 +80,7 @@ def candidates(settings, space, budget, seed=0):
 
 
 def _spread(space, budget, generator):
-    """A Latin hypercube: each value of a name occurs as often as the others."""
+    """Returns a Latin hypercube: each value of a name occurs as often as the others."""
     while True:
         columns = []
         for values in space.values():
@@ -93,25 +102,33 @@ def _trial(settings, point):
     )
 
 
-def tune(build, splits, schema, trials, seed, run_dir, verbose=0):
-    """Trains every trial and keeps the best by validation AUC.
+def tune(
+    build: Callable[..., keras.Model],
+    splits: Splits,
+    schema: Schema,
+    trials: Iterable[Trial],
+    seed: int,
+    run_dir: pathlib.Path,
+    verbose: int | str = 0,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Trains every trial, and returns the best by validation AUC.
 
-    What is finished is loaded, what was killed goes on; see
+    Finished trials are loaded and killed ones resumed; see
     `pipelines.harness.runs.train`.
 
     Args:
         build: `build(settings, **arguments)` returns an uncompiled model.
         splits: Frames `train` and `validation`.
         schema: The fitted schema.
-        trials: The trials; one trial is one training.
+        trials: The trials; each is a training run.
         seed: Seed of the weights, the shuffling and the routers.
-        run_dir: Folder; each trial has its own below it.
+        run_dir: The folder in which each trial has its own.
         verbose: Keras's verbosity.
 
     Returns:
-        The model, and its record: that of `train`, with `trial`, the position of
-        the best in `trials`, what it has `chosen`, and `tried`, `{chosen,
-        validation_auc}` of each.
+        The model, and the record of `train` with three more keys: `trial`, the
+        position of the best in `trials`; `chosen`, what it sets; and `tried`, the
+        `chosen` and the `validation_auc` of each trial.
     """
     best, tried = None, []
     for position, trial in enumerate(trials):
@@ -137,8 +154,8 @@ def tune(build, splits, schema, trials, seed, run_dir, verbose=0):
     return best[0], {**best[1], "tried": tried}
 
 
-def run_folder(trial):
-    """Returns a short name that two different trials of a row do not share."""
+def run_folder(trial: Trial) -> str:
+    """Returns a short folder name, different for any two trials of a row."""
     text = json.dumps(trial.chosen(), sort_keys=True)
     rate = trial.settings.learning_rates[0]
     return f"learning_rate_{rate:g}_{zlib.crc32(text.encode()):08x}"

@@ -1,40 +1,44 @@
-"""From training to the server and back: every score of every signature, compared.
+"""From training to the server and back: compares every score of every signature.
 
     python -m pipelines.round_trip --data-dir ../shared/data
 
-DCN pre-trained on the source domain is fine-tuned, routed by AutoFT, and joined to a
-target tower by CTNet; APG on DCN is trained on the target alone. Each is exported, and
-test rows are scored by every signature and every way to load it; then rows with
-missing, unseen, huge and empty values, and requests that must be refused. What is
-trained, exported and compared is not done again. `pipelines.benchmarks.serving` times
-the exported versions, on the rows that are left in `rows.parquet`.
+A DCN is pre-trained on the source domain and then fine-tuned, routed by AutoFT, and
+joined to a target tower by CTNet; APG on DCN is trained on the target only. Each model
+is exported. Every signature of every version scores test rows, loaded in every way;
+then rows with missing, unseen, huge and empty values; then requests that a server must
+refuse. Finished work is skipped. To time the exported versions on the rows in
+`rows.parquet`, run `pipelines.benchmarks.serving`.
 """
 
+import argparse
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
+import keras
 import pandas as pd
 
-from pipelines.harness import options, presets
+from pipelines.harness import datasets, options
+from pipelines.harness.arguments import add_folders, add_numbers, parser
 from pipelines.harness.results import Progress, ResultLines, provenance
 from pipelines.harness.runs import train
-from pipelines.harness.tables import markdown
+from pipelines.harness.tables import frame_table
 from pipelines.round_trip.odd_requests import odd_rows, refusals
 from tf_ctr import inference, transfer
 from tf_ctr.backbones import dcn
+from tf_ctr.datasets import TwoDomains
 from tf_ctr.export import export
 from tf_ctr.files import replacing
 from tf_ctr.serving.parity import compare_ways
 from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.version import load_served
 
-DATASETS = {
-    "movielens": presets.DATASETS["movielens_history"].load,
-    "synthetic": presets.DATASETS["synthetic"].load,
-}
+# The data set of each name, with a history.
+DATASETS = {"movielens": "movielens_history", "synthetic": "synthetic"}
 SETTINGS = dataclasses.replace(
-    presets.PAPER,
+    datasets.PAPER,
     embedding_dim=16,
     hidden_units=(256, 128, 64),
     batch_size=4096,
@@ -43,7 +47,7 @@ SETTINGS = dataclasses.replace(
     learning_rates=(2e-3,),
 )
 NUM_SERVED_ROWS = 1024
-# The model that is trained, and how it is exported.
+# The method that trains the model, and how the model is exported.
 VARIANTS = {
     "dcn": ("fine_tune", {}),
     "autoft": ("autoft", {}),
@@ -54,61 +58,51 @@ VARIANTS = {
 }
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
-    parser = options.program(
-        "pipelines.round_trip",
-        __doc__,
-        "folder that holds ml-1m/",
-        "models, versions and results; default: runs/round_trip",
+    program = parser("pipelines.round_trip", __doc__)
+    add_folders(
+        program,
+        "the folder that holds ml-1m/",
+        "where models, versions and results go; default: runs/round_trip",
     )
-    add, count = parser.add_argument, options.number(int, 1)
-    add("--dataset", choices=DATASETS, default="movielens", help="default: movielens")
-    add(
-        "--rows",
-        type=count,
-        default=256,
-        metavar="N",
-        help="test rows to score by every signature and way; default: 256",
+    program.add_argument(
+        "--dataset", choices=DATASETS, default="movielens", help="default: movielens"
     )
-    options.add_settings(parser, dict.fromkeys(DATASETS, SETTINGS))
-    arguments = parser.parse_args(argv)
+    rows = "test rows that every signature scores in every way"
+    add_numbers(program, [("rows", 256, rows)])
+    options.add_settings(program, {"movielens": SETTINGS})
+    arguments = program.parse_args(argv)
     arguments.run_dir = arguments.run_dir or pathlib.Path("runs", "round_trip")
     arguments.settings = options.settings(arguments, SETTINGS)
     return arguments
 
 
-def main(argv=None):
-    """Trains, exports and compares what is not done yet, and prints the table."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Trains, exports and compares what is missing, and prints the table."""
     arguments = parse(argv)
     lines = ResultLines(arguments.run_dir / "results.jsonl")
-    made_with = _made_with(arguments)
+    settings = dataclasses.asdict(arguments.settings)
+    made_with = {"settings": settings, "dataset": arguments.dataset}
     lines.require({}, made_with)
     todo = [name for name in VARIANTS if not lines.has(variant=name)]
     if todo:
-        domains = DATASETS[arguments.dataset](arguments.data_dir)
-        _write_rows(domains, arguments.run_dir)
+        name = DATASETS[arguments.dataset]
+        domains = datasets.DATASETS[name].load(arguments.data_dir)
+        with replacing(arguments.run_dir / "rows.parquet") as partial:
+            domains.target.test.head(NUM_SERVED_ROWS).to_parquet(partial)
         progress = Progress(len(VARIANTS), len(VARIANTS) - len(todo))
         for name in todo:
             record = compare(name, domains, arguments)
             lines.append({**record, **made_with, **provenance()})
             progress.step(name)
-    print("\n" + markdown(table(lines.frame())))
+    print("\n" + frame_table(table(lines.frame())))
 
 
-def _made_with(arguments):
-    settings = dataclasses.asdict(arguments.settings)
-    return {"settings": settings, "dataset": arguments.dataset}
-
-
-def _write_rows(domains, run_dir):
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with replacing(run_dir / "rows.parquet") as partial:
-        domains.target.test.head(NUM_SERVED_ROWS).to_parquet(partial)
-
-
-def compare(name, domains, arguments):
-    """Exports a variant and returns how far its scores are from the model's."""
+def compare(
+    name: str, domains: TwoDomains, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Exports a variant, and returns how far its scores are from the model's."""
     schema, test = domains.schema, domains.target.test
     version, model = exported(name, domains, arguments)
     odd = odd_rows(schema, test.iloc[0])
@@ -125,8 +119,10 @@ def compare(name, domains, arguments):
     }
 
 
-def exported(name, domains, arguments):
-    """Returns the version of a variant and the model that its scores are those of."""
+def exported(
+    name: str, domains: TwoDomains, arguments: argparse.Namespace
+) -> tuple[pathlib.Path, keras.Model]:
+    """Returns the version of a variant, and the model with the same scores."""
     method, how = VARIANTS[name]
     model = trained(method, domains, arguments)
     how = dict(how)
@@ -139,13 +135,15 @@ def exported(name, domains, arguments):
         version = export(
             model, domains.schema, directory, sample.head(20_000), verbose=False, **how
         )
-    # Without routes, the scores are those of another model, which lies beside it.
+    # Fixed routes change the scores: compare with the model that the version holds.
     static = how.get("served") == "static_routes"
     return version, load_served(version) if static else model
 
 
-def trained(method, domains, arguments):
-    """Returns the trained model of a method, with its source if it has one."""
+def trained(
+    method: str, domains: TwoDomains, arguments: argparse.Namespace
+) -> keras.Model:
+    """Returns the trained model of a method; its source is trained first."""
     fit = functools.partial(_fit, domains=domains, arguments=arguments)
     if method == "apg":
         build = functools.partial(transfer.apg, condition=domains.item)
@@ -183,7 +181,7 @@ def _differences(version, rows, model):
     return {way: max(of_way.values()) for way, of_way in found.differences.items()}
 
 
-def table(frame):
+def table(frame: pd.DataFrame) -> pd.DataFrame:
     """Returns the largest differences and the refused requests, a row per variant."""
     rows = {}
     for record in frame.to_dict("records"):

@@ -1,31 +1,36 @@
-"""Requests that no training row looks like: what a server is sent sooner or later."""
+"""Requests unlike any training row, as every server receives sooner or later."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tf_ctr.features import Schema
 from tf_ctr.serving.parity import WAYS
 
 LONG = 1000
 INTEGERS = (None, -1, -(2**63), 2**63 - 1)
 STRINGS = (None, "", "no such value", "x" * LONG)
 NUMBERS = (None, np.nan, np.inf, -1e30)
-# A fresh process refuses as this one does, and takes its time to start.
+# A fresh process refuses the same requests as this one, and is slow to start.
 REFUSING_WAYS = ("this process", "v1 session", "C++ loader")
-# What the ways raise for a request that they refuse.
+# The errors of a refused request.
 REFUSALS = (TypeError, ValueError, RuntimeError, tf.errors.OpError)
 
 
-def odd_rows(schema, row):
+def odd_rows(schema: Schema, row: Mapping[str, Any]) -> pd.DataFrame:
     """Returns copies of a row, each with one value that is missing, unseen or extreme.
 
     Args:
         schema: The fitted `tf_ctr.Schema`.
-        row: `{field: value}`, a row as users have it.
+        row: `{field: value}`, the raw values of a row.
 
     Returns:
-        A frame: missing, negative, huge and unseen ids, empty and overlong lists, NaN
-        and infinite numbers, and last a row in which everything is missing.
+        A frame with missing, negative, huge and unseen ids, empty and overlong lists,
+        NaN and infinite numbers, and finally a row in which every value is missing.
     """
     rows, names = [], [field.name for field in schema.fields]
     for field in schema.fields:
@@ -44,14 +49,16 @@ def _odd_values(field):
     return [[], list(values[1:]), [values[-1]] * LONG]
 
 
-def wrong_requests(tensors):
-    """Returns requests that every server has to refuse.
+def wrong_requests(
+    tensors: Mapping[str, np.ndarray],
+) -> dict[str, dict[str, np.ndarray]]:
+    """Returns requests that every server must refuse.
 
     Args:
         tensors: `{field: array [B, ...]}`, a request to `serving_default`.
 
     Returns:
-        `{what is wrong: request}`.
+        `{error: request}`.
     """
     found = {}
     for name, values in tensors.items():
@@ -67,17 +74,21 @@ def wrong_requests(tensors):
     return found
 
 
-def refusals(version, tensors, ways=REFUSING_WAYS):
-    """Sends wrong requests to a version, by every way to load it.
+def refusals(
+    version: pathlib.Path,
+    tensors: Mapping[str, np.ndarray],
+    ways: Sequence[str] = REFUSING_WAYS,
+) -> pd.DataFrame:
+    """Sends wrong requests to a version, loaded in every way.
 
     Args:
         version: A version directory.
-        tensors: A request to `serving_default` that is right.
-        ways: Those of `tf_ctr.serving.parity.WAYS` to try.
+        tensors: A valid request to `serving_default`.
+        ways: The ways to load it, names of `tf_ctr.serving.parity.WAYS`.
 
     Returns:
         A frame with a row per request and a column per way: the name of the error,
-        or `"scored"` where the request was taken.
+        or `"scored"` if the request was accepted.
     """
     rows = {}
     for what, request in wrong_requests(tensors).items():

@@ -1,4 +1,4 @@
-"""The main job, on few rows: table, export, and wrong input."""
+"""The main job on few rows: table, export, and wrong input."""
 
 import functools
 
@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from pipelines import quickstart
-from pipelines.harness import tables
 from tf_ctr.datasets import synthetic
 
 SMALL = functools.partial(
@@ -28,9 +27,7 @@ def arguments(tmp_path, monkeypatch):
     return [*SIZES, "--epochs", "1", *folders]
 
 
-def test_prints_the_table_exports_and_takes_finished_runs_again(
-    arguments, tmp_path, capsys
-):
+def test_prints_the_table_exports_and_loads_finished_runs(arguments, tmp_path, capsys):
     quickstart.main(arguments)
     first = capsys.readouterr().out
     table = [line for line in first.splitlines() if line.startswith("| ")]
@@ -40,17 +37,17 @@ def test_prints_the_table_exports_and_takes_finished_runs_again(
     assert list(records["row"]) == list(quickstart.ROWS)
     assert records["auc"].between(0, 1).all()
     assert (tmp_path / "ex/1/saved_model.pb").exists()
-    assert "finished before" not in first
+    assert "already finished" not in first
 
     quickstart.main(arguments)
-    assert capsys.readouterr().out.count("finished before") == len(quickstart.ROWS)
+    assert capsys.readouterr().out.count("already finished") == len(quickstart.ROWS)
     again = pd.read_json(tmp_path / "runs/records.jsonl", lines=True)
     pd.testing.assert_frame_equal(records, again)
     assert (tmp_path / "ex/2/saved_model.pb").exists()
 
 
 def test_the_first_seed_chooses_the_learning_rates(monkeypatch, tmp_path):
-    """Later seeds get one candidate, the one that the first chose."""
+    """Later seeds get only the candidate that the first seed chose."""
     candidates = []
 
     def run_seed(domains, settings, learning_rates, seed, run_dir, verbose):
@@ -58,7 +55,7 @@ def test_the_first_seed_chooses_the_learning_rates(monkeypatch, tmp_path):
         return {"AutoFT": (None, {"learning_rate": 0.5})}
 
     monkeypatch.setattr(quickstart, "run_seed", run_seed)
-    settings = quickstart.PRESETS["movielens"]
+    settings = quickstart.SETTINGS["movielens"]
     quickstart.run_seeds(None, settings, 3, tmp_path, 0)
     assert candidates == [settings.learning_rates, (0.5,), (0.5,)]
 
@@ -79,7 +76,7 @@ def test_the_first_seed_chooses_the_learning_rates(monkeypatch, tmp_path):
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
 def test_bad_arguments_fail_before_any_work(arguments, message, monkeypatch, capsys):
-    monkeypatch.setattr(quickstart, "load", None)  # Any work would be a TypeError.
+    monkeypatch.setattr(quickstart, "DATASETS", None)  # Any work would be a TypeError.
     with pytest.raises(SystemExit):
         quickstart.main(arguments)
     assert message in capsys.readouterr().err
@@ -106,10 +103,10 @@ def test_table_shows_mean_and_spread():
         }
     )
     ceiling = {"auc": 0.9, "log_loss": 0.4, "gauc": 0.8}
-    lines = tables.table(records, ceiling).splitlines()
+    lines = quickstart.result_table(records, ceiling).splitlines()
     assert lines[2] == (
         "| AutoFT | 0.7500 ± 0.0707 | 0.5000 ± 0.0000 | 0.6000 ± 0.0000 | 2 ± 1 "
         "| 1,000 | 0.001 |"
     )
-    assert lines[3] == "| *Best possible* | 0.9000 | 0.4000 | 0.8000 | | | |"
+    assert lines[3] == "| *Best possible* | 0.9000 | 0.4000 | 0.8000 |  |  |  |"
     assert f"{np.std([0.7, 0.8], ddof=1):.4f}" == "0.0707"

@@ -40,5 +40,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """Returns the rewrites, without the modules that they are in."""
+    """Lists the public names."""
     return [*__all__]

@@ -11,9 +11,10 @@ from matplotlib.image import imread
 from pipelines.apg import __main__ as apg
 from pipelines.apg import figure as apg_figure
 from pipelines.apg import rows as apg_rows
-from pipelines.apg.report import report
+from pipelines.apg.report import sections
 from pipelines.harness.results import ResultLines
 from pipelines.harness.runs import Settings
+from pipelines.harness.tables import report
 from pipelines.harness.trials import candidates
 from tf_ctr import Categorical, Schema, inference
 from tf_ctr.datasets.domains import Splits
@@ -31,7 +32,7 @@ SETTINGS = Settings(
     embedding_l2=0.0,
     learning_rates=(0.01,),
 )
-ROWS = {row.name: row for rows in apg.TABLES.values() for row in rows()}
+ROWS = {row.name: row for rows in apg_rows.TABLES.values() for row in rows()}
 
 
 def frame(rows, seed):
@@ -92,9 +93,9 @@ def test_matched_widths_have_as_many_parameters_as_apg(data):
 
 
 def test_every_rank_fits_the_layers_of_the_experiment():
-    for rows in apg.TABLES.values():
+    for rows in apg_rows.TABLES.values():
         for row in rows():
-            units = row.settings.get("hidden_units", apg.SETTINGS.hidden_units)
+            units = row.settings.get("hidden_units", apg_rows.SETTINGS.hidden_units)
             assert max(row.space.get("rank", [0])) <= min(units), row.name
 
 
@@ -183,7 +184,8 @@ def results(**aucs):
 def test_report_gives_mean_and_spread_and_gain_by_group():
     found = results(WDL=[0.7, 0.8], WDL__APG=[0.75, 0.95])
     found["row"] = found["row"].str.replace("  ", " + ")
-    text = report(found, {"backbones": ["WDL", "WDL + APG", "PNN", "PNN + APG"]})
+    names = ["WDL", "WDL + APG", "PNN", "PNN + APG"]
+    text = report(sections(found, {"backbones": names}))
     assert "| WDL | 0.7500 ± 0.0707 |" in text
     assert "| 0.01 | 3 ± 0 | learning_rate 0.004, rank 4 |" in text
     assert "| WDL | +0.1000 | +0.1000 |" in text
@@ -191,7 +193,7 @@ def test_report_gives_mean_and_spread_and_gain_by_group():
 
 
 def test_report_of_nothing_says_so():
-    assert report(pd.DataFrame(), {"backbones": ["WDL"]}) == "No run is finished."
+    assert sections(pd.DataFrame(), {"backbones": ["WDL"]}) == []
 
 
 # Figure 6

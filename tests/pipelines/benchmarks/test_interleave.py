@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.benchmarks import vocabulary
 from pipelines.benchmarks.interleave import interleave, ratios
-from pipelines.harness.tables import markdown
+from pipelines.harness.tables import frame_table
 
 
 class FakeClock:
@@ -65,9 +65,9 @@ def test_ratios_of_an_unknown_reference():
         ratios(pd.DataFrame({"a": [1.0]}), "c")
 
 
-def test_markdown_keeps_text_and_rounds_numbers():
+def test_a_frame_table_keeps_text_and_rounds_numbers():
     frame = pd.DataFrame({"rows": ["10k"], "ratio": [1.23456]}, index=["lazy"])
-    text = markdown(frame.rename_axis("variant"))
+    text = frame_table(frame.rename_axis("variant"))
     assert text.splitlines() == [
         "| variant | rows | ratio |",
         "|---|---|---|",

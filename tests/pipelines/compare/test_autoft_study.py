@@ -47,7 +47,7 @@ def test_every_variation_builds_and_differs_from_the_default_in_its_option():
         row, own = autoft_study.variation(name, "source")
         if row.method == "autoft" and not row.components:
             model = transfer_by(row.method, source, None, 1, **own)
-            (router,) = (la for la in model.layers if la.name == "deep_router")
+            (router,) = (layer for layer in model.layers if layer.name == "deep_router")
             configs[name] = {**router.get_config()}
     default = configs.pop("AutoFT, defaults")
     for name, config in configs.items():
@@ -95,8 +95,9 @@ def test_table_has_gains_seed_by_seed_best_first():
             run("budget", 1, 0.75, {"a": 0.2, "b": 0.6}),
         ]
     )
-    table = autoft_study.report(frame).splitlines()
+    ((_, text),) = autoft_study.sections(frame)
+    table = text.splitlines()
     assert table[2] == "| budget | 0.7500 | +0.0300 | 0.40 | 1 |"
     spread = np.std([0.70, 0.72], ddof=1)
     assert table[3] == f"| Fine-Tune | 0.7100 ± {spread:.4f} | +0.0000 |  | 2 |"
-    assert autoft_study.report(pd.DataFrame()) == "No run is finished."
+    assert autoft_study.sections(pd.DataFrame()) == []

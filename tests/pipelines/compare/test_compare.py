@@ -18,7 +18,7 @@ from pipelines.compare.comparison import Comparison, Plan
 from pipelines.compare.rows import METHODS, Row, rows, trials
 from pipelines.compare.training import RowTraining
 from pipelines.harness import scoring
-from pipelines.harness.presets import SMALL
+from pipelines.harness.datasets import SMALL
 from pipelines.harness.results import ResultLines
 from tf_ctr.datasets import synthetic
 from tf_ctr.evaluation import predict
@@ -370,7 +370,7 @@ def test_command_from_training_to_report(arguments, tmp_path, monkeypatch, capsy
         (["--pretrain", "both"], "invalid choice"),
         (["--budget", "0"], "0 is not in [1, inf]"),
         (["--data-dir", "/does/not/exist"], "there is no folder"),
-        (["--fresh", "--report-only"], "--fresh would remove"),
+        (["--fresh", "--report-only"], "--fresh would delete"),
     ],
 )
 def test_bad_arguments_fail_before_any_work(wrong, message, monkeypatch, capsys):

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import stats
 
-from pipelines.compare.report import current_runs, report
+from pipelines.compare.report import current_runs, sections
+from pipelines.harness import tables
 from pipelines.harness.scoring import auc_by_frequency
 
 CHOSEN = {"learning_rate": 0.001, "l2": 0.0}
@@ -17,6 +18,10 @@ TITLES = {
     "source-autoft-cross": "Source-AutoFT (cross)",
     "all-pretrained": "All",
 }
+
+
+def report(records):
+    return tables.report(sections(records))
 
 
 def choice(row, chosen=CHOSEN, start=None, backbone="dcn"):

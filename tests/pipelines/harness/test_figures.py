@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from pipelines.compare import figures as compare_figures
+from pipelines.compare import views
 from pipelines.harness import figures
 
 GROUPS = pd.DataFrame(
@@ -117,7 +117,7 @@ def test_comparison_averages_groups_over_seeds(tmp_path, drawn):
             "curve": [[0.5, 0.6], [0.5]],
         }
     )
-    compare_figures.draw(runs, tmp_path)
+    views.draw(runs, tmp_path)
     found = [bar.get_height() for bar in drawn["all_auc_by_user_frequency.png"].patches]
     np.testing.assert_allclose(found, [0.7, 0.8])
     (frozen, _) = drawn["routes_by_layer.png"].patches

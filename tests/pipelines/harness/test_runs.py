@@ -1,4 +1,4 @@
-"""One training run: chosen on validation, kept, and not trained again."""
+"""One training run: chosen on validation, kept on disk, and resumed."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ SETTINGS = Settings(
 
 @pytest.fixture
 def splits():
-    """Item "a" is clicked, item "b" is not; a few are mixed up."""
+    """Item "a" is clicked, item "b" is not, except in the first ten rows."""
     frame = pd.DataFrame({"item": ["a", "b"] * 100, "click": [1, 0] * 100})
     frame.loc[:9, "click"] = 1 - frame.loc[:9, "click"]
     return Splits(frame, frame, frame)
@@ -62,21 +62,21 @@ def test_learning_rate_is_chosen_on_validation(build, splits, schema, tmp_path):
     assert logits[2] > logits[3]
 
 
-def test_finished_run_is_taken_again(build, splits, schema, tmp_path, capsys):
-    """Also one that stopped early: its epochs are not the setting."""
+def test_a_finished_run_is_loaded(build, splits, schema, tmp_path, capsys):
+    """Also a run that stopped early, with fewer epochs than the setting."""
     settings = dataclasses.replace(SETTINGS, epochs=20, patience=1)
     run = (build, splits, schema, settings, 0.5, 0, tmp_path, 0)
     first, record = train(*run)
-    assert "finished before" not in capsys.readouterr().out
+    assert "already finished" not in capsys.readouterr().out
     assert record["epochs_run"] < 20
     again, same = train(*run)
-    assert "finished before" in capsys.readouterr().out
+    assert "already finished" in capsys.readouterr().out
     assert same == record
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_other_settings_or_another_start_train_anew(
+def test_other_settings_or_another_start_restart(
     build, splits, schema, tmp_path, capsys
 ):
     def run(build, settings):
@@ -92,7 +92,7 @@ def test_other_settings_or_another_start_train_anew(
     longer = dataclasses.replace(SETTINGS, epochs=4)
     assert run(build, longer)["epochs_run"] == 4
     run(other_start, longer)
-    assert "finished before" not in capsys.readouterr().out
+    assert "already finished" not in capsys.readouterr().out
 
 
 class KilledError(Exception):
@@ -100,7 +100,7 @@ class KilledError(Exception):
 
 
 def killed_in(monkeypatch, epoch):
-    """Makes the next training die at the begin of an epoch."""
+    """Makes the next training run die at the start of an epoch."""
 
     def on_epoch_begin(self, now, logs=None):
         if now == epoch:
@@ -109,7 +109,7 @@ def killed_in(monkeypatch, epoch):
     monkeypatch.setattr(Stopwatch, "on_epoch_begin", on_epoch_begin)
 
 
-def test_killed_run_goes_on_and_counts_all_epochs(
+def test_a_killed_run_resumes_and_counts_all_epochs(
     build, splits, schema, tmp_path, monkeypatch
 ):
     settings = dataclasses.replace(SETTINGS, epochs=4, patience=9)
@@ -124,7 +124,7 @@ def test_killed_run_goes_on_and_counts_all_epochs(
     assert resumed.optimizer.iterations == whole.optimizer.iterations
 
 
-def test_killed_run_of_other_settings_is_not_taken_up(
+def test_a_killed_run_of_other_settings_is_not_resumed(
     build, splits, schema, tmp_path, monkeypatch
 ):
     with monkeypatch.context() as patch:

@@ -1,13 +1,23 @@
 """Tables, figures and verdicts of continual transfer, from made-up results."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
-from pipelines.continual.report import figures, report
+from pipelines import continual as experiment
+from pipelines.continual.report import figures, sections
 from pipelines.continual.rows import ROWS, TABLES
 from pipelines.continual.verdict import SHAPES, gains, verdicts
+from pipelines.harness import tables
+from pipelines.harness.results import ResultLines
 
+FILES = sorted((pathlib.Path(experiment.__file__).parent / "results").glob("*.jsonl"))
 TITLES = {name: row.title for name, row in ROWS.items()}
+
+
+def report(records):
+    return tables.report(sections(records, TABLES, TITLES))
 
 
 def periods(aucs, new=0.0, gauc=0.0):
@@ -44,7 +54,7 @@ AUCS = {
 
 @pytest.fixture
 def records():
-    """Two seeds; the second is better by 0.01 throughout, but for the linear row."""
+    """Two seeds; the second is better by 0.01, or by 0.02 in the linear row."""
     return [
         {
             "row": row,
@@ -66,7 +76,7 @@ def by_row(records):
     return found
 
 
-def test_shapes_hold_if_they_do_with_every_seed(records):
+def test_shapes_hold_if_they_hold_with_every_seed(records):
     found = verdicts(by_row(records))
     assert set(found) == set(SHAPES)
     kinds = {name: verdict for name, (_, verdict) in found.items()}
@@ -78,12 +88,12 @@ def test_shapes_hold_if_they_do_with_every_seed(records):
     assert found["base over fine-tuning"][0] == pytest.approx([1 / 60, 1 / 60])
 
 
-def test_a_shape_does_not_hold_without_a_seed_for_it(records):
+def test_a_shape_that_holds_with_no_seed_does_not_hold(records):
     swapped = {"base": "ctnet", "ctnet": "base"}
     rows = [{**r, "row": swapped.get(r["row"], r["row"])} for r in records]
     found = verdicts(by_row(rows))
     assert found["ctnet over base"][1] == "does not hold (0 of 2)"
-    # There is no first gain, neither to keep nor to lose.
+    # Without a first gain there is nothing to keep or to lose.
     assert found["continual holds"][1] == "does not hold (0 of 2)"
     assert found["once decays"][1] == "does not hold (0 of 2)"
 
@@ -96,7 +106,7 @@ def test_a_seed_without_a_first_gain_counts(records):
     assert found["continual holds"][1] == "open: seeds disagree (1 of 2)"
 
 
-def test_only_what_was_run_is_judged(records):
+def test_only_shapes_whose_rows_were_run_are_judged(records):
     rows = [r for r in records if r["row"] in ("base", "ctnet")]
     found = verdicts(by_row(rows))
     assert set(found) == {
@@ -117,28 +127,30 @@ def test_undefined_metrics_are_left_out(records):
 
 
 def test_the_tables_have_means_gains_and_spreads(records):
-    text = report(records, TABLES, TITLES)
+    text = report(records)
     assert all(f"### Table {number}" in text for number in "2345")
-    base, *_ = (li for li in text.splitlines() if li.startswith("| Base"))
+    base, *_ = (line for line in text.splitlines() if line.startswith("| Base"))
     assert base == (
         "| Base (without transfer) | 0.7050 ± 0.0071 | 0.7050 ± 0.0071 | "
         "0.5000 ± 0.0000 | 2 |  |  |  |"
     )
-    ctnet = next(li for li in text.splitlines() if li.startswith("| CTNet |"))
+    ctnet = next(line for line in text.splitlines() if line.startswith("| CTNet |"))
     assert "+0.0400 ± 0.0000 | +0.0400 ± 0.0000 |" in ctnet
-    once = [li for li in text.splitlines() if li.startswith("| CTNet (transfer once)")]
+    once = [
+        line for line in text.splitlines() if line.startswith("| CTNet (transfer once)")
+    ]
     assert once[0].endswith(
         "| +0.0400 ± 0.0000 | +0.0300 ± 0.0000 | +0.0100 ± 0.0000 |"
     )
-    new = next(li for li in text.splitlines() if li.startswith("| New users"))
+    new = next(line for line in text.splitlines() if line.startswith("| New users"))
     assert new.startswith("| New users | 90 | +0.0600")
     assert "| holds (2 of 2) |" in text.split("### The four shapes")[1]
 
 
-def test_a_single_seed_has_no_spread_and_nothing_is_no_table(records):
+def test_a_single_seed_has_no_spread_and_no_record_gives_no_table(records):
     first = [record for record in records if record["seed"] == 0]
-    assert "±" not in report(first, TABLES, TITLES)
-    assert report([], TABLES, TITLES) == "No row is finished."
+    assert "±" not in report(first)
+    assert report([]) == "No run is finished."
 
 
 def test_figures_are_written(records, tmp_path):
@@ -149,3 +161,9 @@ def test_figures_are_written(records, tmp_path):
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
     assert figures([], TITLES, tmp_path) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_committed_reports_follow_from_the_committed_results(path):
+    text = report(ResultLines(path).records)
+    assert path.with_suffix(".md").read_text() == text + "\n"

@@ -1,6 +1,7 @@
 """The data, the rows and the tables of the E-CDCTR experiment, and how it goes on."""
 
 import dataclasses
+import pathlib
 import types
 
 import keras
@@ -12,12 +13,14 @@ from pipelines.ecdctr import __main__ as ecdctr
 from pipelines.ecdctr import data as ecdctr_data
 from pipelines.ecdctr import experiment as ecdctr_experiment
 from pipelines.ecdctr import rows as ecdctr_rows
-from pipelines.ecdctr.data import days_absent, known_to_cpm, newest_cpm
+from pipelines.ecdctr.absence import days_absent, known_to_cpm, newest_cpm
 from pipelines.ecdctr.experiment import Experiment, Settings
-from pipelines.ecdctr.report import part_intervals, report
+from pipelines.ecdctr.report import HEADINGS, sections
 from pipelines.ecdctr.rows import ROWS, TABLES
 from pipelines.ecdctr.scores import keep, metrics, scores
-from pipelines.ecdctr.sources import DATASETS, Clocks
+from pipelines.ecdctr.sources import SOURCES, Clocks
+from pipelines.ecdctr.verdict import part_intervals
+from pipelines.harness import tables
 from pipelines.harness.periods import Row
 from pipelines.harness.results import ResultLines
 from pipelines.harness.statistics import Interval
@@ -28,6 +31,7 @@ from tf_ctr.datasets import synthetic
 from tf_ctr.datasets.kuairand import rows as kuairand_rows
 from tf_ctr.joint import JOINT
 
+FILES = sorted((pathlib.Path(ecdctr.__file__).parent / "results").glob("*.jsonl"))
 CLOCKS = Clocks(month_days=2, week_days=1, ad_days=1, start=4)
 SETTINGS = Settings(
     backbone="dnn",
@@ -51,10 +55,10 @@ def tiny(*_):
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_data():
-    known = DATASETS["synthetic"]
+    known = SOURCES["synthetic"]
     small = dataclasses.replace(known, load=tiny, clocks=CLOCKS)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(DATASETS, "synthetic", small)
+        patched.setitem(SOURCES, "synthetic", small)
         yield
 
 
@@ -165,7 +169,7 @@ def test_kuairand_has_a_past_before_its_log(tmp_path):
 
 def test_the_real_kuairand_has_few_ads():
     folder = real_folder("kuairand-pure")
-    clocks = DATASETS["kuairand"].clocks
+    clocks = SOURCES["kuairand"].clocks
     data = ecdctr_data.load("kuairand", folder, "ads", clocks)
     assert data.sizes().startswith("kuairand_ads ads: natural : ad = 9")
     assert sum(len(p.data) for p in data.days) == 2397
@@ -344,6 +348,10 @@ def test_metrics_of_users_by_absence():
     assert (found["gauc_rows"], found["absent"]["gauc_rows"]) == (5, 2)
 
 
+def report(*arguments):
+    return tables.report(sections(*arguments))
+
+
 def record(row, seed, gauc):
     part = {"rows": 7, "auc": gauc, "gauc": gauc, "log_loss": 0.5, "gauc_rows": 3}
     found = {name: part for name in ("absent", "recent", "new")}
@@ -390,7 +398,24 @@ def test_tables_have_sizes_and_say_what_pays():
     assert "open: no scores |" in report(records, TABLES, titles)
     unsure = {"all": {"TPM": Interval(0.1, -0.05, 0.25)}}
     assert "open |" in report(records, TABLES, titles, unsure)
-    assert report([], TABLES, titles) == "No row is finished."
+    assert sections([], TABLES, titles) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_committed_tables_follow_from_the_committed_results(path):
+    titles = {name: row.title for name, row in ROWS.items()}
+    found = sections(ResultLines(path).records, TABLES, titles)
+    committed = path.with_suffix(".md").read_text()
+    # The two others hold intervals over scores, which are too large to commit.
+    with_intervals = ("What pays", HEADINGS["forgetting"])
+    overall = [
+        tables.report([(title, text)])
+        for title, text in found
+        if title not in with_intervals and f"### {title}\n" in committed
+    ]
+    assert overall
+    for text in overall:
+        assert text in committed
 
 
 def test_intervals_are_of_the_rows_whose_scores_are_there(tmp_path):

@@ -36,10 +36,10 @@ def tiny(*_):
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_data():
-    known = continual_data.DATASETS["synthetic"]
+    known = continual_data.ROLES["synthetic"]
     small = dataclasses.replace(known, load=tiny)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(continual_data.DATASETS, "synthetic", small)
+        patched.setitem(continual_data.ROLES, "synthetic", small)
         yield
 
 
@@ -310,14 +310,14 @@ def test_validation_has_no_period_after_the_start(experiment, monkeypatch):
 
 def test_every_seed_has_a_world_of_its_own(tmp_path, monkeypatch):
     seeds = []
-    known = continual_data.DATASETS["synthetic"]
+    known = continual_data.ROLES["synthetic"]
 
     def world(data_dir, source_tab, target_tab, seed):
         seeds.append(seed)
         return tiny()
 
     monkeypatch.setitem(
-        continual_data.DATASETS, "synthetic", dataclasses.replace(known, load=world)
+        continual_data.ROLES, "synthetic", dataclasses.replace(known, load=world)
     )
     command = [*SMALL.split(), "--run-dir", str(tmp_path), "--learning-rates", "0.1"]
     continual.main([*command, "--seeds", "2"])
