@@ -11,7 +11,7 @@ from pipelines.harness.runs import Settings
 from tf_ctr import joint, transfer
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.features import Schema
-from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery import copy_layer, copy_weights, inputs_like, rebuild
 
 SETTINGS = Settings(
     embedding_dim=16,

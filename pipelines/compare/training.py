@@ -14,7 +14,7 @@ from pipelines.harness.runs import Settings
 from pipelines.harness.trials import Trial, run_folder, tune
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.datasets import Splits, TwoDomains
-from tf_ctr.surgery.rebuild import copy_weights
+from tf_ctr.surgery import copy_weights
 
 
 class RowTraining:

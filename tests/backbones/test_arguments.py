@@ -13,7 +13,7 @@ from tf_ctr.backbones import BACKBONES
 from tf_ctr.data import from_frame
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.layers import Embedding
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 
 # Their other part can stand alone, without hidden layers.
 CAN_BE_SHALLOW = {"autoint", "dcn", "dcn_v2", "xdeepfm"}

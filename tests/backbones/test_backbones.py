@@ -15,7 +15,7 @@ from tests.support.frames import click_frame, click_schema
 from tests.support.golden import SIZES, golden_file, weight_shapes
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.data import from_frame
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 from tf_ctr.transfer import METHODS
 
 

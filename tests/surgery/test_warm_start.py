@@ -289,7 +289,7 @@ def test_wrong_arguments_copy_nothing(source):
     refuse(
         source, model_of(schema()), "'norm'.\nFix: use one of: deep_0", skip=["norm"]
     )
-    refuse(source, model_of(schema()), "initial, unseen", new_rows="zeros")
+    refuse(source, model_of(schema()), "one of 'initial', 'unseen'", new_rows="zeros")
     with pytest.raises(ValueError, match="source layers .*target layers"):
         warm_start(source, small_dcn(), skip=["item_embedding", "deep_0", "logit"])
 
@@ -405,7 +405,8 @@ def grown_schema():
 def test_growing_changes_no_score_and_no_known_row(grown_schema):
     old, new = grown_schema
     model = trained(old)
-    grown, report = grow(model, old, new, return_report=True)
+    grown = grow(model, old, new)
+    report = grown.weight_report
     assert report.resized == ("item_embedding", "item_linear")
     np.testing.assert_array_equal(table(grown)[:4], table(model))
     np.testing.assert_array_equal(table(grown)[4], table(model)[1])

@@ -12,7 +12,7 @@ from tf_ctr.data import from_frame
 from tf_ctr.export import export
 from tf_ctr.inference import collapse
 from tf_ctr.layers import APGDense
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 from tf_ctr.transfer import METHODS, apg, autoft
 from tf_ctr.transfer.apg import AGGREGATIONS
 
@@ -224,7 +224,10 @@ def test_other_names_are_chosen_by_name():
         ({"condition": "user", "version": "v0"}, "to be one of 'v5', 'v4'"),
         ({"condition": "user", "rank": {"deep_0": 2}}, "a rank for each of"),
         ({"condition": "user", "rank": 6}, "a rank of at most 5"),
-        ({"condition": "user", "aggregation": "sum"}, "use one of: input_attention"),
+        (
+            {"condition": "user", "aggregation": "sum"},
+            "`aggregation` to be one of 'input_concat'",
+        ),
         (
             {"condition": ["user", "price"], "aggregation": "input_mean"},
             "one width .*\n.*'price': 1",

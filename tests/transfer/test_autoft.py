@@ -9,7 +9,7 @@ from tests.support.models import batch, small_dcn
 from tf_ctr.backbones import deepfm
 from tf_ctr.layers import GumbelRouter
 from tf_ctr.layers.routing.router import policy_penalty
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 from tf_ctr.transfer import autoft, route_shares, spottune
 
 OPTIONS = {

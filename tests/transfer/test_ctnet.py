@@ -9,9 +9,8 @@ from tests.support.models import batch, small_dcn
 from tf_ctr.backbones import taobao
 from tf_ctr.data import from_frame
 from tf_ctr.layers import CrossLayer, GLUAdapter
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph, copy_weights, inputs_like
 from tf_ctr.surgery.joining import add_before_activation
-from tf_ctr.surgery.rebuild import copy_weights, inputs_like
 from tf_ctr.surgery.towers import frozen_tower
 from tf_ctr.transfer import apg, autoft, ctnet
 
@@ -360,11 +359,11 @@ def test_second_tower_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"adapter": "mlp"}, "use one of: glu, linear"),
-        ({"site": "next"}, "use one of: prev, same"),
-        ({"where": "inside"}, "use one of: after_activation, before_activation"),
-        ({"start": "zero"}, "one of 'exact', 'small'"),
-        ({"rank": 0}, "`rank` to be a whole number"),
+        ({"adapter": "mlp"}, "`adapter` to be one of 'glu', 'linear'"),
+        ({"site": "next"}, "`site` to be one of 'prev', 'same'"),
+        ({"where": "inside"}, "`where` to be one of 'before_activation'"),
+        ({"start": "zero"}, "`start` to be one of 'exact', 'small'"),
+        ({"rank": 0}, "`rank` to be a whole number of at least 1"),
         ({"share_attention": True}, "such layers .. in the target"),
     ],
     ids=str,

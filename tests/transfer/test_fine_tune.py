@@ -63,7 +63,8 @@ ALL = {
     ],
 )
 def test_which_says_what_starts_from_the_source(source, which, copied):
-    model, report = fine_tune(source, which=which, return_report=True)
+    model = fine_tune(source, which=which)
+    report = model.weight_report
     assert unmoved(weights(source), model) == copied
     assert set(report.copied) == copied
     assert set(report.skipped) == ALL - copied
@@ -91,9 +92,9 @@ def test_names_with_the_characters_of_patterns_are_no_patterns():
     ]
     x = keras.layers.Concatenate(name="embeddings")(rows)
     source = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
-    _, report = fine_tune(source, which=["b"], return_report=True)
+    report = fine_tune(source, which=["b"]).weight_report
     assert set(report.skipped) == {"a[0]_embedding", "logit"}
-    _, report = fine_tune(source, which=["a[0]"], return_report=True)
+    report = fine_tune(source, which=["a[0]"]).weight_report
     assert report.copied == ("a[0]_embedding",)
 
 
@@ -256,13 +257,12 @@ def test_target_of_a_further_field_and_another_vocabulary():
     new = schema(["b", "c"], Categorical("shop", vocabulary=["s"]))
     source, target = model_of(old), model_of(new)
     start = weights(target)
-    model, report = fine_tune(
+    model = fine_tune(
         source,
         target=target,
         source_schema=old,
         target_schema=new,
         freeze=["deep_1"],
-        return_report=True,
     )
     table = weights(model)["item_embedding"][0]
     np.testing.assert_array_equal(
@@ -272,7 +272,7 @@ def test_target_of_a_further_field_and_another_vocabulary():
     assert same(weights(model)["deep_1"], weights(source)["deep_1"])
     assert unmoved(start, model) == {"shop_embedding", "deep_0"}
     assert unmoved(start, target) == set(start)  # It is copied, not changed.
-    lines = summary(model, report)
+    lines = summary(model)
     assert lines["state"].to_dict() == {
         "item_embedding": "tuned",
         "shop_embedding": "new",
@@ -284,10 +284,8 @@ def test_target_of_a_further_field_and_another_vocabulary():
 
 
 def test_summary_counts_parameters_by_hand(source):
-    model, report = fine_tune(
-        source, which="embeddings", freeze=["deep_0/norm"], return_report=True
-    )
-    lines = summary(model, report)
+    model = fine_tune(source, which="embeddings", freeze=["deep_0/norm"])
+    lines = summary(model)
     # Tables of 7 and 11 rows of 4; x0 of 4 + 4 + 4 + 1; two depths of 5.
     expected = {
         "user_embedding": (28, 28, "tuned"),

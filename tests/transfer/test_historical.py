@@ -207,9 +207,9 @@ def test_a_ctr_takes_every_parameter_but_those_of_batch_norm(batch_norm, fresh):
     assert source.get_layer("user_historical_aggregation").trainable
 
 
-def test_another_start_of_batch_norm_is_told():
-    with pytest.raises(ValueError, match="use one of: keep, reset, reset_statistics"):
-        a_ctr(normed(), "anew")
+def test_unknown_start_of_batch_norm_is_refused():
+    with pytest.raises(ValueError, match="`batch_norm` to be one of 'reset'"):
+        a_ctr(normed(), "zeros")
 
 
 def test_measured_statistics_are_those_of_the_rows():

@@ -192,8 +192,10 @@ def test_on_autoft_it_pulls_the_tuned_copies_and_decays_the_policies():
 def test_with_a_partly_fresh_target():
     features, _ = batch()
     source = small_dcn()
-    target, report = fine_tune(source, which="embeddings", return_report=True)
-    model = l2_sp(source, alpha=1.0, beta=2.0, target=target, new=report.skipped)
+    target = fine_tune(source, which="embeddings")
+    model = l2_sp(
+        source, alpha=1.0, beta=2.0, target=target, new=target.weight_report.skipped
+    )
     fresh = [la for la in target.layers if la.weights and "emb" not in la.name]
     size = sum(float(np.sum(w**2)) for la in fresh for w in la.get_weights())
     assert float(model.penalty(features)) == pytest.approx(size, rel=1e-5)

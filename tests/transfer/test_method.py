@@ -96,7 +96,7 @@ def test_users_function_is_called_with_source_and_target(source):
     other = small_dcn(seed=2)
     model = apply(average, source, {"target": other, "seed": 1}, share=1.0)
     logits = [each.get_layer("logit").get_weights()[0] for each in (model, other)]
-    np.testing.assert_allclose(*logits)
+    np.testing.assert_allclose(*logits, atol=1e-6)
     assert Method.of(average).title == "average"
     assert Method.of(average).frozen == ("_source", "_frozen")
     declared = Method("Average", takes=("target",))(average)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.models import batch, small_dcn
 from tf_ctr.layers import LateralAdapter, TransferUnit
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 from tf_ctr.transfer import progressive_nn, ptu
 
 

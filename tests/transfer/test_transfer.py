@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from tests.support.models import batch, small_dcn
-from tf_ctr.surgery.graph import Graph
-from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery import Graph, copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.transfer import METHODS, autoft, fine_tune
 
 FROZEN = ("_frozen", "_source")

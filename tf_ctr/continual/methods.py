@@ -10,9 +10,7 @@ import pandas as pd
 from tf_ctr.continual.store import Finished
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema
-from tf_ctr.surgery import warm_start
-from tf_ctr.surgery.grow import grow
-from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery import copy_weights, grow, inputs_like, rebuild, warm_start
 from tf_ctr.transfer import METHODS, Method, apply
 
 TARGET_ONLY = "target_only"

@@ -9,7 +9,7 @@ import keras
 from tf_ctr.continual import Period, PeriodCallback
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.features import Schema
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 from tf_ctr.transfer.historical import fill_historical, historical_tables
 
 

@@ -23,9 +23,9 @@ from tf_ctr.ecdctr.exchange import ExportSnapshots, ImportSnapshots
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 from tf_ctr.transfer import a_ctr
-from tf_ctr.transfer.a_ctr import FRESH
+from tf_ctr.transfer.a_ctr import BATCH_NORM_STARTS
 
 Path = str | os.PathLike
 
@@ -208,7 +208,7 @@ def a_ctr_level(
         ValueError: If `batch_norm` is unknown, or as `Level`.
         TypeError: As `Level`.
     """
-    check_name("start of BatchNorm", batch_norm, FRESH)
+    check_name("start of BatchNorm", batch_norm, BATCH_NORM_STARTS)
     training = training or Training()
     if batch_norm != "keep":
         training = dataclasses.replace(training, measure_batch_norm=True)

@@ -25,7 +25,7 @@ from tf_ctr.inference import (
 from tf_ctr.metrics import exact_auc
 from tf_ctr.serving.parity import TOLERANCE
 from tf_ctr.serving.reference import raw_columns, training_scores
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 
 NUM_EXAMPLE_ROWS = 256
 

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
-from tf_ctr.surgery.rebuild import inputs_like
+from tf_ctr.surgery import inputs_like
 
 
 def candidate_model(model, item_fields):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery import copy_weights, inputs_like, rebuild
 
 # What tells two layers apart in training alone.
 TRAINING_ONLY = re.compile(

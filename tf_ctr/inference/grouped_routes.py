@@ -1,7 +1,6 @@
 """AutoFT for inference: no instance runs through the branch that it does not take."""
 
 import functools
-import glob
 
 import keras
 import numpy as np
@@ -17,11 +16,10 @@ from tf_ctr.layers import (
     RoutedIds,
     TwinEmbedding,
 )
-from tf_ctr.surgery.graph import Graph
-from tf_ctr.surgery.names import ROUTE
-from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery import Graph, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.names import EMBEDDING, FROZEN_ROWS, ROUTE, TUNED_ROWS
 
-FIELD_ROUTE = f"_embedding{ROUTE}"
+FIELD_ROUTE = EMBEDDING + ROUTE
 
 
 def group_by_route(model):
@@ -87,7 +85,7 @@ def group_by_route(model):
 
     target = rebuild(model, inputs_like(model), call)
     crosses = [la for la in target.layers if isinstance(la, RoutedCross)]
-    copy_weights(model, target, skip=[glob.escape(la.name) for la in crosses])
+    copy_weights(model, target, skip=[la.name for la in crosses])
     for cross in crosses:
         twins = (model.get_layer(name) for name in pairs[f"{cross.name}{ROUTE}"])
         (kernel, bias), (tuned_kernel, tuned_bias) = (la.get_weights() for la in twins)
@@ -114,10 +112,8 @@ def _one_branch(route, frozen, tuned, gates):
         cross = RoutedCross(name=layer.name, **own)
         return cross(*tuned.args, **tuned.keywords, gates=gates)
     outputs = []
-    for branch, name in ((frozen, "frozen"), (tuned, "tuned")):
-        rows = BranchRows(
-            frozen=branch is frozen, name=f"{layer.name}_{name}_rows", **own
-        )
+    for branch, suffix in ((frozen, FROZEN_ROWS), (tuned, TUNED_ROWS)):
+        rows = BranchRows(frozen=branch is frozen, name=layer.name + suffix, **own)
         args, kwargs = tree.map_structure(
             lambda x, rows=rows: (
                 rows(x, gates) if isinstance(x, keras.KerasTensor) else x
@@ -176,7 +172,7 @@ def twin_tables(model):
         return tables[routes[layer.name][1]](routed_ids[layer.name])
 
     target = rebuild(model, inputs, call)
-    copy_weights(model, target, skip=[glob.escape(name) for name in tables])
+    copy_weights(model, target, skip=list(tables))
     for pair in pairs.items():
         halves = [model.get_layer(name).get_weights()[0] for name in pair]
         target.get_layer(pair[1]).set_weights([np.concatenate(halves)])

@@ -3,10 +3,9 @@
 import numpy as np
 
 from tf_ctr.layers import Embedding, SnapshotAggregation, SnapshotTable
-from tf_ctr.surgery.graph import Graph
-from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery import Graph, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.names import TABLE
 
-TABLE = "_table"
 # Rows that are joined at once.
 BLOCK = 65_536
 

@@ -4,7 +4,7 @@ from tf_ctr.inference.collapse import collapse
 from tf_ctr.inference.equal_layers import merge_equal_layers
 from tf_ctr.inference.merge_historical import merge_historical
 from tf_ctr.inference.static_routes import fix_routes
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 
 
 def merged(model):

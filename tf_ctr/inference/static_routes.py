@@ -4,9 +4,9 @@ from keras import tree
 
 from tf_ctr.errors import check_name
 from tf_ctr.layers import Route
+from tf_ctr.surgery import copy_layer, copy_weights, inputs_like, rebuild, route_shares
 from tf_ctr.surgery.names import ROUTE
-from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
-from tf_ctr.surgery.routes import check_routed, route_shares
+from tf_ctr.surgery.routes import check_routed
 
 
 def static_route(model, dataset):

@@ -12,6 +12,7 @@ import keras
 
 from tf_ctr.errors import explain
 from tf_ctr.layers import DomainDense, DomainNorm, Embedding, Route, SnapshotTable
+from tf_ctr.surgery.functional import check_functional
 from tf_ctr.surgery.names import EMBEDDING
 
 
@@ -252,40 +253,6 @@ class Graph:
 def is_table(layer: keras.Layer) -> bool:
     """Returns whether `layer` is an embedding table."""
     return isinstance(layer, Embedding | keras.layers.Embedding | SnapshotTable)
-
-
-def check_functional(model: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Raises unless a model is functional with a dict of inputs by field name.
-
-    Returns:
-        `{name: Input}`.
-
-    Raises:
-        ValueError: If it is not, or an input is not named as its key.
-    """
-    inputs, received = None, type(model).__name__
-    if isinstance(model, keras.Model) and not isinstance(model, keras.Sequential):
-        inputs = getattr(model, "input", None)
-        received += f" with inputs {inputs}"
-    if not isinstance(inputs, dict):
-        raise ValueError(
-            explain(
-                "a functional keras.Model with a dict of inputs by field name",
-                received,
-                "build it with a function of tf_ctr.backbones, or with keras.Model("
-                "inputs={'user': keras.Input((), name='user'), ...}, outputs=...)",
-            )
-        )
-    for key, tensor in inputs.items():
-        if tensor.name != key:
-            raise ValueError(
-                explain(
-                    "every Input to be named as its key",
-                    f"key '{key}' for Input(name='{tensor.name}')",
-                    f"write keras.Input(..., name='{key}')",
-                )
-            )
-    return inputs
 
 
 def _parents(node: Any) -> list[str]:

@@ -1,37 +1,42 @@
 """A trained model with rows for the ids that its schema has learned since."""
 
-import dataclasses
-import glob
+import keras
 
 from tf_ctr.errors import explain
+from tf_ctr.features.field import Field
+from tf_ctr.features.schema import Schema
 from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import weights_by_path
 from tf_ctr.surgery.rebuild import inputs_like, rebuild
-from tf_ctr.surgery.rows import fields_by_table
+from tf_ctr.surgery.rows import NewRows, schema_fields
 from tf_ctr.surgery.warm_start import warm_start
 
 
-def grow(model, old_schema, new_schema, new_rows="unseen", return_report=False):
+def grow(
+    model: keras.Model,
+    old_schema: Schema,
+    new_schema: Schema,
+    new_rows: NewRows = "unseen",
+) -> keras.Model:
     """Returns a copy of a model whose tables fit a schema with other vocabularies.
 
     Any functional model, also one made by a transfer method: all its tables, frozen
-    ones included, get the rows of `new_schema`; every row goes along with its id, to
-    the bit, and so do all other weights, what is frozen, the learning rate
-    multipliers and, if `model` is compiled, the compile options and the optimizer's
-    slots. With `old_schema.extend(data)` as the new schema and the default
-    `new_rows`, no score changes, not even of a new id, until it is trained.
+    ones included, get the rows of `new_schema`. Every row moves with its id, to the
+    bit; so do all other weights, the frozen flags, the learning rate multipliers and,
+    if `model` is compiled, the compile options and the optimizer's slots. With
+    `old_schema.extend(data)` as the new schema and the default `new_rows`, no score
+    changes, not even of a new id, until the model is trained.
 
     Args:
         model: A functional model, fresh or reloaded; it is not changed.
         old_schema: The schema that `model` was built with.
         new_schema: A schema of the same fields, as `old_schema.extend(data)` gives.
         new_rows: `"unseen"`: the row of a new id starts as the row that it was
-            looked up in so far. `"initial"`: by the table's initializer.
-        return_report: Whether to return the `WeightReport` too.
+            looked up in before. `"initial"`: by the table's initializer.
 
     Returns:
-        A new `keras.Model`, compiled if `model` is; with `return_report` that and a
-        `tf_ctr.transfer.WeightReport`.
+        A new `keras.Model`, compiled if `model` is. Its `weight_report` says what
+        became of every layer.
 
     Raises:
         ValueError: If the schemas differ in more than vocabularies, `old_schema` is
@@ -55,48 +60,45 @@ def grow(model, old_schema, new_schema, new_rows="unseen", return_report=False):
     _check_domains(model, new_schema)
     rows = {
         table: new_schema.field(field.name).table_size
-        for table, field in fields_by_table(model, old_schema).items()
+        for table, field in schema_fields(model, old_schema).items()
     }
-    resized = {}
+    resized: dict[str, keras.Layer] = {}
 
     def call(layer, *args, **kwargs):
-        if layer.name not in rows:
+        name = layer.name
+        if name not in rows:
             return layer(*args, **kwargs)
-        if layer.name not in resized:
-            resized[layer.name] = _resized(layer, rows[layer.name])
-        return resized[layer.name](*args, **kwargs)
+        if name not in resized:  # One table for all fields that share it.
+            config = {**layer.get_config(), "input_dim": rows[name]}
+            resized[name] = type(layer).from_config(config)
+        return resized[name](*args, **kwargs)
 
     grown = rebuild(model, inputs_like(model), call, trainable=None)
     _copy_multipliers(model, grown)
     if model.compiled:
         grown.compile_from_config(model.get_compile_config())
-    report = warm_start(
+    warm_start(
         model,
         grown,
         old_schema,
         new_schema,
         strict=True,
-        expected=[glob.escape(table) for table in rows],
+        expected=list(rows),
         new_rows=new_rows,
     )
     _copy_seeds(model, grown)
-    return (grown, report) if return_report else grown
+    return grown
 
 
-def _resized(layer, rows):
-    config = {**layer.get_config(), "input_dim": rows}
-    return type(layer).from_config(config)
-
-
-def _copy_multipliers(model, grown):
+def _copy_multipliers(model: keras.Model, grown: keras.Model) -> None:
     pairs = zip(weights_by_path(model), weights_by_path(grown), strict=True)
     for (_, old), (_, new) in pairs:
         if hasattr(old, "learning_rate_multiplier"):
             new.learning_rate_multiplier = old.learning_rate_multiplier
 
 
-def _copy_seeds(model, grown):
-    """Copies the state of dropout and other noise, which is no weight."""
+def _copy_seeds(model: keras.Model, grown: keras.Model) -> None:
+    """Copies the state of dropout and other noise: variables that are no weights."""
     seeds = []
     for each in (model, grown):
         weights = {id(v) for v in each.weights}
@@ -105,7 +107,7 @@ def _copy_seeds(model, grown):
         new.assign(old)
 
 
-def _check_weights(model):
+def _check_weights(model: keras.Model) -> None:
     own = len(model.weights) - sum(len(layer.weights) for layer in model.layers)
     if own:
         raise ValueError(
@@ -113,25 +115,27 @@ def _check_weights(model):
                 "a model whose weights are those of its layers",
                 f"'{model.name}' ({type(model).__name__}) with {own} weights that "
                 "belong to no layer",
-                "grow what it was made from, and apply the method, e.g. l2_sp, again",
+                "grow the model it was made from, and apply the method, e.g. l2_sp, "
+                "again",
             )
         )
 
 
-def _check_domains(model, new_schema):
+def _check_domains(model: keras.Model, new_schema: Schema) -> None:
     for name, domain in Graph(model).domain_fields.items():
-        known, rows = model.get_layer(name).num_domains, new_schema.field(domain)
-        if rows.table_size != known:
+        known = model.get_layer(name).num_domains
+        rows = new_schema.field(domain).table_size
+        if rows != known:
             raise ValueError(
                 explain(
                     f"the {known} domains that '{name}' has weights for",
-                    f"{rows.table_size} in the field '{domain}' of the new schema",
+                    f"{rows} in the field '{domain}' of the new schema",
                     f"give its ids: Categorical('{domain}', vocabulary=[...])",
                 )
             )
 
 
-def _check_schemas(old_schema, new_schema):
+def _check_schemas(old_schema: Schema, new_schema: Schema) -> None:
     new_schema.check_fitted()
     old, new = (
         {field.name: _without_ids(field) for field in schema.fields}
@@ -149,7 +153,5 @@ def _check_schemas(old_schema, new_schema):
         )
 
 
-def _without_ids(field):
-    if getattr(field, "vocabulary", None) is None:
-        return field
-    return dataclasses.replace(field, vocabulary=None)
+def _without_ids(field: Field) -> Field:
+    return field.unfitted() if field.has_vocabulary else field

@@ -1,11 +1,15 @@
-"""Adds a term to what a layer puts into its activation."""
+"""Adds a term to the argument of a layer's activation."""
+
+from typing import Any
 
 import keras
 from keras import layers
 
 from tf_ctr.layers import APGDense
+from tf_ctr.surgery.names import ACTIVATION, SUM
+from tf_ctr.surgery.rebuild import first_argument
 
-# Of these alone `f(x W + b)` with another `f` is known to be the same but for `f`.
+# Only of these is `f(x W + b)` with another `f` known to be the same but for `f`.
 ACTIVATED = (layers.Dense, layers.EinsumDense, APGDense)
 ACTIVATIONS = (
     layers.Activation,
@@ -16,7 +20,9 @@ ACTIVATIONS = (
 )
 
 
-def add_before_activation(layer, term, *args, **kwargs):
+def add_before_activation(
+    layer: keras.Layer, term: keras.KerasTensor, *args: Any, **kwargs: Any
+) -> keras.KerasTensor:
     """Calls `layer` with `term` added to the argument of its activation.
 
     `f(x W + b + term)` for a dense layer. For a small model of dense layer, norm and
@@ -25,38 +31,38 @@ def add_before_activation(layer, term, *args, **kwargs):
 
     Args:
         layer: A layer that has no weights yet; a small model may be called once.
-        term: `[B, ..., N]`, N the width of the layer.
+        term: `[B, ..., D]`, D the width of the layer.
         *args: What to call the layer on.
-        **kwargs: As `args`.
+        **kwargs: Likewise, by keyword.
 
     Returns:
         The output. The weights are in a layer of the same name, in the same order.
         A dense layer is followed by `{name}_sum` and `{name}_activation`; in a small
         model these are inside it.
     """
-    x, *_ = (*args, *kwargs.values())
+    x = first_argument(args, kwargs)
     if isinstance(layer, keras.Model) and _last_activated(layer) is not None:
         return _add_inside(layer, term, x)
-    total = layers.Add(name=f"{layer.name}_sum", dtype=layer.dtype_policy)
+    total = layers.Add(name=layer.name + SUM, dtype=layer.dtype_policy)
     if isinstance(layer, ACTIVATIONS):
         return layer(total([x, term]))
     if not _is_activated(layer):
         return total([layer(*args, **kwargs), term])
     linear = type(layer).from_config({**layer.get_config(), "activation": "linear"})
     activation = layers.Activation(
-        layer.activation, name=f"{layer.name}_activation", dtype=layer.dtype_policy
+        layer.activation, name=layer.name + ACTIVATION, dtype=layer.dtype_policy
     )
     return activation(total([linear(*args, **kwargs), term]))
 
 
-def _is_activated(layer):
+def _is_activated(layer: keras.Layer) -> bool:
     return isinstance(layer, ACTIVATED) and layer.activation not in (
         None,
         keras.activations.linear,
     )
 
 
-def _last_activated(model):
+def _last_activated(model: keras.Model) -> keras.Layer | None:
     found = None
     for part in model.layers:
         if isinstance(part, ACTIVATIONS) or _is_activated(part):
@@ -64,7 +70,9 @@ def _last_activated(model):
     return found
 
 
-def _add_inside(model, term, x):
+def _add_inside(
+    model: keras.Model, term: keras.KerasTensor, x: Any
+) -> keras.KerasTensor:
     """Gives a small model one more input, the term."""
     tensors = x if isinstance(x, list | tuple) else [x]
     *own, addition = inputs = [
@@ -82,7 +90,7 @@ def _add_inside(model, term, x):
         for part in model.layers:
             output = call(part, output)
     else:
-        # The view has the term as an input; only `call` makes use of it.
+        # The view has the term as an input; only `call` uses it.
         output = keras.models.clone_model(
             keras.Model([*model.inputs, addition], model.output),
             input_tensors=inputs,

@@ -1,33 +1,58 @@
-"""Layers and weights by their path, and the patterns that name them.
+"""Names of layers and weights: the suffixes that methods add, paths and patterns.
 
-The path of a layer is its name, inside a `Sequential` that of both: `"deep_0"`,
+The *path* of a layer is its name, inside a `Sequential` that of both: `"deep_0"`,
 `"deep_0/norm"`. The path of a weight ends in its own name: `"deep_0/norm/gamma"`.
 `variable.path` of Keras is no such path: it changes when a model is reloaded.
+A *pattern* (`fnmatch`) names all paths that it fits; a path names itself.
 """
 
 import fnmatch
 import itertools
-import math
+from collections.abc import Collection, Iterable
 
 import keras
 
-from tf_ctr.errors import explain, unknown_name
+from tf_ctr.errors import unknown_name
 
-EMBEDDING = "_embedding"
+# Names are a contract: saved models are matched by them. A layer that is added for
+# another layer, a table or a field is called by its name and one of these.
 
-FROZEN = "_frozen"
+# Copies of a layer:
+FROZEN = "_frozen"  # beside its tuned twin (AutoFT, SpotTune, NATR)
+SOURCE = "_source"  # in the frozen source tower (CTNet, ProgressiveNN, PTU)
+DUAL = "_dual"  # a trained second table, and its weights in the first hidden layer
 
-SOURCE = "_source"
+# What joins two branches:
+ROUTE = "_route"  # the choice of a branch (AutoFT)
+ROUTER = "_router"  # the policy network of a component (AutoFT)
+ADAPTER = "_adapter"  # from the source tower (CTNet)
+LATERAL = "_lateral"  # likewise (ProgressiveNN)
+TRANSFER = "_transfer"  # likewise (PTU)
+GATE = "_gate"  # between the target's and the source's vector (NATR)
+SUM = "_sum"  # of what a layer gives and an added term
+ACTIVATION = "_activation"  # of a dense layer, after that sum
 
-ROUTE = "_route"
+# What makes one vector of a field:
+EMBEDDING = "_embedding"  # its table, or the Dense layer of a number
+POOLING = "_pooling"  # over several values
+ATTENTION = "_attention"  # likewise, weighted
+INPUT = "_input"  # a number as a vector
+POLICY = "_policy"  # before one of these: for the policies (AutoFT)
+CONDITION = "_condition"  # likewise: for the generators (APG)
 
-ROUTER = "_router"
+# Historical embeddings (E-CDCTR):
+HISTORICAL = "_historical"  # the field as the backbone sees it
+SNAPSHOTS = "_snapshots"  # its dated tables
+AGGREGATION = "_aggregation"  # what joins them
+TABLE = "_table"  # both in one, for inference
 
-DUAL = "_dual"
+# The rows of a batch that take a branch, for inference (AutoFT):
+FROZEN_ROWS = "_frozen_rows"
+TUNED_ROWS = "_tuned_rows"
 
 
-def layers_by_path(model, prefix=""):
-    """Returns every layer with weights, a `Sequential` before what it holds.
+def layers_by_path(model: keras.Model, prefix: str = "") -> dict[str, keras.Layer]:
+    """Returns every layer with weights, a `Sequential` before the layers in it.
 
     Args:
         model: A `keras.Model`.
@@ -46,8 +71,8 @@ def layers_by_path(model, prefix=""):
     return found
 
 
-def weights_by_path(model):
-    """Returns `[(path, variable)]` of all weights of `model`."""
+def weights_by_path(model: keras.Model) -> list[tuple[str, keras.Variable]]:
+    """Returns `[(path, variable)]` of all weights; two may have one path."""
     return [
         (f"{path}/{variable.name}", variable)
         for path, layer in layers_by_path(model).items()
@@ -56,16 +81,19 @@ def weights_by_path(model):
     ]
 
 
-def select(patterns, *models, weights=True):
+def select(
+    patterns: Iterable[str], *models: keras.Model, weights: bool = True
+) -> set[str]:
     """Returns the paths of layers, and of weights, that some patterns name.
 
     Args:
-        patterns: Shell patterns (`fnmatch`) of paths; `*` crosses the `/`.
+        patterns: Patterns of paths; `*` crosses the `/`. What is itself the path of a
+            layer or weight names that one, whatever characters it has.
         *models: Where to look.
         weights: Whether a pattern may name a weight.
 
     Returns:
-        Set of paths.
+        The paths.
 
     Raises:
         ValueError: If a pattern names nothing, listing the layers there are.
@@ -74,16 +102,16 @@ def select(patterns, *models, weights=True):
     paths = set(layers)
     if weights:
         paths |= {path for model in models for path, _ in weights_by_path(model)}
-    chosen = set()
+    chosen: set[str] = set()
     for pattern in patterns:
-        found = fnmatch.filter(paths, pattern)
+        found = [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
         if not found:
             raise ValueError(unknown_name("layer with weights", pattern, layers))
         chosen.update(found)
     return chosen
 
 
-def chosen_part(path, chosen):
+def chosen_part(path: str, chosen: Collection[str]) -> str | None:
     """Returns the largest part of the model around `path` that is in `chosen`.
 
     Args:
@@ -91,8 +119,8 @@ def chosen_part(path, chosen):
         chosen: Paths, as `select` gives.
 
     Returns:
-        `path` or what it is in, e.g. `"deep_0"` of `"deep_0/norm"`; `None` if none of
-        them was chosen.
+        `path` or a layer around it, e.g. `"deep_0"` of `"deep_0/norm"`; `None` if
+        none of them was chosen.
 
     Example:
 
@@ -101,84 +129,3 @@ def chosen_part(path, chosen):
     """
     parts = itertools.accumulate(path.split("/"), lambda a, b: f"{a}/{b}")
     return next((part for part in parts if part in chosen), None)
-
-
-def freeze_layers(model, patterns):
-    """Freezes layers of `model`, in place; a frozen BatchNorm is in inference mode.
-
-    Args:
-        model: A `keras.Model`. Compile it afterwards.
-        patterns: Patterns (`fnmatch`) of layers, e.g. `"*_embedding"`, or of parts
-            of a `Sequential`, e.g. `"deep_*/norm"`.
-
-    Raises:
-        ValueError: If a pattern names no layer, or nothing is left to train. The
-            model stays as it was.
-
-    Example:
-
-    >>> import keras
-    >>> inputs = {"age": keras.Input((1,), name="age")}
-    >>> hidden = keras.layers.Dense(4, name="deep_0")(inputs["age"])
-    >>> model = keras.Model(inputs, keras.layers.Dense(1, name="logit")(hidden))
-    >>> freeze_layers(model, ["deep_*"])
-    >>> [layer.trainable for layer in model.layers]
-    [True, False, True]
-    """
-    chosen = select(patterns, model, weights=False)
-    layers = layers_by_path(model)
-    trained = {id(v) for v in model.trainable_variables}
-    paths = [path for path, v in weights_by_path(model) if id(v) in trained]
-    if all(chosen_part(path, chosen) for path in paths):
-        raise ValueError(
-            explain(
-                "a layer left to train",
-                f"freeze={tuple(patterns)}, which freezes all of {sorted(layers)}",
-                "name fewer layers",
-            )
-        )
-    for path, layer in layers.items():
-        if path in chosen:
-            layer.trainable = False
-
-
-def set_learning_rate_multipliers(model, multipliers):
-    """Sets the factors that `tf_ctr.optimizers` put on the learning rate of layers.
-
-    In place; other optimizers ignore them. A model that is compiled keeps them in its
-    `.keras` file; after loading one that is not, call this again.
-
-    Args:
-        model: A `keras.Model`. Compile it afterwards.
-        multipliers: `{pattern: factor}`, patterns (`fnmatch`) of layers or of parts
-            of them as in `freeze_layers`, factors greater than 0. Of several
-            patterns that name a layer the last one holds; the others of the
-            model keep the factor they have, 1 unless the layer says otherwise.
-
-    Raises:
-        ValueError: If a pattern names no layer, or a factor is not positive. The
-            model stays as it was.
-
-    Example:
-
-    >>> import keras
-    >>> inputs = {"age": keras.Input((1,), name="age")}
-    >>> model = keras.Model(inputs, keras.layers.Dense(1, name="logit")(inputs["age"]))
-    >>> set_learning_rate_multipliers(model, {"log*": 0.1})
-    >>> model.get_layer("logit").kernel.learning_rate_multiplier
-    0.1
-    """
-    chosen = {pattern: select([pattern], model) for pattern in multipliers}
-    for pattern, factor in multipliers.items():
-        if not (math.isfinite(factor) and factor > 0):
-            raise ValueError(
-                explain(
-                    f"a positive learning rate multiplier for '{pattern}'",
-                    factor,
-                    "freeze a layer that is not to move",
-                )
-            )
-    for pattern, factor in multipliers.items():
-        for path, variable in weights_by_path(model):
-            if chosen_part(path, chosen[pattern]):
-                variable.learning_rate_multiplier = float(factor)

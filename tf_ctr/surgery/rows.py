@@ -1,15 +1,22 @@
 """Which row of a table stands for what, and where it is in another table."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Literal
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_ctr.errors import check_name, explain
+from tf_ctr.errors import check_choice, explain
+from tf_ctr.features.field import Field
 from tf_ctr.features.ids import hashed_rows
+from tf_ctr.features.schema import Schema
 from tf_ctr.surgery.graph import Graph
 
-NEW_ROWS = ("initial", "unseen")
+NewRows = Literal["initial", "unseen"]
+
+NEW_ROWS: tuple[NewRows, ...] = ("initial", "unseen")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,56 +60,9 @@ class RowMatch:
         return ", ".join(word for word, happened in changes.items() if happened)
 
 
-def check_new_rows(new_rows):
-    """Raises unless `new_rows` is one of `NEW_ROWS`."""
-    check_name("start of new rows", new_rows, NEW_ROWS)
-
-
-def fields_by_table(model, schema):
-    """Returns `{table: the field of the schema whose ids are looked up in it}`.
-
-    Raises:
-        ValueError: If the schema lacks such a field, or has another number of rows,
-            or the field is not to be told.
-    """
-    fields = {}
-    for table, names in Graph(model).inputs_by_table.items():
-        fields[table] = field = _field_of(table, names, schema)
-        rows = model.get_layer(table).input_dim
-        if rows != field.table_size:
-            raise ValueError(
-                explain(
-                    f"the schema that '{model.name}' was built with, "
-                    f"{rows} rows in '{table}'",
-                    f"a schema of {field.table_size} rows for field '{field.name}'",
-                    "pass each model's own schema, in the same order as the models",
-                )
-            )
-    return fields
-
-
-def _field_of(table, names, schema):
-    """Of the fields that the ids may come from, the one that the table is called by.
-
-    A joint model chooses ids by the domain, whose field is before the table, too.
-    """
-    owners = {schema.field(name).owner.name: schema.field(name) for name in names}
-    owners = {name: field for name, field in owners.items() if field.table}
-    named = [name for name in owners if table.startswith(f"{name}_")]
-    if named:
-        return owners[max(named, key=len)]
-    if len({field.owner.layout for field in owners.values()}) != 1:
-        raise ValueError(
-            explain(
-                f"to know whose ids are looked up in '{table}'",
-                f"the inputs {names} before it",
-                "call the table '{field}_...', or pass no schemas",
-            )
-        )
-    return next(iter(owners.values()))
-
-
-def match_rows(source_field, target_field, new_rows="initial"):
+def match_rows(
+    source_field: Field, target_field: Field, new_rows: NewRows = "initial"
+) -> RowMatch:
     """Finds the rows of one table in another, by what they stand for.
 
     An id by its vocabulary key, the row of missing values by itself, a bucket of
@@ -117,12 +77,15 @@ def match_rows(source_field, target_field, new_rows="initial"):
             its unseen ids.
 
     Returns:
-        A `RowMatch`.
+        The match.
+
+    Raises:
+        ValueError: If `new_rows` is neither.
     """
-    check_new_rows(new_rows)
+    check_choice("new_rows", new_rows, NEW_ROWS)
     source, target = source_field.owner, target_field.owner
     if source.layout == target.layout:
-        rows, none = np.arange(source.table_size), np.arange(0)
+        rows, none = np.arange(source.table_size or 0), np.arange(0)
         return RowMatch(rows, rows, none, none, num_new=0, num_dropped=0)
     place = {key: row for row, key in enumerate(source.row_keys())}
     keys = target.row_keys()
@@ -142,3 +105,47 @@ def match_rows(source_field, target_field, new_rows="initial"):
         num_new=len(new),
         num_dropped=len(place) - len(known),
     )
+
+
+def schema_fields(model: keras.Model, schema: Schema) -> dict[str, Field]:
+    """Returns `{table: the field of the schema whose ids are looked up in it}`.
+
+    Raises:
+        ValueError: If the schema lacks such a field or gives it another number of
+            rows, or a table may belong to several fields.
+    """
+    fields = {}
+    for table, names in Graph(model).inputs_by_table.items():
+        fields[table] = field = _field_of(table, names, schema)
+        rows = model.get_layer(table).input_dim
+        if rows != field.table_size:
+            raise ValueError(
+                explain(
+                    f"the schema that '{model.name}' was built with, "
+                    f"{rows} rows in '{table}'",
+                    f"a schema of {field.table_size} rows for field '{field.name}'",
+                    "pass each model's own schema, in the same order as the models",
+                )
+            )
+    return fields
+
+
+def _field_of(table: str, names: Sequence[str], schema: Schema) -> Field:
+    """Returns, of the fields that the ids may come from, the one that names the table.
+
+    A joint model chooses ids by the domain, whose field is before the table, too.
+    """
+    owners = {schema.field(name).owner.name: schema.field(name) for name in names}
+    owners = {name: field for name, field in owners.items() if field.table}
+    named = [name for name in owners if table.startswith(f"{name}_")]
+    if named:
+        return owners[max(named, key=len)]
+    if len({field.owner.layout for field in owners.values()}) != 1:
+        raise ValueError(
+            explain(
+                f"to know whose ids are looked up in '{table}'",
+                f"the inputs {names} before it",
+                "call the table '{field}_...', or pass no schemas",
+            )
+        )
+    return next(iter(owners.values()))

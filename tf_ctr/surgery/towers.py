@@ -2,15 +2,18 @@
 
 import dataclasses
 import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
 from tf_ctr.errors import explain
 from tf_ctr.surgery.graph import Graph
 from tf_ctr.surgery.names import SOURCE
-from tf_ctr.surgery.rebuild import copy_weights, rebuild
+from tf_ctr.surgery.rebuild import rebuild
+from tf_ctr.surgery.weights import copy_weights
 
-# What each layer of noise has of it.
+# The argument that says how much noise a layer makes.
 NOISE = {
     keras.layers.Dropout: "rate",
     keras.layers.AlphaDropout: "rate",
@@ -21,25 +24,29 @@ NOISE = {
 
 @dataclasses.dataclass(frozen=True)
 class FrozenTower:
-    """A frozen copy of a model, with what flows through it.
+    """A frozen copy of a model, with the tensors that flow through it.
 
     Attributes:
         model: The copy, a `keras.Model` without the weights of the original yet.
-        inputs: `{site: what the depth before gave}` of every depth site.
+        inputs: `{depth: its input}` of every depth.
         outputs: `{layer: its output}` of every layer that is called once.
     """
 
     model: keras.Model
-    inputs: dict
-    outputs: dict
+    inputs: dict[str, keras.KerasTensor]
+    outputs: dict[str, Any]
 
 
-def frozen_tower(source, inputs, suffix=SOURCE):
+def frozen_tower(
+    source: keras.Model,
+    inputs: Mapping[str, keras.KerasTensor],
+    suffix: str = SOURCE,
+) -> FrozenTower:
     """Runs a frozen copy of a model on the inputs of another.
 
-    The tower is in inference mode also while the model around it is trained: its
+    The tower is in inference mode even while the model around it is trained: its
     BatchNorm normalises with the moving statistics, AutoFT's routers do not sample,
-    and there is neither dropout nor noise. It gets the weights by `load_tower` on the
+    and there is neither dropout nor noise. Its weights come with `load_tower` on the
     model around it.
 
     Args:
@@ -48,19 +55,20 @@ def frozen_tower(source, inputs, suffix=SOURCE):
         suffix: Appended to the name of every layer.
 
     Returns:
-        A `FrozenTower`, its sites and layers named as in `source`.
+        The tower, its depths and layers named as in `source`.
 
     Raises:
         ValueError: If `source` is not functional, or an input is missing.
     """
-    sites = Graph(source).depths
-    entered, left = {}, {}
+    depths = Graph(source).depths
+    entered: dict[str, keras.KerasTensor] = {}
+    left: dict[str, list[Any]] = {}
 
     def call(layer, *args, **kwargs):
         name = layer.name.removesuffix(suffix)
         if not isinstance(layer, keras.Layer):
             layer = _renamed(layer, suffix)
-        elif name in sites:
+        elif name in depths:
             entered[name] = _hidden_input(layer, *args, **kwargs)
         silence(layer)
         output = layer(*args, **kwargs)
@@ -72,24 +80,24 @@ def frozen_tower(source, inputs, suffix=SOURCE):
     return FrozenTower(model, entered, outputs)
 
 
-def load_tower(source, model, suffix=SOURCE):
+def load_tower(source: keras.Model, model: keras.Model, suffix: str = SOURCE) -> None:
     """Copies the weights of `source` to its tower in `model`, in place.
 
-    A tower of inputs alone, with no weights that the model uses, is left as it is.
+    A tower of which the model uses no layer with weights is left as it is.
     """
-    if any(la.weights and la.name.endswith(suffix) for la in model.layers):
+    if any(each.weights and each.name.endswith(suffix) for each in model.layers):
         copy_weights(source, model, suffix)
 
 
-def _renamed(operation, suffix):
+def _renamed(operation: keras.Operation, suffix: str) -> keras.Operation:
     """Copies a bare operation: one in both towers would join their graphs."""
     copy = type(operation).from_config(operation.get_config())
     copy.name = operation.name + suffix
     return copy
 
 
-def silence(layer):
-    """Takes dropout and noise from a frozen layer, in place.
+def silence(layer: keras.Layer) -> None:
+    """Removes dropout and noise from a frozen layer, in place.
 
     Args:
         layer: A layer, or a model of one depth of a tower.
@@ -101,7 +109,7 @@ def silence(layer):
                 setattr(part, amount, 0.0)
 
 
-def _hidden_input(layer, *args, **kwargs):
+def _hidden_input(layer: keras.Layer, *args: Any, **kwargs: Any) -> keras.KerasTensor:
     """The argument called `x`, as in a cross layer, or else the first."""
     arguments = inspect.signature(layer.call).bind(*args, **kwargs).arguments
     first, *_ = arguments.values()
@@ -109,7 +117,12 @@ def _hidden_input(layer, *args, **kwargs):
     return hidden[0] if isinstance(hidden, list | tuple) else hidden
 
 
-def paired_sites(source, target, sites=None, prefixes=("deep",)):
+def paired_sites(
+    source: keras.Model,
+    target: keras.Model,
+    sites: str | Sequence[str] | None = None,
+    prefixes: tuple[str, ...] = ("deep",),
+) -> list[str]:
     """Returns the depths where two towers are joined, in the order of the target.
 
     Args:
@@ -120,7 +133,7 @@ def paired_sites(source, target, sites=None, prefixes=("deep",)):
         prefixes: Starts of layer names.
 
     Returns:
-        List of names of depth sites that both models have.
+        Names of depths that both models have.
 
     Raises:
         ValueError: If one of the models lacks a site, there is none, or one has
@@ -140,7 +153,11 @@ def paired_sites(source, target, sites=None, prefixes=("deep",)):
                 "sites=('deep_0', ...)",
             )
         )
-    several = [name for name in sites if _has_several_outputs(target, name)]
+    several = [
+        name
+        for name in sites
+        if not isinstance(target.get_layer(name).output, keras.KerasTensor)
+    ]
     if several:
         raise ValueError(
             explain(
@@ -152,12 +169,8 @@ def paired_sites(source, target, sites=None, prefixes=("deep",)):
     return [name for name in ours if name in sites]
 
 
-def _has_several_outputs(model, name):
-    return not isinstance(model.get_layer(name).output, keras.KerasTensor)
-
-
-def check_apart(source, target, suffix=SOURCE):
-    """Raises if a layer of the tower would be called as one of the target."""
+def check_apart(source: keras.Model, target: keras.Model, suffix: str = SOURCE) -> None:
+    """Raises if a layer of the tower would have the name of one of the target."""
     ours = {layer.name for layer in target.layers}
     clash = sorted({layer.name + suffix for layer in source.layers} & ours)
     if clash:

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers import GumbelRouter
-from tf_ctr.surgery.graph import Graph
-from tf_ctr.surgery.routes import gate_model, mean_gates
+from tf_ctr.surgery import Graph, gate_model
+from tf_ctr.surgery.routes import mean_gates
 
 
 class TemperatureAnnealing(keras.callbacks.Callback):

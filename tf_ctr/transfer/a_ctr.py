@@ -1,41 +1,41 @@
-"""The advertisement model of E-CDCTR: all of a pre-trained model but its BatchNorm."""
+"""The advertisement model of E-CDCTR: a pre-trained model with a new BatchNorm."""
 
-import glob
+from typing import Literal, get_args
 
 import keras
 
-from tf_ctr.errors import check_name
+from tf_ctr.errors import check_choice
+from tf_ctr.surgery import inputs_like, rebuild, warm_start
 from tf_ctr.surgery.names import layers_by_path
-from tf_ctr.surgery.rebuild import inputs_like, rebuild
-from tf_ctr.surgery.warm_start import warm_start
 from tf_ctr.transfer.historical import freeze_aggregation
 from tf_ctr.transfer.method import Method
 
-# What of a BatchNorm starts afresh.
-FRESH = {"reset": "", "reset_statistics": "/moving_*", "keep": None}
+BatchNormStart = Literal["reset", "reset_statistics", "keep"]
+
+BATCH_NORM_STARTS: tuple[BatchNormStart, ...] = get_args(BatchNormStart)
 
 
 @Method("A-CTR")
-def a_ctr(source, batch_norm="reset"):
+def a_ctr(source: keras.Model, batch_norm: BatchNormStart = "reset") -> keras.Model:
     """Returns an advertisement model that starts from a complete pre-training model.
 
     It takes all parameters by layer name, historical embeddings with their frozen
-    aggregation too, but for BatchNorm: natural data and advertisements are distributed
-    differently. Measure its moving statistics before it is served;
+    aggregation too, except those of BatchNorm: natural data and advertisements are
+    distributed differently. Measure its moving statistics before you serve it;
     `tf_ctr.continual.Training(measure_batch_norm=True)` does.
 
-    Source: A-CTR of E-CDCTR (arXiv 2408.16238), abstract; that BatchNorm is
-    re-initialised, from a summary and write-ups of the paper, which do not say
+    Source: A-CTR of E-CDCTR (arXiv 2408.16238), abstract. That BatchNorm is
+    re-initialised is from a summary and write-ups of the paper, which do not say
     whether gamma and beta are.
 
     Args:
         source: A trained functional model (CPM), fresh or reloaded; it is not changed.
-        batch_norm: `"reset"`: gamma, beta and both moving statistics start afresh.
-            `"reset_statistics"`: gamma and beta are those of `source`. `"keep"`:
-            nothing starts afresh.
+        batch_norm: `"reset"`: gamma, beta and both moving statistics are initialised
+            again. `"reset_statistics"`: only the moving statistics are. `"keep"`: all
+            are those of `source`.
 
     Returns:
-        A new, uncompiled `keras.Model`, every layer trainable but the aggregation.
+        A new, uncompiled `keras.Model`, in which only the aggregation is frozen.
 
     Raises:
         ValueError: If `batch_norm` is unknown, or `source` is not functional.
@@ -50,14 +50,15 @@ def a_ctr(source, batch_norm="reset"):
     >>> a_ctr(source).get_layer("norm").moving_mean.numpy()
     array([0.], dtype=float32)
     """
-    check_name("start of BatchNorm", batch_norm, FRESH)
-    norms = [
-        glob.escape(path)
-        for path, layer in layers_by_path(source).items()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    fresh = FRESH[batch_norm]
-    skip = [] if fresh is None else [norm + fresh for norm in norms]
+    check_choice("batch_norm", batch_norm, BATCH_NORM_STARTS)
+    skip = []
+    for path, layer in layers_by_path(source).items():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            statistics = (layer.moving_mean.name, layer.moving_variance.name)
+            if batch_norm == "reset":
+                skip.append(path)
+            elif batch_norm == "reset_statistics":
+                skip += [f"{path}/{name}" for name in statistics]
     model = rebuild(source, inputs_like(source))
     warm_start(source, model, skip=skip, optimizer=False)
     freeze_aggregation(model)

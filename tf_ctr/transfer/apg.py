@@ -1,61 +1,61 @@
 """APG: hidden layers whose parameters are generated for each example."""
 
-import glob
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import keras
 from keras import layers
 
-from tf_ctr.errors import check_name, explain, unknown_name
+from tf_ctr.errors import check_choice, check_name, explain, unknown_name
 from tf_ctr.layers import APGDense, ConditionAttention
-from tf_ctr.surgery.graph import Graph
-from tf_ctr.surgery.rebuild import (
-    copy_layer,
-    copy_weights,
-    field_vector,
-    inputs_like,
-    look_up,
-    rebuild,
-)
+from tf_ctr.surgery import Graph, copy_layer, copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.names import ATTENTION, CONDITION
+from tf_ctr.surgery.rebuild import first_argument
+from tf_ctr.surgery.vectors import field_vector, look_up
 from tf_ctr.transfer.method import Method
 
 SELF = "self"
 
-AGGREGATIONS = (
+Condition = str | Sequence[str]
+
+Aggregation = Literal[
     "input_concat",
     "input_mean",
     "input_attention",
     "output_concat",
     "output_mean",
     "output_attention",
-)
+]
+
+AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
 
 
 @Method("APG")
 def apg(
-    model,
-    condition,
-    rank=4,
-    over_parameter=None,
-    version="v5",
-    aggregation="input_concat",
-    bias=None,
-    generator_units=(),
-    generator_start="identity",
-):
+    model: keras.Model,
+    condition: Condition | Mapping[str, Condition],
+    rank: int | Mapping[str, int] = 4,
+    over_parameter: int | None = None,
+    version: Literal["v1", "v2", "v3", "v4", "v5"] = "v5",
+    aggregation: Aggregation = "input_concat",
+    bias: Literal["static", "generated", "none"] | None = None,
+    generator_units: Sequence[int] = (),
+    generator_start: Literal["identity", "glorot"] = "identity",
+) -> keras.Model:
     """Returns a model whose hidden layers are adaptive (`tf_ctr.layers.APGDense`).
 
     Only hidden `Dense` layers are replaced, also those in a `Sequential` with
     BatchNorm and dropout. Embeddings, crosses and the prediction layer stay, and
-    keep the weights of `model`, be it trained or not. The new layers start afresh,
-    so that the scores are not those of `model`: train the result as a model of its
-    own, then transfer it with any method.
+    keep the weights of `model`, trained or not. The new layers start untrained, so the
+    scores are not those of `model`: train the result as a model of its own, then
+    transfer it with any method.
 
     Source: APG (arXiv 2203.16218), section 3. The paper does not say whether the
     gradient flows into the condition; here it does.
 
     Args:
         model: A functional model, fresh or reloaded; it is not changed.
-        condition: What generates the parameters of a layer:
+        condition: What the parameters of a layer are generated from:
             the name of a field (group-wise), its embedding, pooled if it has
             several values, or the value of a numeric;
             a list of fields (mix-wise), combined by `aggregation`;
@@ -85,7 +85,6 @@ def apg(
 
     Example:
 
-    >>> import keras
     >>> inputs = {"age": keras.Input((4,), name="age")}
     >>> hidden = keras.layers.Dense(8, "relu", name="deep_0")(inputs["age"])
     >>> model = keras.Model(
@@ -94,17 +93,17 @@ def apg(
     >>> apg(model, condition="self").get_layer("deep_0").rank
     4
     """
-    check_name("aggregation", aggregation, AGGREGATIONS)
+    check_choice("aggregation", aggregation, AGGREGATIONS)
     graph = Graph(model)
-    conditions = condition_by_layer(condition, _hidden_dense(graph))
+    conditions = _conditions(condition, _hidden_dense(graph))
     ranks = _ranks(rank, conditions)
     inputs, tables = inputs_like(model), graph.tables_by_field
     # Before the layers that take a field as their condition.
     rows = look_up(model, inputs, tables)
     vectors = {
-        fields: condition_vector(fields, inputs, rows, aggregation)
+        fields: _condition_vector(fields, inputs, rows, aggregation)
         for fields in dict.fromkeys(conditions.values())
-        if fields != SELF
+        if isinstance(fields, tuple)
     }
     settings = {
         "over_parameter": over_parameter,
@@ -115,12 +114,11 @@ def apg(
     }
 
     def call(layer, *args, **kwargs):
+        x = first_argument(args, kwargs)
         if layer.name in tables.values():
-            ids, *_ = (*args, *kwargs.values())
-            return rows[ids.name]
+            return rows[x.name]
         if layer.name not in conditions:
             return layer(*args, **kwargs)
-        x, *_ = (*args, *kwargs.values())
         fields, combined = conditions[layer.name], None
         if fields != SELF and len(fields) > 1 and aggregation.startswith("output_"):
             combined = aggregation.removeprefix("output_")
@@ -128,89 +126,37 @@ def apg(
         return _adaptive(layer, x, vectors.get(fields, x), {**settings, **own})
 
     target = rebuild(model, inputs, call)
-    copy_weights(model, target, skip=[glob.escape(name) for name in conditions])
+    copy_weights(model, target, skip=list(conditions))
     for name in conditions:
-        _copy_neighbours(model.get_layer(name), target.get_layer(name))
+        # The rest of a Sequential, BatchNorm above all, keeps its weights.
+        for part in _parts(model.get_layer(name)):
+            if not isinstance(part, layers.Dense):
+                twin = target.get_layer(name).get_layer(part.name)
+                twin.set_weights(part.get_weights())
     return target
 
 
-def _hidden_dense(graph):
-    """Names of the layers that can become adaptive."""
+def _hidden_dense(graph: Graph) -> list[str]:
+    """Returns the names of the layers that can become adaptive."""
     return [
         name
         for name in graph.depths
         if any(
-            isinstance(la, layers.Dense) for la in _parts(graph.model.get_layer(name))
+            isinstance(part, layers.Dense)
+            for part in _parts(graph.model.get_layer(name))
         )
     ]
 
 
-def _parts(layer):
+def _parts(layer: keras.Layer) -> list[keras.Layer]:
     return layer.layers if isinstance(layer, keras.Sequential) else [layer]
 
 
-def _ranks(rank, names):
-    ranks = rank if isinstance(rank, dict) else dict.fromkeys(names, rank)
-    if set(ranks) != set(names):
-        raise ValueError(
-            explain(
-                f"a rank for each of {sorted(names)} and for no other layer",
-                rank,
-                "pass one number, or a dict of the layers that become adaptive",
-            )
-        )
-    return ranks
-
-
-def _adaptive(layer, x, z, settings):
-    """Calls `layer` with each `Dense` in it made adaptive."""
-    if isinstance(layer, layers.Dense):
-        return _apg_dense(layer, settings)(x, z)
-    # A model of two inputs: a Sequential would pass only one on.
-    inputs = [keras.Input(t.shape[1:], dtype=t.dtype) for t in (x, z)]
-    h = inputs[0]
-    for part in layer.layers:
-        if isinstance(part, layers.Dense):
-            h = _apg_dense(part, settings)(h, inputs[1])
-        else:
-            h = copy_layer(part)(h)
-    return keras.Model(inputs, h, name=layer.name)([x, z])
-
-
-def _apg_dense(dense, settings):
-    bias = settings["bias"] or ("static" if dense.use_bias else "none")
-    return APGDense(
-        dense.units,
-        activation=dense.activation,
-        bias_initializer=dense.bias_initializer,
-        kernel_regularizer=dense.kernel_regularizer,
-        dtype=dense.dtype_policy,
-        name=dense.name,
-        **{**settings, "bias": bias},
-    )
-
-
-def _copy_neighbours(source, target):
-    """Copies what stands beside the `Dense` in a `Sequential`, BatchNorm above all."""
-    for part in _parts(source):
-        if not isinstance(part, layers.Dense):
-            target.get_layer(part.name).set_weights(part.get_weights())
-
-
-def condition_by_layer(condition, sites):
-    """Returns the condition of every layer that is to become adaptive.
-
-    Args:
-        condition: See `tf_ctr.transfer.apg`.
-        sites: Names of the layers that can become adaptive.
-
-    Returns:
-        `{layer name: "self" or tuple of fields}`.
-
-    Raises:
-        ValueError: If a layer is unknown, or none is chosen.
-    """
-    if not isinstance(condition, dict):
+def _conditions(
+    condition: Condition | Mapping[str, Condition], sites: Sequence[str]
+) -> dict[str, str | tuple[str, ...]]:
+    """Returns `{layer: "self" or the fields of its condition}` of the chosen layers."""
+    if not isinstance(condition, Mapping):
         condition = {name: condition for name in sites if name.startswith("deep")}
     for name in condition:
         check_name("hidden Dense layer", name, sites)
@@ -222,23 +168,41 @@ def condition_by_layer(condition, sites):
                 "choose with condition={layer name: condition}",
             )
         )
-    return {name: _normalised(choice) for name, choice in condition.items()}
+    conditions: dict[str, str | tuple[str, ...]] = {}
+    for name, choice in condition.items():
+        if choice == SELF:
+            conditions[name] = SELF
+        else:
+            conditions[name] = (choice,) if isinstance(choice, str) else tuple(choice)
+    return conditions
 
 
-def _normalised(choice):
-    if choice == SELF:
-        return SELF
-    return (choice,) if isinstance(choice, str) else tuple(choice)
+def _ranks(rank: int | Mapping[str, int], names: Collection[str]) -> Mapping[str, int]:
+    ranks = rank if isinstance(rank, Mapping) else dict.fromkeys(names, rank)
+    if set(ranks) != set(names):
+        raise ValueError(
+            explain(
+                f"a rank for each of {sorted(names)} and for no other layer",
+                rank,
+                "pass one number, or a dict of the layers that become adaptive",
+            )
+        )
+    return ranks
 
 
-def condition_vector(fields, inputs, rows, aggregation):
+def _condition_vector(
+    fields: Sequence[str],
+    inputs: Mapping[str, keras.KerasTensor],
+    rows: Mapping[str, keras.KerasTensor],
+    aggregation: Aggregation,
+) -> keras.KerasTensor:
     """Returns the condition that some fields make.
 
     Args:
         fields: Names of fields, at least one.
         inputs: `{field: keras.Input}`.
         rows: `{field: its embeddings}`, `[B, D]` or `[B, T, D]`.
-        aggregation: One of `AGGREGATIONS`; without effect on a single field.
+        aggregation: Without effect on a single field.
 
     Returns:
         `[B, D]`; `[B, J, D]` to aggregate the outputs of J generators.
@@ -247,10 +211,18 @@ def condition_vector(fields, inputs, rows, aggregation):
         ValueError: If a field is unknown, or the embeddings differ in width where
             the aggregation needs one width.
     """
-    vectors = [_field_vector(field, inputs, rows) for field in fields]
+    numbers = [name for name, value in inputs.items() if "float" in value.dtype]
+    vectors = []
+    for field in fields:
+        vector = None
+        if field in inputs:
+            vector = field_vector(field, inputs, rows, field + CONDITION)
+        if vector is None:
+            raise ValueError(unknown_name("condition", field, [SELF, *rows, *numbers]))
+        vectors.append(vector)
     if len(vectors) == 1:
         return vectors[0]
-    name = f"{'_'.join(fields)}_condition"
+    name = "_".join(fields) + CONDITION
     joined = layers.Concatenate(name=name)(vectors)
     if aggregation == "input_concat":
         return joined
@@ -267,12 +239,38 @@ def condition_vector(fields, inputs, rows, aggregation):
     if aggregation == "input_mean":
         return layers.GlobalAveragePooling1D(name=f"{name}_mean")(stack)
     if aggregation == "input_attention":
-        return ConditionAttention(name=f"{name}_attention")(stack)
+        return ConditionAttention(name=name + ATTENTION)(stack)
     return stack
 
 
-def _field_vector(field, inputs, rows):
-    numerics = [name for name, value in inputs.items() if "float" in value.dtype]
-    if field not in rows and field not in numerics:
-        raise ValueError(unknown_name("condition", field, [SELF, *rows, *numerics]))
-    return field_vector(field, inputs, rows, f"{field}_condition")
+def _adaptive(
+    layer: keras.Layer,
+    x: keras.KerasTensor,
+    z: keras.KerasTensor,
+    settings: Mapping[str, Any],
+) -> keras.KerasTensor:
+    """Calls `layer` with each `Dense` in it made adaptive."""
+    if isinstance(layer, layers.Dense):
+        return _apg_dense(layer, settings)(x, z)
+    # A model of two inputs: a Sequential would hand on only one.
+    inputs = [keras.Input(t.shape[1:], dtype=t.dtype) for t in (x, z)]
+    h = inputs[0]
+    for part in layer.layers:
+        if isinstance(part, layers.Dense):
+            h = _apg_dense(part, settings)(h, inputs[1])
+        else:
+            h = copy_layer(part)(h)
+    return keras.Model(inputs, h, name=layer.name)([x, z])
+
+
+def _apg_dense(dense: layers.Dense, settings: Mapping[str, Any]) -> APGDense:
+    bias = settings["bias"] or ("static" if dense.use_bias else "none")
+    return APGDense(
+        dense.units,
+        activation=dense.activation,
+        bias_initializer=dense.bias_initializer,
+        kernel_regularizer=dense.kernel_regularizer,
+        dtype=dense.dtype_policy,
+        name=dense.name,
+        **{**settings, "bias": bias},
+    )

@@ -8,17 +8,11 @@ import numpy as np
 
 from tf_ctr.errors import check_name, explain, unknown_name
 from tf_ctr.layers import GumbelRouter, Route
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph, copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.names import EMBEDDING, FROZEN, ROUTE, ROUTER
-from tf_ctr.surgery.rebuild import (
-    copy_layer,
-    copy_weights,
-    inputs_like,
-    instance_vector,
-    look_up,
-    rebuild,
-)
+from tf_ctr.surgery.rebuild import first_argument
 from tf_ctr.surgery.towers import silence
+from tf_ctr.surgery.vectors import instance_vector, look_up
 from tf_ctr.transfer.method import Method
 
 
@@ -96,7 +90,7 @@ def autoft(
             rows[field] = route(frozen_rows[field], rows[field], gates)
     # The layer policies see the rows that the fields chose: x_0 of Eq. 7.
     instance = instance_vector(inputs, rows)
-    gates_of = {}
+    gates_of: dict[str, tuple[int, keras.KerasTensor]] = {}
     for component, depths in graph.components.items():
         if component in chosen:
             gates = _policy(component, len(depths), like, seed)(instance)
@@ -105,8 +99,7 @@ def autoft(
 
     def call(layer, *args, **kwargs):
         if layer.name in embeddings:
-            field, *_ = (*args, *kwargs.values())
-            return rows[field.name]
+            return rows[first_argument(args, kwargs).name]
         tuned = layer(*args, **kwargs)
         if layer.name not in gates_of:
             return tuned

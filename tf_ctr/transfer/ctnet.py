@@ -1,15 +1,24 @@
 """CTNet: a frozen source tower that feeds a trainable target tower."""
 
+from collections.abc import Sequence
 from fnmatch import fnmatch
+from typing import Any, Literal
 
+import keras
 from keras import layers
 
-from tf_ctr.errors import check_name, explain
+from tf_ctr.errors import check_choice, explain
 from tf_ctr.layers import GLUAdapter
+from tf_ctr.surgery import copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.joining import add_before_activation
-from tf_ctr.surgery.names import SOURCE
-from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
-from tf_ctr.surgery.towers import check_apart, frozen_tower, load_tower, paired_sites
+from tf_ctr.surgery.names import ADAPTER, SOURCE, SUM
+from tf_ctr.surgery.towers import (
+    FrozenTower,
+    check_apart,
+    frozen_tower,
+    load_tower,
+    paired_sites,
+)
 from tf_ctr.transfer.method import Method
 
 ADAPTERS = {"glu": True, "linear": False}
@@ -18,16 +27,16 @@ ATTENTION = ("*_sim", "*_eta")
 
 @Method("CTNet", takes=("target",), frozen=(SOURCE,), starts_as_source=True)
 def ctnet(
-    source,
-    target=None,
-    adapter="glu",
-    site="prev",
-    where="before_activation",
-    start="exact",
-    rank=None,
-    sites=None,
-    share_attention=False,
-):
+    source: keras.Model,
+    target: keras.Model | None = None,
+    adapter: Literal["glu", "linear"] = "glu",
+    site: Literal["prev", "same"] = "prev",
+    where: Literal["before_activation", "after_activation"] = "before_activation",
+    start: Literal["exact", "small"] = "exact",
+    rank: int | None = None,
+    sites: str | Sequence[str] | None = None,
+    share_attention: bool | Sequence[str] = False,
+) -> keras.Model:
     """Returns a target model with a frozen source tower beside it.
 
     At every hidden layer an adapter `g` adds what the source tower knows:
@@ -36,20 +45,19 @@ def ctnet(
     is not, and runs in inference mode. Before training, the scores are those of the
     target model.
 
-    A newer source model is taken in by
-    `copy_weights(new_source, model, suffix="_source")`; adapters and target tower
-    go on from where they are.
+    `copy_weights(new_source, model, suffix="_source")` copies a newer source model
+    into it; adapters and target tower stay as they are.
 
     The inputs are the union of both models' by name, and one name is one encoding:
     a field whose ids differ between the domains, because each schema was fitted on
-    its own, must be called differently in the two schemas. A field that a model does
-    not have is not used by its tower; the target's data hold all fields, as zero or
-    missing where the domain has none.
+    its own, needs a different name in each schema. A tower does not use a field that
+    its model lacks; the target's data hold all fields, as zero or missing where the
+    domain has none.
 
     Source: CTNet (arXiv 2208.05728), section 3.3, Eqs. 4 and 5. Eq. 4 prints `z^S_l`
     as the adapter's input, but its `z^S_0` is the input of the source tower, and
-    Figure 3 draws each adapter from one layer below; this is `site="prev"`. Where
-    BatchNorm stands is not said; here its statistics stay valid at the start.
+    Figure 3 draws each adapter from one layer below; this is `site="prev"`. The paper
+    does not say where BatchNorm stands; here its statistics stay valid at the start.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
@@ -82,7 +90,6 @@ def ctnet(
 
     Example:
 
-    >>> import keras
     >>> inputs = {"age": keras.Input((1,), name="age")}
     >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(inputs["age"])
     >>> source = keras.Model(
@@ -91,7 +98,9 @@ def ctnet(
     >>> [layer.name for layer in ctnet(source).layers if layer.weights]
     ['deep_0', 'deep_0_adapter', 'click']
     """
-    _check_options(adapter=adapter, site=site, where=where)
+    check_choice("adapter", adapter, tuple(ADAPTERS))
+    check_choice("site", site, ("prev", "same"))
+    check_choice("where", where, ("before_activation", "after_activation"))
     target = source if target is None else target
     inputs = inputs_like(source, target)
     chosen = paired_sites(source, target, sites)
@@ -111,12 +120,12 @@ def ctnet(
             ADAPTERS[adapter],
             start,
             rank,
-            name=f"{name}_adapter",
+            name=name + ADAPTER,
             dtype=layer.dtype_policy,
         )(knowledge[name])
         if where == "before_activation":
             return add_before_activation(layer, term, *args, **kwargs)
-        total = layers.Add(name=f"{name}_sum", dtype=layer.dtype_policy)
+        total = layers.Add(name=name + SUM, dtype=layer.dtype_policy)
         return total([layer(*args, **kwargs), term])
 
     model = rebuild(target, inputs, call)
@@ -125,17 +134,9 @@ def ctnet(
     return model
 
 
-def _check_options(**received):
-    valid = {
-        "adapter": ADAPTERS,
-        "site": ("prev", "same"),
-        "where": ("before_activation", "after_activation"),
-    }
-    for option, value in received.items():
-        check_name(option, value, valid[option])
-
-
-def _shared_outputs(patterns, tower, target):
+def _shared_outputs(
+    patterns: bool | Sequence[str], tower: FrozenTower, target: keras.Model
+) -> dict[str, Any]:
     """Returns `{layer of the target: output of the source's layer of its name}`."""
     if patterns is False:
         return {}
@@ -155,20 +156,17 @@ def _shared_outputs(patterns, tower, target):
             )
         )
     for name, output in shared.items():
-        _check_same_shape(name, output.shape, target.get_layer(name).output.shape)
+        shape = target.get_layer(name).output.shape
+        if output.shape != shape:
+            raise ValueError(
+                explain(
+                    f"an output of one shape of '{name}' in both models",
+                    f"source {output.shape}, target {shape}",
+                    "share only layers of equal size",
+                )
+            )
     return shared
 
 
-def _fits(name, patterns):
+def _fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
-
-
-def _check_same_shape(name, source_shape, target_shape):
-    if source_shape != target_shape:
-        raise ValueError(
-            explain(
-                f"an output of one shape of '{name}' in both models",
-                f"source {source_shape}, target {target_shape}",
-                "share only layers of equal size",
-            )
-        )

@@ -1,18 +1,24 @@
 """Dual embedding: the source's tables of ids beside those of the target."""
 
+from collections.abc import Mapping, Sequence
+
+import keras
 from keras import layers
 
 from tf_ctr.errors import explain, unknown_name
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph, copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.joining import add_before_activation
 from tf_ctr.surgery.names import DUAL
-from tf_ctr.surgery.rebuild import copy_layer, copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.towers import paired_sites
 from tf_ctr.transfer.method import Method
 
 
 @Method("Dual Embedding", takes=("target",))
-def dual_embedding(source, target=None, fields=None):
+def dual_embedding(
+    source: keras.Model,
+    target: keras.Model | None = None,
+    fields: Sequence[str] | None = None,
+) -> keras.Model:
     """Returns a target model with a second embedding, the source's, of its ids.
 
     `h_1 = f([x; e'] [W; V] + b)` in the first hidden layer, with `x` its input in the
@@ -41,7 +47,6 @@ def dual_embedding(source, target=None, fields=None):
 
     Example:
 
-    >>> import keras
     >>> user = keras.Input((), dtype="int64", name="user")
     >>> table = layers.Embedding(4, 2, name="user_embedding")
     >>> hidden = layers.Dense(3, "relu", name="deep_0")(table(user))
@@ -83,7 +88,12 @@ def dual_embedding(source, target=None, fields=None):
     return model
 
 
-def _tables(source, target, inputs, fields):
+def _tables(
+    source: keras.Model,
+    target: keras.Model,
+    inputs: Mapping[str, keras.KerasTensor],
+    fields: Sequence[str] | None,
+) -> dict[str, str]:
     """Returns `{field: its table in the source}`."""
     ours, theirs = (Graph(each).tables_by_field for each in (target, source))
     both = {

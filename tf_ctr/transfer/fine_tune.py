@@ -1,12 +1,21 @@
 """Fine-tuning: start from the source, train all of it or a part."""
 
-import glob
+from collections.abc import Mapping, Sequence
+
+import keras
 
 from tf_ctr.errors import check_name, explain, unknown_name
-from tf_ctr.surgery.graph import Graph
-from tf_ctr.surgery.names import freeze_layers, set_learning_rate_multipliers
-from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
-from tf_ctr.surgery.warm_start import warm_start
+from tf_ctr.features.schema import Schema
+from tf_ctr.surgery import (
+    Graph,
+    copy_weights,
+    freeze_layers,
+    inputs_like,
+    rebuild,
+    set_learning_rate_multipliers,
+    warm_start,
+)
+from tf_ctr.surgery.rows import NewRows
 from tf_ctr.transfer.method import Method
 
 PARTS = ("all", "embeddings")
@@ -14,16 +23,15 @@ PARTS = ("all", "embeddings")
 
 @Method("Fine-Tune", takes=("target",), starts_as_source=True)
 def fine_tune(
-    source,
-    which="all",
-    freeze=(),
-    learning_rate_multipliers=None,
-    target=None,
-    source_schema=None,
-    target_schema=None,
-    new_rows="initial",
-    return_report=False,
-):
+    source: keras.Model,
+    which: str | Sequence[str] = "all",
+    freeze: Sequence[str] = (),
+    learning_rate_multipliers: Mapping[str, float] | None = None,
+    target: keras.Model | None = None,
+    source_schema: Schema | None = None,
+    target_schema: Schema | None = None,
+    new_rows: NewRows = "initial",
+) -> keras.Model:
     """Returns a trainable model that starts from a pre-trained one.
 
     Source: the Fine-Tune baseline of AutoFT (arXiv 2106.04873), section 4; with
@@ -33,24 +41,23 @@ def fine_tune(
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
         which: What starts from the source: `"all"`, `"embeddings"` (the embedding
-            tables), or a list of fields, whose tables do. All else starts afresh,
-            first-order weights (`{field}_linear`) with it.
+            tables), or a list of fields, whose tables do. All other weights are
+            initialised again, also first-order weights (`{field}_linear`).
         freeze: Patterns (`fnmatch`) of layers that stay as they start; see
             `tf_ctr.transfer.freeze_layers`.
         learning_rate_multipliers: `{pattern: factor}`; see
             `tf_ctr.transfer.set_learning_rate_multipliers`.
         target: A model with layers named as in `source`, for another schema or with
-            more fields; it is not changed. Its layers that find no counterpart of
-            their shape keep its weights. Defaults to the architecture of `source`.
+            more fields; it is not changed. Layers without a counterpart of their shape
+            keep its weights. Defaults to the architecture of `source`.
         source_schema: See `tf_ctr.surgery.warm_start`.
         target_schema: See `tf_ctr.surgery.warm_start`.
         new_rows: See `tf_ctr.surgery.warm_start`.
-        return_report: Whether to return the `WeightReport` too.
 
     Returns:
-        A new, uncompiled `keras.Model`, every layer trainable but those of `freeze`,
-        also one that is frozen in `source`. With `return_report` that model and a
-        `WeightReport`; see `tf_ctr.surgery.weights`.
+        A new, uncompiled `keras.Model`. Every layer that `freeze` does not name is
+        trainable, also one that is frozen in `source`. The model's `weight_report`, a
+        `WeightReport`, says how every layer starts; `tf_ctr.transfer.summary` shows it.
 
     Raises:
         ValueError: If `source` is not a functional model with dict inputs, a pattern
@@ -58,7 +65,6 @@ def fine_tune(
 
     Example:
 
-    >>> import keras
     >>> inputs = {"age": keras.Input((1,), name="age")}
     >>> click = keras.layers.Dense(1, "sigmoid", name="click")(inputs["age"])
     >>> source = keras.Model(inputs, click)
@@ -66,8 +72,11 @@ def fine_tune(
     False
     """
     skip = _left_out(source, which)
-    model = _fresh(source) if target is None else _copy(target)
-    report = warm_start(
+    base = source if target is None else target
+    model = rebuild(base, inputs_like(base))
+    if target is not None:
+        copy_weights(target, model)
+    warm_start(
         source,
         model,
         source_schema,
@@ -79,23 +88,13 @@ def fine_tune(
     if freeze:
         freeze_layers(model, freeze)
     set_learning_rate_multipliers(model, learning_rate_multipliers or {})
-    return (model, report) if return_report else model
+    return model
 
 
-def _fresh(model):
-    return rebuild(model, inputs_like(model))
-
-
-def _copy(model):
-    copy = _fresh(model)
-    copy_weights(model, copy)
-    return copy
-
-
-def _left_out(source, which):
-    """Patterns of the layers of the source that the target does not start from."""
+def _left_out(source: keras.Model, which: str | Sequence[str]) -> list[str]:
+    """Returns the layers of the source that the target does not start from."""
     if which == "all":
-        return ()
+        return []
     tables = Graph(source).tables_by_field
     if isinstance(which, str) and which != "embeddings":
         raise ValueError(unknown_name("part of a model", which, PARTS))
@@ -107,5 +106,8 @@ def _left_out(source, which):
             explain("an embedding table to start from", f"which={which!r}", "name some")
         )
     kept = {tables[field] for field in fields}
-    left = [la.name for la in source.layers if la.weights and la.name not in kept]
-    return [glob.escape(name) for name in left]
+    return [
+        layer.name
+        for layer in source.layers
+        if layer.weights and layer.name not in kept
+    ]

@@ -1,35 +1,38 @@
 """Historical embeddings as extra features of any backbone."""
 
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal
+
 import keras
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.layers import SnapshotAggregation, SnapshotTable
-from tf_ctr.surgery.graph import Graph
-from tf_ctr.surgery.rebuild import inputs_like, rebuild
-
-HISTORICAL, SNAPSHOTS, AGGREGATION = "_historical", "_snapshots", "_aggregation"
+from tf_ctr.surgery import Graph, inputs_like, rebuild
+from tf_ctr.surgery.names import AGGREGATION, HISTORICAL, SNAPSHOTS
 
 
 def add_historical(
-    build,
-    schema,
-    fields,
-    width=16,
-    num_snapshots=3,
-    aggregation="self_attention",
-    time_embedding=False,
-):
+    build: Callable[[Schema], keras.Model],
+    schema: Schema,
+    fields: Collection[str],
+    width: int = 16,
+    num_snapshots: int = 3,
+    aggregation: Literal[
+        "self_attention", "mean", "concatenation", "attention_pooling"
+    ] = "self_attention",
+    time_embedding: bool = False,
+) -> keras.Model:
     """Returns a backbone's model with historical embeddings as further fields.
 
-    To the backbone they are fields as others are, with one vector each. The vector of
-    an id comes from a `SnapshotTable`, which is not trained, by way of a
-    `SnapshotAggregation`, which is, and where its width is not the backbone's
-    embedding dim, by a `Dense`. The tables are empty until `fill_historical`.
+    To the backbone they are fields like others, with one vector each. The vector of
+    an id comes from a `SnapshotTable`, which is not trained, then a
+    `SnapshotAggregation`, which is, and a `Dense` if its width is not the backbone's
+    embedding dim. The tables are empty until `fill_historical`.
 
     Source: E-CDCTR (arXiv 2408.16238), abstract: historical embeddings as extra
-    features of CPM and A-CTR. Three snapshots and the default aggregation are what a
-    write-up of the paper reports; the rest of the form is ours.
+    features of CPM and A-CTR. A write-up of the paper reports three snapshots and the
+    default aggregation; the rest of the form is ours.
 
     Args:
         build: The backbone, a function from a schema to a functional model, e.g.
@@ -40,7 +43,7 @@ def add_historical(
         width: Width D of a historical embedding.
         num_snapshots: The newest K snapshots are used.
         aggregation: See `tf_ctr.layers.SnapshotAggregation`.
-        time_embedding: Likewise.
+        time_embedding: See `tf_ctr.layers.SnapshotAggregation`.
 
     Returns:
         A functional, uncompiled `keras.Model` with the inputs of the schema. Further
@@ -49,7 +52,7 @@ def add_historical(
 
     Raises:
         ValueError: If a field is unknown, hashed, or has several ids per example, or
-            the backbone takes its ids otherwise than by tables.
+            the backbone does not look its ids up in a table.
 
     Example:
 
@@ -60,7 +63,7 @@ def add_historical(
     (None, 32)
     """
     extras = {f"{name}{HISTORICAL}": name for name in _checked(schema, fields)}
-    # One bucket: the rows of these tables are never used.
+    # The backbone builds tables for these; one bucket, for no row of them is used.
     placeholders = [Categorical(e, num_buckets=1, dtype="int64") for e in extras]
     wider = Schema([*schema.fields, *placeholders], schema.label, schema.group)
     model = build(wider)
@@ -86,7 +89,7 @@ def add_historical(
     return keras.Model(own, wired.output, name=model.name)
 
 
-def fill_historical(model, tables):
+def fill_historical(model: keras.Model, tables: Mapping[str, Any]) -> None:
     """Replaces the historical embeddings of a model, in place.
 
     Args:
@@ -111,13 +114,15 @@ def fill_historical(model, tables):
         table.fill(*tables[field])
 
 
-def historical_tables(model):
+def historical_tables(model: keras.Model) -> dict[str, SnapshotTable]:
     """Returns `{field: its SnapshotTable}` of a model, in the order of the lookups.
 
     Raises:
         ValueError: If a field has several, as in a model of several towers.
     """
-    tables = {la.name: la for la in model.layers if isinstance(la, SnapshotTable)}
+    tables = {
+        layer.name: layer for layer in model.layers if isinstance(layer, SnapshotTable)
+    }
     calls = [(name, args[0]) for name, args in Graph(model).calls if name in tables]
     found = {field: tables[name] for name, field in calls}
     if len(found) < len(calls):
@@ -131,14 +136,14 @@ def historical_tables(model):
     return found
 
 
-def freeze_aggregation(model):
-    """Freezes how a model joins its historical embeddings, in place."""
+def freeze_aggregation(model: keras.Model) -> None:
+    """Freezes the layers that join historical embeddings, in place."""
     for layer in model.layers:
         if isinstance(layer, SnapshotAggregation):
             layer.trainable = False
 
 
-def _checked(schema, fields):
+def _checked(schema: Schema, fields: Collection[str]) -> tuple[str, ...]:
     for name in fields:
         field = schema.field(name)
         if field.multivalent or not field.has_vocabulary:
@@ -152,7 +157,7 @@ def _checked(schema, fields):
     return tuple(fields)
 
 
-def _tables(model, extras):
+def _tables(model: keras.Model, extras: Collection[str]) -> dict[str, str]:
     """Returns `{table of the backbone: the extra field that is looked up in it}`."""
     fields = Graph(model).fields_by_table
     tables = {
@@ -170,11 +175,11 @@ def _tables(model, extras):
     return tables
 
 
-def _projected(vector, table):
-    """The vector as wide as what the backbone would have looked up."""
+def _projected(vector: keras.KerasTensor, table: keras.Layer) -> keras.KerasTensor:
+    """Returns the vector as wide as a row of the backbone's table."""
     if vector.shape[-1] == table.output_dim:
         return vector
-    # As a row of a table starts.
+    # The start of a row of our tables.
     start = keras.initializers.RandomNormal(stddev=1e-4)
     return keras.layers.Dense(
         table.output_dim, use_bias=False, kernel_initializer=start, name=table.name

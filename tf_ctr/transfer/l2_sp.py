@@ -1,17 +1,27 @@
 """L2-SP: fine-tuning with a pull to the starting point."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 from tf_ctr.errors import check_name, explain
-from tf_ctr.surgery.graph import Graph, is_table
+from tf_ctr.surgery import Graph
+from tf_ctr.surgery.graph import is_table
 from tf_ctr.transfer.fine_tune import fine_tune
 from tf_ctr.transfer.method import Method
 
 
 @Method("L2-SP", losses=("distance from the start",), starts_as_source=True)
-def l2_sp(source, alpha=0.01, beta=0.01, target=None, new=()):
+def l2_sp(
+    source: keras.Model,
+    alpha: float = 0.01,
+    beta: float = 0.01,
+    target: keras.Model | None = None,
+    new: Sequence[str] = (),
+) -> keras.Model:
     """Returns a fine-tuned copy that is penalised for leaving its start.
 
     The training loss gets `alpha / 2 * sum((w - w_start) ** 2)` over the weights
@@ -39,9 +49,9 @@ def l2_sp(source, alpha=0.01, beta=0.01, target=None, new=()):
         target: The model to train, made from `source` by another method; its layers
             are used, not copied. Defaults to `fine_tune(source)`, all of which is
             shared.
-        new: Names of further layers of the target to count as new, e.g. the `skipped`
-            of `fine_tune(source, which="embeddings", return_report=True)`; those that
-            the source does not have always are.
+        new: Names of further layers of the target to count as new, e.g.
+            `target.weight_report.skipped` of `target = fine_tune(source,
+            which="embeddings")`; layers that the source lacks always are new.
 
     Returns:
         A new, uncompiled `keras.Model` with the graph of `target`.
@@ -79,7 +89,10 @@ def l2_sp(source, alpha=0.01, beta=0.01, target=None, new=()):
     return model
 
 
-def _new_layers(source, target, new):
+def _new_layers(
+    source: keras.Model, target: keras.Model, new: Sequence[str]
+) -> list[str]:
+    """Returns the names of the layers of the target that have no start."""
     ours = [layer.name for layer in target.layers if layer.weights]
     theirs = {layer.name for layer in source.layers if layer.weights}
     for name in new:
@@ -127,7 +140,17 @@ class L2SPModel(keras.Model):
     """
 
     # Keras revives a functional subclass whose positional arguments are these three.
-    def __init__(self, inputs, outputs, name=None, *, alpha, beta, new, **kwargs):
+    def __init__(
+        self,
+        inputs: Mapping[str, keras.KerasTensor],
+        outputs: keras.KerasTensor,
+        name: str | None = None,
+        *,
+        alpha: float,
+        beta: float,
+        new: Sequence[str],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         self.alpha = alpha
         self.beta = beta
@@ -144,27 +167,32 @@ class L2SPModel(keras.Model):
             for weight in self._shared_weights()
         ]
 
-    def remember_start(self):
+    def remember_start(self) -> None:
         """Makes the present weights the start."""
         for start, weight in zip(self._start, self._shared_weights(), strict=True):
             start.assign(weight)
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """Adds the penalty to the loss of training."""
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training or not (self.alpha or self.beta):
             return loss
-        # The gradients of the replicas are summed.
+        # Keras sums the gradients of the replicas: each adds its share.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return loss + ops.cast(self.penalty(x) / replicas, loss.dtype)
 
-    def penalty(self, features):
+    def penalty(self, features: Any) -> tf.Tensor:
         """Returns the penalty on a batch, a float32 scalar.
 
         Args:
-            features: What the model takes; read are the ids of the tables.
+            features: The inputs of the model; only the ids of the tables are read.
         """
         if not isinstance(features, dict):
             names = [tensor.name for tensor in self.inputs]
@@ -185,7 +213,7 @@ class L2SPModel(keras.Model):
                     terms.append(factor * _distance(weight, origin))
         return sum(terms)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the graph and the arguments of the penalty."""
         return {
             **super().get_config(),
@@ -195,7 +223,7 @@ class L2SPModel(keras.Model):
         }
 
     def _weighted_layers(self):
-        # By name, for the order of the layers may be another after reloading.
+        # By name: the order of the layers may change when a model is reloaded.
         layers = [layer for layer in self.layers if layer.weights]
         return sorted(layers, key=lambda layer: layer.name)
 
@@ -209,15 +237,17 @@ class L2SPModel(keras.Model):
         ]
 
 
-def _distance(weight, origin):
+def _distance(weight: keras.Variable, origin: keras.Variable | None) -> tf.Tensor:
     weight = ops.convert_to_tensor(weight)
     if origin is not None:
         weight = weight - ops.convert_to_tensor(origin)
     return ops.cast(ops.sum(ops.square(weight)), "float32")
 
 
-def _row_penalty(table, origin, ids):
-    """Mean over the batch; reads, and differentiates, no other row."""
+def _row_penalty(
+    table: keras.Variable, origin: keras.Variable | None, ids: tf.Tensor
+) -> tf.Tensor:
+    """Returns the mean over the batch; only these rows are read and get a gradient."""
     ids = tf.cast(ids, "int64")
     rows = tf.nn.embedding_lookup(table.value, ids)
     if origin is not None:

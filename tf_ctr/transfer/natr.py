@@ -1,17 +1,24 @@
 """NATR: only the item embeddings of the source are transferred."""
 
+from collections.abc import Mapping
+
 import keras
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.layers import DomainGate, HistoryAttention
-from tf_ctr.surgery.graph import Graph
-from tf_ctr.surgery.names import FROZEN
-from tf_ctr.surgery.rebuild import inputs_like, look_up, rebuild
+from tf_ctr.surgery import Graph, inputs_like, rebuild
+from tf_ctr.surgery.names import ATTENTION, FROZEN, GATE, SOURCE
+from tf_ctr.surgery.vectors import look_up
 from tf_ctr.transfer.method import Method
 
 
 @Method("NATR", takes=("item", "history"), frozen=(FROZEN,))
-def natr(source, item, history, attention_units=None):
+def natr(
+    source: keras.Model,
+    item: str,
+    history: str,
+    attention_units: int | None = None,
+) -> keras.Model:
     """Returns an untrained model that is given the source's item embeddings.
 
     The target model has the architecture of the source and trains everything afresh
@@ -60,7 +67,7 @@ def natr(source, item, history, attention_units=None):
     >>> pooled = layers.GlobalAveragePooling1D()(table(inputs["history"]))
     >>> x = layers.Concatenate()([table(inputs["item"]), pooled])
     >>> source = Model(inputs, layers.Dense(1, "sigmoid", name="click")(x))
-    >>> [la.name for la in natr(source, "item", "history").layers if la.weights][:2]
+    >>> [x.name for x in natr(source, "item", "history").layers if x.weights][:2]
     ['item_embedding', 'item_embedding_frozen']
     """
     tables = Graph(source).tables_by_field
@@ -74,9 +81,9 @@ def natr(source, item, history, attention_units=None):
         FROZEN,
         trainable=False,
     )
-    rows[item] = DomainGate(name=f"{item}_gate")(rows[item], transferred[item])
-    attention = HistoryAttention(attention_units, name=f"{history}_source_attention")
-    gate = DomainGate(name=f"{history}_gate")
+    rows[item] = DomainGate(name=item + GATE)(rows[item], transferred[item])
+    attention = HistoryAttention(attention_units, name=history + SOURCE + ATTENTION)
+    gate = DomainGate(name=history + GATE)
 
     def call(layer, *args, **kwargs):
         tensors = keras.tree.flatten((args, kwargs))
@@ -94,7 +101,7 @@ def natr(source, item, history, attention_units=None):
     return model
 
 
-def _check_fields(tables, item, history):
+def _check_fields(tables: Mapping[str, str], item: str, history: str) -> None:
     for field in (item, history):
         check_name("field with an embedding", field, tables)
     if tables[item] != tables[history] or item == history:
@@ -109,7 +116,9 @@ def _check_fields(tables, item, history):
         )
 
 
-def _check_pooled(layer, output, rows):
+def _check_pooled(
+    layer: keras.Layer, output: keras.KerasTensor, rows: keras.KerasTensor
+) -> None:
     if tuple(output.shape) != (rows.shape[0], rows.shape[-1]):
         raise ValueError(
             explain(

@@ -1,23 +1,28 @@
 """ProgressiveNN: a frozen column with lateral links to a trainable one."""
 
+from collections.abc import Sequence
+from typing import Literal
+
+import keras
+
 from tf_ctr.layers import LateralAdapter
+from tf_ctr.surgery import copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.joining import add_before_activation
-from tf_ctr.surgery.names import SOURCE
-from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.names import LATERAL, SOURCE
 from tf_ctr.surgery.towers import check_apart, frozen_tower, load_tower, paired_sites
 from tf_ctr.transfer.method import Method
 
 
 @Method("ProgressiveNN", frozen=(SOURCE,), starts_as_source=True)
 def progressive_nn(
-    source,
-    rank=None,
-    activation="relu",
-    scale=0.1,
-    start="exact",
-    fresh=False,
-    sites=None,
-):
+    source: keras.Model,
+    rank: int | None = None,
+    activation: str | None = "relu",
+    scale: float = 0.1,
+    start: Literal["exact", "small"] = "exact",
+    fresh: bool = False,
+    sites: str | Sequence[str] | None = None,
+) -> keras.Model:
     """Returns a target column that sees every layer of a frozen source column.
 
     `h_l = f(h_{l-1} W_l + b_l + g((s_l h^S_{l-1}) V_l) U_l)`. A cross layer gets the
@@ -48,7 +53,6 @@ def progressive_nn(
 
     Example:
 
-    >>> import keras
     >>> inputs = {"age": keras.Input((1,), name="age")}
     >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(inputs["age"])
     >>> source = keras.Model(
@@ -71,7 +75,7 @@ def progressive_nn(
             activation,
             scale,
             start,
-            name=f"{layer.name}_lateral",
+            name=layer.name + LATERAL,
             dtype=layer.dtype_policy,
         )
         term = link(tower.inputs[layer.name])

@@ -1,14 +1,25 @@
 """PTU: transfer units mix the activations of a frozen and a trainable network."""
 
+from collections.abc import Sequence
+from typing import Literal
+
+import keras
+
 from tf_ctr.layers import TransferUnit
-from tf_ctr.surgery.names import SOURCE
-from tf_ctr.surgery.rebuild import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.names import SOURCE, TRANSFER
 from tf_ctr.surgery.towers import check_apart, frozen_tower, load_tower, paired_sites
 from tf_ctr.transfer.method import Method
 
 
 @Method("PTU", frozen=(SOURCE,), starts_as_source=True)
-def ptu(source, gated=True, activation="linear", start="exact", sites=None):
+def ptu(
+    source: keras.Model,
+    gated: bool = True,
+    activation: str | None = "linear",
+    start: Literal["exact", "random"] = "exact",
+    sites: str | Sequence[str] | None = None,
+) -> keras.Model:
     """Returns a target network whose every layer is mixed with that of the source.
 
     After each hidden layer a transfer unit sums the activations of the frozen
@@ -35,7 +46,6 @@ def ptu(source, gated=True, activation="linear", start="exact", sites=None):
 
     Example:
 
-    >>> import keras
     >>> inputs = {"age": keras.Input((1,), name="age")}
     >>> hidden = keras.layers.Dense(4, "relu", name="deep_0")(inputs["age"])
     >>> source = keras.Model(
@@ -57,7 +67,7 @@ def ptu(source, gated=True, activation="linear", start="exact", sites=None):
             gated,
             activation,
             start,
-            name=f"{layer.name}_transfer",
+            name=layer.name + TRANSFER,
             dtype=layer.dtype_policy,
         )
         return unit(tower.outputs[layer.name], output)

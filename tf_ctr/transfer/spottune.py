@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from tf_ctr.layers import GumbelRouter
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 from tf_ctr.surgery.names import FROZEN
 from tf_ctr.transfer.autoft import autoft
 from tf_ctr.transfer.method import Method

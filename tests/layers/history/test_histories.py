@@ -16,7 +16,7 @@ from tf_ctr.layers import (
     TargetAttention,
     TransformerEncoder,
 )
-from tf_ctr.surgery.graph import Graph
+from tf_ctr.surgery import Graph
 from tf_ctr.transfer import autoft, fine_tune
 
 B, T, D = 6, 9, 4
