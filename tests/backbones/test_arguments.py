@@ -15,7 +15,7 @@ from tf_ctr.features import Categorical, Schema
 from tf_ctr.layers import Embedding
 from tf_ctr.surgery import Graph
 
-# Their other part can stand alone, without hidden layers.
+# They also work without hidden layers, by their other part.
 CAN_BE_SHALLOW = {"autoint", "dcn", "dcn_v2", "xdeepfm"}
 # CTNet's paper states the sizes of its model.
 OWN_DEFAULTS = {

@@ -24,7 +24,7 @@ from tf_ctr.layers import DomainDense, Embedding
 from tf_ctr.surgery import grow
 from tf_ctr.transfer import ctnet
 
-# The row of each tab in what is stacked by domain: 0 missing, 1 unseen.
+# The row of each tab in weights stacked by domain; row 0 is missing, row 1 unseen.
 ROWS = {SOURCE: 2, TARGET: 3}
 # Steps run eagerly: one step takes less time than its graph.
 LOSS = "binary_crossentropy"
@@ -250,7 +250,7 @@ def test_mmoe_with_one_expert_is_share_bottom(schema):
 
 
 def test_star_starts_as_the_network_that_all_domains_share(schema):
-    """So it scores a domain that training has not seen."""
+    """So the shared network scores a domain without training rows."""
     sizes = {"embedding_dim": 4, "hidden_units": (6, 5)}
     model = joint.star(schema, "tab", norm="none", auxiliary_units=None, **sizes)
     network = dnn(schema, **sizes)
