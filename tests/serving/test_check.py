@@ -10,6 +10,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 import tf_ctr
+from tests.support.meta_graphs import signature_def, tensor_info
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.rules import rows
 from tf_ctr.serving.rules.batching import parse_batching_parameters
@@ -19,7 +20,6 @@ from tf_ctr.serving.rules.findings import errors
 from tf_ctr.serving.rules.graph import check_graph
 from tf_ctr.serving.rules.signatures import check_signatures
 from tf_ctr.serving.wire import protos
-from tf_ctr.serving.wire.json import read_examples, read_predict
 
 
 @pytest.fixture(scope="module")
@@ -198,77 +198,60 @@ def test_warm_up_requests_are_run(version, records, severity, words):
     assert [each.severity for each in found if words in each.message] == [severity]
 
 
-def test_examples_get_what_they_lack_from_the_context():
-    request = prediction_log_pb2.PredictionLog().classify_log.request
-    merged = request.input.example_list_with_context
-    context = merged.context.features.feature
-    context["user"].bytes_list.value.append(b"ann")
-    context["item"].int64_list.value.append(1)
-    own = merged.examples.add().features.feature
-    own["item"].int64_list.value.append(7)
-    _, inputs = protos.read_request(request)
-    [example] = map(tf.train.Example.FromString, inputs["inputs"])
-    features = example.features.feature
-    assert features["user"].bytes_list.value == [b"ann"]
-    assert features["item"].int64_list.value == [7]
-
-
-def info(dtype, *sizes):
-    tensor = meta_graph_pb2.TensorInfo(name="x:0", dtype=dtype.as_datatype_enum)
-    for size in sizes:
-        tensor.tensor_shape.dim.add(size=-1 if size is None else size)
-    return tensor
-
-
 def graph_of(name, inputs, outputs, method="predict"):
+    """A graph with one signature, and a proper default beside it."""
+    x, y = tensor_info(tf.string, None), tensor_info(tf.float32, None)
+    made = {
+        "serving_default": signature_def({"y": y}, x=x),
+        name: signature_def(outputs, method, **inputs),
+    }
     graph = meta_graph_pb2.MetaGraphDef()
-    for key in {"serving_default", name}:
-        signature = graph.signature_def[key]
-        signature.method_name = (
-            f"tensorflow/serving/{method if key == name else 'predict'}"
-        )
-        if key == name:
-            for field, tensor in inputs.items():
-                signature.inputs[field].CopyFrom(tensor)
-            for field, tensor in outputs.items():
-                signature.outputs[field].CopyFrom(tensor)
-        else:
-            signature.inputs["x"].CopyFrom(info(tf.string, None))
-            signature.outputs["y"].CopyFrom(info(tf.float32, None))
+    for key, signature in made.items():
+        graph.signature_def[key].CopyFrom(signature)
     return graph
 
 
-EXAMPLES = {"inputs": info(tf.string, None)}
-SCORE = {"click": info(tf.float32, None)}
+IDS, FLOATS, STRINGS = (
+    tensor_info(dtype, None) for dtype in (tf.int64, tf.float32, tf.string)
+)
+PAIRS = tensor_info(tf.float32, None, 2)
+EXAMPLES = {"inputs": STRINGS}
+SCORE = {"click": FLOATS}
 
 
 @pytest.mark.parametrize(
     "name, inputs, outputs, method, words",
     [
-        ("serving_default", {"x": info(tf.int64, None)}, SCORE, "predict", None),
-        ("serving_default", {"x": info(tf.int64, 8)}, SCORE, "predict", "must be open"),
-        ("serving_default", {"x": info(tf.int64)}, SCORE, "predict", "must be open"),
-        ("serving_default", {"x": info(tf.complex64, None)}, SCORE, "predict", "JSON"),
+        ("serving_default", {"x": IDS}, SCORE, "predict", None),
+        ("serving_default", {"x": tensor_info(tf.int64, 8)}, SCORE, "predict", "open"),
+        ("serving_default", {"x": tensor_info(tf.int64)}, SCORE, "predict", "open"),
+        (
+            "serving_default",
+            {"x": tensor_info(tf.complex64, None)},
+            SCORE,
+            "predict",
+            "JSON",
+        ),
         ("serving_default", {}, SCORE, "predict", "lacks inputs or outputs"),
         ("serving_default", EXAMPLES, SCORE, "regres", "method"),
-        ("regress", EXAMPLES, {"outputs": info(tf.float32, None)}, "regress", None),
-        ("regress", EXAMPLES, {"outputs": info(tf.float32, None, 1)}, "regress", None),
-        ("regress", EXAMPLES, {"outputs": info(tf.float32, None, 2)}, "regress", "[N]"),
-        ("regress", EXAMPLES, SCORE, "regress", "the one output 'outputs'"),
-        ("regress", {"examples": info(tf.string, None)}, SCORE, "regress", "'inputs'"),
-        ("scorer", EXAMPLES, SCORE, "regress", "the one output 'outputs'"),
-        ("classify", EXAMPLES, {"scores": info(tf.float32, None, 2)}, "classify", None),
+        ("regress", EXAMPLES, {"outputs": FLOATS}, "regress", None),
         (
-            "classify",
+            "regress",
             EXAMPLES,
-            {"scores": info(tf.float32, None)},
-            "classify",
-            "[N, K]",
+            {"outputs": tensor_info(tf.float32, None, 1)},
+            "regress",
+            None,
         ),
+        ("regress", EXAMPLES, {"outputs": PAIRS}, "regress", "[N]"),
+        ("regress", EXAMPLES, SCORE, "regress", "the one output 'outputs'"),
+        ("regress", {"examples": STRINGS}, SCORE, "regress", "'inputs'"),
+        ("scorer", EXAMPLES, SCORE, "regress", "the one output 'outputs'"),
+        ("classify", EXAMPLES, {"scores": PAIRS}, "classify", None),
+        ("classify", EXAMPLES, {"scores": FLOATS}, "classify", "[N, K]"),
         (
             "classify",
             EXAMPLES,
-            {"classes": info(tf.int64, None, 2)},
+            {"classes": tensor_info(tf.int64, None, 2)},
             "classify",
             "string",
         ),
@@ -284,7 +267,7 @@ def test_signatures_of_every_kind(name, inputs, outputs, method, words):
 
 
 def test_ragged_inputs_and_a_missing_default_are_found():
-    ragged = info(tf.int64, None)
+    ragged = tensor_info(tf.int64, None)
     ragged.ClearField("name")
     ragged.composite_tensor.SetInParent()
     graph = graph_of("serving_default", {"x": ragged}, SCORE)
@@ -294,7 +277,7 @@ def test_ragged_inputs_and_a_missing_default_are_found():
 
 
 def test_a_regress_signature_of_the_predict_method_has_a_note():
-    outputs = {"outputs": info(tf.float32, None)}
+    outputs = {"outputs": FLOATS}
     [found] = check_signatures(graph_of("regress", EXAMPLES, outputs))
     assert found.severity == "note" and "enable_signature_method_name" in found.message
 
@@ -360,12 +343,12 @@ def test_batching_parameters_are_read_by_name():
 
 def test_the_signature_must_have_the_fields_of_the_schema():
     schema = tf_ctr.Schema([tf_ctr.Categorical("item", vocabulary=[2**60])])
-    graph = graph_of("serving_default", {"item": info(tf.int64, None)}, SCORE)
+    graph = graph_of("serving_default", {"item": IDS}, SCORE)
     [found] = rows.check_schema(schema, graph)
     assert found.severity == "note" and "beyond 2^53 in ['item']" in found.message
     graph.signature_def["string_ids"].SetInParent()
     assert list(rows.check_schema(schema, graph)) == []
-    graph = graph_of("serving_default", {"item": info(tf.int32, None)}, SCORE)
+    graph = graph_of("serving_default", {"item": tensor_info(tf.int32, None)}, SCORE)
     assert "differ in ['item']" in errors(rows.check_schema(schema, graph))[0].message
 
 
@@ -378,68 +361,6 @@ def test_without_the_serving_package_requests_are_not_run(exported, monkeypatch)
     assert {each.severity for each in found} == {"note"}
     assert {each.rule for each in found} == {"warm-up", "requests"}
     assert all("tf_ctr[serving]" in each.message for each in found)
-
-
-def signatures(**inputs):
-    signature = meta_graph_pb2.SignatureDef()
-    for name, tensor in inputs.items():
-        signature.inputs[name].CopyFrom(tensor)
-    return {"serving_default": signature}
-
-
-BOTH = signatures(item=info(tf.int64, None), tags=info(tf.string, None, None))
-
-
-def test_json_rows_and_columns_are_the_same_tensors():
-    rows_body = {"instances": [{"item": 7, "tags": ["a"]}, {"item": 8, "tags": ["b"]}]}
-    columns = {"inputs": {"item": [7, 8], "tags": [["a"], [{"b64": "Yg=="}]]}}
-    for body in (rows_body, columns):
-        name, inputs = read_predict(body, BOTH)
-        assert name == "serving_default"
-        assert inputs["item"].dtype == np.int64 and inputs["item"].tolist() == [7, 8]
-        assert inputs["tags"].tolist() == [[b"a"], [b"b"]]
-
-
-@pytest.mark.parametrize(
-    "body, words",
-    [
-        ([], "a JSON object"),
-        ({}, "either 'instances' or 'inputs'"),
-        ({"instances": [], "inputs": {}}, "either 'instances' or 'inputs'"),
-        ({"instances": []}, "a list of rows"),
-        ({"instances": [{"item": 7}]}, "the inputs \\['item', 'tags'\\]"),
-        ({"instances": [{"item": 7.0, "tags": ["a"]}]}, "'item' as int64"),
-        ({"instances": [{"item": "7", "tags": ["a"]}]}, "'item' as int64"),
-        ({"instances": [{"item": True, "tags": ["a"]}]}, "'item' as int64"),
-        ({"instances": [{"item": 2**63, "tags": ["a"]}]}, "'item' as int64"),
-        ({"instances": [{"item": 7, "tags": [1]}]}, "'tags' as string"),
-        ({"inputs": {"item": [7], "tags": [["a"], ["b", "c"]]}}, "lists of one length"),
-        ({"inputs": {"item": [7], "tags": [[{"b64": "%"}]]}}, "'tags' in base64"),
-        ({"instances": [], "signature_name": "no"}, "serving_default"),
-        ({"instances": [], "signature_name": ["no"]}, "serving_default"),
-        ({"instances": [{}], "signature": "no"}, "no further key"),
-    ],
-)
-def test_json_is_refused_as_by_the_server(body, words):
-    with pytest.raises(ValueError, match=words):
-        read_predict(body, BOTH)
-
-
-def test_json_examples_take_the_context_and_keep_integers_from_floats():
-    body = {
-        "examples": [{"item": [7, 8]}, {"item": 9, "age": 1}],
-        "context": {"age": 2.5, "user": "ann"},
-    }
-    name, inputs = read_examples(body, "classify")
-    assert name == "classify"
-    first, second = map(tf.train.Example.FromString, inputs["inputs"])
-    assert first.features.feature["item"].int64_list.value == [7, 8]
-    assert first.features.feature["age"].float_list.value == [2.5]
-    assert first.features.feature["user"].bytes_list.value == [b"ann"]
-    assert second.features.feature["age"].int64_list.value == [1]
-    for wrong in ({}, {"examples": []}, {"examples": [{}], "rows": 1}):
-        with pytest.raises(ValueError, match="Expected"):
-            read_examples(wrong, "classify")
 
 
 def test_a_request_sample_is_json(exported):

@@ -1,4 +1,4 @@
-"""The clients against the stand-in server, which is none of TF Serving's code."""
+"""The clients, against a stand-in server that has no code of TF Serving."""
 
 import io
 import json
@@ -10,17 +10,16 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from tests.support.frames import click_frame, click_schema
+from tests.support.meta_graphs import signature_def, tensor_info
 from tests.support.stand_in_server import StandInServer
 from tf_ctr.data.examples import to_examples
 from tf_ctr.serving import GrpcClient, RestClient
 from tf_ctr.serving.client.failures import failure
 from tf_ctr.serving.client.inputs import to_inputs
 from tf_ctr.serving.wire import protos
-from tf_ctr.serving.wire.json import json_example, json_values
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +65,17 @@ SCORES = [0.1, 0.3, 0.4]
         {"user": np.array(ROWS["user"])},
     ],
 )
-def test_rows_of_any_form(client, rows):
+def test_rows_may_have_any_form(client, rows):
     scores = client.predict(rows, version=1)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, SCORES, rtol=1e-6)
 
 
-def test_one_row(client):
+def test_a_dict_of_single_values_is_one_row(client):
     np.testing.assert_allclose(client.predict({"user": "bob"}, version=1), [0.3])
 
 
-def test_versions_and_labels(client):
+def test_a_call_asks_a_version_or_a_label(client):
     def score(**choice):
         return float(client.predict({"user": "bob"}, **choice)[0])
 
@@ -86,7 +85,7 @@ def test_versions_and_labels(client):
     assert client.status() == {2: "AVAILABLE", 1: "AVAILABLE"}
 
 
-def test_classify_and_regress(client):
+def test_classify_and_regress_give_the_click_rates(client):
     [ann, _, _] = client.classify(ROWS, version=1)
     assert set(ann) == {"click", "no_click"}
     assert ann["click"] == pytest.approx(0.1) and sum(ann.values()) == pytest.approx(1)
@@ -100,7 +99,7 @@ def test_signatures_are_those_of_the_version(client):
 
 
 @pytest.mark.parametrize("choice", [{"version": 9}, {"label": "none"}])
-def test_what_is_not_served_is_a_lookup_error(client, choice):
+def test_an_unknown_version_or_label_is_a_lookup_error(client, choice):
     with pytest.raises(LookupError, match="a version of 'rates' that"):
         client.predict(ROWS, **choice)
 
@@ -113,12 +112,12 @@ def test_an_unknown_model_is_a_lookup_error(kind, rates):
             call()
 
 
-def test_version_and_label_exclude_one_another(client):
+def test_a_version_and_a_label_together_are_refused(client):
     with pytest.raises(ValueError, match="a version or a label"):
         client.predict(ROWS, version=1, label="stable")
 
 
-def test_an_unknown_signature_lists_those_there_are(client):
+def test_an_unknown_signature_lists_the_known_ones(client):
     with pytest.raises(ValueError, match="classify, predict_examples, regress"):
         client.predict(ROWS, "scores")
 
@@ -143,7 +142,7 @@ def test_no_server_is_a_connection_error():
             client.predict(ROWS)
 
 
-def test_another_service_than_rest_is_a_connection_error(rates, monkeypatch):
+def test_an_address_of_another_service_is_a_connection_error(rates, monkeypatch):
     with pytest.raises(ConnectionError, match="8500 is the port of gRPC"):
         RestClient("rates", f"http://{rates.address}").status()
     answers = [b"{}", b"[]", b"5", b"<html>"]
@@ -156,7 +155,7 @@ def test_another_service_than_rest_is_a_connection_error(rates, monkeypatch):
 def test_a_refused_request_is_a_value_error_and_forgets_the_signatures(kind, rates):
     client = client_of(kind, rates)
     inputs = client.signatures()["serving_default"].inputs
-    # As if the version had other fields when the client asked.
+    # As if the version had had another field when the client asked.
     inputs["item"].CopyFrom(inputs["user"])
     with pytest.raises(ValueError, match="a request that 'rates' takes(.|\n)*inputs"):
         client.predict({"user": ["ann"], "item": ["x"]})
@@ -164,12 +163,12 @@ def test_a_refused_request_is_a_value_error_and_forgets_the_signatures(kind, rat
     np.testing.assert_allclose(client.predict({"user": "ann"}), [0.05])
 
 
-def test_a_url_has_a_scheme():
+def test_a_url_needs_a_scheme():
     with pytest.raises(ValueError, match="a URL"):
         RestClient("m", "localhost:8501")
 
 
-def test_a_path_that_is_none_is_refused_by_rest(rates):
+def test_the_stand_in_server_refuses_malformed_requests(rates):
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(f"{rates.url}/v1/model/rates")
     request = urllib.request.Request(
@@ -180,7 +179,7 @@ def test_a_path_that_is_none_is_refused_by_rest(rates):
     assert "JSON Parse error" in json.load(caught.value)["error"]
 
 
-def test_every_kind_of_field_by_every_signature(kind, clicks):
+def test_every_signature_takes_every_kind_of_field(kind, clicks):
     model, _, server = clicks
     frame, schema = click_frame(6, seed=3), click_schema()
     expected = model.predict(schema.encode(schema.raw_columns(frame)), verbose=0)[:, 0]
@@ -202,7 +201,7 @@ def test_every_kind_of_field_by_every_signature(kind, clicks):
     np.testing.assert_allclose(scores, expected, **close)
 
 
-def test_one_user_and_many_items(kind, clicks):
+def test_candidates_score_many_items_of_one_user(kind, clicks):
     _, _, server = clicks
     client = client_of(kind, server)
     columns = click_schema().raw_columns(click_frame(4))
@@ -217,7 +216,7 @@ def test_one_user_and_many_items(kind, clicks):
     np.testing.assert_allclose(scores[0], client.predict(crossed), rtol=0, atol=1e-6)
 
 
-def test_the_context_is_shared_by_the_rows(kind, clicks):
+def test_rows_share_the_context(kind, clicks):
     _, _, server = clicks
     client = client_of(kind, server)
     columns = click_schema().raw_columns(click_frame(3))
@@ -240,7 +239,7 @@ def test_the_context_is_shared_by_the_rows(kind, clicks):
         client.regress(rows, {"usr": "ann"})
 
 
-def test_a_schema_fills_what_is_missing(kind, clicks):
+def test_a_schema_fills_missing_values(kind, clicks):
     model, _, server = clicks
     schema = click_schema()
     frame = click_frame(2)
@@ -254,8 +253,8 @@ def test_a_schema_fills_what_is_missing(kind, clicks):
         client_of(kind, server).predict(frame)
 
 
-def test_the_samples_beside_a_version_are_answered(clicks):
-    """Scores of the samples for REST and gRPC are those of their three rows."""
+def test_the_server_answers_the_samples_beside_a_version(clicks):
+    """By REST and by gRPC, with the model's scores of their three rows."""
     model, version, server = clicks
     schema = click_schema()
     rows = schema.encode(schema.raw_columns(click_frame().head(3)))
@@ -282,16 +281,7 @@ def test_the_samples_beside_a_version_are_answered(clicks):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-def signature(**inputs):
-    found = meta_graph_pb2.SignatureDef()
-    for name, (dtype, rank) in inputs.items():
-        found.inputs[name].dtype = dtype.as_datatype_enum
-        for _ in range(rank):
-            found.inputs[name].tensor_shape.dim.add(size=-1)
-    return found
-
-
-TWO = signature(item=(tf.int64, 1), age=(tf.float32, 1))
+TWO = signature_def(item=tensor_info(tf.int64, None), age=tensor_info(tf.float32, None))
 
 
 def test_values_take_the_dtypes_of_the_signature():
@@ -317,29 +307,16 @@ def test_values_take_the_dtypes_of_the_signature():
         ("ann", TypeError, "a frame, a list of dicts"),
     ],
 )
-def test_rows_that_do_not_fit(rows, error, words):
+def test_rows_that_do_not_fit_are_refused(rows, error, words):
     with pytest.raises(error, match=words):
         to_inputs(rows, TWO)
 
 
-def test_lists_must_be_of_one_length_without_a_schema():
-    lists = signature(tags=(tf.string, 2))
+def test_without_a_schema_lists_must_have_one_length():
+    lists = signature_def(tags=tensor_info(tf.string, None, None))
     with pytest.raises(ValueError, match="lists of one length"):
         to_inputs([{"tags": ["a"]}, {"tags": ["b", "c"]}], lists)
     assert to_inputs([{"tags": ["a"]}], lists)["tags"].tolist() == [[b"a"]]
-
-
-def test_json_of_tensors_and_examples():
-    values = np.array([[b"a", b"\xff"]], object)
-    assert json_values(values) == [["a", {"b64": "/w=="}]]
-    assert json_values(np.zeros((2, 0), object)) == [[], []]
-    assert json_values(np.array([0.1], "float32")) == [0.1]
-    inputs = {"item": np.array([7]), "tags": values, "age": np.array([3.0], "float32")}
-    [example] = to_examples(inputs)
-    expected = {"item": [7], "tags": ["a", {"b64": "/w=="}], "age": [3.0]}
-    assert json_example(example) == expected
-    # The decimal point tells the server which feature holds floats.
-    assert json.dumps(json_example(example)["age"]) == "[3.0]"
 
 
 @pytest.mark.parametrize(
@@ -358,7 +335,7 @@ def test_failures_are_explained(code, kind):
     assert f"Received: {code}: why." in str(error) and "Fix: " in str(error)
 
 
-def test_without_the_package_the_extra_is_named(monkeypatch):
+def test_without_the_serving_package_the_extra_is_named(monkeypatch):
     def missing(name):
         raise ImportError(f"No module named {name!r}")
 
