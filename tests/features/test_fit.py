@@ -152,6 +152,18 @@ def test_mean_and_deviation_are_those_of_numpy():
     assert field.std == pytest.approx(values.std(), rel=1e-9)
 
 
+def test_moments_of_parts_that_are_far_apart_are_those_of_numpy():
+    # Sums of squares would lose the digits of the deviation.
+    near, far = 2.0**23 + np.arange(9), -(2.0**23) + np.arange(100)
+    frames = [pd.DataFrame({"n": part}) for part in (near, near[:1], far)]
+    field = Schema([Numeric("n")]).fit(frames).fields[0]
+    values = np.concatenate([frame["n"] for frame in frames])
+    assert field.mean == pytest.approx(values.mean(), rel=1e-14)
+    assert field.std == pytest.approx(values.std(), rel=1e-14)
+    alone = Schema([Numeric("n")]).fit(frames[:2]).fields[0]
+    assert alone.std == pytest.approx(values[:10].std(), rel=1e-12)
+
+
 def test_a_constant_column_becomes_zero():
     schema = Schema([Numeric("n")]).fit(pd.DataFrame({"n": [4, 4, 4]}))
     assert schema.fields[0].std == 1.0

@@ -27,9 +27,9 @@ def from_frame(
         schema: A fitted schema.
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order of all rows.
-        seed: The seed of the orders. With the same seed, and the same global seed of
-            TensorFlow (`keras.utils.set_random_seed` sets it), the epochs repeat.
-            Every new iterator over the dataset is a new epoch.
+        seed: The seed of the orders. The same seed, with the same global seed of
+            TensorFlow (`keras.utils.set_random_seed` sets it), gives the same epochs
+            again. Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label; pass `False` for prediction.
 

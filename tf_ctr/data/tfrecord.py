@@ -48,13 +48,13 @@ def from_tfrecord(
         batch_size: Rows of a batch.
         shuffle: Whether to give each epoch a new random order of the files, and to
             mix the rows of `shuffle_blocks` blocks at a time.
-        seed: The seed of the orders. With the same seed, and the same global seed of
-            TensorFlow (`keras.utils.set_random_seed` sets it), the epochs repeat.
-            Every new iterator over the dataset is a new epoch.
+        seed: The seed of the orders. The same seed, with the same global seed of
+            TensorFlow (`keras.utils.set_random_seed` sets it), gives the same epochs
+            again. Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label; pass `False` for prediction.
-        shuffle_blocks: Blocks of 65,536 rows that are mixed at a time; the memory
-            that shuffling takes.
+        shuffle_blocks: Blocks of 65,536 rows that are mixed at a time. More of them
+            mix better and take more memory.
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of

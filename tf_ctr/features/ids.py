@@ -14,7 +14,7 @@ from tf_ctr.features.field import Id, known
 if TYPE_CHECKING:
     from tf_ctr.features.categorical import Categorical
 
-# What a lookup table returns for ids outside the vocabulary if they have several rows.
+# What a lookup table gives ids outside the vocabulary if these have several rows.
 UNSEEN = -1
 
 
@@ -36,7 +36,7 @@ def look_up(
     Args:
         ids: Raw ids of the field's dtype, of any shape.
         field: The fitted field that owns the embedding table.
-        table: The field's `make_lookup_table`; `None` for a hashed field.
+        table: What `make_lookup_table` made of it; `None` for a hashed field.
     """
     if table is None:
         rows = hashed_rows(ids, known(field.num_buckets))

@@ -193,6 +193,10 @@ class Schema(FieldSet):
 
         Args:
             data: A pandas frame, or an iterable of frames, with at least one row.
+
+        Raises:
+            ValueError: For a missing column, no row, or a schema that is not fitted.
+            TypeError: For a column whose values do not fit its field.
         """
         owners = {f.name: f.owner for f in self.fields if f.owner.has_vocabulary}
         unseen, present = pd.Series(0.0, owners), pd.Series(0.0, owners)
@@ -208,7 +212,11 @@ class Schema(FieldSet):
         return unseen / present
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes the schema as JSON; an existing file is replaced in one step."""
+        """Writes the schema as JSON; an existing file is replaced in one step.
+
+        Raises:
+            ValueError: If `path` is a folder.
+        """
         pairs = list(zip(self.fields, self._specs, strict=True))
         record = serialization.SchemaRecord(
             label=self.label, group=self.group, coverage=self.coverage, fields=pairs
@@ -229,8 +237,8 @@ class Schema(FieldSet):
         return schema
 
 
-def _check_arguments(fields, label, group):
-    """Raises unless the names are unique."""
+def _check_arguments(fields: list[Field], label: str, group: str | None) -> None:
+    """Raises unless `fields` are fields with unique names and `group` is a name."""
     for field in fields:
         if not isinstance(field, Field):
             raise TypeError(
