@@ -1,20 +1,20 @@
 """Rewrites of a model that give the same scores by less work.
 
-Each takes a functional `keras.Model`, leaves it as it is, and returns a new, uncompiled
-model with weights of its own, or the model itself if there is nothing to do. "Same"
-means equal but for rounding, except for `static_route`, which is an approximation and
-says so. `tf_ctr.export.export` applies them; call one yourself to measure or to serve
-its model by other means. Train on the model that you had.
+Each takes a functional `keras.Model`, does not change it, and returns a new, uncompiled
+model with its own weights, or the given model if there is nothing to rewrite. Scores
+are equal except for rounding. Two are different: `static_route` approximates, and
+`candidate_model` shares the weights of its model. `tf_ctr.export.export` applies the
+rewrites. Call one yourself to measure it; train on the model that you gave it.
 
-* `merged`: all rewrites below that suit the model and cost nothing.
-* `collapse` (APG): multiplies the factors of over-parameterised layers out.
-* `merge_historical` (E-CDCTR): tabulates the historical vector of every id.
-* `fix_routes` (AutoFT): makes equal copies one; fixes the sites that you name.
-* `merge_equal_layers` (CTNet): calls layers that compute the same once.
+* `merged`: `collapse`, `merge_historical`, `fix_routes` and `merge_equal_layers`.
+* `collapse` (APG): multiplies out the factors of over-parameterised layers.
+* `merge_historical` (E-CDCTR): stores the historical vector of every id in a table.
+* `fix_routes` (AutoFT): makes equal copies one, and fixes the sites that you name.
+* `merge_equal_layers` (CTNet): calls only one of several layers that compute the same.
 * `fold_batch_norm`: multiplies a BatchNorm into the `Dense` before it.
 * `group_by_route` (AutoFT): runs each example through one branch per site.
-* `static_route` (AutoFT): runs all examples through the branch that most take.
-* `candidate_model`: computes what depends on the user once for many candidates.
+* `static_route` (AutoFT): runs all examples through the branch that most of them take.
+* `candidate_model`: computes a user's part once for all of their candidates.
 """
 
 from tf_ctr.inference.batch_norm import fold_batch_norm

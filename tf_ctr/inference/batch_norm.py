@@ -1,17 +1,19 @@
-"""BatchNorm multiplied into the Dense before it, for inference."""
+"""BatchNorm layers multiplied into the Dense layers before them."""
+
+from typing import Any
 
 import keras
 import numpy as np
 from keras.layers import BatchNormalization, Dense
 
 
-def fold_batch_norm(model):
-    """Returns a model in which a `Dense` does the work of the BatchNorm after it.
+def fold_batch_norm(model: keras.Model) -> keras.Model:
+    """Returns a model in which a `Dense` includes the BatchNorm after it.
 
-    `gamma (x W + b - mean) / sqrt(var + eps) + beta` is `x W' + b'`: one layer, and
-    four vectors less. This is done wherever a linear `Dense` feeds one `BatchNorm`
-    and nothing else, in the model and in the models inside it. The scores are the
-    same but for rounding.
+    `gamma (x W + b - mean) / sqrt(var + eps) + beta` is `x W' + b'`: one layer and four
+    vectors less. The function folds wherever a linear `Dense` feeds one `BatchNorm` and
+    nothing else, in the model and in the models inside it. The scores are the same
+    except for rounding.
 
     Args:
         model: A functional or sequential `keras.Model`; it is not changed.
@@ -33,13 +35,13 @@ def fold_batch_norm(model):
     return folded
 
 
-def _has_pairs(model):
+def _has_pairs(model: keras.Model) -> bool:
     inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     return bool(_pairs(model)) or any(map(_has_pairs, inner))
 
 
-def _pairs(model):
-    """Returns `{name of a BatchNorm: name of the Dense that feeds it alone}`."""
+def _pairs(model: keras.Model) -> dict[str, str]:
+    """Returns `{name of a BatchNorm: name of the Dense that feeds only it}`."""
     if not any(type(layer) is BatchNormalization for layer in model.layers):
         return {}
     config = model.get_config()
@@ -48,32 +50,29 @@ def _pairs(model):
     layers = {layer.name: layer for layer in model.layers}
     pairs = {}
     for name, parents in calls:
-        dense = parents[0] if parents else None
+        dense = parents[0] if parents else ""
         fed = [child for child, before in calls if dense in before]
-        # A model output counts as one more call.
-        alone = fed == [name] and called.count(dense) == 1
-        if alone and _calls_once(calls, name) and _foldable(layers, dense, name):
+        # Each is called once; an output of the model counts as one more call.
+        once = called.count(dense) == 1 and [n for n, _ in calls].count(name) == 1
+        if fed == [name] and once and _foldable(layers.get(dense), layers.get(name)):
             pairs[name] = dense
     return pairs
 
 
-def _calls_once(calls, name):
-    return [each for each, _ in calls].count(name) == 1
-
-
-def _foldable(layers, dense, norm):
-    dense, norm = layers.get(dense), layers.get(norm)
+def _foldable(dense: Any, norm: Any) -> bool:
+    """Returns whether one layer is a linear Dense and the other its BatchNorm."""
+    # By exact type, as a subclass may compute something else.
     if type(dense) is not Dense or type(norm) is not BatchNormalization:
         return False
     if norm.axis not in (-1, norm.input_spec.ndim - 1):
-        return False
+        return False  # It does not normalise the units of the Dense.
     linear = dense.activation is keras.activations.linear
     return linear and not dense.lora_enabled and dense.quantization_mode is None
 
 
-def _calls(config):
-    """Returns `(layer, names of its parents)` per call."""
-    if "input_layers" not in config:  # A Sequential: each layer takes the one before.
+def _calls(config: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Returns `(layer, names of its parents)` for each call in a model's config."""
+    if "input_layers" not in config:  # A Sequential: each layer feeds the next.
         names = [layer["config"]["name"] for layer in config["layers"]]
         return [(name, names[i : i + 1]) for i, name in enumerate(names[1:])]
     return [
@@ -83,7 +82,7 @@ def _calls(config):
     ]
 
 
-def _sources(node):
+def _sources(node: Any) -> list[str]:
     """Returns the names of the layers whose outputs a part of a config takes."""
     if _is_history(node):
         return [node[0]]
@@ -94,13 +93,13 @@ def _sources(node):
     return []
 
 
-def _is_history(node):
-    """Whether `node` is an output of a layer: its name, a call, a place."""
+def _is_history(node: Any) -> bool:
+    """Returns whether `node` is an output of a layer: `[name, call, index]`."""
     return isinstance(node, list | tuple) and list(map(type, node)) == [str, int, int]
 
 
 def _folded_config(model, config):
-    """Leaves the norms of a model and of those inside it out of its configuration."""
+    """Returns a model's configuration without the BatchNorms that are folded."""
     pairs, kept = _pairs(model), []
     layers = {layer.name: layer for layer in model.layers}
     for record in config["layers"]:
@@ -116,7 +115,7 @@ def _folded_config(model, config):
 
 
 def _rewired(node, pairs):
-    """Takes from the Dense what was taken from its norm."""
+    """Connects what a folded norm fed to its Dense."""
     if _is_history(node):
         return [pairs.get(node[0], node[0]), *node[1:]]
     if isinstance(node, dict):
@@ -140,7 +139,7 @@ def _copy_weights(source, target):
 
 
 def _folded(dense, norm):
-    """Returns `W'` and `b'`, computed in float64."""
+    """Returns `W'` and `b'`, computed in float64 so that they are rounded once."""
     kernel, bias, mean, variance, gamma, beta = (
         None if weight is None else np.asarray(weight, "float64")
         for weight in (

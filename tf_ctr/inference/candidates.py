@@ -1,4 +1,7 @@
-"""Candidates."""
+"""Many candidates per user, with the user's part computed once."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -7,20 +10,21 @@ from keras import tree
 from tf_ctr.surgery import inputs_like
 
 
-def candidate_model(model, item_fields):
-    """Returns `model` on `[R]` users and `[R * N]` items, in the order of the users.
+def candidate_model(model: keras.Model, item_fields: Sequence[str]) -> keras.Model:
+    """Returns a model that scores N items for each of R users.
 
-    What depends on the user alone is computed on R rows, and repeated N times where
-    it meets what depends on an item. The layers, hence the weights, are those of
-    `model`, which stays as it is.
+    Layers that depend on the user only run on R rows. Their outputs are repeated N
+    times where they meet a layer that depends on an item. The new model shares the
+    layers of `model`, and so its weights; `model` is not changed.
 
     Args:
-        model: A functional `keras.Model` with dict inputs whose rows are independent
-            of one another at inference.
-        item_fields: Names of the inputs with a row per item.
+        model: A functional `keras.Model` with dict inputs. At inference, its rows must
+            not depend on one another.
+        item_fields: Names of the inputs with one row per item, `[R * N, ...]`, in the
+            order of the users. The other inputs have one row per user, `[R, ...]`.
 
     Returns:
-        A `keras.Model` with the inputs of `model`, to be called, not saved.
+        A `keras.Model` with the inputs of `model`, to call and not to save.
 
     Example:
 
@@ -35,7 +39,8 @@ def candidate_model(model, item_fields):
     inputs = inputs_like(model)
     an_item = inputs[item_fields[0]]
     of_user = {id(inputs[name]) for name in inputs if name not in item_fields}
-    repeated, kept = {}, [inputs]  # Kept alive: a freed tensor's id is used again.
+    repeated: dict[int, keras.KerasTensor] = {}
+    kept = [inputs]  # Keeps all tensors alive: the id of a freed one is used again.
 
     def repeat(x):
         if id(x) not in of_user:
@@ -45,7 +50,8 @@ def candidate_model(model, item_fields):
         return repeated[id(x)]
 
     def call(layer, *args, **kwargs):
-        tensors = [x for x in tree.flatten((args, kwargs)) if _is_tensor(x)]
+        values = tree.flatten((args, kwargs))
+        tensors = [x for x in values if isinstance(x, keras.KerasTensor)]
         if all(id(x) in of_user for x in tensors):
             output = layer(*args, **kwargs)
             of_user.update(map(id, tree.flatten(output)))
@@ -55,7 +61,7 @@ def candidate_model(model, item_fields):
         kept.append(output)
         return output
 
-    # A view without compile state: clone_model would compile the clone.
+    # A view without compile state, since clone_model would compile the clone alike.
     view = keras.Model(model.input, model.output)
     output = keras.models.clone_model(
         view, input_tensors=inputs, clone_function=_Shared, call_function=call
@@ -63,36 +69,35 @@ def candidate_model(model, item_fields):
     return keras.Model(inputs, repeat(output))
 
 
-def _is_tensor(x):
-    return isinstance(x, keras.KerasTensor)
-
-
 class RepeatRows(keras.layers.Layer):
-    """Repeats each row of `x [R, ...]` as often as `like [R * N, ...]` has rows for it.
+    """Repeats each row of `x [R, ...]` N times, for `like [R * N, ...]`.
 
     The rows of one user stay together.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(autocast=False, **kwargs)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)  # Ids must stay as they are.
 
-    def call(self, x, like):
+    def call(self, x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
         """Repeats the rows."""
+        # At least one user, as an empty batch would divide by zero.
         users = tf.shape(x)[0]
         return tf.repeat(x, tf.shape(like)[0] // tf.maximum(users, 1), axis=0)
 
-    def compute_output_spec(self, x, like):
-        """Returns the shape of `x`, of as many rows as `like`; ids stay integers."""
+    def compute_output_spec(
+        self, x: keras.KerasTensor, like: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        """Returns the shape and dtype of `x`, with the number of rows of `like`."""
         return keras.KerasTensor((like.shape[0], *x.shape[1:]), x.dtype)
 
 
 class _Shared(keras.Operation):
-    """A layer or operation of another model, with no trace of the call in its graph."""
+    """Calls a layer of another model, whose graph does not record the call."""
 
     def __init__(self, shared):
         super().__init__(name=shared.name)
         self.shared = shared
 
     def call(self, *args, **kwargs):
-        """Calls the shared layer."""
+        """Calls the shared layer or operation."""
         return self.shared(*args, **kwargs)

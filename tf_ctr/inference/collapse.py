@@ -1,15 +1,19 @@
-"""Multiplies the factors of over-parameterised layers out, for inference."""
+"""Over-parameterised layers of APG with their factors multiplied out."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 
 from tf_ctr.layers.generated.apg_dense import FACTORS, APGDense
 
 
-def collapse(model):
-    """Returns a model with `V = Vr Vl` and `U = Ur Ul` in place of the factors.
+def collapse(model: keras.Model) -> keras.Model:
+    """Returns a model with `V = Vr Vl` and `U = Ur Ul` instead of the factors.
 
-    Every `APGDense` of version v5 becomes one of v4 with the same outputs, fewer
-    weights and less work; all else is copied. Keep the given model to train on.
+    Every `APGDense` of version v5 becomes one of version v4, with the same outputs,
+    fewer weights and less work. Everything else is copied. Keep the given model to
+    train on.
 
     Source: APG (arXiv 2203.16218), section 3.2, "No Additional Inference Latency
     and Memory Cost".
@@ -18,8 +22,7 @@ def collapse(model):
         model: A functional `keras.Model`; it is not changed.
 
     Returns:
-        A new, uncompiled `keras.Model`; `model` itself, if it has nothing to
-        multiply out.
+        A new, uncompiled `keras.Model`; `model` itself, if it has no such layer.
 
     Example:
 
@@ -38,11 +41,11 @@ def collapse(model):
     return collapsed
 
 
-def _over_parameterised(layer):
+def _over_parameterised(layer: keras.Layer) -> bool:
     return isinstance(layer, APGDense) and layer.version == "v5"
 
 
-def _flat(model):
+def _flat(model: keras.Model) -> Iterator[keras.Layer]:
     """Yields the layers of a model and of the models inside it."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -51,8 +54,8 @@ def _flat(model):
             yield layer
 
 
-def _collapsed_config(config):
-    """Rewrites v5 to v4 in the nested configuration of a model."""
+def _collapsed_config(config: Any) -> Any:
+    """Replaces v5 with v4 in the nested configuration of a model."""
     if isinstance(config, list | tuple):
         return type(config)(_collapsed_config(part) for part in config)
     if not isinstance(config, dict):

@@ -1,6 +1,8 @@
-"""Layers that compute the same of the same, made one, for inference."""
+"""Equal layers with equal inputs, made one."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,18 +10,19 @@ from keras import tree
 
 from tf_ctr.surgery import copy_weights, inputs_like, rebuild
 
-# What tells two layers apart in training alone.
+# Parts of a configuration, and layers, that have no effect at inference.
 TRAINING_ONLY = re.compile(
     "trainable|seed|.*_(initializer|regularizer|constraint)|learning_rate_multiplier"
 )
 NOISE = ("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise")
 
 
-def merge_equal_layers(model):
-    """Returns a model in which equal layers with equal inputs are one, called once.
+def merge_equal_layers(model: keras.Model) -> keras.Model:
+    """Returns a model that calls only one of several layers that compute the same.
 
-    A frozen source tower often has such twins in the target's: tables that were not
-    trained, and all that depends on them alone. The scores stay what they are, to the
+    Two layers do if they have the same class, configuration, weights and inputs. A
+    frozen source tower and a target tower often share such layers: tables that were not
+    trained, and everything that depends on those only. The scores stay equal to the
     last bit.
 
     Args:
@@ -39,14 +42,17 @@ def merge_equal_layers(model):
     >>> [layer.name for layer in merge_equal_layers(model).layers]
     ['x', 'deep', 'sum']
     """
+    # Two equal layers without weights, such as two Add, are no reason for a new model.
     weighted = [layer for layer in model.layers if layer.weights]
     if all(name == own for name, own in _first_of_equals(weighted).items()):
         return model
-    first, outputs = _first_of_equals(model.operations), {}
+    first = _first_of_equals(model.operations)
+    outputs: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def call(layer, *args, **kwargs):
         key = (first[layer.name], *map(_identity, tree.flatten((args, kwargs))))
         if key not in outputs:
+            # With its arguments: the id of a freed tensor would be used again.
             outputs[key] = (layer(*args, **kwargs), args, kwargs)
         return outputs[key][0]
 
@@ -55,9 +61,10 @@ def merge_equal_layers(model):
     return merged
 
 
-def _first_of_equals(operations):
-    """Returns `{layer: the first layer that computes the same}`, all names."""
-    kinds, first = {}, {}
+def _first_of_equals(operations: Sequence[keras.Operation]) -> dict[str, str]:
+    """Returns `{name: name of the first layer that is equal}`, itself if none is."""
+    kinds: dict[tuple[type, str], list[keras.Operation]] = {}
+    first: dict[str, str] = {}
     for operation in operations:
         config = operation.get_config()
         kind = (type(operation), repr(_at_inference({**config, "name": ""})))
@@ -71,8 +78,8 @@ def _first_of_equals(operations):
     return first
 
 
-def _at_inference(config):
-    """Drops what is for training only from a configuration."""
+def _at_inference(config: Any) -> Any:
+    """Returns a configuration without the parts that matter in training only."""
     if isinstance(config, dict):
         noise = config.get("class_name") in NOISE
         return {
@@ -95,5 +102,5 @@ def _equal_weights(one, other):
 
 
 def _identity(value):
-    """What tells an argument of a call from another: the tensor, or the constant."""
+    """Returns what identifies an argument of a call: the tensor, or the constant."""
     return id(value) if isinstance(value, keras.KerasTensor) else repr(value)

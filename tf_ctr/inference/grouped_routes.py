@@ -1,4 +1,4 @@
-"""AutoFT for inference: no instance runs through the branch that it does not take."""
+"""AutoFT with one branch per example: no example runs through both."""
 
 import functools
 
@@ -22,33 +22,34 @@ from tf_ctr.surgery.names import EMBEDDING, FROZEN_ROWS, ROUTE, TUNED_ROWS
 FIELD_ROUTE = EMBEDDING + ROUTE
 
 
-def group_by_route(model):
-    """Returns a model of the same scores with one branch per instance.
+def group_by_route(model: keras.Model) -> keras.Model:
+    """Returns a model with the same scores that runs each example through one branch.
 
-    In place of two layers and their `Route`:
+    It replaces the two layers of a site and their `Route`:
 
-    * Copies with the same weights: one of them.
-    * A table (`Embedding`): `TwinEmbedding`, one gather from either half.
-    * A `CrossLayer`: `RoutedCross`, which chooses the weights.
-    * Another layer with a kernel: both layers, each on its own rows of the batch
-      (`BranchRows`, `MergeBranches`). A branch that no instance takes runs on none.
+    * Copies with equal weights become one layer.
+    * A table (`Embedding`) becomes a `TwinEmbedding`: one gather from either half.
+    * A `CrossLayer` becomes a `RoutedCross`, which chooses its weights per example.
+    * Any other layer with a kernel runs on its own rows of the batch, between
+      `BranchRows` and `MergeBranches`. A branch that no example takes runs on no rows.
 
-    Everything else keeps both branches and the `Route`: layers without a kernel,
-    Keras's own tables, embeddings of numbers. The policy on fields sees the frozen
-    rows of all fields, so that embeddings still take two gathers.
+    Other sites keep both branches and the `Route`: layers without a kernel, tables of
+    Keras, and embeddings of numbers. The policy for fields reads the frozen rows of all
+    fields, so embeddings still take two gathers.
 
-    For inference with TensorFlow, not for training. To serve it and keep `model` for
-    training: `export(model, schema, directory, served=group_by_route(model))`.
+    The model is for inference with TensorFlow, not for training. To serve it and keep
+    `model` for training, call
+    `export(model, schema, directory, served=group_by_route(model))`.
 
-    Source: AutoFT (arXiv 2106.04873) calls its inference cost almost that of DCN and
-    does not say how; the form is ours. `pipelines.benchmarks.autoft_cost` measures it.
+    Source: AutoFT (arXiv 2106.04873) states that inference costs almost the same as
+    DCN, and not how; the form is ours. `pipelines.benchmarks.autoft_cost` measures it.
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft` or `spottune`; it is not
-            changed. Its routed layers treat the rows of a batch independently.
+            changed. Its routed layers must treat the rows of a batch independently.
 
     Returns:
-        A new, uncompiled `keras.Model` with the layer names of `model`, and
+        A new, uncompiled `keras.Model`. It keeps the names of the layers, and adds
         `routed_ids`, `{site}_frozen_rows` and `{site}_tuned_rows`.
 
     Raises:
@@ -72,43 +73,43 @@ def group_by_route(model):
     pairs = {
         route: pair
         for route, pair in Graph(model).branches.items()
-        if not route.endswith(FIELD_ROUTE) and _has_kernel(model.get_layer(pair[1]))
+        if not route.endswith(FIELD_ROUTE)
+        # A layer without a kernel costs less than splitting the batch.
+        and any(len(weight.shape) > 1 for weight in model.get_layer(pair[1]).weights)
     }
     waiting = {name for pair in pairs.values() for name in pair}
 
     def call(layer, *args, **kwargs):
-        if layer.name in waiting:  # Called by its route, on the rows that take it.
+        if layer.name in waiting:  # Its route calls it later, on the rows that take it.
             return functools.partial(layer, *args, **kwargs)
         if layer.name in pairs:
             return _one_branch(layer, *args)
         return layer(*args, **kwargs)
 
     target = rebuild(model, inputs_like(model), call)
-    crosses = [la for la in target.layers if isinstance(la, RoutedCross)]
-    copy_weights(model, target, skip=[la.name for la in crosses])
+    crosses = [layer for layer in target.layers if isinstance(layer, RoutedCross)]
+    copy_weights(model, target, skip=[layer.name for layer in crosses])
     for cross in crosses:
         twins = (model.get_layer(name) for name in pairs[f"{cross.name}{ROUTE}"])
-        (kernel, bias), (tuned_kernel, tuned_bias) = (la.get_weights() for la in twins)
+        (kernel, bias), (tuned_kernel, tuned_bias) = (
+            layer.get_weights() for layer in twins
+        )
         cross.set_weights([kernel, tuned_kernel, np.stack([bias, tuned_bias])])
     return target
 
 
-def _has_kernel(layer):
-    return any(len(weight.shape) > 1 for weight in layer.weights)
-
-
 def _one_branch(route, frozen, tuned, gates):
-    """Makes the calls of two layers one, as `route` will choose.
+    """Calls each of two layers on the rows of the batch that take it.
 
     Args:
-        route: The `Route`.
+        route: The `Route` of the site.
         frozen: The call of the frozen layer, a `functools.partial`.
         tuned: The call of the fine-tuned layer.
-        gates: What the route decides by.
+        gates: The gates `[B, N]` of the router.
     """
     layer = tuned.func
     own = {"decision": route.decision, "dtype": layer.dtype_policy}
-    if type(layer) is CrossLayer:  # A subclass may cross otherwise.
+    if type(layer) is CrossLayer:  # A subclass may compute something else.
         cross = RoutedCross(name=layer.name, **own)
         return cross(*tuned.args, **tuned.keywords, gates=gates)
     outputs = []
@@ -124,17 +125,17 @@ def _one_branch(route, frozen, tuned, gates):
     return MergeBranches(name=route.name, **own)(*outputs, gates)
 
 
-def twin_tables(model):
-    """Returns a model of the same scores that looks routed rows up in one gather.
+def twin_tables(model: keras.Model) -> keras.Model:
+    """Returns a model with the same scores that looks routed rows up in one gather.
 
-    Every `Embedding` and its frozen copy become a `TwinEmbedding` of the name of the
-    first; `RoutedIds`, called `routed_ids`, takes the place of their routes.
+    Every `Embedding` and its frozen copy become one `TwinEmbedding` with the name of
+    the `Embedding`. A `RoutedIds`, named `routed_ids`, replaces their routes.
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft`; it is not changed.
 
     Returns:
-        A new, uncompiled `keras.Model`; `model` itself, if it routes no such table.
+        A new, uncompiled `keras.Model`; `model` itself, if it routes no `Embedding`.
 
     Example:
 
@@ -155,15 +156,21 @@ def twin_tables(model):
     }
     if not routes:
         return model
-    inputs, routed_ids = inputs_like(model), {}
+    inputs = inputs_like(model)
+    routed_ids: dict[str, keras.KerasTensor] = {}
     pairs = dict(routes.values())
-    tables = {tuned: _twin(model.get_layer(tuned)) for tuned in pairs.values()}
+    tables = {}
+    for tuned in pairs.values():
+        old = model.get_layer(tuned)
+        tables[tuned] = TwinEmbedding(
+            old.input_dim, old.output_dim, dtype=old.dtype_policy, name=tuned
+        )
 
     def call(layer, *args, **kwargs):
-        if layer.name in pairs:
+        if layer.name in pairs:  # The frozen rows, which the policy reads.
             return tables[pairs[layer.name]](*args, **kwargs)
-        if layer.name in tables:  # For a field whose route is fixed.
-            ids, *_ = (*args, *kwargs.values())
+        if layer.name in tables:  # The tuned rows, for a field whose route is fixed.
+            ids = args[0] if args else next(iter(kwargs.values()))
             return tables[layer.name](ids + layer.input_dim)
         if layer.name not in routes:
             return layer(*args, **kwargs)
@@ -179,14 +186,8 @@ def twin_tables(model):
     return target
 
 
-def _twin(table):
-    return TwinEmbedding(
-        table.input_dim, table.output_dim, dtype=table.dtype_policy, name=table.name
-    )
-
-
 def _route_ids(model, routes, tables, inputs, gates):
-    """Returns `{route: ids in the table of both}` of all fields."""
+    """Returns `{route: ids in the twin table}` for all routed fields."""
     layer = RoutedIds(
         [model.get_layer(route).decision for route in routes],
         [tables[tuned].input_dim for _, tuned in routes.values()],

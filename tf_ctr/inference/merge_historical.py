@@ -1,28 +1,30 @@
-"""Historical embeddings joined once for every id, for serving."""
+"""Historical embeddings of E-CDCTR, aggregated once per id."""
 
+import keras
 import numpy as np
 
 from tf_ctr.layers import Embedding, SnapshotAggregation, SnapshotTable
 from tf_ctr.surgery import Graph, copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.names import TABLE
 
-# Rows that are joined at once.
+# Ids that are aggregated at once, so that memory does not grow with the table.
 BLOCK = 65_536
 
 
-def merge_historical(model):
-    """Returns a model that looks up one vector per id in place of its snapshots.
+def merge_historical(model: keras.Model) -> keras.Model:
+    """Returns a model that looks up one vector per id instead of its snapshots.
 
-    What a `SnapshotTable` and a `SnapshotAggregation` give depends on the id alone, so
-    it is tabulated. The scores are the same but for rounding. `tf_ctr.export.export`
-    does it.
+    The output of a `SnapshotTable` and its `SnapshotAggregation` depends on the id
+    only, so it is computed once and stored in a table. The scores are the same except
+    for rounding.
 
-    Source: that the attention is frozen after the training of CPM and the tables are
-    merged offline into one is what a write-up of E-CDCTR (arXiv 2408.16238) reports.
+    Source: a write-up of E-CDCTR (arXiv 2408.16238) reports that the attention is
+    frozen once CPM is trained, and that the tables are then merged offline into one.
 
     Args:
-        model: A functional model with historical embeddings, of `add_historical` or
-            made from one by a transfer method; it is not changed.
+        model: A functional model with historical embeddings, made by
+            `tf_ctr.transfer.add_historical`, or made from such a model by a transfer
+            method; it is not changed.
 
     Returns:
         A new, uncompiled `keras.Model` with a frozen table
@@ -39,7 +41,7 @@ def merge_historical(model):
     ['user', 'user_embedding', 'user_historical_aggregation_table']
     """
     layers = {layer.name: layer for layer in model.layers}
-    # Reading the calls serialises the model, which warns of a lambda.
+    # Before the graph is read, which serialises the model and warns of any lambda.
     if not any(isinstance(each, SnapshotAggregation) for each in layers.values()):
         return model
     joins = {
@@ -51,7 +53,7 @@ def merge_historical(model):
 
     def call(layer, *args, **kwargs):
         if isinstance(layer, SnapshotTable):
-            return args[0]  # The ids go straight to the table in place of both.
+            return args[0]  # The ids, for the table that replaces both layers.
         if layer.name not in rows:
             return layer(*args, **kwargs)
         shape = rows[layer.name].shape
@@ -66,6 +68,6 @@ def merge_historical(model):
 
 
 def _rows(table, aggregation):
-    """The vector of every id, `[n, D]`."""
+    """Returns the vector of every id, `[input_dim, D]`."""
     blocks = np.array_split(np.arange(table.input_dim), -(-table.input_dim // BLOCK))
     return np.concatenate([np.asarray(aggregation(table(ids))) for ids in blocks])

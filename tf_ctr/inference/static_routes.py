@@ -1,5 +1,11 @@
-"""Models in which routed sites take one branch for every instance."""
+"""Models in which routed sites take one branch for all examples."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
 from keras import tree
 
 from tf_ctr.errors import check_name
@@ -9,21 +15,23 @@ from tf_ctr.surgery.names import ROUTE
 from tf_ctr.surgery.routes import check_routed
 
 
-def static_route(model, dataset):
-    """Returns a plain model of the branch that most instances take, site by site.
+def static_route(
+    model: keras.Model, dataset: tf.data.Dataset | Mapping[str, np.ndarray]
+) -> keras.Model:
+    """Returns a plain model with the branch, at each site, that most examples take.
 
-    It has the graph, the layer names and the size of the model that `autoft` was
-    given, and costs the same; its scores are other ones. What it loses,
-    `tf_ctr.evaluation.auc_loss(model, static, frame, schema)` says.
+    It has the graph, the layer names, the size and the cost of the model that `autoft`
+    was given. Its scores differ from those of `model`:
+    `tf_ctr.evaluation.auc_loss(model, static, frame, schema)` measures the loss.
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft`; it is not changed.
-        dataset: Batches that `model.predict` takes; half of the instances suffice for
-            the frozen branch.
+        dataset: Batches that `model.predict` takes. A site takes the frozen branch if
+            at least half of the examples do.
 
     Returns:
         A new, uncompiled `keras.Model`. A table is there twice, as `{table}` and
-        `{table}_frozen`, only if some of its fields take one and some the other.
+        `{table}_frozen`, only if its fields take different branches.
 
     Raises:
         ValueError: If `model` has no routes.
@@ -45,24 +53,26 @@ def static_route(model, dataset):
     return fix_routes(model, {site: share >= 0.5 for site, share in shares.items()})
 
 
-def fix_routes(model, frozen=None):
-    """Returns a model in which some sites take one branch for every instance.
+def fix_routes(
+    model: keras.Model, frozen: Mapping[str, bool] | None = None
+) -> keras.Model:
+    """Returns a model in which some sites take one branch for all examples.
 
-    Frozen and fine-tuned copies with the same weights become one, whatever was asked
-    for; so do copies of which no route takes the fine-tuned one. Everything that this
-    leaves without a use goes.
+    Frozen and fine-tuned copies with equal weights always become one layer, and so do
+    copies of which no route takes the fine-tuned one. Layers that are not used any more
+    are dropped.
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft`; it is not changed.
         frozen: `{site: whether it takes the frozen branch}`; the other sites stay
-            routed. Defaults to none: the scores stay what they are.
+            routed. Defaults to none, which keeps the scores.
 
     Returns:
-        A new, uncompiled `keras.Model`. One that was two is called as the fine-tuned
-        copy, `{site}`.
+        A new, uncompiled `keras.Model`. Where two copies became one, it has the name of
+        the fine-tuned copy, `{site}`.
 
     Raises:
-        ValueError: If `model` has no routes, or a site is none of them.
+        ValueError: If `model` has no routes, or no such site.
 
     Example:
 
@@ -75,24 +85,25 @@ def fix_routes(model, frozen=None):
     >>> [layer.name for layer in fix_routes(untrained).layers]
     ['age', 'deep_0', 'click']
     """
-    frozen = dict(frozen or {})
+    frozen = frozen or {}
     graph = check_routed(model)
     sites = [route.removesuffix(ROUTE) for route in graph.routes]
     for site in frozen:
         check_name("routed site", site, sites)
     merged = _merged(model, graph.branches, frozen)
+    # Both copies of a merged pair, and the layer that takes their place.
     single = {name: merged.get(name, name) for pair in merged.items() for name in pair}
     copies = {
         name: copy_layer(model.get_layer(name), trainable=None)
         for name in set(single.values())
     }
-    outputs = {}
+    outputs: dict[tuple[Any, ...], Any] = {}
 
     def call(layer, *args, **kwargs):
         if layer.name in single:
             name = single[layer.name]
             key = (name, *map(id, tree.flatten((args, kwargs))))
-            if key not in outputs:
+            if key not in outputs:  # The pair is called twice with the same inputs.
                 outputs[key] = copies[name](*args, **kwargs)
             return outputs[key]
         if isinstance(layer, Route):
@@ -104,16 +115,22 @@ def fix_routes(model, frozen=None):
 
     target = rebuild(model, inputs_like(model), call, trainable=None)
     copy_weights(model, target)
+    # What a pair became has the name of the fine-tuned copy, but the frozen weights.
     for frozen_name, name in merged.items():
         weights = model.get_layer(frozen_name).get_weights()
         target.get_layer(name).set_weights(weights)
     return target
 
 
-def _merged(model, branches, frozen):
-    """Returns `{frozen layer: tuned layer}` of the pairs that become one.
+def _merged(
+    model: keras.Model,
+    branches: Mapping[str, tuple[str, str]],
+    frozen: Mapping[str, bool],
+) -> dict[str, str]:
+    """Returns `{frozen layer: tuned layer}` of the pairs that become one layer.
 
-    One with the weights of the frozen layer, which are those of both if equal.
+    It gets the weights of the frozen layer: they are those of both, or no route takes
+    the tuned layer.
     """
     merged = {}
     for pair in dict.fromkeys(branches.values()):
