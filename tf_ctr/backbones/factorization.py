@@ -6,10 +6,9 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
-from tf_ctr.backbones.pieces import concatenate, embed, penalty, pool
+from tf_ctr.backbones.pieces import concatenate, embed, penalty, pool, table
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.layers import Embedding
 
 
 def embed_alike(
@@ -69,7 +68,7 @@ def first_order(
         if field.table is None:
             terms.append(_weights_of_number(1, l2, name)(x))
         else:
-            weights = Embedding(field.table_size, 1, l2=l2, name=name)(x)
+            weights = table(field, 1, l2=l2, name=name)(x)
             terms.append(pool(field, weights, x, f"{name}_pooling"))
     return terms
 

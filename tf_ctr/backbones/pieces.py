@@ -6,6 +6,7 @@ methods find layers by these names, so a changed name breaks saved models.
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import keras
 
@@ -82,14 +83,22 @@ def look_up(
             vectors[field.name] = ids
             continue
         if field.table not in tables:
-            tables[field.table] = Embedding(
-                field.table_size,
-                embedding_dim,
-                l2=l2,
-                name=f"{field.table}_embedding",
-            )
+            name = f"{field.table}_embedding"
+            tables[field.table] = table(field, embedding_dim, l2=l2, name=name)
         vectors[field.name] = tables[field.table](ids)
     return vectors
+
+
+def table(field: Field, output_dim: int, **arguments: Any) -> Embedding:
+    """Creates a table with the rows of a field.
+
+    Args:
+        field: A field with ids, of a fitted schema.
+        output_dim: Width of the rows.
+        **arguments: Other arguments of `tf_ctr.layers.Embedding`.
+    """
+    # A fitted field with ids knows its rows.
+    return Embedding(cast(int, field.table_size), output_dim, **arguments)
 
 
 def pool(
@@ -109,7 +118,7 @@ def pool(
     Returns:
         `[B, D]`.
     """
-    if not field.multivalent:
+    if not field.multivalent or field.pooling is None:
         return rows
     return MaskedPooling(field.pooling, name=name)(rows, ids)
 

@@ -1,6 +1,7 @@
 """Taobao's ranking model, the production model of the CTNet paper."""
 
 from collections import abc
+from typing import Any
 
 import keras
 
@@ -92,7 +93,7 @@ def taobao(
     vectors, rows = embed_histories(
         schema, inputs, histories, embedding_dim, embedding_l2
     )
-    heads = {"num_heads": num_heads, "kernel_regularizer": penalty(l2)}
+    heads: dict[str, Any] = {"num_heads": num_heads, "kernel_regularizer": penalty(l2)}
     interests = []
     for history, candidate in histories.items():
         ids, query, past = inputs[history], vectors[candidate], rows[history]

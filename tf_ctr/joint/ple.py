@@ -1,6 +1,7 @@
 """Progressive Layered Extraction."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -118,8 +119,8 @@ class _Level:
         self.shared_experts = shared_experts
         self.activation = activation
         self.dropout = dropout
-        self.kernel = {"kernel_regularizer": penalty(l2)}
-        self.gate = {
+        self.kernel: dict[str, Any] = {"kernel_regularizer": penalty(l2)}
+        self.gate: dict[str, Any] = {
             "activation": "softmax",
             "kernel_initializer": "zeros",
             **self.kernel,

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_ctr.backbones.pieces import LAYER_NAMES, check_no_layer_names, pool
+from tf_ctr.backbones.pieces import LAYER_NAMES, check_no_layer_names, pool, table
 from tf_ctr.errors import check_name, explain, unknown_name
 from tf_ctr.features import Schema, Sequence
 from tf_ctr.features.field import Field
@@ -88,7 +88,7 @@ class Tables:
         self._schema = schema
         self._inputs = inputs
         self._is_source = is_source
-        self._arguments = {"output_dim": embedding_dim, "l2": l2}
+        self._arguments: dict[str, Any] = {"output_dim": embedding_dim, "l2": l2}
         self._layers: dict[str, Embedding] = {}
 
     def table(self, field: Field, part: str = "", **arguments: Any) -> Embedding:
@@ -103,7 +103,7 @@ class Tables:
         name = f"{field.table}_{part}embedding"
         if name not in self._layers:
             arguments = {**self._arguments, **arguments}
-            self._layers[name] = Embedding(field.table_size, name=name, **arguments)
+            self._layers[name] = table(field, name=name, **arguments)
         return self._layers[name]
 
     def own(self, field: Field, part: str = "", **arguments: Any) -> keras.KerasTensor:
