@@ -19,17 +19,17 @@ HEADINGS = {
     "levels": "Which level brings what",
     "batch_norm": "BatchNorm of the advertisement model",
     "snapshots": "How many snapshots",
-    "aggregation": "How they are joined",
-    "restart": "When the advertisement model starts again from CPM",
+    "aggregation": "How snapshots are combined",
+    "restart": "When the advertisement model restarts from CPM",
     "others": "Against other ways to use natural data",
-    "forgetting": "Users whom the last month of CPM has not",
+    "forgetting": "Users that the last month of CPM lacks",
 }
 # The column's name, by the group's.
 GROUPS = {
     "recent": "recent users",
     "absent": "absent users",
-    "absent_in_cpm": "of these: in CPM's weeks before",
-    "absent_not_in_cpm": "of these: never in CPM's",
+    "absent_in_cpm": "of these: in earlier weeks of CPM",
+    "absent_not_in_cpm": "of these: never in CPM",
     "new": "new users",
 }
 NO_ROW = {"rows": 0, "gauc_rows": 0}

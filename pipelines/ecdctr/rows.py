@@ -24,7 +24,7 @@ ROWS = {
         "bn_statistics", "gamma and beta of CPM", batch_norm="reset_statistics"
     ),
     "bn_kept": _ecdctr(
-        "bn_kept", "BatchNorm of CPM, its statistics by momentum", batch_norm="keep"
+        "bn_kept", "BatchNorm of CPM, with its statistics", batch_norm="keep"
     ),
     "no_batch_norm": _ecdctr(
         "no_batch_norm", "without BatchNorm", batch_normalisation=False
@@ -39,10 +39,10 @@ ROWS = {
         "attention_pooling", "attention pooling", aggregation="attention_pooling"
     ),
     "times": _ecdctr("times", "with time embedding", time_embedding=True),
-    "never": _ecdctr("never", "never again from CPM", every="never"),
-    "always": _ecdctr("always", "every day from CPM", every="period"),
+    "never": _ecdctr("never", "never restarted", every="never"),
+    "always": _ecdctr("always", "restarted every day", every="period"),
     "every_window": _ecdctr(
-        "every_window", "every day on the last ads again", window_when="always"
+        "every_window", "all ads of the last week every day", window_when="always"
     ),
     "cpm_once": _ecdctr("cpm_once", "CPM on each week once", cpm_window=1),
     "ctnet": Row("CTNet", Experiment.ctnet),

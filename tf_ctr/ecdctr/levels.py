@@ -135,8 +135,9 @@ def cpm_level(
         refresh: Which periods to train on. By default each model continues from the one
             before and is trained on a month of weeks, the paper's window, so that it
             sees each row four times. `Refresh(window=1)` was better on real data (see
-            `pipelines/README.md`). `Refresh(every="period", restart=True, window=4)`
-            restarts from `model`. We do not know which of them the paper does.
+            `pipelines/ecdctr/README.md`).
+            `Refresh(every="period", restart=True, window=4)` restarts from `model`. We
+            do not know which of them the paper does.
         training: How the model of a period is trained.
         callbacks: Further callbacks, called after the one that reads the snapshots.
         delay: How long training takes; see `tf_ctr.continual.Level`.
