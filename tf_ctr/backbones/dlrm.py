@@ -25,15 +25,15 @@ def dlrm(
 
     `v_0 = bottom(numbers)`, of the dim of the embeddings `v_1, ..., v_F`;
     `h_0 = [v_0; <v_i, v_j> for i < j]`, then the top network as
-    `tf_ctr.backbones.dnn`. The order of the products is another than in the authors'
-    code, which permutes the rows of the first kernel and nothing else.
+    `tf_ctr.backbones.dnn`. The products are in another order than in the authors'
+    code, which only permutes the rows of the first kernel.
 
-    Without numeric fields, there is no `v_0`. A multi-valued field is pooled as its
-    field says; the authors' code takes the sum.
+    Without numeric fields there is no `v_0`. A multi-valued field is pooled by its
+    `pooling`, which is the mean unless you say otherwise; the authors' is the sum.
 
     Source: Naumov et al., Deep Learning Recommendation Model (arXiv 1906.00091),
-    sections 2.1 and 2.3. The sizes of the authors' benchmark on Criteo are
-    `embedding_dim=16`, `bottom_units=(512, 256, 64)`, `hidden_units=(512, 256)`.
+    section 2.2. The sizes of the authors' benchmark on Criteo are `embedding_dim=16`,
+    `bottom_units=(512, 256, 64)`, `hidden_units=(512, 256)`.
 
     Args:
         schema: A fitted `tf_ctr.Schema` of at least two fields.

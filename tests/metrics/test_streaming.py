@@ -1,10 +1,12 @@
+"""The streaming metrics, against the exact ones, and what Keras asks of a metric."""
+
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import sklearn.metrics
 import tensorflow as tf
 
+from tests.support.impressions import GROUPS, LABELS, SCORES, impressions
 from tf_ctr.metrics import (
     AUC,
     GAUC,
@@ -15,21 +17,6 @@ from tf_ctr.metrics import (
     exact_gauc,
     log_loss,
 )
-
-# Two groups of both classes (AUC 1 of 2 rows, 1/2 of 3 rows), one of clicks only.
-LABELS = [0, 1, 1, 0, 0, 1]
-SCORES = [0.1, 0.2, 0.5, 0.6, 0.4, 0.9]
-GROUPS = [0, 0, 1, 1, 1, 2]
-
-
-def impressions(rows=2000, click_rate=0.3, ties=False, seed=0):
-    """Random labels whose chance rises with the score, and weights."""
-    rng = np.random.default_rng(seed)
-    logits = np.log(click_rate / (1 - click_rate)) + rng.normal(size=rows)
-    scores = 1 / (1 + np.exp(-logits))
-    labels = (rng.random(rows) < scores).astype("float32")
-    scores = scores.round(1) if ties else scores
-    return labels, scores, rng.uniform(0, 3, rows)
 
 
 def skewed(rows=50_000, click_rate=0.01):
@@ -44,228 +31,12 @@ def skewed(rows=50_000, click_rate=0.01):
     return labels.astype("float32"), 1 / (1 + np.exp(-logits))
 
 
-def gauc_by_loop(labels, scores, groups):
-    total = rows = 0
-    for group in np.unique(groups):
-        chosen = groups == group
-        if 0 < labels[chosen].mean() < 1:
-            auc = sklearn.metrics.roc_auc_score(labels[chosen], scores[chosen])
-            total, rows = total + chosen.sum() * auc, rows + chosen.sum()
-    return total / rows
-
-
 def streamed(metric, labels, scores, weights=None):
     """The result after batches of different sizes."""
     for rows in (slice(0, 700), slice(700, 1999), slice(1999, None)):
         sample_weight = None if weights is None else weights[rows]
         metric.update_state(labels[rows], scores[rows], sample_weight=sample_weight)
     return float(metric.result())
-
-
-# Exact AUC
-
-
-def test_exact_auc_by_hand():
-    # Pairs in order: (0.3 > 0.1), (0.3 = 0.3, half), (0.8 > both).
-    assert exact_auc([0, 0, 1, 1], [0.1, 0.3, 0.3, 0.8]) == 3.5 / 4
-
-
-@pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_exact_auc_is_scikit_learns(ties, weighted):
-    labels, scores, weights = impressions(ties=ties)
-    weights = weights if weighted else None
-    expected = sklearn.metrics.roc_auc_score(labels, scores, sample_weight=weights)
-    np.testing.assert_allclose(exact_auc(labels, scores, weights), expected, rtol=1e-12)
-
-
-def test_exact_auc_weight_two_is_the_row_twice():
-    labels, scores, _ = impressions(50, ties=True)
-    twice = np.arange(50) % 3 == 0
-    repeated = np.repeat(np.arange(50), 1 + twice)
-    assert exact_auc(labels, scores, 1 + twice) == pytest.approx(
-        exact_auc(labels[repeated], scores[repeated]), abs=1e-14
-    )
-
-
-def test_auc_and_gauc_depend_on_the_order_of_scores_only():
-    labels, scores, _ = impressions(ties=True)
-    groups = np.arange(len(labels)) % 40
-    logits = np.log(scores + 1e-3) * 7
-    assert exact_auc(labels, scores) == exact_auc(labels, logits)
-    assert exact_gauc(labels, scores, groups) == exact_gauc(labels, logits, groups)
-
-
-def test_reversed_scores_give_the_complement():
-    labels, scores, weights = impressions(ties=True)
-    reverse = exact_auc(labels, 1 - scores, weights)
-    assert reverse == pytest.approx(1 - exact_auc(labels, scores, weights), abs=1e-12)
-
-
-def test_metrics_do_not_depend_on_the_order_of_rows():
-    labels, scores, weights = impressions(ties=True)
-    groups = np.arange(len(labels)) % 40
-    mixed = np.random.default_rng(1).permutation(len(labels))
-    arguments = [array[mixed] for array in (labels, scores, weights, groups)]
-    assert exact_auc(*arguments[:3]) == pytest.approx(
-        exact_auc(labels, scores, weights), abs=1e-12
-    )
-    assert exact_gauc(arguments[0], arguments[1], arguments[3]) == pytest.approx(
-        exact_gauc(labels, scores, groups), abs=1e-12
-    )
-
-
-@pytest.mark.parametrize("label", [0, 1])
-def test_exact_auc_of_one_class_is_nan(label):
-    assert np.isnan(exact_auc([label, label], [0.1, 0.2]))
-
-
-def test_exact_auc_of_a_class_without_weight_is_nan():
-    assert np.isnan(exact_auc([0, 1], [0.1, 0.2], weights=[1, 0]))
-
-
-# Exact GAUC
-
-
-def test_exact_gauc_by_hand():
-    result = exact_gauc(LABELS, SCORES, GROUPS)
-    assert result.gauc == pytest.approx((2 * 1 + 3 * 0.5) / 5, abs=1e-15)
-    assert result[1:] == (2, 1, 5, 1)
-
-
-@pytest.mark.parametrize("ties", [False, True])
-def test_exact_gauc_is_a_loop_over_users(ties):
-    labels, scores, _ = impressions(ties=ties)
-    groups = np.random.default_rng(2).integers(0, 300, len(labels)) ** 2
-    result = exact_gauc(labels, scores, groups)
-    assert result.gauc == pytest.approx(gauc_by_loop(labels, scores, groups), abs=1e-12)
-    assert result.groups_used + result.groups_skipped == len(np.unique(groups))
-    assert result.impressions_used + result.impressions_skipped == len(labels)
-    assert result.groups_skipped > 0
-
-
-def test_exact_gauc_of_one_group_is_the_auc():
-    labels, scores, _ = impressions(ties=True)
-    result = exact_gauc(labels, scores, np.full(len(labels), "ann"))
-    assert result == (exact_auc(labels, scores), 1, 0, len(labels), 0)
-
-
-def test_exact_gauc_without_a_mixed_group_is_nan():
-    result = exact_gauc([0, 0, 1], [0.1, 0.2, 0.3], [5, 5, 6])
-    assert np.isnan(result.gauc)
-    assert result[1:] == (0, 2, 0, 3)
-
-
-@pytest.mark.parametrize(
-    "groups",
-    [
-        pd.Series(["a", "a", "b", "b", None, None]),
-        pd.Series([4.0, 4.0, 9.0, 9.0, np.nan, np.nan]),
-        pd.array([4, 4, 9, 9, None, None], dtype="Int64"),
-        np.array([0, 0, 1, 1, -1, -1]),
-    ],
-    ids=["string", "float", "nullable", "code"],
-)
-def test_rows_without_a_group_are_skipped(groups):
-    result = exact_gauc([0, 1, 1, 0, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], groups)
-    assert result == (0.5, 2, 0, 4, 2)
-
-
-def test_only_rows_without_a_group():
-    result = exact_gauc([0, 1], [0.1, 0.2], [-1, -1])
-    assert np.isnan(result.gauc)
-    assert result[1:] == (0, 0, 0, 2)
-
-
-# Exact log loss and calibration
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_log_loss_is_scikit_learns(dtype):
-    labels, scores, _ = impressions()
-    scores = scores.astype(dtype)
-    # At 0 and 1 the two clip to the machine epsilon of the dtype.
-    scores[:4], labels[:4] = [0, 1, 0, 1], [0, 0, 1, 1]
-    expected = sklearn.metrics.log_loss(labels, scores)
-    assert log_loss(labels, scores) == pytest.approx(expected, rel=1e-6)
-
-
-def test_log_loss_clips_to_eps():
-    assert log_loss([1], [0.0], eps=1e-3) == pytest.approx(-np.log(1e-3))
-    assert log_loss([0], [1.0], eps=1e-3) == pytest.approx(-np.log(1e-3))
-
-
-def test_calibration_by_hand():
-    assert calibration([1, 0, 0, 0], [0.1, 0.1, 0.2, 0.1]) == pytest.approx(0.5)
-    assert np.isnan(calibration([0, 0], [0.1, 0.2]))
-
-
-# What the exact functions take and refuse
-
-
-@pytest.mark.parametrize(
-    "convert",
-    [
-        list,
-        lambda values: np.array(values)[:, None],
-        pd.Series,
-        tf.constant,
-        lambda values: tf.constant(values)[:, None],
-    ],
-    ids=["list", "column", "pandas", "tensor", "tensor column"],
-)
-def test_kinds_of_arrays(convert):
-    labels, scores, groups = convert(LABELS), convert(SCORES), convert(GROUPS)
-    assert exact_auc(labels, scores) == exact_auc(LABELS, SCORES)
-    assert exact_gauc(labels, scores, groups) == exact_gauc(LABELS, SCORES, GROUPS)
-    assert log_loss(labels, scores) == pytest.approx(log_loss(LABELS, SCORES), rel=1e-6)
-    assert calibration(labels, scores) == pytest.approx(calibration(LABELS, SCORES))
-
-
-@pytest.mark.parametrize(
-    "labels, scores, error, message",
-    [
-        ([0, 1], [0.5], ValueError, "as many scores as labels"),
-        ([], [], ValueError, "at least one row"),
-        ([0, 1], [0.5, np.nan], ValueError, "NaN(.|\n)*nan in row 1"),
-        ([0, 2], [0.5, 0.5], ValueError, "labels 0 or 1(.|\n)*2.0 in row 1"),
-        ([0, np.nan], [0.5, 0.5], ValueError, "labels 0 or 1"),
-        (["a", "b"], [0.5, 0.5], TypeError, "numbers as labels"),
-        ([[0, 1]], [[0.5, 0.5]], ValueError, r"\[B\] or \[B, 1\](.|\n)*\(1, 2\)"),
-    ],
-)
-@pytest.mark.parametrize("metric", [exact_auc, exact_gauc, log_loss, calibration])
-def test_wrong_labels_and_scores(metric, labels, scores, error, message):
-    arguments = (labels,) if metric is exact_gauc else ()
-    with pytest.raises(error, match=f"Expected.*{message}(.|\n)*Fix: "):
-        metric(labels, scores, *arguments)
-
-
-@pytest.mark.parametrize("metric", [log_loss, calibration])
-def test_logits_are_no_probabilities(metric):
-    with pytest.raises(ValueError, match="(.|\n)*-2.0 in row 1(.|\n)*sigmoid"):
-        metric([0, 1], [0.5, -2.0])
-
-
-@pytest.mark.parametrize(
-    "weights, message",
-    [
-        ([1.0], "as many weights"),
-        ([1.0, -1.0], "none negative"),
-        ([1.0, np.inf], "finite"),
-    ],
-)
-def test_wrong_weights(weights, message):
-    with pytest.raises(ValueError, match=message):
-        exact_auc([0, 1], [0.1, 0.2], weights)
-
-
-def test_wrong_number_of_groups():
-    with pytest.raises(ValueError, match="as many groups"):
-        exact_gauc([0, 1], [0.1, 0.2], [0])
-
-
-# Streaming metrics
 
 
 @pytest.mark.parametrize("click_rate", [0.5, 0.01, 0.001])
@@ -276,7 +47,7 @@ def test_streaming_auc_at_low_click_rates(click_rate):
     assert float(metric.result()) == pytest.approx(exact_auc(labels, scores), abs=2e-4)
 
 
-def test_keras_auc_at_a_low_click_rate_is_why_ours_exists():
+def test_keras_auc_is_off_at_a_low_click_rate():
     labels, scores = skewed(click_rate=0.001)
     metric = keras.metrics.AUC()
     metric.update_state(labels, scores)
@@ -320,7 +91,7 @@ def test_thresholds_are_even_in_logits():
 
 
 @pytest.mark.parametrize("from_logits", [False, True])
-def test_given_thresholds_are_keras_own(from_logits):
+def test_given_thresholds_work_as_in_keras(from_logits):
     labels, scores, _ = impressions(500)
     arguments = {"thresholds": [0.2, 0.6, 0.9], "from_logits": from_logits}
     ours, keras_auc = AUC(**arguments), keras.metrics.AUC(**arguments)
@@ -394,7 +165,7 @@ def test_streaming_gauc_of_scores_on_separate_bins_is_exact():
     assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
 
 
-def test_streaming_gauc_weight_two_is_the_row_twice():
+def test_a_row_of_weight_two_counts_as_two_rows_of_gauc():
     weighted, repeated = GAUC(3), GAUC(3)
     weighted.update_state(LABELS, SCORES, GROUPS, sample_weight=[1, 1, 2, 1, 1, 1])
     repeated.update_state([1, *LABELS], [0.5, *SCORES], [1, *GROUPS])
@@ -410,7 +181,7 @@ def test_merged_gauc_is_the_gauc_of_all():
     assert float(first.result()) == float(both.result())
 
 
-def test_gauc_of_other_sizes_does_not_merge():
+def test_merging_gauc_of_another_size_is_an_error():
     metric = GAUC(3)
     with pytest.raises(ValueError, match="num_groups and num_bins"):
         metric.merge_state([GAUC(3), GAUC(4)])
@@ -438,7 +209,7 @@ def test_wrong_batches_of_gauc_change_nothing(graph, labels, scores, groups, mes
 
 
 @pytest.mark.parametrize("sizes", [(0, 10), (2.5, 10), (True, 10), (3, -1)])
-def test_wrong_sizes_of_gauc(sizes):
+def test_wrong_sizes_of_gauc_are_errors(sizes):
     with pytest.raises(ValueError, match="to be a whole number of at least 1"):
         GAUC(*sizes)
 
