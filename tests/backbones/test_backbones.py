@@ -116,7 +116,7 @@ def trained(schema, one_batch):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_transfer_matrix(name, method, trained, one_batch, tmp_path):
-    """tests/transfer/test_transfer.py trains every method as a graph."""
+    """tests/transfer/test_contract.py trains every method as a graph."""
     # Every backbone and every method runs with and without BatchNorm, in half of the
     # pairs each.
     batch_norm = (list(BACKBONES).index(name) + list(METHODS).index(method)) % 2 == 1

@@ -70,3 +70,12 @@ def batch(rows=16, seed=1):
         "price": rng.normal(size=(rows, 1)).astype("float32"),
     }
     return features, rng.integers(0, 2, rows).astype("float32")
+
+
+def randomised(model, seed=0):
+    """Gives every weight of a model or layer a random value, in place; returns it."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        value = rng.normal(scale=0.6, size=weight.shape)
+        weight.assign(np.abs(value) + 0.1 if "variance" in weight.name else value)
+    return model

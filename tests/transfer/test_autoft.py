@@ -1,209 +1,224 @@
-"""AutoFT beyond the paper: how a policy starts, its entropy, its budget."""
+"""AutoFT: components, what the policies see, and the two branches."""
 
 import keras
 import numpy as np
 import pytest
 
-from tests.support.frames import click_schema
 from tests.support.models import batch, small_dcn
-from tf_ctr.backbones import deepfm
-from tf_ctr.layers import GumbelRouter
-from tf_ctr.layers.routing.router import policy_penalty
-from tf_ctr.surgery import Graph
-from tf_ctr.transfer import autoft, route_shares, spottune
-
-OPTIONS = {
-    "initial_frozen_probability": 0.25,
-    "entropy_weight": 0.5,
-    "budget": 0.75,
-    "budget_weight": 2.0,
-}
+from tf_ctr.transfer import autoft, fine_tune
 
 
-def routers(model):
-    return [layer for layer in model.layers if isinstance(layer, GumbelRouter)]
-
-
-def probabilities(router, x):
-    return np.array(keras.ops.softmax(router.logits(x))[..., 0])
-
-
-# The start
-
-
-@pytest.mark.parametrize("literal_relu", [False, True], ids=["linear", "literal"])
-@pytest.mark.parametrize("p", [0.1, 0.9])
-def test_router_starts_with_the_probability(p, literal_relu):
-    router = GumbelRouter(
-        3, seed=1, initial_frozen_probability=p, literal_relu=literal_relu
-    )
-    x = np.random.default_rng(0).normal(size=(2000, 4)).astype("float32")
-    gates = np.array(router(x, training=True))
-    np.testing.assert_allclose(probabilities(router, x), p, rtol=1e-5)
-    # 5 standard deviations, decision by decision.
-    assert np.all(abs(gates.mean(0) - p) < 5 * np.sqrt(p * (1 - p) / 2000))
-    np.testing.assert_array_equal(router(x), np.full((2000, 3), p > 0.5))
-
-
-def test_router_starts_from_random_logits_by_default():
-    router = GumbelRouter(3)
-    router.build((None, 4))
-    *_, kernel, bias, _ = router.get_weights()
-    assert kernel.all()
-    assert not bias.any()
-
-
-@pytest.mark.parametrize(("p", "share"), [(0.9, 1.0), (0.1, 0.0)])
-def test_every_site_starts_on_the_likelier_branch(p, share):
-    features, _ = batch()
-    shares = route_shares(
-        autoft(small_dcn(), router={"initial_frozen_probability": p}), features
-    )
-    assert set(shares) == {share}
-
-
-def test_policy_that_starts_at_a_probability_learns():
-    features, labels = batch(64)
-    model = autoft(small_dcn(), router={"initial_frozen_probability": 0.5}, seed=3)
-    model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy")
-    for _ in range(4):
-        model.train_on_batch(features, labels)
-    for router in routers(model):
-        first, *_, last, _, _ = router.get_weights()
-        assert last.any()
-
-
-# Entropy and budget
-
-
-def test_policy_penalty_by_hand():
-    logits = np.array([[[np.log(3.0), 0.0]], [[0.0, 0.0]]], dtype="float32")
-    entropies = [-0.75 * np.log(0.75) - 0.25 * np.log(0.25), np.log(2.0)]
-    penalty = policy_penalty(logits, 0.5, budget=None, budget_weight=2.0)
-    assert float(penalty) == pytest.approx(-0.5 * np.mean(entropies), rel=1e-5)
-    penalty = policy_penalty(logits, 0.0, budget=0.5, budget_weight=2.0)
-    assert float(penalty) == pytest.approx(2.0 * (0.625 - 0.5) ** 2, rel=1e-5)
-
-
-def test_penalty_is_in_the_training_loss_only():
+def train(model, steps=3):
     features, labels = batch()
-    model = autoft(
-        small_dcn(), "deep", router={"initial_frozen_probability": 0.5, "budget": 1}
-    )
-    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy")
-    # The branches are still equal, whatever is drawn.
-    plain = model.evaluate(features, labels, verbose=0)
-    assert model.train_on_batch(features, labels) - plain == pytest.approx(0.25)
-
-
-def trained(router, steps=10):
-    """Trains a router on its own penalty; returns it and the inputs."""
-    inputs = {"x": keras.Input((3,), name="x")}
-    model = keras.Model(inputs, router(inputs["x"]))
-    x = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
-    before = probabilities(router, x)
-    model.compile(keras.optimizers.Adam(0.05), lambda y, gates: 0.0 * gates)
+    model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", run_eagerly=True)
     for _ in range(steps):
-        model.train_on_batch({"x": x}, np.zeros((32, router.num_decisions)))
-    return before, probabilities(router, x)
+        model.train_on_batch(features, labels)
 
 
-@pytest.mark.parametrize("budget", [0.1, 0.9])
-def test_budget_moves_the_policy(budget):
-    before, after = trained(GumbelRouter(4, seed=1, budget=budget))
-    assert abs(after.mean() - budget) < abs(before.mean() - budget) / 2
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "batch_norm"])
+def source(request):
+    model = small_dcn(batch_norm=request.param)
+    train(model)  # Moves the BatchNorm statistics away from their start.
+    return model
 
 
-@pytest.mark.parametrize(("weight", "decided"), [(1.0, False), (-1.0, True)])
-def test_entropy_decides_or_undecides_the_policy(weight, decided):
-    before, after = trained(GumbelRouter(4, seed=1, entropy_weight=weight))
-    assert (abs(after - 0.5).mean() > abs(before - 0.5).mean()) == decided
+@pytest.fixture(scope="module")
+def trained(source):
+    model = autoft(source)
+    train(model)
+    return model
 
 
-def test_nothing_is_added_when_off():
+def one_sided(model, frozen):
+    """Makes every policy choose one branch whatever the input."""
+    for layer in model.layers:
+        if layer.name.endswith("_router"):
+            weights = [np.zeros_like(w) for w in layer.get_weights()]
+            weights[-2][:] = np.tile(
+                [50.0, -50.0] if frozen else [-50.0, 50.0], layer.num_decisions
+            )
+            layer.set_weights(weights)
+
+
+def test_policy_that_always_freezes_gives_the_source_but_for_the_prediction(source):
     features, _ = batch()
-    model = autoft(small_dcn())
-    model(features, training=True)
-    assert model.losses == []
+    model = autoft(source)
+    train(model)
+    one_sided(model, frozen=True)
+    expected = fine_tune(source)
+    expected.get_layer("logit").set_weights(model.get_layer("logit").get_weights())
+    np.testing.assert_allclose(model(features), expected(features), atol=1e-6)
 
 
-def test_options_reach_every_router_and_survive_saving(tmp_path):
+def test_policy_that_never_freezes_gives_the_tuned_copy(source):
     features, _ = batch()
-    model = autoft(small_dcn(), router=OPTIONS)
+    model = autoft(source)
+    train(model)
+    one_sided(model, frozen=False)
+    expected = fine_tune(source)
+    for layer in expected.layers:
+        if layer.weights:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
+    np.testing.assert_allclose(model(features), expected(features), atol=1e-6)
+
+
+def test_frozen_copy_has_no_noise_while_the_model_is_trained(tmp_path):
+    inputs = {"price": keras.Input((1,), name="price")}
+    parts = [keras.layers.Dense(8, name="dense"), keras.layers.Dropout(0.5)]
+    hidden = keras.Sequential(parts, name="deep_0")
+    click = keras.layers.Dense(1, "sigmoid", name="click")
+    source = keras.Model(inputs, click(hidden(inputs["price"])))
+    model = autoft(source)
     model.save(tmp_path / "model.keras")
-    reloaded = keras.saving.load_model(tmp_path / "model.keras")
-    features = {name: keras.ops.convert_to_tensor(x) for name, x in features.items()}
-    for each in (model, reloaded):
-        assert len(routers(each)) == 3
-        for router in routers(each):
-            assert {name: getattr(router, name) for name in OPTIONS} == OPTIONS
-            assert router.get_config().items() >= OPTIONS.items()
-        each(features, training=True)
-        entropy = -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
-        np.testing.assert_allclose(
-            each.losses, [-0.5 * entropy + 2.0 * 0.5**2] * 3, rtol=1e-5
-        )
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        varies = {}
+        for name in ("deep_0_frozen", "deep_0"):
+            branch = keras.Model(each.input, each.get_layer(name).output)
+            outputs = [branch({"price": np.ones((9, 1))}, training=t) for t in (0, 1)]
+            varies[name] = not np.array_equal(*outputs)
+        assert varies == {"deep_0_frozen": False, "deep_0": True}
+    assert hidden.layers[-1].rate == 0.5
+
+
+def test_routers_draw_noise_of_their_own_and_the_same_again_for_a_seed():
+    def noise(model, component):
+        return np.array(model.get_layer(f"{component}_router")._gumbel_noise((50, 2)))
+
+    one, again = autoft(small_dcn(), seed=3), autoft(small_dcn(), seed=3)
+    cross = noise(one, "cross")
+    assert not np.array_equal(cross, noise(one, "deep"))
+    np.testing.assert_array_equal(cross, noise(again, "cross"))
+
+
+def routed_inputs(model, router, features):
+    """What a router is given, and the vectors of the routed fields, in NumPy."""
+    vectors = {
+        field: model.get_layer(f"{field}_embedding_route").output
+        for field in ("user", "item", "history")
+    }
+    outputs = {"policy": model.get_layer(router).input, **vectors}
+    seen = keras.Model(model.input, outputs)(features)
+    return {name: np.array(value) for name, value in seen.items()}
+
+
+def pooled(rows, ids):
+    mask = (ids > 0)[..., None]
+    return (rows * mask).sum(1) / np.maximum(mask.sum(1), 1)
+
+
+def test_field_policy_sees_the_frozen_embeddings(source, trained):
+    """Spec: P_e decides by x^S, the frozen rows, whatever was fine-tuned since."""
+    features, _ = batch()
+    tables = {
+        name: source.get_layer(f"{name}_embedding").get_weights()[0]
+        for name in ("user", "item")
+    }
+    expected = np.concatenate(
+        [
+            tables["user"][features["user"]],
+            tables["item"][features["item"]],
+            pooled(tables["item"][features["history"]], features["history"]),
+            features["price"],
+        ],
+        axis=1,
+    )
+    seen = routed_inputs(trained, "embedding_router", features)["policy"]
+    np.testing.assert_allclose(seen, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("router", ["cross_router", "deep_router"])
+def test_layer_policies_see_the_mixed_embeddings(trained, router):
+    """Spec: P_c and P_d decide by x0, made of the rows that the fields chose."""
+    features, _ = batch()
+    seen = routed_inputs(trained, router, features)
+    history = pooled(seen["history"], features["history"])
+    expected = [seen["user"], seen["item"], history, features["price"]]
+    np.testing.assert_allclose(
+        seen["policy"], np.concatenate(expected, axis=1), atol=1e-6
+    )
+
+
+def test_source_made_by_autoft_is_refused():
+    with pytest.raises(ValueError, match="which autoft made"):
+        autoft(autoft(small_dcn(), which="deep"))
+
+
+@pytest.mark.parametrize("which", [[], None], ids=["none named", "none there"])
+def test_nothing_to_route_is_an_error(which):
+    inputs = {"price": keras.Input((1,), name="price")}
+    linear = keras.Model(inputs, keras.layers.Dense(1, name="logit")(inputs["price"]))
+    with pytest.raises(ValueError, match="or use fine_tune"):
+        autoft(linear if which is None else small_dcn(), which=which)
+
+
+def test_policies_need_something_to_decide_by():
+    inputs = {"id": keras.Input((), dtype="int64", name="id")}
+    x = keras.layers.Embedding(4, 1, name="id_linear")(inputs["id"])
+    x = keras.layers.Dense(3, name="deep_0")(x)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
+    with pytest.raises(ValueError, match="raise the embedding dim"):
+        autoft(model)
+
+
+def test_scalar_float_inputs_and_keyword_calls_work():
+    inputs = {
+        "price": keras.Input((), name="price"),
+        "id": keras.Input((), dtype="int64", name="id"),
+    }
+    rows = keras.layers.Embedding(4, 2, name="id_embedding")(inputs=inputs["id"])
+    column = keras.ops.expand_dims(inputs["price"], 1)
+    x = keras.layers.Dense(3, name="deep_0")(keras.ops.concatenate([rows, column], 1))
+    source = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
+    features = {"price": np.array([1.0, 2.0]), "id": np.array([0, 3])}
+    np.testing.assert_allclose(autoft(source)(features), source(features), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"initial_frozen_probability": 1.0}, "above 0 and below 1"),
-        ({"budget": 1.5}, "a budget in .0, 1."),
-        ({"budget": 0.5, "budget_weight": 0.0}, "positive budget_weight"),
-    ],
-    ids=["probability", "budget", "weight"],
+    "which",
+    [["embedding"], ["cross"], ["deep"], ["cross", "deep"], "deep"],
+    ids=str,
 )
-def test_bad_options_guide(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        GumbelRouter(1, **arguments)
+def test_which_routes_only_the_named_components(which):
+    names = {la.name for la in autoft(small_dcn(), which=which).layers}
+    chosen = [which] if isinstance(which, str) else which
+    for component in ("embedding", "cross", "deep"):
+        assert (f"{component}_router" in names) == (component in chosen)
+    assert ("deep_0_frozen" in names) == ("deep" in chosen)
+    assert ("user_embedding_frozen" in names) == ("embedding" in chosen)
 
 
-def test_router_gives_its_options_and_its_seed():
-    like = GumbelRouter(1, hidden_units=(3,), temperature=2.0, seed=5)
-    model = autoft(small_dcn(), router=like)
-    by_options = autoft(
-        small_dcn(), router={"hidden_units": (3,), "temperature": 2.0}, seed=5
-    )
-    configs = [[each.get_config() for each in routers(m)] for m in (model, by_options)]
-    assert configs[0] == configs[1]
-    assert [each.num_decisions for each in routers(model)] == [3, 2, 2]
+def test_unknown_component_lists_the_valid_ones():
+    with pytest.raises(ValueError, match="use one of: cross, deep, embedding"):
+        autoft(small_dcn(), which=["depe"])
 
 
-@pytest.mark.parametrize("name", ["policy_units", "seed", "num_decisions"])
-def test_wrong_router_argument_lists_the_valid_ones(name):
-    with pytest.raises(ValueError, match=f"'{name}'.\n.*budget.*temperature"):
-        autoft(small_dcn(), router={name: 3})
-
-
-# Embedded numbers
-
-
-def test_embedded_number_is_a_field_of_the_embedding_policy():
-    source = deepfm(click_schema(), embedding_dim=4, hidden_units=(8,))
-    model = autoft(source, which="embedding")
-    assert [router.name for router in routers(model)] == ["embedding_router"]
-    assert routers(model)[0].num_decisions == 7
-    assert {"price_embedding_frozen", "price_embedding_route"} <= {
-        layer.name for layer in model.layers
+def test_policies_have_one_decision_per_field_and_layer():
+    model = autoft(small_dcn())
+    decisions = {
+        la.name: la.num_decisions for la in model.layers if la.name.endswith("_router")
     }
-    frozen, tuned, _ = model.get_layer("price_embedding_route").input
-    assert frozen is model.get_layer("price_embedding_frozen").output
-    assert tuned is model.get_layer("price_embedding").output
+    assert decisions == {"embedding_router": 3, "cross_router": 2, "deep_router": 2}
 
 
-def test_spottune_fine_tunes_an_embedded_number():
-    source = deepfm(click_schema(), embedding_dim=4, hidden_units=(8,))
-    names = {layer.name for layer in spottune(source).layers}
-    assert "price_embedding" in names
-    assert "price_embedding_frozen" not in names
+def test_every_policy_weight_gets_a_gradient():
+    features, labels = batch(64)
+    model = autoft(small_dcn(), seed=3)
+    train(model, steps=2)  # Without it both branches are equal: no gradient.
+    routers = [la for la in model.layers if la.name.endswith("_router")]
+    before = {la.name: la.get_weights() for la in routers}
+    model.train_on_batch(features, labels)
+    for layer in routers:
+        *policy, temperature = zip(before[layer.name], layer.get_weights(), strict=True)
+        assert all(not np.array_equal(a, b) for a, b in policy), layer.name
+        np.testing.assert_array_equal(*temperature)
 
 
-def test_dense_is_an_embedding_by_its_name_and_its_input():
-    inputs = {"a": keras.Input((1,), name="a"), "b": keras.Input((1,), name="b")}
-    x = keras.layers.Dense(2, name="a_embedding")(inputs["a"])
-    y = keras.layers.Dense(2, name="b_hidden")(inputs["b"])
-    z = keras.layers.Dense(2, name="b_embedding")(y)
-    x = keras.layers.Concatenate()([x, z])
-    model = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
-    assert Graph(model).number_embeddings == {"a": "a_embedding"}
+def test_routes_are_deterministic_at_inference_and_sampled_in_training():
+    features, _ = batch(200)
+    model = autoft(small_dcn(), seed=3)
+    router = keras.Model(model.inputs, model.get_layer("deep_router").output)
+    features = {name: keras.ops.convert_to_tensor(x) for name, x in features.items()}
+    inference = [np.array(router(features)) for _ in range(2)]
+    training = [np.array(router(features, training=True)) for _ in range(2)]
+    np.testing.assert_array_equal(*inference)
+    assert not np.array_equal(*training)

@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 
 from tests.support.frames import click_frame, click_schema
-from tests.support.models import batch, small_dcn
+from tests.support.models import batch, randomised, small_dcn
 from tf_ctr.backbones import taobao
 from tf_ctr.data import from_frame
-from tf_ctr.layers import CrossLayer, GLUAdapter
+from tf_ctr.layers import GLUAdapter
 from tf_ctr.surgery import Graph, copy_weights, inputs_like
-from tf_ctr.surgery.joining import add_before_activation
 from tf_ctr.surgery.towers import frozen_tower
-from tf_ctr.transfer import apg, autoft, ctnet
+from tf_ctr.transfer import autoft, ctnet
 
 SHOP = {"number": "shop", "units": (5, 4)}  # The source domain.
 APP = {"number": "price", "units": (3, 2)}  # The target domain.
@@ -41,14 +40,6 @@ def _depth(width, batch_norm, dropout, name):
     if dropout:
         stack.append(keras.layers.Dropout(dropout, name="dropout"))
     return keras.Sequential(stack, name=name)
-
-
-def randomised(model, seed=0):
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        value = rng.normal(scale=0.6, size=weight.shape)
-        weight.assign(np.abs(value) + 0.1 if "variance" in weight.name else value)
-    return model
 
 
 def clicks(rows=8, seed=3):
@@ -371,77 +362,6 @@ def test_second_tower_is_refused():
 def test_bad_arguments_guide(arguments, message):
     with pytest.raises(ValueError, match=message):
         ctnet(small_dcn(), **arguments)
-
-
-# Before the activation
-
-
-def joined(layer, x, term):
-    """Calls a built layer with a term, keeping its weights."""
-    inputs = [keras.Input(v.shape[1:]) for v in (x, term)]
-    layer(x)
-    copy = type(layer).from_config(layer.get_config())
-    output = add_before_activation(copy, inputs[1], inputs[0])
-    model = keras.Model(inputs, output)
-    twin = model.get_layer(layer.name)
-    assert [w.shape for w in twin.weights] == [w.shape for w in layer.weights]
-    twin.set_weights(layer.get_weights())
-    return np.array(model([x, term]))
-
-
-X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
-TERM = np.random.default_rng(1).normal(size=(6, 4)).astype("float32")
-
-
-@pytest.mark.parametrize(
-    ("layers", "activation"),
-    [
-        ([keras.layers.Dense(4), keras.layers.LeakyReLU()], keras.layers.LeakyReLU()),
-        ([keras.layers.Dense(4, "tanh"), keras.layers.Dropout(0.5)], np.tanh),
-        ([keras.layers.Dense(4)], lambda x: x),
-    ],
-    ids=["activation layer", "activated dense", "linear"],
-)
-def test_term_is_added_inside_a_sequential(layers, activation):
-    layer = keras.Sequential(layers, name="deep_0")
-    layer.build((None, 3))
-    kernel, bias = layer.get_weights()
-    expected = activation(X @ kernel + bias + TERM)
-    np.testing.assert_allclose(joined(layer, X, TERM), expected, atol=1e-6)
-
-
-def test_norm_after_the_activation_stays_after_it():
-    layer = keras.Sequential(
-        [keras.layers.Dense(4, "tanh"), keras.layers.BatchNormalization()]
-    )
-    layer.build((None, 3))
-    randomised(layer)
-    kernel, bias, gamma, beta, mean, variance = layer.get_weights()
-    hidden = np.tanh(X @ kernel + bias + TERM)
-    expected = (hidden - mean) / np.sqrt(variance + 1e-3) * gamma + beta
-    np.testing.assert_allclose(joined(layer, X, TERM), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_layer_without_an_activation_gets_the_term_on_its_output():
-    layer = CrossLayer(name="cross_0")
-    output = add_before_activation(layer, TERM[:, :3], X, x=X + 1)
-    np.testing.assert_allclose(output, layer(X, X + 1) + TERM[:, :3], rtol=1e-6)
-
-
-@pytest.mark.parametrize("batch_norm", [False, True], ids=["layer", "small model"])
-def test_term_is_added_inside_adaptive_layers(batch_norm):
-    """All adapters' outputs far below 0: the ReLUs of APG's layers are off."""
-    features, _ = batch()
-    source = apg(small_dcn(batch_norm), "user", rank=2)
-    model = ctnet(source, adapter="linear", sites=("deep_1",), site="same")
-    output = keras.Model(model.input, model.get_layer("interactions").input[1])
-    assert np.any(np.array(output(features)))
-    adapter = model.get_layer("deep_1_adapter")
-    hidden = keras.Model(model.input, adapter.input)
-    active = np.array(hidden(features)).any(axis=1)
-    assert active.any()
-    adapter.set_weights([np.full((5, 5), -1e6)])
-    assert not np.any(np.array(output(features))[active])
 
 
 # Shared attention

@@ -48,7 +48,7 @@ def test_all_of_it_is_trained_and_the_source_is_not():
     before = [model.get_weights() for model in (source, target)]
     model = dual_embedding(source, target)
     start = {la.name: la.get_weights() for la in model.layers if la.weights}
-    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
+    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy", run_eagerly=True)
     features, labels = batch()
     model.fit(features, labels, epochs=2, shuffle=False, verbose=0)
     for name in ROWS:

@@ -1,4 +1,4 @@
-"""Historical embeddings in any backbone: added, filled, merged, passed on to A-CTR."""
+"""Historical embeddings in any backbone: added, filled, merged, kept by A-CTR."""
 
 import functools
 
@@ -60,7 +60,7 @@ def scores(model, batch=BATCH):
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_every_backbone_takes_them_and_merged_it_scores_the_same(name):
+def test_every_backbone_takes_them_and_scores_the_same_merged(name):
     model = small(name)
     assert set(model.input) == {field.name for field in SCHEMA.fields}
     merged = merge_historical(model)
@@ -135,7 +135,7 @@ def test_other_transfer_methods_take_such_a_model():
         np.testing.assert_allclose(scores(method(model)), scores(model), atol=1e-6)
 
 
-def test_which_of_two_towers_is_filled_is_not_guessed():
+def test_a_model_of_two_towers_is_not_filled():
     model = small("dnn")
     with pytest.raises(ValueError, match="(?s)one table.*_source.*before the transfer"):
         fill_historical(ctnet(model, target=model), {})
@@ -151,12 +151,12 @@ def test_which_of_two_towers_is_filled_is_not_guessed():
         (("usr",), "use one of: age, device"),
     ],
 )
-def test_other_fields_have_none(fields, message):
+def test_other_fields_have_no_historical_embeddings(fields, message):
     with pytest.raises(ValueError, match=message):
         add_historical(dnn, SCHEMA, fields)
 
 
-def test_a_backbone_that_looks_nothing_up_is_told():
+def test_a_backbone_that_looks_nothing_up_is_refused():
     def build(schema):
         return dnn(SCHEMA, 2, (3,))
 
@@ -164,7 +164,7 @@ def test_a_backbone_that_looks_nothing_up_is_told():
         add_historical(build, SCHEMA, FIELDS)
 
 
-def test_a_field_without_tables_to_fill_is_told():
+def test_a_field_without_tables_to_fill_is_refused():
     with pytest.raises(ValueError, match=r"(?s)fields \['item', 'user'\].*\['item'\]"):
         model = small("dnn")
         fill_historical(model, {"user": None})
@@ -268,7 +268,7 @@ def test_a_training_measures_them_at_its_end():
 # Export
 
 
-def test_it_is_served_merged_and_kept_as_it_was_trained(tmp_path):
+def test_the_export_serves_it_merged_and_keeps_the_trained_model(tmp_path):
     model = small("dnn")
     version = export(
         model,

@@ -32,8 +32,8 @@ def move(model, amount):
         layer.set_weights([w + amount for w in layer.get_weights()])
 
 
-def step(model, features, labels, optimizer="sgd", steps=1):
-    model.compile(optimizer, "binary_crossentropy")
+def step(model, features, labels, optimizer="sgd", steps=1, eager=True):
+    model.compile(optimizer, "binary_crossentropy", run_eagerly=eager)
     return [model.train_on_batch(features, labels) for _ in range(steps)]
 
 
@@ -60,7 +60,7 @@ def test_step_differs_from_fine_tuning_by_the_gradient_of_the_penalty():
     plain, pulled = fine_tune(source), l2_sp(source, alpha=alpha)
     for model in (plain, pulled):
         move(model, 0.1)
-        step(model, features, labels, keras.optimizers.SGD(rate))
+        step(model, features, labels, keras.optimizers.SGD(rate), eager=False)
     ids = {
         "user_embedding": features["user"],
         "item_embedding": np.append(features["item"], features["history"]),
@@ -150,7 +150,7 @@ def test_start_survives_saving_and_resuming(whole, tmp_path):
         assert losses[0] == losses[1]
 
 
-def test_start_is_neither_in_the_graph_nor_in_what_is_served():
+def test_start_is_neither_in_the_graph_nor_served():
     schema = click_schema()
     source = dcn(schema, embedding_dim=4, hidden_units=(8,), batch_norm=True)
     plain, pulled = fine_tune(source), l2_sp(source)
@@ -189,15 +189,15 @@ def test_on_autoft_it_pulls_the_tuned_copies_and_decays_the_policies():
     step(model, features, labels)
 
 
-def test_with_a_partly_fresh_target():
+def test_a_target_with_new_layers():
     features, _ = batch()
     source = small_dcn()
     target = fine_tune(source, which="embeddings")
     model = l2_sp(
         source, alpha=1.0, beta=2.0, target=target, new=target.weight_report.skipped
     )
-    fresh = [la for la in target.layers if la.weights and "emb" not in la.name]
-    size = sum(float(np.sum(w**2)) for la in fresh for w in la.get_weights())
+    new = [each for each in target.layers if each.weights and "emb" not in each.name]
+    size = sum(float(np.sum(w**2)) for each in new for w in each.get_weights())
     assert float(model.penalty(features)) == pytest.approx(size, rel=1e-5)
 
 
