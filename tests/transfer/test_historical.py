@@ -252,10 +252,10 @@ def test_a_training_measures_them_at_its_end():
     def compile(model):
         model.compile(SparseAdam(1e-6), "binary_crossentropy", run_eagerly=True)
 
-    training = Training(compile, 20, measure_batch_norm=True)
+    training = Training(compile, 20, measure_batch_norm=True, verbose=0)
     model = a_ctr(normed())
     compile(model)
-    training.fit(model, SCHEMA, [Period(0, click_frame(20))], seed=0, verbose=0)
+    training.fit(model, SCHEMA, [Period(0, click_frame(20))], seed=0)
     found = np.array(model.get_layer("deep_0").layers[1].moving_mean)
     measure_batch_norm(model, [(BATCH,)])
     again = np.array(model.get_layer("deep_0").layers[1].moving_mean)

@@ -1,13 +1,14 @@
 """Historical embeddings as extra features of any backbone."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Categorical, Schema
 from tf_ctr.layers import SnapshotAggregation, SnapshotTable
+from tf_ctr.layers.snapshots.snapshot_aggregation import Mode
 from tf_ctr.surgery import Graph, inputs_like, rebuild
 from tf_ctr.surgery.names import AGGREGATION, HISTORICAL, SNAPSHOTS
 
@@ -18,9 +19,7 @@ def add_historical(
     fields: Collection[str],
     width: int = 16,
     num_snapshots: int = 3,
-    aggregation: Literal[
-        "self_attention", "mean", "concatenation", "attention_pooling"
-    ] = "self_attention",
+    aggregation: Mode = "self_attention",
     time_embedding: bool = False,
 ) -> keras.Model:
     """Returns a backbone's model with historical embeddings as further fields.
