@@ -2,8 +2,8 @@
 
 import dataclasses
 import functools
+import logging
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.support.continual_world import (
+    SLICES,
     TRAINING,
     fitted,
     frame,
@@ -21,59 +22,18 @@ from tests.support.continual_world import (
     same,
     weights,
 )
-from tf_ctr.continual import (
-    ExportCallback,
-    MatrixCallback,
-    Period,
-    Refresh,
-    Report,
-    Training,
-    methods,
-    run,
-    train_source,
-)
+from tf_ctr.continual import ExportCallback, Period, Report, Training, run, train_source
+from tf_ctr.continual.loop import expected_tracing
 from tf_ctr.continual.store import Store
 from tf_ctr.evaluation import evaluate, predict
 from tf_ctr.features import Categorical, Schema
-from tf_ctr.joint import share_bottom
 from tf_ctr.metrics import exact_auc
-from tf_ctr.optimizers import SparseAdagrad, SparseAdam
-from tf_ctr.transfer import ctnet, fine_tune
-
-SLICES = ("user", "item")
-OPTIONS = {"training": TRAINING}
+from tf_ctr.transfer import ctnet
 
 
 @pytest.fixture(scope="module")
 def small():
     return network(fitted())
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """Source models of periods 0 to 2, base models of 0 and 1, CTNet from 1 on."""
-    root, schema = tmp_path_factory.mktemp("continual"), fitted()
-    source = periods(0, 1, 2, seed=50, items=(9, 5, 6))
-    train_source(source, root / "source", network(schema, 1), schema, **OPTIONS)
-    run(
-        periods(0, 1),
-        root / "base",
-        target=network(schema, 2),
-        schema=schema,
-        method="target_only",
-        slices=SLICES,
-        **OPTIONS,
-    )
-    report = run(
-        periods(1, 2),
-        root / "ctnet",
-        target=root / "base",
-        source=root / "source",
-        slices=SLICES,
-        callbacks=[MatrixCallback(periods(1, 2))],
-        **OPTIONS,
-    )
-    return root, report
 
 
 def test_a_period_is_tested_before_it_is_trained_on(world):
@@ -125,25 +85,9 @@ def test_the_optimizer_slots_of_the_target_are_kept(world):
     assert steps == [2, 3]  # One per period, after one of the base.
 
 
-@pytest.mark.parametrize("optimizer, steps", [(SparseAdagrad, 1), (SparseAdam, 0)])
-def test_new_weights_do_not_start_with_the_step_count_of_adam(optimizer, steps):
-    model, added = (network(fitted(), seed) for seed in (1, 2))
-
-    def compile(built):
-        built.compile(optimizer(0.01), "binary_crossentropy", run_eagerly=True)
-
-    compile(model)
-    TRAINING.fit(model, fitted(), periods(0), seed=0)
-    joined, slots = methods.start(ctnet, added, model, compile)
-    assert int(joined.optimizer.iterations) == steps
-    assert ("slots of" in slots) == bool(steps)
-    copied, slots = methods.start(methods.target_only, None, model, compile)
-    assert int(copied.optimizer.iterations) == 1 and "slots of" in slots
-
-
 def test_a_source_with_a_field_that_the_target_lacks_raises(tmp_path):
     small = Schema([Categorical("item")]).fit(frame())
-    train_source(periods(0), tmp_path / "t", network(small), small, **OPTIONS)
+    train_source(periods(0), tmp_path / "t", network(small), small, training=TRAINING)
     with pytest.raises(
         ValueError, match=r"(?s)fields \['user'\].*Fix: add them to the target"
     ):
@@ -153,7 +97,7 @@ def test_a_source_with_a_field_that_the_target_lacks_raises(tmp_path):
             target=tmp_path / "t",
             source=network(fitted()),
             schema=fitted(),
-            **OPTIONS,
+            training=TRAINING,
         )
 
 
@@ -161,13 +105,19 @@ def test_a_slice_that_the_base_did_not_measure_needs_its_seen_values(tmp_path):
     schema = fitted()
     first, second = frame(seed=1), frame(seed=2)
     base = {"target": network(schema), "schema": schema, "method": "target_only"}
-    run([Period(0, first)], tmp_path / "base", slices=["user"], **base, **OPTIONS)
+    run(
+        [Period(0, first)],
+        tmp_path / "base",
+        slices=["user"],
+        **base,
+        training=TRAINING,
+    )
     given = {"target": tmp_path / "base", "source": network(schema), "schema": schema}
     days = [Period(1, first), Period(2, second)]
     with pytest.raises(ValueError, match=r"(?s)also \['item'\].*pass slices="):
-        run(days, tmp_path / "x", slices=SLICES, **given, **OPTIONS)
+        run(days, tmp_path / "x", slices=SLICES, **given, training=TRAINING)
     known = {column: first[:9][column] for column in SLICES}
-    run(days[:1], tmp_path / "y", slices=known, **given, **OPTIONS)
+    run(days[:1], tmp_path / "y", slices=known, **given, training=TRAINING)
     seen = left_by(tmp_path / "y", 1).seen
     assert set(seen["user"]) == set(first["user"])
     assert set(seen["item"]) == set(first["item"])
@@ -203,7 +153,7 @@ def test_a_finished_run_trains_nothing(world, monkeypatch):
         target=root / "base",
         source=root / "source",
         slices=SLICES,
-        **OPTIONS,
+        training=TRAINING,
     )
     assert again.records == report.records
 
@@ -218,66 +168,6 @@ def test_metrics_are_in_tensorboard(world):
     np.testing.assert_allclose(value, report.frame["log_loss"][0], rtol=1e-6)
 
 
-def test_transfer_once_keeps_the_first_source_model(world, tmp_path):
-    root, _ = world
-    arguments = {"target": root / "base", "source": root / "source", **OPTIONS}
-    report = run(periods(1, 2), tmp_path, refresh=Refresh(every="never"), **arguments)
-    assert [record["source"] for record in report.records] == [1, 1]
-    same(
-        weights(left_by(tmp_path, 2).model, "deep_0_source"),
-        weights(left_by(root / "source", 1).model, "deep_0"),
-    )
-
-
-def test_a_restart_applies_the_method_to_the_newest_models(world, tmp_path):
-    root, _ = world
-    report = run(
-        periods(1, 2),
-        tmp_path,
-        target=root / "base",
-        source=root / "source",
-        method=functools.partial(fine_tune, which=["item"]),
-        refresh=Refresh(every="period", restart=True, window=2),
-        training=Training(compile=_compile_still, verbose=0),
-    )
-    assert [record["rows_trained"] for record in report.records] == [24, 48]
-    assert [record["source"] for record in report.records] == [1, 2]
-    finished, source, base = (
-        left_by(folder, n)
-        for folder, n in ((tmp_path, 2), (root / "source", 2), (root / "base", 1))
-    )
-    same(weights(finished.model, "deep_0"), weights(base.model, "deep_0"))
-    rows = {
-        name: dict(
-            zip(
-                each.schema.field("item").vocabulary,
-                weights(each.model, "item_embedding")[0][2:],
-                strict=True,
-            )
-        )
-        for name, each in (("own", finished), ("source", source))
-    }
-    for item in (5, 6, 9):
-        np.testing.assert_array_equal(rows["own"][item], rows["source"][item])
-
-
-def _compile_still(model):
-    sgd = keras.optimizers.SGD(0.0)
-    model.compile(sgd, "binary_crossentropy", run_eagerly=True)
-
-
-def test_the_frozen_branches_of_autoft_are_copies_of_the_newest_source(world, tmp_path):
-    root, _ = world
-    report = run(
-        periods(1, 2), tmp_path, source=root / "source", method="autoft", **OPTIONS
-    )
-    assert [record["source"] for record in report.records] == [1, 2]
-    same(
-        weights(left_by(tmp_path, 2).model, "deep_0_frozen"),
-        weights(left_by(root / "source", 2).model, "deep_0"),
-    )
-
-
 def test_a_new_id_gets_a_row_and_no_other_row_changes(tmp_path):
     schema = fitted(items=(5, 6))
     model = network(schema)
@@ -289,7 +179,7 @@ def test_a_new_id_gets_a_row_and_no_other_row_changes(tmp_path):
         target=model,
         schema=schema,
         method="target_only",
-        **OPTIONS,
+        training=TRAINING,
     )
     same(given, model.get_weights())
     first, second = (left_by(tmp_path, n) for n in (0, 1))
@@ -353,60 +243,6 @@ def test_a_period_of_one_label_or_without_rows(tmp_path, capsys):
     assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 4
 
 
-# Both domains have as many rows, so the ratio that takes each row once is 1.
-@pytest.mark.parametrize("ratio, target_rows", [(3.0, 2), (None, 4)])
-def test_a_joint_model_trains_on_both_domains_and_is_tested_on_the_target(
-    tmp_path, ratio, target_rows
-):
-    def rows(tab, **arguments):
-        return frame(8, **arguments).assign(tab=tab)
-
-    fields = [Categorical("user"), Categorical("item"), Categorical("tab", [1, 4])]
-    schema = Schema(fields, group="user").fit(rows(4))
-    model = share_bottom(schema, "tab", embedding_dim=2, tower_units=(3,))
-    days = [
-        Period(n, rows(4, seed=n), source=rows(1, seed=9 + n, items=(9, 5)))
-        for n in (0, 1)
-    ]
-    report = run(
-        days,
-        tmp_path,
-        target=model,
-        schema=schema,
-        method="target_only",
-        training=dataclasses.replace(TRAINING, batch_size=8, ratio=ratio),
-    )
-    finished = left_by(tmp_path, 1)
-    assert 9 in finished.schema.field("item").vocabulary
-    # A batch has `target_rows` of the 8 target rows of a period.
-    assert int(finished.model.optimizer.iterations) == 2 * 8 / target_rows
-    assert report.frame["rows"].tolist() == [8]
-
-
-def test_every_batch_has_a_row_of_the_smaller_domain():
-    tab = Categorical("tab", [1, 4])
-    few, many = frame(2).assign(tab=4), frame(60).assign(tab=1)
-    schema = Schema([Categorical("user"), tab]).fit(many)
-    for i, (target, source, steps) in enumerate(((few, many, 2), (many, few, 9))):
-        model = share_bottom(schema, "tab", embedding_dim=2, tower_units=(3,))
-        TRAINING.compile(model)
-        training = dataclasses.replace(TRAINING, batch_size=8, ratio=None)
-        training.fit(model, schema, [Period(i, target, source=source)], 0)
-        assert int(model.optimizer.iterations) == steps
-
-
-def test_the_first_step_is_traced_once(monkeypatch):
-    traced, apply = [], SparseAdam.apply
-    monkeypatch.setattr(
-        SparseAdam, "apply", lambda *given: (traced.append(given), apply(*given))
-    )
-    model, schema = network(fitted()), fitted()
-    model.compile(SparseAdam(), "binary_crossentropy")
-    Training(batch_size=8, verbose=0).fit(model, schema, periods(0), 0)
-    assert int(model.optimizer.iterations) == 3
-    assert len(traced) == 1
-
-
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -425,44 +261,6 @@ def test_wrong_arguments_raise_before_any_work(tmp_path, small, arguments, messa
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        ({"every": "week"}, "`every` to be one of 'arrival', 'period', 'never'"),
-        ({"window": 0}, "`window` to be a whole number of at least 1"),
-        ({"window_when": "never"}, "`window_when` to be one of 'always', 'restart'"),
-    ],
-)
-def test_a_wrong_refresh_raises(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        Refresh(**arguments)
-
-
-def test_a_window_needs_the_earlier_periods(world):
-    root, _ = world
-    store, three = Store(root / "source"), periods(0, 1, 2)
-
-    def chosen(window, given=three, first=None):
-        refresh = Refresh(window=window, first=first)
-        numbers = store.numbers()
-        chosen = refresh.periods_to_train(given[-1], given, numbers, restarts=True)
-        return [p.number for p in chosen]
-
-    assert chosen(1) == [2] and chosen(2) == [1, 2]
-    assert chosen(None) == chosen(9) == [0, 1, 2]
-    with pytest.raises(ValueError, match="(?s)periods 1 to 2.*none before 2"):
-        chosen(2, three[2:])
-
-
-def test_a_window_reaches_back_beyond_the_first_period_that_is_run(tmp_path):
-    schema, four = fitted(), periods(0, 1, 2, 3)
-    given = {"target": network(schema), "schema": schema, "method": "target_only"}
-    report = run(four, tmp_path, refresh=Refresh(window=3, first=2), **given, **OPTIONS)
-    trained = [(r["number"], r["rows_trained"]) for r in report.records]
-    assert trained == [(2, 72), (3, 72)]
-    assert report.frame["number"].tolist() == [3]
-
-
 def test_gains_are_differences_on_common_periods(world):
     root, report = world
     base = Report([{**r, "test": None} for r in report.records])
@@ -470,3 +268,25 @@ def test_gains_are_differences_on_common_periods(world):
     assert metrics(report)[1]["test"]["rows"] == 24
     assert report.gains(report).to_numpy().tolist() == [[0.0, 0.0, 0.0]]
     assert isinstance(report.slices, pd.DataFrame)
+
+
+def test_expected_tracing_silences_only_that_warning(caplog):
+    caplog.set_level(logging.WARNING, "tensorflow")  # Other tests may change it.
+    heard = []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())
+
+    logger = tf.get_logger()
+    logger.addHandler(handler)
+    try:
+        with expected_tracing():
+            for _ in range(9):
+                tf.function(lambda x: x + 1)(tf.constant(1))
+            logger.warning("something else")
+        assert heard == ["something else"]
+        for _ in range(9):  # TensorFlow warns of a function twice.
+            tf.function(lambda x: x + 1)(tf.constant(1))
+        assert len(heard) == 3
+        assert "triggered tf.function retracing" in heard[1]
+    finally:
+        logger.removeHandler(handler)

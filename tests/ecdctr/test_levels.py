@@ -162,10 +162,10 @@ def test_a_ctr_may_see_each_ad_once_between_restarts(root, tmp_path):
         refresh=Refresh("arrival", restart=True, window=2, window_when="restart"),
         **OPTIONS,
     )
-    level.run(level.periods)
+    level.run(level.periods[:3])
     found = records(tmp_path, "a_ctr")
-    assert [r["optimizer"] for r in found] == ["fresh", "fresh", "kept", "fresh"]
-    assert [r["rows_trained"] for r in found] == [24, 48, 24, 48]
+    assert [r["optimizer"] for r in found] == ["fresh", "fresh", "kept"]
+    assert [r["rows_trained"] for r in found] == [24, 48, 24]
     assert found[0]["settings"]["window_when"] == "restart"
     assert "window_when" not in records(root, "a_ctr")[0]["settings"]
 

@@ -20,6 +20,9 @@ def compile_eagerly(model):
 TRAINING = Training(compile_eagerly, batch_size=24, verbose=0)
 
 
+SLICES = ("user", "item")
+
+
 class KilledError(BaseException):
     """Stands for the end of a process."""
 
