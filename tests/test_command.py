@@ -129,12 +129,6 @@ def test_packages_run_the_same_command(package, monkeypatch, capsys):
     assert f"usage: python -m {package} check" in capsys.readouterr().out
 
 
-def test_the_script_is_installed():
-    config = (ROOT / "setup.cfg").read_text()
-    assert "tf_ctr = tf_ctr_command:main\n" in config
-    assert "py_modules = tf_ctr_command\n" in config
-
-
 def test_without_a_command_it_says_what_is_installed(monkeypatch, capsys):
     assert main([]) == 0
     printed = capsys.readouterr().out

@@ -30,6 +30,8 @@ def test_examples_run_with_only_the_wheel(installed, tmp_path):
     script = script.replace("epochs=20", "epochs=1") + daily
     script += "\nimport sys\nassert 'pipelines' not in sys.modules"
     script += f"\nassert tf_ctr.__file__.startswith({str(installed)!r})"
+    # As `python -m tf_ctr`, which ends the process.
+    script += "\nimport runpy\nrunpy.run_module('tf_ctr', run_name='__main__')"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
@@ -40,6 +42,7 @@ def test_examples_run_with_only_the_wheel(installed, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "'auc'" in done.stdout
+    assert "First steps:" in done.stdout
     assert (tmp_path / "savedmodels/example/1/saved_model.pb").exists()
     assert (tmp_path / "runs/ctnet/000001/model.keras").exists()
 

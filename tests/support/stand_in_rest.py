@@ -18,7 +18,7 @@ PATH = re.compile(
 
 
 def answer(server, path, body):
-    """Returns the JSON of the answer, or the message that it is made of."""
+    """Returns the answer: a JSON object, or a message to convert to one."""
     found = PATH.fullmatch(urllib.parse.unquote(path))
     if found is None:
         raise ValueError(f"Malformed request: {path}")

@@ -1,14 +1,15 @@
 """A stand-in for TF Serving on loopback, FOR TESTS ONLY.
 
-It speaks the same messages and JSON rules over SavedModels in TF 1 sessions, so that
-client and request samples are tried end to end. It has no batching, no polling, no
-warm-up, and proves nothing about the server's own behaviour.
+It answers the same messages and JSON from SavedModels in TF 1 sessions, so that clients
+and request samples are tested end to end. It has no batching, polling or warm-up, and
+proves nothing about the behaviour of the real server.
 """
 
 import concurrent.futures
 import http.server
 import json
 import threading
+import time
 
 import grpc
 import tensorflow as tf
@@ -40,7 +41,7 @@ class StandInServer:
         name: The model's name.
         versions: `{number: directory}`.
         labels: `{label: number}`.
-        delay: Seconds before each answer, to try timeouts.
+        delay: Seconds before each answer, to test timeouts.
     """
 
     def __init__(self, name, versions, labels=None, delay=0.0):
@@ -132,7 +133,7 @@ class _Service(
         )
 
     def _guarded(self, context, method, request):
-        threading.Event().wait(self._server.delay)
+        time.sleep(self._server.delay)
         try:
             return method(request)
         except NotServedError as error:
@@ -185,7 +186,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Keeps the tests quiet."""
 
     def _answer(self, body):
-        threading.Event().wait(self.server_of.delay)
+        time.sleep(self.server_of.delay)
         try:
             status, found = 200, answer(self.server_of, self.path, body)
         except NotServedError as error:
