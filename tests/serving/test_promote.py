@@ -1,4 +1,4 @@
-"""Promotion of versions: the gate, what moves, what stays, and the way back."""
+"""Promotion: the gate, how labels move, which files stay as they are, and rollback."""
 
 import json
 import math
@@ -21,7 +21,7 @@ ANY_LATENCY = Limits(latency_ratio=math.inf)
 
 @pytest.fixture(scope="module")
 def exports(exported_rates, tmp_path_factory):
-    """Versions 1 and 2 alike, 3 the other way round, 4 with half the rates, 5 fine."""
+    """Versions 1, 2 and 5 are good; 3 ranks the wrong way; 4 has half the rates."""
     directory = tmp_path_factory.mktemp("exports") / "rates"
     for version in ("1", "2", "5"):
         shutil.copytree(exported_rates / "1", directory / version)
@@ -39,7 +39,7 @@ def directory(exports, tmp_path):
 
 @pytest.fixture
 def open_gate(monkeypatch):
-    """Without rules and measures, which other tests are about."""
+    """Every version passes; other tests are about the rules and the measures."""
     monkeypatch.setattr(promotion, "measure", lambda *_: [])
     monkeypatch.setattr(promotion, "require_conformant", lambda _: [])
 
@@ -49,11 +49,11 @@ def promoted(directory, version, **options):
 
 
 def content(directory):
-    """Every file, by path: what must not change."""
+    """`{path: bytes}` of every file, to see that none changes."""
     return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
 
 
-def test_promotion_moves_the_label_and_keeps_the_version_before(directory):
+def test_promotion_moves_the_label_and_still_serves_the_version_before(directory):
     assert read_labels(directory) == {"stable": 1, "canary": 5}
     result = promoted(directory, 2)
     assert result.moved and (result.before, result.after) == (1, 2)
@@ -68,13 +68,13 @@ def test_the_newest_version_is_the_default(directory):
     assert result.after == 5
 
 
-def test_another_label_moves_alone(directory, open_gate):
+def test_another_label_moves_without_the_stable_one(directory, open_gate):
     assert promoted(directory, 2, label="canary").moved
     assert read_labels(directory) == {"stable": 1, "canary": 2}
 
 
 @pytest.mark.parametrize("version, failed", [(3, "auc"), (4, "calibration error")])
-def test_a_version_that_is_worse_stays_where_it_is(directory, version, failed):
+def test_a_worse_version_is_not_promoted(directory, version, failed):
     before = content(directory)
     result = promoted(directory, version)
     assert not result.moved
@@ -85,7 +85,7 @@ def test_a_version_that_is_worse_stays_where_it_is(directory, version, failed):
 
 def test_the_gate_by_hand(exports):
     reversed_rates = {m.name: m for m in measure(exports / "3", None, rate_frame())}
-    # Clicks and others of the rates .1 .3 .5 .9, ranked by .9 .5 .3 .1.
+    # Clicks and other rows at the rates .1 .3 .5 .9, ranked by .9 .5 .3 .1.
     clicks, others = np.array([1, 3, 5, 9]), np.array([9, 7, 5, 1])
     won = sum(
         clicks[i] * others[j] * (0.5 if i == j else i < j)
@@ -114,7 +114,7 @@ def test_latency_and_size_are_compared_with_the_stable_version(exports, monkeypa
         "latency ratio at batch 1": (2.0, False),
         "latency noise at batch 1": (1.0, True),
         "latency ratio at batch 64": (0.5, True),
-        # The first version is twice as fast as itself: nothing can be told.
+        # The first version is twice as fast as itself: too noisy to compare.
         "latency noise at batch 64": (2.0, False),
     }
 
@@ -127,7 +127,7 @@ def test_rows_of_one_class_are_refused(directory):
     assert content(directory) == before
 
 
-def test_rollback_goes_back_step_by_step(directory, open_gate):
+def test_each_rollback_goes_one_version_further_back(directory, open_gate):
     promoted(directory, 2)
     promoted(directory, 5)
     assert read_labels(directory)["previous"] == 2
@@ -161,7 +161,7 @@ def test_rollback_to_a_damaged_version_is_refused(directory, monkeypatch):
     assert content(directory) == before
 
 
-def test_old_versions_go_only_when_asked(directory, open_gate):
+def test_old_versions_are_only_removed_with_keep(directory, open_gate):
     assert promoted(directory, 2).removed == []
     result = promoted(directory, 5, keep=2)
     # 3 and 4 were never stable; 1 was, before the last two.
@@ -169,11 +169,11 @@ def test_old_versions_go_only_when_asked(directory, open_gate):
     names = {path.name for path in directory.iterdir() if path.is_dir()}
     assert names == {"2", "5"}
     assert rollback(directory).after == 2
-    with pytest.raises(ValueError, match="keep of at least 1"):
+    with pytest.raises(ValueError, match="`keep` to be a whole number of at least 1"):
         promoted(directory, 5, keep=0)
 
 
-def test_a_label_that_it_has_already_is_refused(directory, open_gate):
+def test_a_version_is_not_promoted_to_a_label_that_it_has(directory, open_gate):
     with pytest.raises(ValueError, match="not stable already"):
         promoted(directory, 1)
 
@@ -206,7 +206,9 @@ def test_a_half_written_or_damaged_version_is_never_promoted(directory, damage):
     assert content(directory) == before
 
 
-def test_a_failing_write_leaves_labels_and_history(directory, open_gate, monkeypatch):
+def test_a_failing_write_changes_neither_labels_nor_history(
+    directory, open_gate, monkeypatch
+):
     promoted(directory, 2)
     before = content(directory)
 
@@ -219,9 +221,7 @@ def test_a_failing_write_leaves_labels_and_history(directory, open_gate, monkeyp
     assert content(directory) == before
 
 
-def test_a_process_killed_between_the_two_files_does_no_harm(
-    directory, open_gate, monkeypatch
-):
+def test_a_kill_between_the_two_files_does_no_harm(directory, open_gate, monkeypatch):
     promoted(directory, 2)
     with monkeypatch.context() as killed:
         killed.setattr(label_moves, "write_labels", lambda *_: None)

@@ -40,5 +40,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """Lists the public names."""
+    """Returns the rewrites, without the modules that they are in."""
     return [*__all__]

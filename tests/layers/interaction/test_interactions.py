@@ -1,7 +1,4 @@
-"""The layers of feature interactions, each against an oracle or its equations.
-
-Their common contract is in `test_layers`.
-"""
+"""The interaction layers, each against an oracle or its equations."""
 
 import keras_rs
 import numpy as np
@@ -12,6 +9,7 @@ from tf_ctr.layers import (
     BilinearFusion,
     BilinearInteraction,
     CompressedInteraction,
+    CrossLayer,
     CrossLayerV2,
     FieldAttention,
 )
@@ -26,6 +24,18 @@ def random_weights(layer, seed=0):
     weights = [rng.normal(size=weight.shape) for weight in layer.weights]
     layer.set_weights(weights)
     return weights
+
+
+def test_cross_layer_agrees_with_the_matrix_form_of_keras_rs():
+    """Its `x0 * (x W)` with every column of W equal to w is the vector form."""
+    layer = CrossLayer()
+    layer.build((None, 3), (None, 3))
+    oracle = keras_rs.layers.FeatureCross(use_bias=False)
+    oracle(FLOATS, FLOATS)
+    oracle.weights[0].assign(np.tile(layer.kernel.numpy(), (1, 3)))
+    np.testing.assert_allclose(
+        layer(FLOATS, FLOATS + 1), oracle(FLOATS, FLOATS + 1), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("rank", [None, 2], ids=["full", "low rank"])

@@ -1,1 +1,16 @@
-"""Clients of TF Serving, by gRPC and REST."""
+"""Clients of TF Serving: rows in, click probabilities out.
+
+`GrpcClient` is the fast one; `RestClient` is for networks that only let HTTP through.
+Both have the methods of `Client`: `predict`, `classify` and `regress` take *rows* (a
+frame, dicts or columns); `signatures` and `status` tell what is served.
+"""
+
+from tf_ctr.serving.client.base import Client
+from tf_ctr.serving.client.grpc import GrpcClient
+from tf_ctr.serving.client.rest import RestClient
+
+__all__ = ["Client", "GrpcClient", "RestClient"]
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -1,12 +1,16 @@
-"""What a version must show before a label moves to it."""
+"""The gate: how good a version must be before a label moves to it."""
 
+import os
 from typing import NamedTuple
+
+import pandas as pd
 
 from tf_ctr.errors import explain
 from tf_ctr.metrics import calibration, exact_auc
 from tf_ctr.serving.differences import diff
 from tf_ctr.serving.version import load_schema
 
+# Rows of the calls that are timed.
 BATCH_SIZES = (1, 64)
 
 
@@ -17,7 +21,7 @@ class Limits(NamedTuple):
         auc_loss: AUC of the stable version less that of the candidate.
         calibration_error: Distance of predicted over observed clicks from 1.
         latency_ratio: Median latency over that of the stable version. The stable
-            version is timed twice; its ratio to itself must keep the limit too.
+            version is timed twice; its ratio to itself must stay within the limit too.
         size_ratio: Served bytes over those of the stable version.
     """
 
@@ -32,9 +36,9 @@ class Measure(NamedTuple):
 
     Attributes:
         name: What is measured.
-        value: Of the candidate.
-        limit: What it must not exceed; the least for `auc`.
-        passed: Whether it holds; NaN never does.
+        value: The candidate's.
+        limit: The largest value that passes; for `auc`, the smallest.
+        passed: Whether the value is within the limit; NaN never is.
     """
 
     name: str
@@ -42,26 +46,28 @@ class Measure(NamedTuple):
     limit: float
     passed: bool
 
-    def __str__(self):
+    def __str__(self) -> str:
         verdict = "ok" if self.passed else "FAILED"
         return f"{verdict:7}{self.name}: {self.value:.4f}, limit {self.limit:.4f}"
 
 
-def measure(candidate, stable, frame, limits=None) -> list:
+def measure(
+    candidate: str | os.PathLike,
+    stable: str | os.PathLike | None,
+    frame: pd.DataFrame,
+    limits: Limits | None = None,
+) -> list[Measure]:
     """Returns the measures of a candidate on labelled rows.
 
     Args:
         candidate: A version directory.
-        stable: The version that it would replace; `None` if there is none: AUC is
-            compared with 0.5 then, and latency and size are not.
+        stable: The directory of the stable version. For `None`, AUC is compared with
+            0.5, and latency and size are not measured.
         frame: Raw rows with the label.
-        limits: `Limits`; their defaults for `None`.
-
-    Returns:
-        A list of `Measure`.
+        limits: The limits; the defaults of `Limits` for `None`.
 
     Raises:
-        ValueError: If the rows lack a field or the label, or one of the classes.
+        ValueError: If the rows lack a field, the label, or one of the classes.
     """
     limits = Limits() if limits is None else limits
     labels = load_schema(candidate).labels(frame)
@@ -74,8 +80,7 @@ def measure(candidate, stable, frame, limits=None) -> list:
             )
         )
     against = candidate if stable is None else stable
-    sizes = () if stable is None else BATCH_SIZES
-    found = diff(against, candidate, frame, sizes)
+    found = diff(against, candidate, frame, () if stable is None else BATCH_SIZES)
     before, after = (exact_auc(labels, scores) for scores in found.scores)
     least = 0.5 if stable is None else before - limits.auc_loss
     error = abs(calibration(labels, found.scores[1]) - 1)
@@ -87,10 +92,10 @@ def measure(candidate, stable, frame, limits=None) -> list:
         ratio = found.bytes[1] / found.bytes[0]
         measures.append(_at_most("size ratio", ratio, limits.size_ratio))
     for size, latency in found.latency.items():
-        # A machine too noisy to tell must not let a slow version pass.
+        # On a machine too noisy to compare, a slow version must not pass.
         noise = max(latency.noise, 1 / latency.noise)
-        for name, value in (("ratio", latency.ratio), ("noise", noise)):
-            name = f"latency {name} at batch {size}"
+        for kind, value in (("ratio", latency.ratio), ("noise", noise)):
+            name = f"latency {kind} at batch {size}"
             measures.append(_at_most(name, value, limits.latency_ratio))
     return measures
 

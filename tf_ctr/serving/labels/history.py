@@ -1,7 +1,10 @@
 """Which version had a label when, in `promotions.json` beside `models.config`."""
 
 import json
+import pathlib
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tf_ctr.errors import explain
 from tf_ctr.files import replacing
@@ -9,8 +12,11 @@ from tf_ctr.files import replacing
 FILE = "promotions.json"
 KEYS = ("time", "label", "from", "to", "measures")
 
+# A promotion or a rollback, by `KEYS`; "from" is no name that a TypedDict could have.
+Record = dict[str, Any]
 
-def read_history(directory) -> list:
+
+def read_history(directory: pathlib.Path) -> list[Record]:
     """Returns the records of a model, oldest first; none without a file.
 
     Raises:
@@ -19,6 +25,7 @@ def read_history(directory) -> list:
     path = directory / FILE
     if not path.exists():
         return []
+    problem: str | Exception
     try:
         history = json.loads(path.read_text())
         if all(set(each) == set(KEYS) for each in history):
@@ -30,19 +37,31 @@ def read_history(directory) -> list:
         explain(
             f"{path} as a promotion writes it",
             problem,
-            "mend the file, or remove it to forget the promotions",
+            "correct the file, or remove it to forget the promotions",
         )
     )
 
 
-def record(label, before, after, measures) -> dict:
-    """Returns a record of now; `measures` is `None` for a label given back."""
+def record(
+    label: str,
+    before: int | None,
+    after: int,
+    measures: Mapping[str, float] | None,
+) -> Record:
+    """Returns the record of a move that happens now.
+
+    Args:
+        label: The label that moves.
+        before: The version that had it; `None` if there was none.
+        after: The version that gets it.
+        measures: `{name: value}` of the gate; `None` for a rollback.
+    """
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return dict(zip(KEYS, (now, label, before, after, measures), strict=True))
 
 
-def write_history(directory, history):
-    """Replaces the records of a model in one step; no file is left for none."""
+def write_history(directory: pathlib.Path, history: Sequence[Record]) -> None:
+    """Replaces the records of a model in one step; without records, the file goes."""
     if not history:
         (directory / FILE).unlink(missing_ok=True)
         return
@@ -50,8 +69,13 @@ def write_history(directory, history):
         temporary.write_text(json.dumps(history, indent=1) + "\n")
 
 
-def version_before(history, label, version):
-    """Returns what had the label before `version` was promoted to it, or `None`."""
+def version_before(
+    history: Sequence[Record], label: str, version: int | None
+) -> int | None:
+    """Returns the version that had a label before `version` was promoted to it.
+
+    Rollbacks are skipped, so that rollback after rollback goes further back.
+    """
     for each in reversed(history):
         promoted = each["measures"] is not None
         if promoted and (each["label"], each["to"]) == (label, version):

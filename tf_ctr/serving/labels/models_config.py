@@ -1,7 +1,9 @@
-"""Which versions a server serves, and the labels that clients ask for them by."""
+"""The file `models.config`: the versions that a server serves, and their labels."""
 
+import os
 import pathlib
 import re
+from collections.abc import Mapping
 
 from google.protobuf import text_format
 
@@ -12,26 +14,27 @@ from tf_ctr.serving.wire import protos
 
 FILE = "models.config"
 STABLE, CANARY = "stable", "canary"
-# The version that was stable before; `promotion` keeps it.
+# The label of the version that was stable before; it moves with `stable`.
 PREVIOUS = "previous"
 
 
-def read_labels(directory) -> dict:
+def read_labels(directory: str | os.PathLike) -> dict[str, int]:
     """Returns `{label: version}` of a model's `models.config`; `{}` without one.
 
     Args:
         directory: The directory of the versions, e.g. `savedmodels/dcn`.
 
     Raises:
-        ValueError: If the file is none of TF Serving's, or of other models.
+        ValueError: If the file is not in the format of TF Serving, or only has other
+            models.
         ImportError: If `tensorflow-serving-api` is not installed.
     """
     directory = pathlib.Path(directory)
     return dict(_entry(_read(directory), directory).version_labels)
 
 
-def check_label(label):
-    """Raises unless `label` can be moved, and asked for in a URL."""
+def check_label(label: str) -> None:
+    """Raises unless `label` can be moved by itself, and stand in a URL."""
     if label == PREVIOUS or not re.fullmatch("[A-Za-z0-9_.-]+", label):
         raise ValueError(
             explain(
@@ -43,17 +46,19 @@ def check_label(label):
         )
 
 
-def write_labels(directory, labels):
-    """Writes the labels, and serves the labelled versions and no other.
+def write_labels(directory: str | os.PathLike, labels: Mapping[str, int]) -> None:
+    """Writes the labels, and has the server serve the labelled versions only.
 
-    All else in the file stays, but for comments. A server that polls it follows.
+    The rest of the file stays, except for comments. A server that polls the file
+    follows.
 
     Args:
         directory: The directory of the versions, e.g. `savedmodels/dcn`.
         labels: `{label: version}`.
 
     Raises:
-        ValueError: If the file is none of TF Serving's, or of other models.
+        ValueError: If the file is not in the format of TF Serving, or only has other
+            models.
         ImportError: If `tensorflow-serving-api` is not installed.
     """
     directory = pathlib.Path(directory)
@@ -67,9 +72,9 @@ def write_labels(directory, labels):
         temporary.write_text(text_format.MessageToString(config))
 
 
-def label_newest(directory):
-    """Makes the newest version the canary, and the first one ever `stable` too."""
-    newest = next_version(directory) - 1
+def label_newest(directory: str | os.PathLike) -> None:
+    """Makes the newest version `canary`, and `stable` too if no version is."""
+    newest = next_version(pathlib.Path(directory)) - 1
     write_labels(directory, {STABLE: newest, **read_labels(directory), CANARY: newest})
 
 
@@ -84,25 +89,25 @@ def _read(directory):
                 explain(
                     f"{path} to be a ModelServerConfig of TF Serving, as text",
                     str(error).rstrip("."),
-                    "mend the file, or remove it to have a new one",
+                    "correct the file, or remove it to get a new one",
                 )
             ) from error
     return config
 
 
 def _entry(config, directory):
-    """The model's part of the configuration, added if it is missing."""
+    """The entry of the model in the configuration, added if there is none at all."""
     name = directory.resolve().name
     entries = {entry.name: entry for entry in config.model_config_list.config}
     if name in entries:
         return entries[name]
-    if entries:  # A new entry would forget which version is stable.
+    if entries:  # The directory was renamed: a new entry would forget what is stable.
         raise ValueError(
             explain(
                 f"{directory / FILE} to have the model {name!r}, as the directory",
                 f"the models {sorted(entries)}",
                 "give the directory its name back, rename the model in the file, or "
-                "remove the file to have a new one",
+                "remove the file to get a new one",
             )
         )
     return config.model_config_list.config.add(

@@ -1,36 +1,59 @@
-"""Moving a label: what is written, and what must not have changed before."""
+"""Moves of a label in the two files that keep it, and removal of old versions."""
 
+import pathlib
 import shutil
+from collections.abc import Mapping
 
 from tf_ctr.errors import explain
-from tf_ctr.serving.labels.history import read_history, version_before, write_history
+from tf_ctr.serving.labels.history import (
+    Record,
+    read_history,
+    version_before,
+    write_history,
+)
 from tf_ctr.serving.labels.models_config import (
     PREVIOUS,
     STABLE,
     read_labels,
     write_labels,
 )
+from tf_ctr.serving.labels.versions import version_numbers
 
 
-def move(directory, seen, label, version, record_of_it):
+def move(
+    directory: pathlib.Path,
+    seen: Mapping[str, int],
+    label: str,
+    version: int,
+    entry: Record,
+) -> None:
     """Writes the history, then the labels, or neither; call it under the lock.
 
-    Killed in between, the history has a record more, which `version_before` passes
-    over.
+    A process that is killed in between leaves one record too many. It does no harm:
+    `version_before` looks for the version that has the label.
 
     Args:
-        directory: `pathlib.Path` of the directory of the versions.
-        seen: `{label: version}` that the decision was made on.
-        label: The label that moves; with `stable`, `previous` follows.
-        version: The version that gets it.
-        record_of_it: What `promotion_history.record` returned.
+        directory: The directory of the versions.
+        seen: `{label: version}` that the decision was based on.
+        label: The label that moves; `previous` follows `stable`.
+        version: The version that gets the label.
+        entry: The record of the move, by `history.record`.
 
     Raises:
         RuntimeError: If the label, or `stable`, moved since it was seen.
     """
-    labels = _unmoved(directory, seen, label)
+    labels = read_labels(directory)
+    for each in (STABLE, label):
+        if labels.get(each) != seen.get(each):
+            raise RuntimeError(
+                explain(
+                    f"{each} to stay at version {seen.get(each)} in the meantime",
+                    f"{each} at {labels.get(each)}, moved by someone else",
+                    "try again, with the version that is there now",
+                )
+            )
     history = read_history(directory)
-    changed = [*history, record_of_it]
+    changed = [*history, entry]
     labels[label] = version
     if label == STABLE:
         labels.pop(PREVIOUS, None)
@@ -45,44 +68,32 @@ def move(directory, seen, label, version, record_of_it):
         raise
 
 
-def _unmoved(directory, seen, label):
-    """Returns the labels of now; raises if one moved that the decision was made on."""
-    labels = read_labels(directory)
-    for each in (STABLE, label):
-        if labels.get(each) != seen.get(each):
-            raise RuntimeError(
-                explain(
-                    f"{each} to stay at version {seen.get(each)} in the meantime",
-                    f"{each} at {labels.get(each)}, moved by someone else",
-                    "try again, beside the version that is there now",
-                )
-            )
-    return labels
+def remove_old(directory: pathlib.Path, keep: int) -> list[int]:
+    """Removes the versions below the stable one that nobody needs any more.
 
-
-def remove_old(directory, keep) -> list:
-    """Removes versions below the stable one that have no label and were not stable.
+    Those with a label stay, and so do the last `keep` versions that were stable.
 
     Args:
-        directory: `pathlib.Path` of the directory of the versions.
-        keep: How many versions stay that are or were stable, the newest first.
+        directory: The directory of the versions.
+        keep: How many versions that are or were stable stay, the newest first.
 
     Returns:
         The removed versions.
     """
     labels, history = read_labels(directory), read_history(directory)
     kept = set(labels.values())
-    newest = version = labels.get(STABLE, 0)
+    stable = labels.get(STABLE, 0)
+    version: int | None = stable
     for _ in range(keep):
-        kept.add(version)
-        version = version_before(history, STABLE, version)
-    names = [path.name for path in directory.iterdir()]
-    versions = {int(name) for name in names if name.isascii() and name.isdecimal()}
-    removed = sorted(each for each in versions - kept if each < newest)
+        if version is not None:
+            kept.add(version)
+            version = version_before(history, STABLE, version)
+    old = (each for each in version_numbers(directory) if each < stable)
+    removed = sorted(set(old) - kept)
     for gone in directory.glob(".removed-*"):  # Left by a process that was killed.
         shutil.rmtree(gone)
     for each in removed:
-        # Under a name that no server reads, before the files go one by one.
+        # First under a name that no server reads, because the files go one by one.
         gone = directory / f".removed-{each}"
         (directory / str(each)).rename(gone)
         shutil.rmtree(gone)

@@ -1,6 +1,6 @@
 """Version directories as TF Serving reads them: `<directory>/<integer>`.
 
-The server picks up whatever has an integer name, complete or not. So a version is
+The server loads every directory with an integer name, complete or not. So a version is
 written beside the directory and takes its number by one rename.
 """
 
@@ -11,17 +11,19 @@ import pathlib
 import platform
 import tempfile
 import time
+from collections.abc import Iterator
 
 from tf_ctr.errors import explain
 from tf_ctr.files import move_folder
 
 FILE = ".lock"
 
-# Changes take milliseconds, and seconds where old versions are removed.
+# Seconds to wait for the lock. A change takes milliseconds, or seconds where it removes
+# old versions.
 PATIENCE = 30.0
 
 
-def check_directory(directory):
+def check_directory(directory: pathlib.Path) -> None:
     """Raises unless `directory` can hold versions; it need not exist."""
     if directory.exists() and not directory.is_dir():
         raise NotADirectoryError(
@@ -36,26 +38,30 @@ def check_directory(directory):
             explain(
                 "the directory that holds the versions of a model",
                 f"{directory}, which is one version",
-                f"pass its parent {directory.parent}; the next number is found",
+                f"pass its parent, {directory.parent}",
             )
         )
 
 
-def next_version(directory):
-    """Returns the largest integer name in `directory` plus one; 1 if there is none."""
-    if not directory.exists():
-        return 1
-    names = [path.name for path in directory.iterdir()]
-    return 1 + max((int(n) for n in names if n.isascii() and n.isdecimal()), default=0)
+def version_numbers(directory: pathlib.Path) -> list[int]:
+    """Returns the numbers of the versions in a directory, in no order."""
+    names = [path.name for path in directory.iterdir()] if directory.exists() else []
+    # "²" is a digit for Python, but neither for int() nor for the server.
+    return [int(name) for name in names if name.isascii() and name.isdecimal()]
+
+
+def next_version(directory: pathlib.Path) -> int:
+    """Returns the largest version number plus one; 1 if there is no version."""
+    return 1 + max(version_numbers(directory), default=0)
 
 
 @contextlib.contextmanager
-def staging(directory):
-    """Gives a new empty directory beside `directory`, removed whatever happens.
+def staging(directory: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a new empty directory beside `directory`, and removes it at the end.
 
-    Publish out of it what is to stay.
+    `publish` moves a version out of it.
     """
-    # Resolved, so that a link's staging lies on the file system of its target.
+    # Resolved: behind a link, a rename must stay on the file system of its target.
     directory = directory.resolve()
     directory.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{directory.name}.tmp-"
@@ -63,15 +69,14 @@ def staging(directory):
         yield pathlib.Path(path)
 
 
-def publish(staged, directory):
-    """Renames the complete version `staged` to the next number of `directory`.
+def publish(staged: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
+    """Renames a complete version to the next number, and returns its path.
+
+    Two exports at the same time get two numbers.
 
     Args:
-        staged: A directory, not empty, on the same file system.
-        directory: The directory of the versions; created if missing.
-
-    Returns:
-        The path of the version. Two exports at once get two numbers.
+        staged: The version: a directory, not empty, on the same file system.
+        directory: The directory of the versions; created if it is missing.
     """
     directory.mkdir(exist_ok=True)
     while True:
@@ -87,37 +92,35 @@ def publish(staged, directory):
 
 
 @contextlib.contextmanager
-def locked(directory):
-    """Keeps all others that call this from changing a directory, in its block.
+def locked(directory: pathlib.Path) -> Iterator[None]:
+    """Locks a directory of versions in its block: one change at a time.
 
-    The lock is a file that is made only where there is none: that works on file
-    systems of a network too, which `flock` does not.
+    The lock is a file that can only be created where there is none. Unlike `flock`,
+    this works on network file systems too.
 
     Args:
-        directory: `pathlib.Path` of the directory of the versions.
+        directory: The directory of the versions.
 
     Raises:
-        TimeoutError: If another one has the lock for half a minute. A process that was
-            killed in the midst of a change leaves it behind.
+        TimeoutError: If another process has the lock for half a minute. A process that
+            was killed while it changed the directory leaves its lock behind.
     """
     file = directory / FILE
-    opened = _made(file, time.monotonic() + PATIENCE)
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            opened = file.open("x", encoding="utf-8")
+            break
+        except FileExistsError:
+            if time.monotonic() >= end:
+                raise _timeout(file) from None
+        time.sleep(0.02)
     try:
         with opened:
             opened.write(f"process {os.getpid()} on {platform.node()}")
         yield
     finally:
         file.unlink(missing_ok=True)
-
-
-def _made(file, end):
-    while True:
-        try:
-            return file.open("x", encoding="utf-8")
-        except FileExistsError:
-            if time.monotonic() >= end:
-                raise _timeout(file) from None
-        time.sleep(0.02)
 
 
 def _timeout(file):
