@@ -12,6 +12,7 @@ from pipelines.compare.autoft_study import VARIATIONS
 from pipelines.compare.rows import METHODS, transfer_by
 from pipelines.harness.results import ResultLines
 from tests.support.models import small_dcn
+from tests.support.small_worlds import five_fields
 from tf_ctr.datasets import synthetic
 from tf_ctr.layers import GumbelRouter
 
@@ -28,7 +29,7 @@ def arguments(tmp_path, monkeypatch):
         return dataclasses.replace(domains, target=target)
 
     small_world = functools.partial(
-        synthetic.generate,
+        five_fields,
         source_rows=600,
         target_rows=400,
         num_users=20,

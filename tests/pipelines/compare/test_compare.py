@@ -20,6 +20,7 @@ from pipelines.compare.training import RowTraining
 from pipelines.harness import scoring
 from pipelines.harness.datasets import SMALL
 from pipelines.harness.results import ResultLines
+from tests.support.small_worlds import five_fields
 from tf_ctr.datasets import synthetic
 from tf_ctr.evaluation import predict
 from tf_ctr.metrics import exact_auc
@@ -297,7 +298,7 @@ def test_pretraining_on_all_has_the_rows_of_both_and_never_the_test(domains, tmp
 @pytest.fixture
 def arguments(tmp_path, monkeypatch):
     small = functools.partial(
-        synthetic.generate,
+        five_fields,
         source_rows=1200,
         target_rows=800,
         num_users=30,

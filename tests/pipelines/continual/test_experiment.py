@@ -308,7 +308,7 @@ def test_validation_has_no_period_after_the_start(experiment, monkeypatch):
     assert asked == [0, 1]
 
 
-def test_every_seed_has_a_world_of_its_own(tmp_path, monkeypatch):
+def test_every_seed_has_a_world_of_its_own(fakes, tmp_path, monkeypatch):
     seeds = []
     known = continual_data.ROLES["synthetic"]
 
@@ -319,8 +319,8 @@ def test_every_seed_has_a_world_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setitem(
         continual_data.ROLES, "synthetic", dataclasses.replace(known, load=world)
     )
-    command = [*SMALL.split(), "--run-dir", str(tmp_path), "--learning-rates", "0.1"]
-    continual.main([*command, "--seeds", "2"])
+    command = f"--rows base --seeds 2 --run-dir {tmp_path} --learning-rates 0.1"
+    continual.main(command.split())
     assert sorted(set(seeds)) == [0, 1]
 
 

@@ -15,7 +15,7 @@ SETTINGS = Settings(
     embedding_dim=2,
     hidden_units=(4,),
     num_cross_layers=1,
-    batch_size=20,
+    batch_size=100,
     epochs=3,
     patience=3,
     dropout=0.0,
@@ -131,7 +131,7 @@ def test_a_killed_run_of_other_settings_is_not_resumed(
         killed_in(patch, epoch=2)
         with pytest.raises(KilledError):
             train(build, splits, schema, SETTINGS, 0.01, 0, tmp_path, 0)
-    larger = dataclasses.replace(SETTINGS, batch_size=50)
-    model, record = train(build, splits, schema, larger, 0.01, 0, tmp_path, 0)
+    smaller = dataclasses.replace(SETTINGS, batch_size=50)
+    model, record = train(build, splits, schema, smaller, 0.01, 0, tmp_path, 0)
     assert record["epochs_run"] == 3
     assert model.optimizer.iterations == 3 * 200 // 50

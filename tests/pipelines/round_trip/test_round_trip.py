@@ -11,6 +11,7 @@ from pipelines.benchmarks import serving
 from pipelines.round_trip import __main__ as round_trip
 from pipelines.round_trip.odd_requests import odd_rows, refusals, wrong_requests
 from tests.support.frames import click_frame
+from tests.support.small_worlds import five_fields
 from tf_ctr import Categorical, Numeric, Schema
 from tf_ctr.datasets import synthetic
 from tf_ctr.serving.loaders import cpp as cpp_loader
@@ -81,9 +82,9 @@ def test_the_cpp_loader_refuses_an_unknown_input(exported_rates):
         loaders.in_cpp(exported_rates / "1", {"serving_default": feeds})
 
 
-def test_what_is_done_is_not_done_again(tmp_path, capsys, monkeypatch):
+def test_finished_variants_are_skipped(tmp_path, capsys, monkeypatch):
     rows = {"source_rows": 600, "target_rows": 300, "num_users": 20, "num_items": 15}
-    small = functools.partial(synthetic.generate, **rows)
+    small = functools.partial(five_fields, **rows)
     monkeypatch.setattr(synthetic, "generate", small)
     monkeypatch.setattr(round_trip, "VARIANTS", {"apg": round_trip.VARIANTS["apg"]})
     # The other ways start processes, and have tests of their own.
