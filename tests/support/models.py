@@ -79,3 +79,8 @@ def randomised(model, seed=0):
         value = rng.normal(scale=0.6, size=weight.shape)
         weight.assign(np.abs(value) + 0.1 if "variance" in weight.name else value)
     return model
+
+
+def weights_by_layer(model):
+    """Returns `{layer: its weights}` of the layers that have some."""
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}

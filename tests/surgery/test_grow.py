@@ -70,9 +70,15 @@ def test_growing_keeps_frozen_layers_and_multipliers(grown_schema, tmp_path):
     model.train_on_batch(*data(old))
     model.save(tmp_path / "model.keras")
     grown = grow(keras.saving.load_model(tmp_path / "model.keras"), old, new)
-    frozen = [la.name for la in grown.layers if la.weights and not la.trainable_weights]
+    frozen = [
+        layer.name
+        for layer in grown.layers
+        if layer.weights and not layer.trainable_weights
+    ]
     assert frozen == [
-        la.name for la in model.layers if la.name.endswith("_frozen") and la.weights
+        layer.name
+        for layer in model.layers
+        if layer.name.endswith("_frozen") and layer.weights
     ]
     router = grown.get_layer("embedding_router")
     assert router.trainable_weights[0].learning_rate_multiplier == 10

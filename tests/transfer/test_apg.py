@@ -57,7 +57,9 @@ def test_only_hidden_dense_layers_are_replaced_and_the_rest_keeps_its_weights(so
     before = source.get_config()
     target = apg(source, "user", **SMALL)
     assert set(adaptive_layers(target)) == set(DEEP)
-    assert {la.name for la in target.layers} == {la.name for la in source.layers}
+    assert {layer.name for layer in target.layers} == {
+        layer.name for layer in source.layers
+    }
     for layer in source.layers:
         if layer.name not in DEEP:
             for old, new in zip(
@@ -194,7 +196,9 @@ def test_every_backbone_becomes_adaptive(name):
     mixed = {"condition": ["user", "history"], "aggregation": "output_mean"}
     model = apg(backbone, **mixed, **SMALL)
     assert set(adaptive_layers(model)) >= set(DEEP)
-    assert {la.name for la in backbone.layers} <= {la.name for la in model.layers}
+    assert {layer.name for layer in backbone.layers} <= {
+        layer.name for layer in model.layers
+    }
     features, _ = next(iter(from_frame(click_frame(), schema)))
     scores = np.array(model(features))
     assert np.all((scores > 0) & (scores < 1))
@@ -203,7 +207,7 @@ def test_every_backbone_becomes_adaptive(name):
 
 def test_rank_by_layer():
     target = apg(small_dcn(), "user", rank={"deep_0": 3, "deep_1": 1})
-    assert [la.rank for la in adaptive_layers(target).values()] == [3, 1]
+    assert [layer.rank for layer in adaptive_layers(target).values()] == [3, 1]
 
 
 def test_layers_of_other_names_are_chosen_by_name():
@@ -272,7 +276,11 @@ def test_transfer_starts_at_the_source_freezes_its_copy_and_reloads(
     target = method(adaptive_source)
     expected = adaptive_source(features)
     np.testing.assert_allclose(target(features), expected, rtol=0, atol=1e-6)
-    frozen = {la.name: la.get_weights() for la in target.layers if not la.trainable}
+    frozen = {
+        layer.name: layer.get_weights()
+        for layer in target.layers
+        if not layer.trainable
+    }
     train(target)
     for name, weights in frozen.items():
         for old, new in zip(weights, target.get_layer(name).get_weights(), strict=True):
@@ -304,9 +312,9 @@ def test_a_collapsed_model_scores_alike_and_reloads(adaptive_source, method, tmp
     features, _ = batch()
     model = train(method(adaptive_source))
     collapsed = collapse(model)
-    assert {la.version for la in adaptive_layers(collapsed).values()} == {"v4"}
+    assert {layer.version for layer in adaptive_layers(collapsed).values()} == {"v4"}
     np.testing.assert_allclose(collapsed(features), model(features), atol=1e-5)
-    assert {la.version for la in adaptive_layers(model).values()} == {"v5"}
+    assert {layer.version for layer in adaptive_layers(model).values()} == {"v5"}
     collapsed.save(tmp_path / "collapsed.keras")
     reloaded = keras.saving.load_model(tmp_path / "collapsed.keras")
     np.testing.assert_array_equal(reloaded(features), collapsed(features))
@@ -348,5 +356,5 @@ def test_an_export_has_no_factors(tmp_path, capsys):
     np.testing.assert_allclose(scores, expected[:, 0], rtol=0, atol=1e-5)
 
     kept = keras.saving.load_model(version / "assets.extra" / "model.keras")
-    assert {la.version for la in adaptive_layers(kept).values()} == {"v5"}
+    assert {layer.version for layer in adaptive_layers(kept).values()} == {"v5"}
     assert kept.optimizer.iterations == model.optimizer.iterations

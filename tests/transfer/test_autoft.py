@@ -179,7 +179,7 @@ def test_scalar_float_inputs_and_keyword_calls_work():
     ids=str,
 )
 def test_which_routes_only_the_named_components(which):
-    names = {la.name for la in autoft(small_dcn(), which=which).layers}
+    names = {layer.name for layer in autoft(small_dcn(), which=which).layers}
     chosen = [which] if isinstance(which, str) else which
     for component in ("embedding", "cross", "deep"):
         assert (f"{component}_router" in names) == (component in chosen)
@@ -195,7 +195,9 @@ def test_unknown_component_lists_the_valid_ones():
 def test_policies_have_one_decision_per_field_and_layer():
     model = autoft(small_dcn())
     decisions = {
-        la.name: la.num_decisions for la in model.layers if la.name.endswith("_router")
+        layer.name: layer.num_decisions
+        for layer in model.layers
+        if layer.name.endswith("_router")
     }
     assert decisions == {"embedding_router": 3, "cross_router": 2, "deep_router": 2}
 
@@ -204,8 +206,8 @@ def test_every_policy_weight_gets_a_gradient():
     features, labels = batch(64)
     model = autoft(small_dcn(), seed=3)
     train(model, steps=2)  # Without it both branches are equal: no gradient.
-    routers = [la for la in model.layers if la.name.endswith("_router")]
-    before = {la.name: la.get_weights() for la in routers}
+    routers = [layer for layer in model.layers if layer.name.endswith("_router")]
+    before = {layer.name: layer.get_weights() for layer in routers}
     model.train_on_batch(features, labels)
     for layer in routers:
         *policy, temperature = zip(before[layer.name], layer.get_weights(), strict=True)

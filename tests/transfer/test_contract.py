@@ -6,12 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.support.models import batch, small_dcn
+from tests.support.models import batch, small_dcn, weights_by_layer
 from tf_ctr.transfer import METHODS, Method
-
-
-def weights_by_layer(model):
-    return {la.name: la.get_weights() for la in model.layers if la.weights}
 
 
 def train(model, steps=3):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.support.frames import click_frame, click_schema
-from tests.support.models import batch, randomised, small_dcn
+from tests.support.models import batch, randomised, small_dcn, weights_by_layer
 from tf_ctr.backbones import taobao
 from tf_ctr.data import from_frame
 from tf_ctr.layers import GLUAdapter
@@ -18,7 +18,7 @@ APP = {"number": "price", "units": (3, 2)}  # The target domain.
 
 
 def network(number, units, batch_norm=False, dropout=0.0, prefix="deep"):
-    """A network on the user, whom both domains have, and a number of its own."""
+    """A network on the user, a field of both domains, and on a number of its own."""
     user = keras.Input((), dtype="int64", name="user")
     value = keras.Input((1,), name=number)
     rows = keras.layers.Embedding(6, 3, "normal", name="user_embedding")(user)
@@ -66,10 +66,6 @@ def leaky(x):
     return np.where(x > 0, x, 0.2 * x)
 
 
-def weights_of(model):
-    return {la.name: la.get_weights() for la in model.layers if la.weights}
-
-
 def affine(x, kernel, bias, *norm):
     x = x @ kernel + bias
     if norm:
@@ -113,7 +109,9 @@ def test_scores_are_those_of_the_equations(batch_norm, site, where, adapter):
             if layer.name.endswith("_adapter"):
                 randomised(layer)
     features = clicks()
-    expected = numpy_ctnet(weights_of(model), weights_of(source), features, site, where)
+    expected = numpy_ctnet(
+        weights_by_layer(model), weights_by_layer(source), features, site, where
+    )
     np.testing.assert_allclose(of(model, features), expected, rtol=2e-5)
 
 
@@ -208,25 +206,25 @@ def test_fields_that_differ_between_the_domains_need_two_names():
         ctnet(network(**SHOP), other)
 
 
-def test_one_line_takes_a_newer_source_in():
+def test_one_line_copies_a_newer_source():
     source, target, features = network(**SHOP), network(**APP), clicks()
     model = ctnet(source, target)
     for layer in ("deep_0_adapter", "deep_1_adapter"):
         randomised(model.get_layer(layer))
-    before = weights_of(model)
+    before = weights_by_layer(model)
     newer = randomised(network(**SHOP), seed=9)
     report = copy_weights(newer, model, suffix="_source")
     assert set(report.copied) == {"user_embedding_source", "deep_0_source"}
     expected = numpy_ctnet(
-        before, weights_of(newer), features, "prev", "before_activation"
+        before, weights_by_layer(newer), features, "prev", "before_activation"
     )
     np.testing.assert_allclose(of(model, features), expected, rtol=2e-5)
-    for name, weights in weights_of(model).items():
+    for name, weights in weights_by_layer(model).items():
         same = all(map(np.array_equal, weights, before[name]))
         assert same != name.endswith("_source")
 
 
-def test_reloaded_model_of_two_domains_is_frozen_alike_and_takes_a_newer_source_in(
+def test_reloaded_model_of_two_domains_stays_frozen_and_takes_a_newer_source(
     tmp_path,
 ):
     source, target = (network(**n, batch_norm=True, dropout=0.5) for n in (SHOP, APP))
@@ -239,10 +237,10 @@ def test_reloaded_model_of_two_domains_is_frozen_alike_and_takes_a_newer_source_
     for refreshed in (model, reloaded):
         copy_weights(newer, refreshed, suffix="_source")
     np.testing.assert_array_equal(of(reloaded, features), of(model, features))
-    before = weights_of(reloaded)
+    before = weights_by_layer(reloaded)
     reloaded.compile("sgd", "binary_crossentropy", run_eagerly=True)
     reloaded.train_on_batch({n: features[n] for n in reloaded.input}, np.ones(8))
-    for name, weights in weights_of(reloaded).items():
+    for name, weights in weights_by_layer(reloaded).items():
         moved = not all(map(np.array_equal, weights, before[name]))
         assert moved != name.endswith("_source"), name
 
@@ -323,13 +321,15 @@ def test_operations_without_a_layer_are_in_each_tower_once(tmp_path):
 
 def test_sites_are_chosen_by_name():
     model = ctnet(small_dcn(), sites=("cross_0", "deep_1"))
-    names = [la.name for la in model.layers if la.name.endswith("_adapter")]
+    names = [layer.name for layer in model.layers if layer.name.endswith("_adapter")]
     assert sorted(names) == ["cross_0_adapter", "deep_1_adapter"]
 
 
 def test_hidden_layers_of_other_names_are_found():
     model = ctnet(network(**SHOP, prefix="hidden"), network(**APP, prefix="hidden"))
-    assert {"hidden_0_adapter", "hidden_1_adapter"} <= {la.name for la in model.layers}
+    assert {"hidden_0_adapter", "hidden_1_adapter"} <= {
+        layer.name for layer in model.layers
+    }
 
 
 @pytest.mark.parametrize(

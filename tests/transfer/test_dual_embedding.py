@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.support.models import ROWS, batch, small_dcn
+from tests.support.models import ROWS, batch, small_dcn, weights_by_layer
 from tf_ctr.transfer import dual_embedding
 
 SITE = "deep_0"
@@ -47,7 +47,7 @@ def test_all_of_it_is_trained_and_the_source_is_not():
     source, target = small_dcn(), small_dcn(seed=5)
     before = [model.get_weights() for model in (source, target)]
     model = dual_embedding(source, target)
-    start = {la.name: la.get_weights() for la in model.layers if la.weights}
+    start = weights_by_layer(model)
     model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy", run_eagerly=True)
     features, labels = batch()
     model.fit(features, labels, epochs=2, shuffle=False, verbose=0)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.support.models import batch, small_dcn
+from tests.support.models import batch, small_dcn, weights_by_layer
 from tf_ctr.features import Categorical, Numeric, Schema
 from tf_ctr.layers import Embedding
 from tf_ctr.optimizers import SparseAdagrad, SparseAdam
@@ -17,17 +17,15 @@ from tf_ctr.transfer import (
 )
 
 
-def weights(model):
-    return {la.name: la.get_weights() for la in model.layers if la.weights}
-
-
 def same(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 def unmoved(before, model):
     """Names of the layers whose weights are as they were."""
-    return {name for name, new in weights(model).items() if same(before[name], new)}
+    return {
+        name for name, new in weights_by_layer(model).items() if same(before[name], new)
+    }
 
 
 def step(model, optimizer=None):
@@ -62,14 +60,14 @@ ALL = {
         (["history"], {"item_embedding"}),
     ],
 )
-def test_which_says_what_starts_from_the_source(source, which, copied):
+def test_which_chooses_the_layers_that_start_from_the_source(source, which, copied):
     model = fine_tune(source, which=which)
     report = model.weight_report
-    assert unmoved(weights(source), model) == copied
+    assert unmoved(weights_by_layer(source), model) == copied
     assert set(report.copied) == copied
     assert set(report.skipped) == ALL - copied
     assert not step(model, SparseAdam(0.1)).get_layer("deep_0").get_weights() == []
-    assert not unmoved(weights(fine_tune(source)), model)
+    assert not unmoved(weights_by_layer(fine_tune(source)), model)
 
 
 def test_wrong_parts_and_fields_list_the_valid_ones(source):
@@ -98,24 +96,24 @@ def test_names_with_the_characters_of_patterns_are_no_patterns():
     assert report.copied == ("a[0]_embedding",)
 
 
-def test_frozen_layers_rest_and_their_batch_norm_is_in_inference_mode(source):
+def test_frozen_layers_stay_and_their_batch_norm_is_in_inference_mode(source):
     features, _ = batch()
     model = fine_tune(source, freeze=["*_embedding", "deep_0"])
     depth = model.get_layer("deep_0")
     x = np.random.default_rng(0).normal(size=(8, 13)).astype("float32")
     np.testing.assert_array_equal(depth(x, training=True), depth(x))
-    before = weights(model)
+    before = weights_by_layer(model)
     step(model, SparseAdam(0.1))
     frozen = {"user_embedding", "item_embedding", "deep_0"}
     assert unmoved(before, model) == frozen
-    assert {la.name for la in source.layers if not la.trainable} == set()
+    assert {layer.name for layer in source.layers if not layer.trainable} == set()
 
 
 def test_a_part_of_a_depth_can_be_frozen(source):
     model = fine_tune(source, freeze=["deep_*/norm"])
-    before = weights(model)["deep_0"]
+    before = weights_by_layer(model)["deep_0"]
     step(model, SparseAdam(0.1))
-    after = weights(model)["deep_0"]
+    after = weights_by_layer(model)["deep_0"]
     assert not np.array_equal(before[0], after[0])
     assert same(before[2:], after[2:])
 
@@ -125,10 +123,10 @@ def test_frozen_layers_stay_frozen_after_reloading(source, tmp_path):
     step(model, SparseAdam(0.1)).save(tmp_path / "model.keras")
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
     assert summary(reloaded)["state"].to_dict() == summary(model)["state"].to_dict()
-    before = weights(reloaded)
+    before = weights_by_layer(reloaded)
     step(reloaded)
     assert unmoved(before, reloaded) == {"cross_0", "cross_1", "deep_0"}
-    assert same(before["deep_1"][2:], weights(reloaded)["deep_1"][2:])
+    assert same(before["deep_1"][2:], weights_by_layer(reloaded)["deep_1"][2:])
 
 
 def test_patterns_that_name_nothing_or_everything_are_errors(source):
@@ -149,11 +147,11 @@ def test_patterns_that_name_nothing_or_everything_are_errors(source):
 
 def moves(model, optimizer=None):
     """How far each layer's first weight goes in one step."""
-    before = weights(model)
+    before = weights_by_layer(model)
     step(model, optimizer)
     return {
         name: np.abs(new[0] - before[name][0]).max()
-        for name, new in weights(model).items()
+        for name, new in weights_by_layer(model).items()
     }
 
 
@@ -187,10 +185,10 @@ def test_multipliers_survive_saving_and_resuming_to_the_bit(source, make, tmp_pa
     for each in (model, reloaded, again):
         step(each)
     for each in (reloaded, again):
-        assert unmoved(weights(model), each) == ALL
+        assert unmoved(weights_by_layer(model), each) == ALL
 
 
-def test_patterns_outdo_the_layer_and_that_survives_too(tmp_path):
+def test_patterns_override_the_layer_and_survive_saving(tmp_path):
     model = autoft(small_dcn())
     set_learning_rate_multipliers(model, {"deep_router": 0.7})
     step(model, SparseAdam(0.1)).save(tmp_path / "model.keras")
@@ -215,7 +213,7 @@ def test_the_multipliers_of_another_model_are_ignored_with_a_warning(source):
     assert set(summary(other)["learning_rate_multiplier"]) == {1.0}
 
 
-def test_a_layer_frozen_after_compiling_keeps_no_model_from_loading(source, tmp_path):
+def test_a_model_with_a_layer_frozen_after_compiling_still_loads(source, tmp_path):
     multipliers = {"deep_0": 0.1, "logit": 3.0}
     model = step(fine_tune(source, learning_rate_multipliers=multipliers), SparseAdam())
     model.get_layer("deep_0").trainable = False
@@ -252,11 +250,11 @@ def model_of(schema):
 
 
 def test_target_of_a_further_field_and_another_vocabulary():
-    """All parameters by name and id; what depends on the new field starts afresh."""
+    """Parameters by name and id; the layers behind the new field start untrained."""
     old = schema(["a", "b"])
     new = schema(["b", "c"], Categorical("shop", vocabulary=["s"]))
     source, target = model_of(old), model_of(new)
-    start = weights(target)
+    start = weights_by_layer(target)
     model = fine_tune(
         source,
         target=target,
@@ -264,12 +262,12 @@ def test_target_of_a_further_field_and_another_vocabulary():
         target_schema=new,
         freeze=["deep_1"],
     )
-    table = weights(model)["item_embedding"][0]
+    table = weights_by_layer(model)["item_embedding"][0]
     np.testing.assert_array_equal(
-        table[[0, 1, 2]], weights(source)["item_embedding"][0][[0, 1, 3]]
+        table[[0, 1, 2]], weights_by_layer(source)["item_embedding"][0][[0, 1, 3]]
     )
     np.testing.assert_array_equal(table[3], start["item_embedding"][0][3])
-    assert same(weights(model)["deep_1"], weights(source)["deep_1"])
+    assert same(weights_by_layer(model)["deep_1"], weights_by_layer(source)["deep_1"])
     assert unmoved(start, model) == {"shop_embedding", "deep_0"}
     assert unmoved(start, target) == set(start)  # It is copied, not changed.
     lines = summary(model)

@@ -82,7 +82,7 @@ def test_every_aggregation_merges_at_any_width(aggregation, width):
     assert not table.trainable
     joined = width * (3 if aggregation == "concatenation" else 1)
     assert table.embeddings.shape == (SCHEMA.field("user").table_size, joined)
-    projected = {la.name for la in model.layers} & {"user_historical_embedding"}
+    projected = {layer.name for layer in model.layers} & {"user_historical_embedding"}
     assert bool(projected) == (joined != 2)
 
 

@@ -95,9 +95,9 @@ def test_gradient_of_a_table_stays_sparse_and_the_penalty_float32(policy):
     assert isinstance(tape.gradient(loss, table), tf.IndexedSlices)
     dense = sum(
         w.size
-        for la in model.layers
-        for w in la.get_weights()
-        if "embedding" not in la.name
+        for layer in model.layers
+        for w in layer.get_weights()
+        if "embedding" not in layer.name
     )
     expected = 0.05 * 2.0**-24 * (dense + 4 * (1 + 1 + 3))
     assert float(penalty) == pytest.approx(expected, rel=1e-2)
@@ -154,7 +154,9 @@ def test_start_is_neither_in_the_graph_nor_served():
     schema = click_schema()
     source = dcn(schema, embedding_dim=4, hidden_units=(8,), batch_norm=True)
     plain, pulled = fine_tune(source), l2_sp(source)
-    assert [la.name for la in pulled.layers] == [la.name for la in plain.layers]
+    assert [layer.name for layer in pulled.layers] == [
+        layer.name for layer in plain.layers
+    ]
     served = [Servable(model, schema).weights for model in (plain, pulled)]
     assert len(served[0]) == len(served[1])
 

@@ -45,7 +45,9 @@ def test_only_declared_losses_are_added(name, source):
 @pytest.mark.parametrize("name", METHODS)
 def test_declared_suffixes_name_the_frozen_copies_of_the_source(name, source):
     declared, model = Method.of(METHODS[name]), METHODS[name](source)
-    frozen = {la.name for la in model.layers if la.weights and not la.trainable}
+    frozen = {
+        layer.name for layer in model.layers if layer.weights and not layer.trainable
+    }
     assert bool(frozen) == bool(declared.frozen)
     for layer in frozen:
         (suffix,) = [each for each in declared.frozen if layer.endswith(each)]

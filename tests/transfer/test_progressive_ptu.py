@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.support.models import batch, small_dcn
+from tests.support.models import batch, small_dcn, weights_by_layer
 from tf_ctr.layers import LateralAdapter, TransferUnit
 from tf_ctr.surgery import Graph
 from tf_ctr.transfer import progressive_nn, ptu
@@ -38,10 +38,6 @@ def with_random_weights(model, scale=0.5):
     return model
 
 
-def weights_of(model):
-    return {la.name: la.get_weights() for la in model.layers if la.weights}
-
-
 def embeddings(model, name, features):
     output = keras.Model(model.input, model.get_layer(name).output)
     return np.array(output(features))
@@ -61,7 +57,7 @@ def columns(model, source, features, lateral, mix):
     `lateral(w, site, below)` is added before the activation of the target, and
     `mix(w, site, source, target)` replaces its output.
     """
-    w, frozen = weights_of(model), weights_of(source)
+    w, frozen = weights_by_layer(model), weights_by_layer(source)
     s0 = embeddings(source, "embeddings", features)
     x0 = embeddings(model, "embeddings", features)
     heads = []
@@ -137,7 +133,7 @@ def test_every_part_of_an_exactly_started_link_learns():
 
 def test_fresh_column_has_the_frozen_column_only_of_the_source(source):
     model = progressive_nn(source, fresh=True)
-    ours, theirs = weights_of(model), weights_of(source)
+    ours, theirs = weights_by_layer(model), weights_by_layer(source)
     assert not np.array_equal(ours["logit"][0], theirs["logit"][0])
     for name, weights in ours.items():
         if name.endswith("_source"):
@@ -226,9 +222,9 @@ def test_random_start_is_not_the_source(source):
 def test_sites_are_all_crosses_and_depths_or_the_named(method, added):
     def sites(model):
         return {
-            la.name.removesuffix(added)
-            for la in model.layers
-            if la.name.endswith(added)
+            layer.name.removesuffix(added)
+            for layer in model.layers
+            if layer.name.endswith(added)
         }
 
     source = small_dcn()

@@ -188,7 +188,7 @@ def test_router_arguments_reach_every_router():
             "literal_relu": True,
         },
     )
-    routers = [la for la in model.layers if la.name.endswith("_router")]
+    routers = [layer for layer in model.layers if layer.name.endswith("_router")]
     assert len(routers) == 3
     for router in routers:
         assert router.hidden_units == (7, 5)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support.frames import click_frame, click_schema
-from tests.support.models import batch, small_dcn, two_tower_inputs
+from tests.support.models import batch, small_dcn, two_tower_inputs, weights_by_layer
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.data import from_frame
 from tf_ctr.layers import DomainGate, Embedding, HistoryAttention, MaskedPooling
@@ -168,7 +168,7 @@ def test_natr_transfers_the_item_table_and_nothing_else(tmp_path):
             strict=True,
         ):
             assert not old.any() or not np.array_equal(old, new), layer.name
-    start = {la.name: la.get_weights() for la in model.layers if la.weights}
+    start = weights_by_layer(model)
     model.compile("sgd", "binary_crossentropy")
     model.optimizer.learning_rate = 0.5
     for _ in range(3):

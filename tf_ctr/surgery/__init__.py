@@ -5,7 +5,7 @@ Every transfer method and every rewrite for inference is made of these parts:
 * Read: `Graph(model)` knows the calls, tables, depths and routes of a model.
 * Cut: `rebuild` runs the graph again with new layers, and asks a hook at each call what
   to do there; `inputs_like` makes the inputs, `copy_layer` a layer of the same
-  configuration. What is added is named by the suffixes in `tf_ctr.surgery.names`.
+  configuration. Added layers get the suffixes of `tf_ctr.surgery.names`.
 * Refill: `copy_weights` copies weights by layer name between models of one schema;
   `warm_start` also between schemas, row by row, with the optimizer's slots; `grow`
   makes a copy of a model for a schema with more ids. A `WeightReport` says what became

@@ -30,7 +30,7 @@ class Call(NamedTuple):
 
 
 class Graph:
-    """What a functional model is made of; each property is read once and kept.
+    """The parts of a functional model; each property is read once and kept.
 
     A table is an embedding table, Keras's or ours. A depth is a hidden layer that a
     transfer method can adapt. A route is a layer that chooses between a frozen and a
@@ -160,7 +160,7 @@ class Graph:
 
     @property
     def embeddings(self) -> dict[str, str]:
-        """Which layer embeds each field, be it ids or a number."""
+        """Which layer embeds each field of ids or numbers."""
         return self.tables_by_field | self.number_embeddings
 
     @functools.cached_property

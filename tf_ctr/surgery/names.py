@@ -26,19 +26,19 @@ DUAL = "_dual"  # a trained second table, and its weights in the first hidden la
 ROUTE = "_route"  # the choice of a branch (AutoFT)
 ROUTER = "_router"  # the policy network of a component (AutoFT)
 ADAPTER = "_adapter"  # from the source tower (CTNet)
-LATERAL = "_lateral"  # likewise (ProgressiveNN)
-TRANSFER = "_transfer"  # likewise (PTU)
+LATERAL = "_lateral"  # from the source tower (ProgressiveNN)
+TRANSFER = "_transfer"  # of both towers at a site (PTU)
 GATE = "_gate"  # between the target's and the source's vector (NATR)
-SUM = "_sum"  # of what a layer gives and an added term
+SUM = "_sum"  # of a layer's output and an added term
 ACTIVATION = "_activation"  # of a dense layer, after that sum
 
 # What makes one vector of a field:
 EMBEDDING = "_embedding"  # its table, or the Dense layer of a number
-POOLING = "_pooling"  # over several values
-ATTENTION = "_attention"  # likewise, weighted
+POOLING = "_pooling"  # the mean over several values
+ATTENTION = "_attention"  # the weighted mean over several values
 INPUT = "_input"  # a number as a vector
 POLICY = "_policy"  # before one of these: for the policies (AutoFT)
-CONDITION = "_condition"  # likewise: for the generators (APG)
+CONDITION = "_condition"  # the same for the generators (APG)
 
 # Historical embeddings (E-CDCTR):
 HISTORICAL = "_historical"  # the field as the backbone sees it
@@ -87,8 +87,8 @@ def select(
     """Returns the paths of layers, and of weights, that some patterns name.
 
     Args:
-        patterns: Patterns of paths; `*` crosses the `/`. What is itself the path of a
-            layer or weight names that one, whatever characters it has.
+        patterns: Patterns of paths; `*` crosses the `/`. The path of a layer or weight
+            names only that one, even with characters such as `[`.
         *models: Where to look.
         weights: Whether a pattern may name a weight.
 

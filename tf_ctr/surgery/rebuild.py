@@ -134,5 +134,5 @@ def copy_layer(
 
 
 def first_argument(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Returns the first argument of a call, be it by position or by keyword."""
+    """Returns the first argument of a call, by position or by keyword."""
     return next(iter((*args, *kwargs.values())))

@@ -1,4 +1,4 @@
-"""What a copy of weights did, layer by layer, and how each layer is trained since."""
+"""What a copy of weights did to each layer, and how each layer is trained."""
 
 import collections
 import dataclasses
@@ -18,7 +18,7 @@ ACTIONS: tuple[Action, ...] = ("copied", "resized", "new", "skipped", "unused")
 
 @dataclasses.dataclass(frozen=True)
 class LayerReport:
-    """What happened to one layer.
+    """The outcome for one layer.
 
     Attributes:
         layer: Name of the layer; for a part that was skipped its path.
@@ -44,7 +44,7 @@ class LayerReport:
 
 @dataclasses.dataclass(frozen=True)
 class WeightReport:
-    """What `copy_weights` or `warm_start` did, as text, frame or JSON.
+    """The outcome of `copy_weights` or `warm_start`, as text, frame or JSON.
 
     `print(report)` gives an aligned table, `json.dumps(report.to_dict())` JSON.
 
@@ -130,7 +130,7 @@ def summary(model: keras.Model, report: WeightReport | None = None) -> pd.DataFr
     Returns:
         A frame indexed by the path of the layer: `state`, `"frozen"`, `"tuned"`
         (starts from the source and is trained) or `"new"` (trained from its initial
-        weights); `start`, what the report says of it; `parameters`; `trained`, how
+        weights); `start`, its action in the report; `parameters`; `trained`, how
         many of them are; `learning_rate_multiplier`, as `tf_ctr.optimizers` apply
         it; `rows_new`, of a table.
 

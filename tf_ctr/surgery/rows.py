@@ -65,9 +65,9 @@ def match_rows(
 ) -> RowMatch:
     """Finds the rows of one table in another, by what they stand for.
 
-    An id by its vocabulary key, the row of missing values by itself, a bucket of
-    unseen or hashed ids by its number if both sides have as many of them, a bin by
-    its boundaries.
+    Ids match by their vocabulary key, the row of missing values by itself, buckets of
+    unseen or hashed ids by number if both sides have equally many, bins by their
+    boundaries.
 
     Args:
         source_field: The field of the source's schema.

@@ -22,7 +22,8 @@ def plan_slots(
         copies: The copies of the weights.
 
     Returns:
-        The copies of the slots, and what to report: what is copied, or why nothing is.
+        The copies of the slots, and a sentence for the report: how many are copied, or
+        why none is.
     """
     theirs, ours = (_optimizer(model) for model in (source, target))
     why_not = _why_not(theirs, ours)

@@ -136,8 +136,8 @@ def paired_sites(
         Names of depths that both models have.
 
     Raises:
-        ValueError: If one of the models lacks a site, there is none, or one has
-            several outputs.
+        ValueError: If a model lacks a site, no site is left, or a site has several
+            outputs.
     """
     theirs, ours = Graph(source).depths, Graph(target).depths
     every = list(dict.fromkeys([*ours, *theirs]))

@@ -36,11 +36,11 @@ def warm_start(
     optimizer: bool = True,
     new_rows: NewRows = "initial",
 ) -> WeightReport:
-    """Copies weights into an existing model, and says what it did.
+    """Copies weights into an existing model, and reports what became of each layer.
 
     Layers are matched by name. A table takes, for each id that both vocabularies
-    have, the row of that id, wherever it is on the two sides; and the rows of
-    missing values, of unseen ids and of hash buckets where both sides have as many.
+    have, the row of that id, wherever it is in either table; and the rows of missing
+    values, of unseen ids and of hash buckets if both sides have equally many.
     If anything raises, nothing is copied.
 
     Args:
@@ -56,8 +56,8 @@ def warm_start(
             standardised differently. Otherwise the report says so.
         expected: Patterns of layers that `strict` allows to be so, e.g.
             `("*_embedding",)` while vocabularies grow.
-        optimizer: Whether the optimizer's slots and step count go along. They do if
-            both models are compiled with one class of optimizer; the learning rate
+        optimizer: Whether to copy the optimizer's slots and step count too. This needs
+            two models compiled with the same class of optimizer; the learning rate
             stays that of `target`.
         new_rows: `"initial"`: the row of a new id keeps its initial values.
             `"unseen"`: it starts as the row in which the source looked it up, one
@@ -185,7 +185,7 @@ def _check_all_copied(
 
 
 def other_scales(source_schema: Schema, target_schema: Schema) -> tuple[str, ...]:
-    """Returns the numbers that mean something else to the target, in words.
+    """Returns the numbers that the two schemas standardise differently, in words.
 
     A weight that was trained on `(x - mean) / std` is wrong for another mean or
     another standard deviation, and no copy of weights can make up for it.

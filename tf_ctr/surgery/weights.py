@@ -210,7 +210,7 @@ def _copied(name: str, layer: keras.Layer, rows: RowMatch | None) -> LayerReport
     if not is_table(layer):
         return LayerReport(name, "copied")
     if rows is None:
-        reason = "by row number, for want of schemas"
+        reason = "by row number, without schemas"
         return LayerReport(name, "copied", layer.input_dim, 0, 0, reason)
     action: Action = "resized" if rows.num_new or rows.num_dropped else "copied"
     counts = len(rows.target), rows.num_new, rows.num_dropped

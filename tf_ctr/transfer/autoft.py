@@ -37,8 +37,8 @@ def autoft(
     by layer for the rest, which copy is used. The prediction layer is there once
     and trained. Before training the scores are those of the source.
 
-    In training a frozen copy gives what it gives at inference: it does not learn,
-    its BatchNorm runs in inference mode, and there is neither dropout nor noise.
+    In training a frozen copy computes the same as at inference: it does not learn,
+    its BatchNorm runs in inference mode, and it has neither dropout nor noise.
 
     Source: AutoFT (arXiv 2106.04873), section 3.2 (Eqs. 6 to 8) and 3.3.
 
@@ -49,10 +49,10 @@ def autoft(
             that a `Dense` named `{field}_embedding` embeds is a field of
             `"embedding"`. A component left out is fine-tuned, as in the ablation of
             the paper's Table 4.
-        router: The policy networks: keyword arguments of
+        router: How to build the policy networks: keyword arguments of
             `tf_ctr.layers.GumbelRouter`, e.g. `{"temperature": 1.0, "budget": 0.5}`, or
-            a `GumbelRouter` that all are made like. To pull the trainable copies to
-            the frozen ones, too, use `l2_sp(source, target=autoft(source))`.
+            a `GumbelRouter` whose configuration they take. To pull the trainable copies
+            to the frozen ones too, use `l2_sp(source, target=autoft(source))`.
         seed: Seed of the sampling noise; each router draws noise of its own. Defaults
             to the seed of `router`.
 
@@ -61,8 +61,8 @@ def autoft(
         `{site}_route`, `{component}_router`.
 
     Raises:
-        ValueError: If `which` names no component of `source`, `router` an argument that
-            there is not or a value out of range; if nothing is left to route; or if
+        ValueError: If `which` names no component of `source`; if `router` has an
+            unknown argument or a value out of range; if nothing is left to route; or if
             `source` is not a functional model with dict inputs, or is itself made by
             `autoft`.
 

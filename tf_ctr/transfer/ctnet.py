@@ -39,7 +39,7 @@ def ctnet(
 ) -> keras.Model:
     """Returns a target model with a frozen source tower beside it.
 
-    At every hidden layer an adapter `g` adds what the source tower knows:
+    At every hidden layer an adapter `g` adds a term from the source tower:
     `z_l = f(z_{l-1} W_l + b_l + g_l(a))`, with BatchNorm `f(BN(z_{l-1} W_l + b_l) +
     g_l(a))`. The whole target tower and the adapters are trained, the source tower
     is not, and runs in inference mode. Before training, the scores are those of the
@@ -61,8 +61,8 @@ def ctnet(
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        target: A trained functional model for the target domain, likewise. Defaults
-            to `source`.
+        target: A trained functional model for the target domain; it is not changed.
+            Defaults to `source`.
         adapter: `"glu"`, or `"linear"` as in the paper's ablation "w/o GLU".
         site: What the adapter of layer `l` takes from the source tower: `"prev"`,
             the input of its layer `l`, or `"same"`, the output.

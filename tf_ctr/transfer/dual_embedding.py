@@ -26,13 +26,13 @@ def dual_embedding(
     is trained. `V` starts at zero: the scores before training are the target's. As
     `x W + e' V` it keeps the shape of `W`.
 
-    Source: the Dual Embedding baseline of CTNet (arXiv 2208.05728), section 4.4; how
-    `V` starts is not said.
+    Source: the Dual Embedding baseline of CTNet (arXiv 2208.05728), section 4.4,
+    which does not say how `V` starts.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        target: A trained functional model of the target domain, likewise, its inputs
-            encoded as those of `source`. Defaults to `source`.
+        target: A trained functional model of the target domain, its inputs encoded as
+            those of `source`; it is not changed. Defaults to `source`.
         fields: Names of fields with one id per example. Defaults to all that both
             models embed.
 

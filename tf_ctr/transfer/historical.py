@@ -1,7 +1,7 @@
 """Historical embeddings as extra features of any backbone."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 import keras
 
@@ -70,7 +70,7 @@ def add_historical(
     inputs = inputs_like(model)
     vectors = {}
     for extra, name in extras.items():
-        rows = schema.field(name).table_size
+        rows = cast(int, schema.field(name).table_size)  # A fitted field knows it.
         dates = (None,) * num_snapshots
         table = SnapshotTable(rows, width, dates, name=extra + SNAPSHOTS)
         joined = SnapshotAggregation(
@@ -167,7 +167,7 @@ def _tables(model: keras.Model, extras: Collection[str]) -> dict[str, str]:
         raise ValueError(
             explain(
                 "a backbone that looks each categorical field up in a table",
-                f"'{model.name}', which does not do so with {lost}",
+                f"'{model.name}', which has no table for {lost}",
                 "build the model with a function of tf_ctr.backbones",
             )
         )

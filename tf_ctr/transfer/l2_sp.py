@@ -30,10 +30,10 @@ def l2_sp(
     `tf_ctr.layers.Embedding(l2=...)` does, so that its gradient stays sparse. Frozen
     weights and BatchNorm statistics are left out.
 
-    The result is a `tf_ctr.transfer.l2_sp.L2SPModel`, a functional model that
-    holds the start beside its graph: a penalty layer in the graph could not reach the
-    weights of another layer after reloading, and would be a layer with weights to
-    every other method. Export and other methods drop the penalty.
+    The result is an `L2SPModel`, a functional model that holds the start beside its
+    graph: a penalty layer in the graph could not reach the weights of another layer
+    after reloading, and every other method would see it as a layer with weights. Export
+    and other methods drop the penalty.
 
     With `target=autoft(source)` it pulls AutoFT's trainable copies to their frozen
     ones, and `beta` is the weight decay of the policies.
@@ -113,9 +113,9 @@ def _new_layers(
 class L2SPModel(keras.Model):
     """The model that `tf_ctr.transfer.l2_sp` returns.
 
-    The start is held by the model itself, beside its graph: layers, scores, export
-    and every method of `tf_ctr.transfer` are those of the plain model, and saving,
-    loading and resuming keep the start as they keep any weight.
+    The model itself holds the start, beside its graph. Layers and scores are those of
+    the plain model, and export and other transfer methods see only that one. Saving,
+    loading and resuming keep the start like any weight.
 
     The penalty is part of the training loss (`fit`, `train_on_batch`,
     `compute_loss(training=True)`); `evaluate` reports the plain loss.

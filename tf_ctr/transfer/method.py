@@ -1,4 +1,4 @@
-"""What a transfer method declares of itself, and how it is called by that."""
+"""What a transfer method declares, and how callers use the declaration."""
 
 import dataclasses
 import functools
@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., keras.Model])
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """Declares what a caller must know of a transfer method; a decorator.
+    """A decorator that declares what a caller must know of a transfer method.
 
     A method is a function of a source model, and of options, that returns a new target
     model. Continual training, the experiments and the tests read here what they need
@@ -26,13 +26,13 @@ class Method:
 
     Args:
         title: The name of the method in tables, that of its paper.
-        takes: What it takes of that which a caller may have besides the source:
-            `"target"`, a model of the target domain; `"seed"`, of its noise; `"item"`
-            and `"history"`, the names of such fields.
+        takes: The arguments that a caller may have besides the source, if the method
+            takes them: `"target"`, a model of the target domain; `"seed"`, the seed of
+            its noise; `"item"` and `"history"`, names of fields.
         frozen: Suffixes of the layers that hold the source as it was, e.g.
             `("_source",)`. A newer source model is copied to these.
-        losses: What it adds to the loss of training, in words, by its defaults or if
-            asked to.
+        losses: The terms that it adds to the training loss, in words, by default or
+            on request.
         starts_as_source: Whether any source will do, without further arguments, and
             the model gives the scores of the source before training.
 
@@ -59,7 +59,7 @@ class Method:
 
     @classmethod
     def of(cls, function: Callable[..., keras.Model]) -> "Method":
-        """Returns the declaration of a function, or what holds of one without."""
+        """Returns the declaration of a function, or the default for one without."""
         title = getattr(function, "__name__", type(function).__name__)
         undeclared = cls(title, takes=("target",), frozen=(SOURCE, FROZEN))
         return _declaration(function) or undeclared
@@ -76,7 +76,7 @@ def apply(
     Args:
         method: A declared transfer method, or any `function(source, target)`.
         source: The source model.
-        offered: What the caller has besides; the method gets what it takes of it.
+        offered: The arguments that the caller has; the method gets those it takes.
         **arguments: Further arguments of the method.
     """
     declared = _declaration(method)

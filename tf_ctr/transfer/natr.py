@@ -19,12 +19,11 @@ def natr(
     history: str,
     attention_units: int | None = None,
 ) -> keras.Model:
-    """Returns an untrained model that is given the source's item embeddings.
+    """Returns an untrained model that also sees the source's item embeddings.
 
-    The target model has the architecture of the source and trains everything afresh
-    but a frozen copy of the item table, with rows `q^S`. It takes, in place of the
-    item's own vector `q_v` and of the vector `p_u` that the source's architecture
-    makes of the user's history,
+    The target model has the architecture of the source, untrained, and a frozen copy
+    of the source's item table, with rows `q^S`. The architecture makes a vector `q_v`
+    of the item and a vector `p_u` of the user's history. In their places it gets
 
     `u = gate(p_u, u^S)`, `u^S = sum_j softmax_j(a([p_u; q^S_j])) q^S_j`,
     `v = gate(q_v, q^S_v)`,
@@ -34,10 +33,10 @@ def natr(
 
     Source: NATR (Gao et al., Cross-domain Recommendation Without Sharing
     User-relevant Data, WWW 2019), a baseline of AutoFT (arXiv 2106.04873), section 4.
-    NATR recommends by a network on `[u; v; u * v]`; for click-through rates, that is
-    here the network of the source on all its fields, so that the comparison with
-    other methods is one of what is transferred. `p_u` is made of the history, not of
-    the user's ID, so that it is there for new users, too.
+    NATR recommends by a network on `[u; v; u * v]`. For click-through rates, we use
+    the network of the source on all its fields, so that methods differ only in what
+    they transfer. `p_u` comes from the history, not from the user's id, so that new
+    users have it too.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.

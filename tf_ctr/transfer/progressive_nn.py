@@ -29,14 +29,16 @@ def progressive_nn(
     lateral term added to its output.
 
     Source: the ProgressiveNN baseline of AutoFT (arXiv 2106.04873), section 4;
-    Rusu et al. (arXiv 1606.04671), Eq. 2. There, the target column starts at random
-    and AutoFT is silent; here it starts from the source, as a fine-tuned model does,
-    and is compared with that.
+    Rusu et al. (arXiv 1606.04671), Eq. 2. There the target column starts at random;
+    AutoFT does not say. Here it starts from the source, like the fine-tuned model that
+    it is compared with.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        rank, activation, scale, start: Of the lateral links; see
-            `tf_ctr.layers.LateralAdapter`.
+        rank: Rank of the lateral links; see `tf_ctr.layers.LateralAdapter`.
+        activation: Activation `g` of the links.
+        scale: Initial value of the factors `s_l`.
+        start: `"exact"`, the links start at zero, or `"small"`.
         fresh: Start the target column at random, as in the paper of Rusu et al.; the
             scores at the start are then not those of the source.
         sites: Names of the layers with a link. Defaults to all named `deep...` or
@@ -48,7 +50,7 @@ def progressive_nn(
         `{site}_activation` where the layer is not a small model of its own.
 
     Raises:
-        ValueError: If a site is unknown or there is none, or `source` is not a
+        ValueError: If a site is unknown, no site is left, or `source` is not a
             functional model with dict inputs.
 
     Example:

@@ -23,16 +23,18 @@ def ptu(
     """Returns a target network whose every layer is mixed with that of the source.
 
     After each hidden layer a transfer unit sums the activations of the frozen
-    source network and of the trainable target network; the sum goes on to the next
-    layer of the target. Both networks start from the source, so that with the exact
-    start the scores before training are those of the source.
+    source network and of the trainable target network; the sum feeds the next layer
+    of the target. Both networks start from the source, so that with the exact start
+    the scores before training are those of the source.
 
     Source: the PTU baseline of AutoFT (arXiv 2106.04873), section 4; the form is
     that of `tf_ctr.layers.TransferUnit`.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        gated, activation, start: Of the units; see `tf_ctr.layers.TransferUnit`.
+        gated: Whether the units have gates; see `tf_ctr.layers.TransferUnit`.
+        activation: Activation of the units.
+        start: `"exact"`, equal branches give the target's, or `"random"`.
         sites: Names of the layers with a unit. Defaults to all named `deep...` or
             `cross...`, and to all hidden layers if none is.
 
@@ -41,7 +43,7 @@ def ptu(
         layers: `{layer}_source`, `{site}_transfer`.
 
     Raises:
-        ValueError: If a site is unknown or there is none, or `source` is not a
+        ValueError: If a site is unknown, no site is left, or `source` is not a
             functional model with dict inputs.
 
     Example:
