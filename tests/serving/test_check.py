@@ -182,7 +182,7 @@ def predict_log(values, size=1):
 @pytest.mark.parametrize(
     "records, severity, words",
     [
-        ([predict_log([3])], "error", "record 0 fails, and with it the load"),
+        ([predict_log([3])], "error", "record 0 fails, so the version does not load"),
         ([b"\xff"], "error", "no TFRecord file of PredictionLog"),
         ([b""], "error", "None is not predict, classify or regress"),
         ([predict_log([b"ann"], 4)] * 1001, "error", "takes 1 to 1000"),

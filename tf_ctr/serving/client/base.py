@@ -171,7 +171,7 @@ class Client(abc.ABC):
     def _examples(
         self, rows: Rows, context: Mapping[str, Any] | None, choice: Choice
     ) -> tuple[list[tf.train.Example], tf.train.Example | None]:
-        """Returns the examples of the rows, and that of the context or `None`."""
+        """Returns the examples of the rows, and one of the context if there is any."""
         signature = self._signature(DEFAULT, choice)
         if not context:
             inputs = to_inputs(rows, signature, self.schema)

@@ -29,8 +29,8 @@ KINDS = {
     "UNAVAILABLE": Kind(
         ConnectionError,
         "TF Serving to answer at {address}",
-        "start the server or correct the address; 8500 is the port of gRPC, 8501 "
-        "that of REST",
+        "start the server or correct the address; 8500 is the port of gRPC, 8501 the "
+        "port of REST",
     ),
     "DEADLINE_EXCEEDED": Kind(
         TimeoutError,

@@ -50,7 +50,7 @@ def check_batching(
         {
             key
             for name, each in signatures(meta_graph).items()
-            if name != CANDIDATES  # Open in the number of items, by its nature.
+            if name != CANDIDATES  # Its number of items is always open.
             for key, info in each.inputs.items()
             if None in (shape(info) or ())[1:]
         }

@@ -52,7 +52,9 @@ def check_warmup(
                 raise ValueError(f"{kind} is not predict, classify or regress")
             sizes.add(run_request(getattr(log, kind).request, loaded))
         except (ValueError, TypeError) as problem:
-            yield error(RULE, f"record {i} fails, and with it the load: {problem}")
+            yield error(
+                RULE, f"record {i} fails, so the version does not load: {problem}"
+            )
     if missing := sorted(set(batch_sizes) - sizes):
         yield note(RULE, f"no request of the batch sizes {missing}")
 

@@ -5,5 +5,5 @@
 - `json`: inputs as the JSON of the REST API, and back.
 
 One word for one thing: *columns* are raw rows, `{field: array [N, ...]}`; *inputs* are
-the tensors of a request, `{input: array}`; *outputs* those of an answer.
+the tensors of a request, `{input: array}`; *outputs* are the tensors of an answer.
 """
