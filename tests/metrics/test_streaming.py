@@ -263,3 +263,10 @@ def test_compiled_metrics_load_without_custom_objects(tmp_path):
     assert result["auc"] == pytest.approx(exact_auc(labels, scores), abs=5e-3)
     assert result["log_loss"] == pytest.approx(log_loss(labels, scores), rel=1e-5)
     assert result["calibration"] == pytest.approx(calibration(labels, scores), rel=1e-5)
+
+
+def test_streaming_gauc_takes_scores_of_zero_and_one():
+    metric = GAUC(num_groups=2)
+    metric.update_state([0, 1, 1, 0], [0.0, 1.0, 0.0, 1.0], [0, 0, 1, 1])
+    # One group is in order and the other is not; each has two impressions.
+    assert float(metric.result()) == 0.5
