@@ -1,12 +1,10 @@
 """Exported versions that several test files read, and none changes."""
 
-import keras
-import numpy as np
 import pytest
 
 from tests.support.click_rates import RATES, export_rates
+from tests.support.exported import trained_dcn
 from tests.support.frames import click_frame, click_schema
-from tf_ctr.backbones import dcn
 from tf_ctr.export import export
 
 
@@ -21,13 +19,9 @@ def exported_rates(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported_clicks(tmp_path_factory):
-    """A model with every kind of field, and its version with every signature."""
-    keras.utils.set_random_seed(0)
-    model = dcn(click_schema(), 2, hidden_units=(2,), num_cross_layers=1)
-    rng = np.random.default_rng(0)
-    for weight in model.trainable_weights:
-        weight.assign(weight + 0.3 * rng.normal(size=weight.shape))
+    """A trained DCN with every kind of field, and its version with every signature."""
+    schema = click_schema()
+    model = trained_dcn(schema)
     directory = tmp_path_factory.mktemp("exported") / "dcn"
-    options = {"sample": click_frame(), "fresh_process": False, "batch_sizes": (1, 2)}
-    version = export(model, click_schema(), directory, verbose=False, **options)
-    return model, version
+    options = {"fresh_process": False, "verbose": False, "batch_sizes": (1, 2)}
+    return model, export(model, schema, directory, click_frame(), **options)

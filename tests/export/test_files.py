@@ -1,4 +1,4 @@
-"""What lies beside an export: warm-up requests, samples, the server's configuration."""
+"""The files beside a model: warm-up requests, samples, the server's configuration."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from tensorflow_serving.config import model_server_config_pb2
 import tf_ctr
 from tests.support.exported import tree, user_model, user_schema
 from tf_ctr.backbones import dcn
-from tf_ctr.export import export, server_files
+from tf_ctr.export import export
 from tf_ctr.serving.labels.models_config import read_labels, write_labels
 from tf_ctr.serving.rules.batching import parse_batching_parameters
 from tf_ctr.serving.wire.signatures import click_of
@@ -67,6 +67,7 @@ def exported(tmp_path_factory):
         rows(),
         fresh_process=False,
         verbose=False,
+        item_fields=["tags", "item"],
         batch_sizes=SIZES,
     )
     return schema, version, tf.saved_model.load(str(version))
@@ -112,7 +113,7 @@ def test_a_candidates_request_has_one_user(exported):
     request = request_of(logs(exported[1])[-1])
     assert request.model_spec.signature_name == "candidates"
     shapes = {n: tf.make_ndarray(t).shape for n, t in request.inputs.items()}
-    assert shapes == {"user": (1,), "item": (1, 5), "tags": (1, 5, 2), "price": (1, 5)}
+    assert shapes == {"user": (1,), "item": (1, 5), "tags": (1, 5, 2), "price": (1,)}
 
 
 def sample(version, name):
@@ -195,14 +196,11 @@ def test_the_readme_serves_the_model_by_its_name(exported):
 def test_the_record_beside_the_version(exported):
     _, version, _ = exported
     record = json.loads((version / "assets.extra" / "export.json").read_text())
-    assert record["item_fields"] == ["item", "tags", "price"]
+    assert record["item_fields"] == ["item", "tags"]
     assert record["batch_sizes"] == list(SIZES)
     (differences,) = record["differences"].values()
     assert set(differences) == set(SIGNATURES)
     assert max(differences.values()) <= 1e-6
-
-
-# models.config
 
 
 def config_of(directory):
@@ -234,7 +232,7 @@ def test_the_first_version_is_stable_and_the_newest_the_canary(tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_labels_leave_what_else_is_in_the_configuration(tmp_path):
+def test_new_labels_leave_the_rest_of_the_configuration(tmp_path):
     directory = tmp_path / "m"
     directory.mkdir()
     (directory / "models.config").write_text(
@@ -247,25 +245,6 @@ def test_labels_leave_what_else_is_in_the_configuration(tmp_path):
     assert own.HasField("logging_config")
     assert dict(own.version_labels) == {"stable": 3}
     assert list(own.model_version_policy.specific.versions) == [3]
-
-
-# Wrong arguments
-
-
-def refused(error, match, tmp_path, **options):
-    with pytest.raises(error, match=match):
-        export(user_model(), user_schema(), tmp_path / "m", None, False, **options)
-    assert tree(tmp_path) == []
-
-
-@pytest.mark.parametrize("sizes", [(), (0,), (4, 2), (2, 2), (1.5,)])
-def test_batch_sizes_must_increase(tmp_path, sizes):
-    refused(ValueError, "batch sizes, increasing", tmp_path, batch_sizes=sizes)
-
-
-def test_a_name_that_is_no_url_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="named as the model"):
-        export(user_model(), user_schema(), tmp_path / "my model")
 
 
 @pytest.fixture
@@ -302,10 +281,3 @@ def test_without_server_files_nothing_of_the_server_is_written(tmp_path, capsys)
         "model.keras",
         "schema.json",
     ]
-
-
-def test_a_failing_warm_up_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        server_files, "write_warmup", lambda path, *_: path.write_bytes(b"")
-    )
-    refused(ValueError, "warm-up: 0 records", tmp_path)

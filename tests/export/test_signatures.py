@@ -8,42 +8,30 @@ from tensorflow.core.protobuf import fingerprint_pb2
 from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
 import tf_ctr
-from tests.support.exported import predict, trained_dcn
+from tests.support.exported import predict
 from tests.support.frames import click_frame, click_schema
 from tests.support.models import batch, small_dcn
 from tf_ctr.data.examples import to_examples
-from tf_ctr.export import export, ops_placement, placement_report
-from tf_ctr.export.checks import candidate_fields
+from tf_ctr.export import ops_placement, placement_report
 from tf_ctr.export.string_ids import integers
 from tf_ctr.inference import group_by_route
 from tf_ctr.inference.candidates import candidate_model
 from tf_ctr.serving.reference import raw_columns
 from tf_ctr.transfer import apg, autoft, ctnet
 
-ITEMS = ("item", "tags", "price")
+ITEMS = ("item", "device", "tags", "price", "age")
 ROWS = 5
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    schema = click_schema()
-    model = trained_dcn(schema)
-    version = export(
-        model,
-        schema,
-        tmp_path_factory.mktemp("export") / "dcn",
-        click_frame(),
-        fresh_process=False,
-        verbose=False,
-        item_fields=ITEMS,
-        batch_sizes=(1, 2),
-    )
-    return model, schema, version, tf.saved_model.load(str(version))
+def exported(exported_clicks):
+    model, version = exported_clicks
+    return model, click_schema(), version, tf.saved_model.load(str(version))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rows(exported):
-    """New rows, their scores by the training path, and the signatures."""
+    """New rows, their scores computed as in training, and the signatures."""
     model, schema, _, loaded = exported
     frame = click_frame(ROWS, seed=5)
     columns = raw_columns(schema, frame)
@@ -206,28 +194,6 @@ def test_every_method_scores_candidates_as_rows(method):
     flat = {n: np.repeat(value, 3, axis=0) for n, value in users.items()}
     close(once, model(flat | items, training=False))
     assert [len(layer.weights) for layer in model.layers] == before
-
-
-def test_the_fields_of_the_user_are_the_group_and_the_histories():
-    schema = click_schema()
-    items = ["item", "device", "tags", "price", "age"]
-    assert candidate_fields(schema) == items
-    assert candidate_fields(schema, "item") == ["item"]
-    only = tf_ctr.Schema([tf_ctr.Categorical("user", vocabulary=["a"])])
-    assert candidate_fields(only) == []
-
-
-@pytest.mark.parametrize(
-    ("fields", "match"),
-    [
-        (["itm"], "name of a field"),
-        ([], "some fields of the items"),
-        (["user", "item", "device", "tags", "price", "age", "history"], "of the user"),
-    ],
-)
-def test_wrong_item_fields_are_refused(fields, match):
-    with pytest.raises(ValueError, match=match):
-        candidate_fields(click_schema(), fields)
 
 
 def test_all_signatures_in_the_session_loader_with_their_methods(exported, rows):

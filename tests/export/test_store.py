@@ -11,7 +11,7 @@ from tf_ctr.serving.labels import promotion
 from tf_ctr.serving.labels import versions as store_lock
 from tf_ctr.serving.labels.models_config import label_newest, read_labels, write_labels
 from tf_ctr.serving.labels.promotion import promote, rollback
-from tf_ctr.serving.labels.versions import locked
+from tf_ctr.serving.labels.versions import locked, next_version, publish, staging
 
 
 @pytest.fixture
@@ -164,3 +164,34 @@ def test_what_a_killed_removal_left_is_removed(store):
     promote(store, None, 2)
     assert promote(store, None, 3, keep=1).removed == [1]
     assert not list(store.glob(".removed-*"))
+
+
+def test_a_version_can_be_read_by_whom_a_new_directory_can(tmp_path):
+    (tmp_path / "plain").mkdir()
+    with staging(tmp_path / "m") as workspace:
+        (workspace / "version").mkdir()
+        version = publish(workspace / "version", tmp_path / "m")
+    assert version.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_next_version_of_a_missing_directory_is_one(tmp_path):
+    assert next_version(tmp_path / "missing") == 1
+
+
+def test_exports_at_once_take_different_numbers(tmp_path):
+    def publish_one(i):
+        with staging(tmp_path / "m") as workspace:
+            (workspace / "version").mkdir()
+            (workspace / "version" / "saved_model.pb").write_text(str(i))
+            return publish(workspace / "version", tmp_path / "m")
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(publish_one, range(40)))
+    assert sorted(int(v.name) for v in versions) == list(range(1, 41))
+    written = {int((v / "saved_model.pb").read_text()) for v in versions}
+    assert written == set(range(40))
+
+
+def test_another_error_of_the_rename_is_not_retried(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        publish(tmp_path / "missing", tmp_path / "m")
