@@ -1,11 +1,11 @@
-"""AutoFT for inference: grouped by route, with fixed routes, and exported."""
+"""AutoFT with one branch per example, with fixed routes, and exported."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support.frames import click_frame, click_schema
+from tests.support.frames import click_frame, small_schema
 from tests.support.models import batch, small_dcn
 from tf_ctr.backbones import BACKBONES, dcn
 from tf_ctr.data import from_frame
@@ -35,18 +35,22 @@ def routed(make=autoft, **options):
     return perturbed(make(small_dcn(), seed=0, **options))
 
 
+@pytest.fixture(scope="module")
+def adaptive():
+    """A model with routes, which no test may change."""
+    return routed()
+
+
 def decided(model, choices):
-    """Makes the policies choose the frozen branch at the sites of `choices`."""
+    """Makes the policies decide `{site: whether frozen}` for any input."""
     for layer in model.layers:
         if isinstance(layer, GumbelRouter):
             *kernels, bias, temperature = layer.get_weights()
+            own = FIELDS if layer.name.startswith("embedding") else layer.name[:4]
             sites = {
-                la.decision: la.name.removesuffix("_route")
-                for la in model.layers
-                if isinstance(la, Route)
-                and la.name.startswith(
-                    FIELDS if layer.name.startswith("embedding") else layer.name[:4]
-                )
+                route.decision: route.name.removesuffix("_route")
+                for route in model.layers
+                if isinstance(route, Route) and route.name.startswith(own)
             }
             frozen = [choices[sites[i]] for i in range(layer.num_decisions)]
             bias = np.ravel([[50.0, -50.0] if f else [-50.0, 50.0] for f in frozen])
@@ -80,7 +84,7 @@ def test_grouped_scores_are_those_of_the_model(make, batch_norm, tmp_path):
     assert any(0 < np.mean(gate) < 1 for gate in gates.values())
     grouped = group_by_route(model)
     assert_same_scores(model, grouped, features)
-    assert not any(isinstance(la, Route) for la in grouped.layers)
+    assert not any(isinstance(layer, Route) for layer in grouped.layers)
     assert not grouped.compiled
     grouped.save(tmp_path / "model.keras")
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -88,11 +92,10 @@ def test_grouped_scores_are_those_of_the_model(make, batch_norm, tmp_path):
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
-def test_grouped_scores_at_small_batches(rows):
-    model = routed()
+def test_grouped_scores_at_small_batches(rows, adaptive):
     features = {name: values[:rows] for name, values in batch()[0].items()}
     np.testing.assert_allclose(
-        group_by_route(model)(features), model(features), rtol=0, atol=1e-6
+        group_by_route(adaptive)(features), adaptive(features), rtol=0, atol=1e-6
     )
 
 
@@ -103,29 +106,27 @@ def test_grouped_scores_when_a_branch_has_no_rows(frozen):
     assert_same_scores(model, group_by_route(model), batch()[0])
 
 
-def test_no_row_runs_through_the_branch_that_it_does_not_take():
-    model = routed()
+def test_no_row_runs_through_the_branch_that_it_does_not_take(adaptive):
     features, _ = batch(40)
-    num_frozen = np.sum(gate_model(model)(features)["deep_0"])
-    grouped = group_by_route(model)
+    num_frozen = np.sum(gate_model(adaptive)(features)["deep_0"])
+    grouped = group_by_route(adaptive)
     outputs = [grouped.get_layer(n).output for n in ("deep_0_frozen", "deep_0")]
     frozen, tuned = keras.Model(grouped.input, outputs)(features)
     assert (len(frozen), len(tuned)) == (num_frozen, 40 - num_frozen)
     assert 0 < num_frozen < 40
 
 
-def test_grouped_model_keeps_names_and_leaves_the_model_alone():
-    model = routed()
-    before = model.get_weights()
-    grouped = group_by_route(model)
+def test_grouped_model_keeps_the_names_and_does_not_change_the_model(adaptive):
+    before = adaptive.get_weights()
+    grouped = group_by_route(adaptive)
     added = {f"{s}_{b}_rows" for s in SITES[-2:] for b in ("frozen", "tuned")}
-    assert names(grouped) - names(model) == added | {"routed_ids"}
+    assert names(grouped) - names(adaptive) == added | {"routed_ids"}
     gone = {f"{site}_route" for site in SITES[:-2]}
     gone |= {f"{name}_frozen" for name in (*FIELDS[:2], "cross_0", "cross_1")}
-    assert names(model) - names(grouped) == gone
-    for old, new in zip(before, model.get_weights(), strict=True):
+    assert names(adaptive) - names(grouped) == gone
+    for old, new in zip(before, adaptive.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    assert not {id(w) for w in model.weights} & {id(w) for w in grouped.weights}
+    assert not {id(w) for w in adaptive.weights} & {id(w) for w in grouped.weights}
 
 
 @pytest.mark.parametrize(
@@ -138,8 +139,10 @@ def test_grouping_of_some_components(which):
 
 @pytest.mark.parametrize("backbone", ["autoint", "dcn_v2", "deepfm"])
 def test_grouped_scores_on_other_backbones(backbone):
-    schema = click_schema()
-    model = perturbed(autoft(BACKBONES[backbone](schema), seed=0), scale=0.05)
+    schema = small_schema()
+    model = perturbed(
+        autoft(BACKBONES[backbone](schema, 4, hidden_units=(8,)), seed=0), scale=0.05
+    )
     frame = click_frame(30)
     np.testing.assert_allclose(
         predict(group_by_route(model), frame, schema),
@@ -157,7 +160,7 @@ def test_sites_without_a_kernel_and_stock_tables_keep_both_branches():
     source = keras.Model(inputs, keras.layers.Dense(1, name="logit")(x))
     model = perturbed(autoft(source, seed=0))
     grouped = group_by_route(model)
-    routes = {la.name for la in grouped.layers if isinstance(la, Route)}
+    routes = {layer.name for layer in grouped.layers if isinstance(layer, Route)}
     assert routes == {"user_embedding_route", "deep_0_route"}
     assert "deep_1_tuned_rows" in names(grouped)
     assert_same_scores(model, grouped, {"user": np.arange(5)})
@@ -166,7 +169,7 @@ def test_sites_without_a_kernel_and_stock_tables_keep_both_branches():
 # fix_routes and static_route
 
 
-def test_untrained_twins_become_one():
+def test_untrained_copies_become_one():
     source = small_dcn()
     merged = fix_routes(autoft(source))
     assert names(merged) == names(source)
@@ -174,7 +177,7 @@ def test_untrained_twins_become_one():
     assert_same_scores(source, group_by_route(autoft(source)), batch()[0])
 
 
-def test_only_equal_twins_become_one():
+def test_only_equal_copies_become_one():
     model = routed()
     for name in ("deep_1", "user_embedding"):
         twin = model.get_layer(f"{name}_frozen")
@@ -196,32 +199,30 @@ def test_static_route_has_the_scores_of_a_policy_that_always_takes_it(frozen):
     model = decided(routed(), {site: site in frozen for site in SITES})
     features, _ = batch()
     static = static_route(model, features)
-    assert not any(isinstance(la, Route | GumbelRouter) for la in static.layers)
+    assert not any(isinstance(layer, Route | GumbelRouter) for layer in static.layers)
     shared = "item_embedding" in frozen, "history_embedding" in frozen
     twice = {"item_embedding_frozen"} if len(set(shared)) == 2 else set()
     assert names(static) == names(small_dcn()) | twice
     assert_same_scores(model, static, features)
 
 
-def test_static_route_takes_what_most_instances_take():
-    model = routed()
+def test_static_route_takes_the_branch_that_most_examples_take(adaptive):
     features, _ = batch(64)
-    shares = route_shares(model, features)
+    shares = route_shares(adaptive, features)
     assert shares.min() < 0.5 < shares.max()
     assert shares.between(0, 1, inclusive="neither").any()
     choices = {site: share >= 0.5 for site, share in shares.items()}
-    expected = decided(fine_tune(model), choices)
-    assert_same_scores(expected, static_route(model, features), features)
+    expected = decided(fine_tune(adaptive), choices)
+    assert_same_scores(expected, static_route(adaptive, features), features)
 
 
-def test_some_routes_fixed_leaves_the_others():
+def test_routes_that_are_not_fixed_stay(adaptive):
     choices = {"item_embedding": True, "deep_0": False}
-    model = routed()
-    fixed = fix_routes(model, choices)
+    fixed = fix_routes(adaptive, choices)
     routes = {f"{site}_route" for site in SITES} & names(fixed)
     assert routes == {f"{site}_route" for site in SITES if site not in choices}
     features, _ = batch()
-    expected = dict(gate_model(model)(features))
+    expected = dict(gate_model(adaptive)(features))
     assert set(gate_model(fixed)(features)) == set(expected) - set(choices)
     assert_same_scores(fixed, group_by_route(fixed), features)
 
@@ -232,16 +233,16 @@ def test_model_without_routes_is_refused(method):
         method(small_dcn())
 
 
-def test_unknown_site_lists_the_sites():
+def test_unknown_site_lists_the_sites(adaptive):
     with pytest.raises(ValueError, match="'deep_9'.\nFix: use one of: cross_0"):
-        fix_routes(routed(), {"deep_9": True})
+        fix_routes(adaptive, {"deep_9": True})
 
 
 # Evaluation and export
 
 
 def test_auc_loss_is_the_difference_of_the_aucs():
-    schema, frame = click_schema(), click_frame()
+    schema, frame = small_schema(), click_frame()
     model = perturbed(autoft(dcn(schema, 4, hidden_units=(8,)), seed=0))
     static = static_route(model, from_frame(frame, schema))
     aucs = [
@@ -254,12 +255,12 @@ def test_auc_loss_is_the_difference_of_the_aucs():
 
 @pytest.fixture(scope="module")
 def trained():
-    schema = click_schema()
+    schema = small_schema()
     model = dcn(schema, 4, hidden_units=(8,), num_cross_layers=1, batch_norm=True)
     return perturbed(autoft(model, seed=0)), schema
 
 
-def test_export_serves_the_grouped_model_and_keeps_the_other(trained, tmp_path):
+def test_export_serves_the_grouped_model_and_keeps_the_given_one(trained, tmp_path):
     model, schema = trained
     version = export(
         model,
@@ -268,6 +269,7 @@ def test_export_serves_the_grouped_model_and_keeps_the_other(trained, tmp_path):
         served=group_by_route(model),
         fresh_process=False,
         verbose=False,
+        batch_sizes=(1,),
     )
     kept = keras.saving.load_model(version / "assets.extra" / "model.keras")
     assert names(kept) == names(model)
@@ -291,4 +293,3 @@ def test_export_refuses_to_serve_other_scores(trained, tmp_path):
     with pytest.raises(RuntimeError, match="within 1e-06"):
         export(model, schema, tmp_path / "m", served=static, fresh_process=False)
     assert not list(tmp_path.glob("m/*"))
-    export(static, schema, tmp_path / "m", fresh_process=False, verbose=False)

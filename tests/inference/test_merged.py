@@ -1,4 +1,4 @@
-"""Models merged for serving: the same scores by fewer weights, method by method."""
+"""Models with fewer weights and the same scores, method by method."""
 
 import json
 
@@ -9,8 +9,9 @@ import tensorflow as tf
 from keras import layers
 
 from tests.support.exported import predict, trained_dcn, tree
-from tests.support.frames import click_frame, click_schema
+from tests.support.frames import click_frame, small_schema
 from tests.support.models import batch, small_dcn
+from tf_ctr.backbones import dcn
 from tf_ctr.data import from_frame
 from tf_ctr.export import export
 from tf_ctr.export.served import fold_if_exact
@@ -26,7 +27,7 @@ from tf_ctr.transfer import apg, autoft, ctnet, ptu
 
 
 def perturbed(model, scale=0.3, seed=1):
-    """All weights moved, variances still positive."""
+    """Moves all weights, and keeps variances positive."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if "seed" not in weight.name and weight.name != "temperature":
@@ -59,7 +60,7 @@ def chain(*parts, width=2):
     return keras.Model({"x": x}, y)
 
 
-def test_a_norm_is_folded_to_the_numbers_done_by_hand():
+def test_a_norm_is_folded_into_numbers_computed_by_hand():
     dense, norm = layers.Dense(1, name="deep_0"), layers.BatchNormalization(epsilon=0)
     model = chain(dense, norm)
     dense.set_weights([np.array([[1.0], [2.0]]), np.array([5.0])])
@@ -100,7 +101,7 @@ def test_a_norm_between_two_layers_inside_and_outside_of_small_models():
     model = perturbed(chain(inside, layers.Dense(3), layers.BatchNormalization()))
     folded, x = fold_batch_norm(model), {"x": np.array([[0.3, -2.0], [1.0, 4.0]])}
     assert not norms(folded) and len(norms(model)) == 2
-    assert [la.name for la in folded.get_layer("deep_0").layers] == [
+    assert [layer.name for layer in folded.get_layer("deep_0").layers] == [
         "dense",
         "activation",
     ]
@@ -139,7 +140,7 @@ def two_uses():
     ],
     ids=["activated", "before", "other_axis", "shared", "output", "two_uses"],
 )
-def test_where_it_would_be_wrong_the_norm_stays(make):
+def test_a_norm_stays_where_folding_would_be_wrong(make):
     model = make()
     assert fold_batch_norm(model) is model
 
@@ -153,7 +154,7 @@ def test_the_norms_of_every_method_are_folded(method):
 
 
 def test_a_norm_that_rounds_too_differently_is_kept():
-    schema = click_schema()
+    schema = small_schema()
     model = trained_dcn(schema)
     columns = schema.raw_columns(click_frame(10))
     scores = training_scores(model, schema, columns)
@@ -174,7 +175,9 @@ def test_the_equal_parts_of_two_towers_are_computed_once():
         table = model.get_layer(f"{field}_embedding")
         model.get_layer(f"{field}_embedding_source").set_weights(table.get_weights())
     once = merge_equal_layers(model)
-    gone = {la.name for la in model.layers} - {la.name for la in once.layers}
+    gone = {layer.name for layer in model.layers} - {
+        layer.name for layer in once.layers
+    }
     # What follows from the tables alone goes with them.
     assert gone == {
         "user_embedding",
@@ -185,22 +188,22 @@ def test_the_equal_parts_of_two_towers_are_computed_once():
     same_scores(model, once, atol=0)
 
 
-def test_layers_of_one_weight_on_other_inputs_stay_two_calls():
+def test_equal_layers_on_different_inputs_stay_two_calls():
     x, y = keras.Input((2,), name="x"), keras.Input((2,), name="y")
     one, other = layers.Dense(2, name="one"), layers.Dense(2, name="other")
     model = keras.Model({"x": x, "y": y}, layers.Subtract()([one(x), other(y)]))
     other.set_weights(one.get_weights())
     values = {"x": np.ones((1, 2)), "y": np.zeros((1, 2))}
     np.testing.assert_array_equal(merge_equal_layers(model)(values), model(values))
-    # The same weights by another activation are another layer.
+    # Equal weights with another activation make another layer.
     relu = layers.Dense(2, "relu", name="other")
     both = keras.Model({"x": x}, layers.Subtract()([one(x), relu(x)]))
     relu.set_weights(one.get_weights())
     assert merge_equal_layers(both) is both
 
 
-def test_shared_attention_of_ctnet_is_there_once_in_what_is_served():
-    """The target's own attention, with the source's weights, needs no second run."""
+def test_ctnet_serves_shared_attention_once():
+    """Attention with the source's weights on the source's inputs runs only once."""
     inputs = {
         "item": keras.Input((3,), name="item"),
         "user": keras.Input((2,), name="user"),
@@ -214,7 +217,9 @@ def test_shared_attention_of_ctnet_is_there_once_in_what_is_served():
     for shared in (False, True):
         model = ctnet(source, share_attention=shared)
         served = merged(model)
-        attention = [la.name for la in served.layers if "history_sim" in la.name]
+        attention = [
+            layer.name for layer in served.layers if "history_sim" in layer.name
+        ]
         assert attention == ["history_sim_source"]
         np.testing.assert_array_equal(served(values), model(values))
 
@@ -222,14 +227,14 @@ def test_shared_attention_of_ctnet_is_there_once_in_what_is_served():
 # AutoFT
 
 
-def test_equal_twins_are_served_once_and_the_others_stay_routed():
+def test_equal_copies_are_served_once_and_the_others_stay_routed():
     model = autoft(small_dcn(batch_norm=True), seed=0)
     perturbed(model.get_layer("deep_0"))
     perturbed(model.get_layer("deep_router"))
     served = merged(model)
-    routes = {la.name for la in served.layers if la.name.endswith("_route")}
+    routes = {layer.name for layer in served.layers if layer.name.endswith("_route")}
     assert routes == {"deep_0_route"}
-    frozen = {la.name for la in served.layers if "_frozen" in la.name}
+    frozen = {layer.name for layer in served.layers if "_frozen" in layer.name}
     assert frozen == {"deep_0_frozen"}
     same_scores(model, served)
 
@@ -241,18 +246,18 @@ def test_apg_is_served_without_factors():
     same_scores(model, served, atol=1e-5)
 
 
-def test_a_model_with_nothing_to_merge_is_served_as_it_is():
+def test_a_model_with_nothing_to_merge_is_returned_itself():
     model = small_dcn()
     assert merged(model) is model
 
 
 @pytest.fixture(scope="module")
 def routed():
-    schema = click_schema()
+    schema = small_schema()
     return perturbed(autoft(trained_dcn(schema), seed=0), scale=0.2), schema
 
 
-def test_the_most_frequent_route_is_served_and_its_loss_printed(
+def test_the_most_frequent_route_is_served_and_its_auc_loss_printed(
     routed, tmp_path, capsys
 ):
     model, schema = routed
@@ -307,4 +312,4 @@ def test_static_routes_need_routes(routed, tmp_path):
     _, schema = routed
     options = {"served": "static_routes", "sample": click_frame()}
     with pytest.raises(ValueError, match="a model with routes"):
-        export(trained_dcn(schema), schema, tmp_path / "m", **options)
+        export(dcn(schema, 4), schema, tmp_path / "m", **options)

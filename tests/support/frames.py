@@ -40,3 +40,16 @@ def click_schema(frame=None):
         group="user",
     )
     return schema.fit(click_frame() if frame is None else frame)
+
+
+def small_schema():
+    """A schema of three columns of `click_frame`, fitted: cheap to trace and export."""
+    schema = tf_ctr.Schema(
+        [
+            tf_ctr.Categorical("user"),
+            tf_ctr.Categorical("item"),
+            tf_ctr.Numeric("price"),
+        ],
+        label="click",
+    )
+    return schema.fit(click_frame())
