@@ -7,8 +7,7 @@ import pytest
 
 from tf_ctr.export import server_files
 from tf_ctr.export.server_files import publish_configured
-from tf_ctr.serving.labels import promotion
-from tf_ctr.serving.labels import versions as store_lock
+from tf_ctr.serving.labels import promotion, versions
 from tf_ctr.serving.labels.models_config import label_newest, read_labels, write_labels
 from tf_ctr.serving.labels.promotion import promote, rollback
 from tf_ctr.serving.labels.versions import locked, next_version, publish, staging
@@ -36,7 +35,7 @@ def staged(tmp_path, name):
 
 
 def during_the_gate(monkeypatch, act):
-    """Has something done by another process while the gate is measured."""
+    """Has another process call `act` while the gate is measured."""
 
     def measure(*_):
         monkeypatch.setattr(promotion, "measure", lambda *_: [])
@@ -100,10 +99,10 @@ def test_exports_at_once_end_with_the_newest_as_canary(tmp_path):
     assert not (tmp_path / "m" / ".lock").exists()
 
 
-def test_a_lock_that_stays_is_an_error_that_says_how_to_clear_it(
+def test_a_leftover_lock_is_an_error_that_says_how_to_clear_it(
     store, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(store_lock, "PATIENCE", 0.05)
+    monkeypatch.setattr(versions, "PATIENCE", 0.05)
     (store / ".lock").write_text("process 7 on host")
     before = content(store)
     for change in (
@@ -115,14 +114,16 @@ def test_a_lock_that_stays_is_an_error_that_says_how_to_clear_it(
     assert content(store) == before and not (store / "4").exists()
 
 
-def test_the_lock_is_given_back_after_an_error(tmp_path):
+def test_the_lock_is_released_after_an_error(tmp_path):
     with pytest.raises(KeyError), locked(tmp_path):
         assert str((tmp_path / ".lock").read_text()).startswith("process ")
         raise KeyError
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_labels_there_is_no_version(store, tmp_path, monkeypatch):
+def test_an_export_that_cannot_write_labels_leaves_no_version(
+    store, tmp_path, monkeypatch
+):
     def fail(_):
         raise OSError("disk full")
 
@@ -159,14 +160,14 @@ def test_a_label_that_no_request_can_name_is_refused(store, label):
     assert content(store) == before
 
 
-def test_what_a_killed_removal_left_is_removed(store):
+def test_the_leftovers_of_a_killed_removal_are_removed(store):
     (store / ".removed-1" / "variables").mkdir(parents=True)
     promote(store, None, 2)
     assert promote(store, None, 3, keep=1).removed == [1]
     assert not list(store.glob(".removed-*"))
 
 
-def test_a_version_can_be_read_by_whom_a_new_directory_can(tmp_path):
+def test_a_version_has_the_permissions_of_a_new_directory(tmp_path):
     (tmp_path / "plain").mkdir()
     with staging(tmp_path / "m") as workspace:
         (workspace / "version").mkdir()
@@ -186,9 +187,9 @@ def test_exports_at_once_take_different_numbers(tmp_path):
             return publish(workspace / "version", tmp_path / "m")
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        versions = list(pool.map(publish_one, range(40)))
-    assert sorted(int(v.name) for v in versions) == list(range(1, 41))
-    written = {int((v / "saved_model.pb").read_text()) for v in versions}
+        made = list(pool.map(publish_one, range(40)))
+    assert sorted(int(v.name) for v in made) == list(range(1, 41))
+    written = {int((v / "saved_model.pb").read_text()) for v in made}
     assert written == set(range(40))
 
 
