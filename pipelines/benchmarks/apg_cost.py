@@ -1,15 +1,15 @@
-"""The cost of APG's versions at inference: Table 5 of its paper (arXiv 2203.16218).
+"""Measures the cost of APG's versions in serving: table 5 of its paper.
 
 Three hidden layers of five sizes on 393 inputs, static ("Base") or generated from a
 condition of width 32, K = 4. v4 is v5 after `collapse`. All versions of one size and
-batch take turns in one interleaved run; `ratio` is to Base, "Base again" shows the
-noise, `paper` is the ratio of the paper's seconds.
+batch take turns in one interleaved run. `ratio` is to Base, "Base again" shows the
+noise, and `paper` is the ratio of the paper's seconds (arXiv 2203.16218).
 
 Memory is that of the hidden layers, as the paper counts it: `rule_mb` is 12 bytes per
-parameter, value and two slots of Adam, biases of the layers left out; `measured_mb`
-is the size of the variables, biases in, after Adam has made its slots. What the paper
-leaves out is the memory of the generated kernels of a batch, `batch_gb`; a version
-that needs more of it than `--max-gigabytes` is not run.
+parameter (its value and two slots of Adam) without the biases of the layers;
+`measured_mb` is the size of all variables, including biases, once Adam has its slots.
+The paper does not count the kernels generated for a batch, `batch_gb`; a version that
+needs more of it than `--max-gigabytes` is not run.
 
     python -m pipelines.benchmarks.apg_cost
 """
@@ -132,7 +132,7 @@ def memory_table(models, args):
 
 
 def _with_slots(model):
-    """Bytes of the variables of a model and of Adam on it."""
+    """Returns the bytes of a model's variables and of Adam's slots for them."""
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]
@@ -185,7 +185,7 @@ def time_table(size, models, batch_size, args):
 def batch_gigabytes(size, version, batch_size, args):
     """Returns the memory of the kernels generated for a batch, of the largest layer.
 
-    Twice their size: a generator makes a product, then adds its bias.
+    That is twice their size: a generator makes a product, and then adds its bias.
     """
     count = {
         "Base": lambda m, n: 0,

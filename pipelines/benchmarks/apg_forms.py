@@ -1,14 +1,14 @@
-"""Which form of APG's K x K product is fastest, and how far is it from the bound?
+"""Compares forms of APG's K x K product with each other and with the machine's limit.
 
 Every example has its own matrix: `y_b = h_b S_b`. Three forms, written in
-`keras.ops`, and the one that `tf_ctr.layers` chooses ("library"), take turns in one
-interleaved run; "einsum again" shows the noise. A timed call chains some products, so
-that the time of a product is not that of a call from Python.
+`keras.ops`, and the form that `tf_ctr.layers` chooses ("library") take turns in one
+interleaved run; "einsum again" shows the noise. A timed call chains several products,
+so that it does not measure the cost of a call from Python.
 
-The bound is the speed of a large matrix product on the same machine, measured in the
-same run: the column `of_peak` is the share of it that a form reaches. Where it is
-small at any size, bytes and not products are the limit: each number of `S_b` is read
-for one multiplication and one addition; `gb_per_s` is the rate at which `S` is read.
+The limit is the speed of a large matrix product on the same machine, measured in the
+same run; `of_peak` is the share of it that a form reaches. If that is small at every
+size, bytes are the limit and not products: each number of `S_b` is read for only one
+multiplication and one addition. `gb_per_s` is the rate at which `S` is read.
 
     python -m pipelines.benchmarks.apg_forms
 """
@@ -30,17 +30,17 @@ PEAK = "peak"
 
 
 def einsum(h, s):
-    """The form that is written first."""
+    """Multiplies by einsum, the form that one writes first."""
     return ops.einsum("bk,bkj->bj", h, s)
 
 
 def batched_matmul(h, s):
-    """A product of `[1, K]` and `[K, K]` for each example."""
+    """Multiplies `[1, K]` by `[K, K]` for each example."""
     return ops.squeeze(ops.matmul(ops.expand_dims(h, 1), s), 1)
 
 
 def multiply_reduce(h, s):
-    """A broadcast multiplication, then a sum."""
+    """Multiplies with broadcasting, then sums."""
     return ops.sum(ops.expand_dims(h, 2) * s, axis=1)
 
 
@@ -98,7 +98,7 @@ def measure(rank, batch_size, args):
         `gb_per_s`.
     """
     rng = np.random.default_rng(args.seed)
-    # Of variance 1 / K, so that a chain neither grows nor vanishes.
+    # With variance 1 / K, a chain of products neither grows nor vanishes.
     matrices = rng.normal(size=(batch_size, rank, rank)) / np.sqrt(rank)
     s = ops.convert_to_tensor(matrices.astype("float32"))
     h = ops.convert_to_tensor(rng.normal(size=(batch_size, rank)).astype("float32"))

@@ -1,8 +1,8 @@
-"""What a training step costs with APG, on a model of the size of MovieLens-1M.
+"""Measures a training step with APG, on a model of the size of MovieLens-1M.
 
-The whole step, embeddings and `SparseAdam` in, on random ids of tables as large as
-MovieLens-1M's. Base, Base again (the noise), v4, and v5 at some widths P take turns in
-one interleaved run. Issue 3 asks for v5 at no more than 1.5 times Base.
+The step is complete, with embeddings and `SparseAdam`, on random ids of tables as large
+as MovieLens-1M's. Base, Base again (the noise), v4, and v5 with some widths P take
+turns in one interleaved run. The aim is at most 1.5 times Base for v5.
 
     python -m pipelines.benchmarks.apg_training
 """

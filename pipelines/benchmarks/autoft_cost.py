@@ -1,11 +1,13 @@
-"""What AutoFT costs at inference: the paper (arXiv 2106.04873) says "almost the same".
+"""Measures what AutoFT costs in serving; its paper says "almost the same".
 
-A DCN with random weights, and made of it: AutoFT as it is trained, both branches for
-every instance; "grouped", `tf_ctr.inference.group_by_route`, the same scores; "static",
-`static_route`, other scores. Tables, layers and policies are in, lookups of raw values
-are not. The policies are set so that half of the instances take the frozen branch at
-every site, which is the worst case for grouping. All variants of one size and batch
+The variants are a DCN with random weights, and three models made from it: AutoFT as it
+is trained, with both branches for every instance; "grouped", by
+`tf_ctr.inference.group_by_route`, with the same scores; and "static", by
+`static_route`, with other scores. Tables, layers and policies are included, lookups of
+raw values are not. The policies are set so that half of the instances take the frozen
+branch at every site, the worst case for grouping. All variants of one size and batch
 take turns in one interleaved run; `ratio` is to DCN, "DCN again" shows the noise.
+Source: AutoFT (arXiv 2106.04873).
 
     python -m pipelines.benchmarks.autoft_cost
 """
@@ -86,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def models(size, args):
-    """Returns `{variant: model}`, AutoFT's scores in all but DCN and static."""
+    """Returns `{variant: model}`; "AutoFT" and "grouped" have the same scores."""
     keras.utils.set_random_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     schema = Schema(
@@ -99,7 +101,7 @@ def models(size, args):
     for weight in base.weights:
         weight.assign(weight + 0.1 * rng.normal(size=weight.shape))
     model = autoft(base)
-    for weight in model.trainable_weights:  # Else the copies would be equal.
+    for weight in model.trainable_weights:  # Otherwise the copies would be equal.
         weight.assign(weight + 0.01 * rng.normal(size=weight.shape))
     balance(model, batch(BALANCE_ROWS, args))
     return {
@@ -111,13 +113,13 @@ def models(size, args):
 
 
 def balance(model, features):
-    """Moves the policies' biases so that half of some instances are frozen.
+    """Shifts the policies' biases so that half of the instances are frozen.
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft`, changed in place.
         features: `{field: ids}` of the instances.
     """
-    for router in model.layers:  # In the order of the graph: one may feed another.
+    for router in model.layers:  # In graph order: one router may feed the next.
         if isinstance(router, GumbelRouter):
             x = keras.Model(model.input, router.input)(features)
             logits = np.array(router.logits(x))

@@ -1,13 +1,13 @@
-"""A function compiled by the backend of Keras, and called until its work is done.
+"""Functions compiled by the backend of Keras, which return when their work is done.
 
-A device answers before it is done; timing needs the end. With `KERAS_BACKEND=jax`
-the same script measures JAX.
+A device answers a call before it has finished, but timing needs the end. With
+`KERAS_BACKEND=jax` the same script measures JAX.
 """
 
 import keras
 
 
-def description(xla=False):
+def description(xla: bool = False) -> str:
     """Returns the backend, its compiler and its devices, for the head of a table."""
     if keras.backend.backend() == "jax":
         import jax
@@ -29,7 +29,7 @@ def compiled(function, xla=False):
         xla: Whether TensorFlow compiles with XLA; JAX always does.
 
     Returns:
-        A callable with the same arguments that returns when its work is done.
+        A callable with the same arguments, which returns when its work is done.
 
     Example:
 
@@ -66,7 +66,7 @@ def inference(model, xla=False):
     """
     if keras.backend.backend() != "jax":
         return compiled(lambda inputs: model(inputs, training=False), xla)
-    # As arguments: JAX would compile the weights in as constants.
+    # Weights are arguments: JAX would otherwise compile them in as constants.
     weights = [
         [v.value for v in variables]
         for variables in (model.trainable_variables, model.non_trainable_variables)

@@ -1,11 +1,11 @@
-"""What CTNet costs: a training step, and serving with and without shared attention.
+"""Measures CTNet: a training step, and serving with and without shared attention.
 
-The production backbone of CTNet's paper and two towers of it, with random weights and
-ids. `training` compares whole steps, tables and `SparseAdagrad` in, with the sum of
-Base's step and the source's forward pass in the same round: CTNet cannot cost less.
-The issue asks for at most 1.5 times that sum. `serving` compares inference with Base's.
-All variants of one table take turns in one interleaved run; "Base again" shows the
-noise.
+The model is the production backbone of CTNet's paper, with random weights and ids, and
+CTNet with two such towers. `training` compares complete steps, with tables and
+`SparseAdagrad`, with the sum of Base's step and the source's forward pass in the same
+round: CTNet cannot cost less, and the aim is at most 1.5 times that sum. `serving`
+compares inference with Base's. All variants of one table take turns in one interleaved
+run; "Base again" shows the noise.
 
     python -m pipelines.benchmarks.ctnet_cost
 """
@@ -30,7 +30,7 @@ from tf_ctr.transfer import ctnet
 
 BATCHES = 4
 LEAST = "Base + source forward"
-# The target attention, too, which the paper leaves to each tower.
+# Also the target attention, which in the paper each tower has for itself.
 ALL = ("*_attention", "*_sim", "*_eta")
 
 

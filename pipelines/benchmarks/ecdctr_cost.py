@@ -1,9 +1,9 @@
-"""What historical embeddings cost in serving, merged and as they are trained.
+"""Measures historical embeddings in serving, merged and as they are trained.
 
-A DNN with BatchNorm on random ids, without historical embeddings, with a table of
-snapshots and their self-attention for user and item, and with these merged into one
-table per field. All variants take turns in one interleaved run; "Base again" shows the
-noise.
+The variants are a DNN with BatchNorm on random ids, without historical embeddings; with
+a table of snapshots and their self-attention for user and item; and with these merged
+into one table per field. All variants take turns in one interleaved run; "Base again"
+shows the noise.
 
     python -m pipelines.benchmarks.ecdctr_cost
 """

@@ -1,12 +1,12 @@
-"""Is the input faster than the training step?
+"""Compares the speed of the input with that of a training step.
 
 Writes random impressions as Parquet, CSV and TFRecord, and times one epoch of every
 `tf_ctr.data` source, in order and shuffled, against training steps of a DCN on batches
-that are there already. All take turns in one interleaved run, and the training step
-takes part twice, to show the noise. Prints a Markdown table of the samples per second
-of each, and how many times the training step's speed that is, with quartiles. Source
-and step are timed apart: in training they share the machine, so "times the step" is an
-upper bound of how far the input is ahead.
+that are already in memory. All take turns in one interleaved run; the training step
+takes part twice, to show the noise. Prints the samples per second of each source, and
+how many times the training step's speed that is, with quartiles. Source and step are
+timed separately but share the machine in training, so "times the step" is an upper
+bound.
 
     python -m pipelines.benchmarks.input
 """

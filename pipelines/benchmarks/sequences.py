@@ -1,16 +1,16 @@
-"""What retrieval costs against attention to the whole history, as histories grow.
+"""Compares retrieval with attention to the whole history, as histories grow.
 
 All take turns in one interleaved run for each length T, on vectors looked up before:
 
   full            `TargetAttention`, which projects no key; the reference
   full again      the same layer: the noise
-  full, projected `keras.layers.MultiHeadAttention`, the textbook form: it projects
+  full, projected `keras.layers.MultiHeadAttention`, the textbook form, which projects
                   every key and every value
-  SIM, ETA        search among T, then attention to k
-  k given         attention to k, without a search: the bound of both
+  SIM, ETA        search among T behaviours, then attention to k
+  k given         attention to k without a search: the least that both can cost
 
-`forward` is inference; `gradient` is the forward pass and the gradients of the weights
-and the vectors, as in training.
+`forward` is inference. `gradient` is the forward pass and the gradients of weights and
+vectors, as in training.
 
     python -m pipelines.benchmarks.sequences
 """

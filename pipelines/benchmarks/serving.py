@@ -1,8 +1,8 @@
-"""Latency and size of exported versions, as ratios to the first.
+"""Compares latency and size of exported versions, as ratios to the first.
 
-`serving_default` on raw rows, lookups included, in this process and without network.
-All versions take turns in one interleaved run; "again" is the first one once more, and
-shows the noise.
+Times `serving_default` on raw rows, including lookups, in this process and without
+network. All versions take turns in one interleaved run; "again" is the first one once
+more, and shows the noise.
 
     python -m pipelines.benchmarks.serving savedmodels/dcn/1 savedmodels/autoft/1
 """

@@ -1,15 +1,15 @@
-"""Does a training step's time grow with the vocabulary?
+"""Measures whether the time of a training step grows with the vocabulary.
 
-Trains a DCN with tables of 10 thousand to 10 million rows in all, (a) with
-`tf_ctr.layers.Embedding` and `SparseAdam`, (b) with the same network, stock
+Trains a DCN with tables of 10 thousand to 10 million rows in all: "lazy", with
+`tf_ctr.layers.Embedding` and `SparseAdam`; and "stock", the same network with
 `keras.layers.Embedding` and `keras.optimizers.Adam`. All sizes and both variants take
-turns in one interleaved run, and (a) takes part twice, to show the noise. Prints a
-Markdown table of each variant's median step time and its ratio to (a) with the fewest
-rows, with quartiles.
+turns in one interleaved run; "lazy" takes part twice, to show the noise. Prints each
+variant's median step time, and its ratio to "lazy" with the fewest rows, with
+quartiles.
 
-Fields keep the same number of live ids at every size, so that the batches differ in
-nothing but the table behind them; `--distinct 0` draws from whole tables instead, and
-then the number of rows that a step touches grows, too.
+At every size a field has the same number of ids that occur, so the batches differ only
+in the table behind them. `--distinct 0` draws from whole tables instead; then the
+number of rows that a step touches grows, too.
 
     python -m pipelines.benchmarks.vocabulary
 """

@@ -95,7 +95,7 @@ def _table(runs, records):
 
 def _cells(runs, compared):
     first = runs.iloc[0]
-    told = {k: v for k, v in first["chosen"].items() if v or v is False}
+    shown = {k: v for k, v in first["chosen"].items() if v or v is False}
     return [
         first["title"],
         *(mean_and_spread(runs[name]) for name in ("auc", "log_loss", "gauc")),
@@ -103,7 +103,7 @@ def _cells(runs, compared):
         *compared,
         f"{first['parameters']:,}",
         mean_and_spread(runs["seconds"], ".0f"),
-        ", ".join(f"{name} {value}" for name, value in told.items()),
+        ", ".join(f"{name} {value}" for name, value in shown.items()),
     ]
 
 

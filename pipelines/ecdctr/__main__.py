@@ -34,7 +34,7 @@ from pipelines.harness.tables import show_report
 PAIRS = ("ads", "1_6", "1_4")
 PAIR_HELP = (
     "for kuairand: ads for NORMAL and AD videos; 1_6 for tab 1 as natural data and tab "
-    "6 as a larger stand-in for ads; 1_4 likewise; default: ads"
+    "6 as a larger stand-in for ads; 1_4 for tabs 1 and 4; default: ads"
 )
 CLOCKS = {
     "month_days": "days of a period of TPM",

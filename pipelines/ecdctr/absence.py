@@ -71,7 +71,7 @@ def groups(lines: pd.DataFrame, month_days: int) -> dict[str, pd.Series]:
 
     Returns:
         `{group: booleans}`: `recent`; `absent` for longer than a month, and of these
-        `absent_in_cpm`, on whom CPM was trained before, and `absent_not_in_cpm`; and
+        `absent_in_cpm`, on which CPM was trained before, and `absent_not_in_cpm`; and
         `new`, who were never in natural data.
     """
     days, in_cpm = lines[ABSENT], lines[IN_CPM]

@@ -84,7 +84,7 @@ def run_rows(
         shared: What all results of these arguments have in common.
         lines: The `ResultLines`.
         start: A function that is called if there is any work. It returns `build`, as
-            of `by_seed`, and a function from what a row returns, and its experiment,
+            in `by_seed`, and a function from what a row returns, and its experiment,
             to the results of the row.
 
     Raises:
@@ -128,7 +128,7 @@ def choose_rate(
     Args:
         settings: The `ModelSettings`.
         folder: Where the candidates are trained.
-        build: As of `by_seed`.
+        build: As in `by_seed`.
 
     Raises:
         SystemExit: If there are too few rows before the start to compare rates.

@@ -1,4 +1,4 @@
-"""The APG experiment: its rows are what they say, and it goes on where it stopped."""
+"""The APG experiment: its rows are what they say, and it resumes."""
 
 import json
 
@@ -99,7 +99,7 @@ def test_every_rank_fits_the_layers_of_the_experiment():
             assert max(row.space.get("rank", [0])) <= min(units), row.name
 
 
-def test_version_rows_differ_in_nothing_but_the_version(data):
+def test_version_rows_differ_only_in_the_version(data):
     for version in ("v1", "v2", "v4", "v5"):
         layer = build(f"WDL narrow + {version}", data[1], rank=2).get_layer("deep_0")
         assert isinstance(layer, keras.Model | APGDense)
@@ -136,7 +136,7 @@ def run(data, tmp_path, monkeypatch):
     return run
 
 
-def test_experiment_tunes_with_the_first_seed_and_goes_on(run, capsys, monkeypatch):
+def test_experiment_tunes_with_the_first_seed_and_resumes(run, capsys, monkeypatch):
     rows = ["--rows", "WDL", "--tables", "backbones"]
     records = run(*rows, "--seeds", "1")
     assert [len(record["tried"]) for record in records] == [2]
@@ -199,7 +199,7 @@ def test_report_of_nothing_says_so():
 # Figure 6
 
 
-def test_what_is_generated_depends_on_the_field_alone(data):
+def test_generated_matrices_depend_only_on_the_field(data):
     splits, schema = data
     model = ROWS["WDL + APG"].build(schema, SETTINGS, condition="genres", rank=2)
     layer = model.get_layer("deep_1")

@@ -69,7 +69,7 @@ def test_tables_have_all_variants_and_their_reference(tmp_path, capsys, monkeypa
 
 
 @pytest.mark.parametrize("wrong", ["--rounds 0", "--attention-units 9"])
-def test_wrong_sizes_are_told_before_any_work(wrong, capsys):
+def test_wrong_sizes_fail_before_any_work(wrong, capsys):
     with pytest.raises(SystemExit):
         ctnet_cost.parse(wrong.split())
     assert "error: " in capsys.readouterr().err

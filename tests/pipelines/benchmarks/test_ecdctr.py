@@ -12,7 +12,7 @@ SIZES = (
 ).split()
 
 
-def test_variants_differ_in_their_lookups_alone():
+def test_variants_differ_only_in_their_lookups():
     args = ecdctr_cost.parse(SIZES)
     models = ecdctr_cost.models(args)
     ids = {field.name: np.arange(7) % 6 for field in ecdctr_cost.schema(args).fields}
@@ -34,7 +34,7 @@ def test_a_table_for_every_size_of_a_batch(tmp_path, capsys):
     assert (table["ratio"].xs("Base", level=1) == 1).all()
 
 
-def test_sizes_below_1_are_told(capsys):
+def test_sizes_below_1_are_refused(capsys):
     with pytest.raises(SystemExit):
         ecdctr_cost.parse(["--candidates", "0"])
     assert "is not in [1, inf]" in capsys.readouterr().err

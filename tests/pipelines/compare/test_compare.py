@@ -43,7 +43,7 @@ class KilledError(Exception):
 
 
 class Fakes:
-    """Training and testing without models, that writes down what it was asked for.
+    """Training and testing without models, which records every call.
 
     The validation AUC grows with the learning rate, so that the choice is known.
     """
@@ -171,7 +171,7 @@ def test_the_first_seed_chooses_for_all_by_validation(run, fakes):
 
 
 @pytest.mark.parametrize("dies_at", [0, 4, 9, 12, 17])
-def test_killed_comparison_goes_on_where_it_was(run, fakes, dies_at, capsys):
+def test_a_killed_comparison_resumes(run, fakes, dies_at, capsys):
     whole = [_key(record) for record in run("whole")]
     events, fakes.events, fakes.trained = fakes.events, [], set()
     fakes.dies_at = dies_at
@@ -197,7 +197,7 @@ def test_a_finished_comparison_does_nothing_and_more_seeds_add_only_theirs(run, 
     assert [len(of_row) for of_row, _ in aucs] == [1, 1, 2, 2]
 
 
-def test_a_source_that_is_tuned_anew_makes_its_rows_anew(run, fakes, monkeypatch):
+def test_a_source_that_is_tuned_again_retrains_its_rows(run, fakes, monkeypatch):
     run(seeds=1)
     fakes.events.clear()
     offered = comparison.trials
@@ -225,9 +225,7 @@ def test_results_of_another_configuration_are_not_mixed(run, fakes):
         run(budget=2, settings=dataclasses.replace(TINY, epochs=2))
 
 
-def test_interval_of_scores_of_another_run_is_left_out_and_said(
-    run, fakes, tmp_path, capsys
-):
+def test_the_interval_of_another_run_s_scores_is_left_out(run, fakes, tmp_path, capsys):
     run(seeds=1)
     (path,) = (tmp_path / "run").rglob(f"{AUTOFT.name}/seed_0/test_scores.npy")
     np.save(path, np.load(path)[::-1])
@@ -241,7 +239,7 @@ def test_interval_of_scores_of_another_run_is_left_out_and_said(
     ]
 
 
-def test_interval_without_scores_is_left_out_and_said(run, fakes, tmp_path, capsys):
+def test_an_interval_without_scores_is_left_out(run, fakes, tmp_path, capsys):
     run(seeds=1)
     lines = ResultLines(tmp_path / "run" / "results.jsonl")
     lines.records = [r for r in lines.records if r["kind"] != "interval"]

@@ -142,7 +142,7 @@ def test_autoft_is_compared_with_spottune_too():
     assert "Fine-Tune" not in against
 
 
-def test_what_is_chosen_is_told_switches_that_are_off_too():
+def test_chosen_settings_are_shown_also_switches_that_are_off():
     chosen = {"learning_rate": 0.1, "gated": False, "l2": 0.0}
     text = report([choice("source-ptu", chosen), run("source-ptu", 0, 0.7, chosen)])
     assert cells(text, "Source-PTU")[-1] == "learning_rate 0.1, gated False"
@@ -183,7 +183,7 @@ def test_without_a_run_it_says_so():
 
 
 def test_frequency_groups_of_as_many_rows():
-    """User a fills half of the rows; by distinct users he is one of three."""
+    """User a has half of the rows, but is only one of three distinct users."""
     users = ["a"] * 4 + ["b", "b", "c", "c"]
     labels, scores = [0, 1, 0, 1, 0, 1, 0, 1], np.arange(8) / 8
     known = ["a"] * 9 + ["b"] * 5

@@ -1,4 +1,4 @@
-"""The data and the rows of the continual experiment, and how it goes on."""
+"""The data and the rows of the continual experiment, and how it resumes."""
 
 import dataclasses
 import types
@@ -58,12 +58,12 @@ def test_periods_have_all_rows_in_order(data):
     assert joint.read_source() is data.source[1].read()
 
 
-def test_too_few_periods_are_told():
+def test_too_few_periods_are_refused():
     with pytest.raises(ValueError, match="three or more periods"):
         continual_data.load("synthetic", None, 1, 0, period_days=4)
 
 
-def test_schemas_know_the_first_period_alone_and_may_grow(data):
+def test_schemas_know_only_the_first_period_and_may_grow(data):
     plain, joint, split = (
         data.schemas[name] for name in ("plain", "joint", "histories")
     )
@@ -124,7 +124,7 @@ SETTINGS = Settings(
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What the rows ask of the library, without doing it."""
+    """Records the calls that rows make to the library, without running them."""
     made = []
 
     def note(periods, directory, *_, **arguments):
@@ -164,14 +164,12 @@ def test_ctnet_starts_late_from_base_and_sources(experiment, calls, name):
 @pytest.mark.parametrize(
     "name", ["ft_ids", "ft_embeddings", "ft_all", "dual_embedding"]
 )
-def test_fine_tuning_restarts_and_passes_once_over_all_increments(
-    experiment, calls, name
-):
+def test_fine_tuning_restarts_and_trains_once_on_all_periods(experiment, calls, name):
     ROWS[name].run(experiment)
     refresh = calls[-1]["refresh"]
     assert refresh == Refresh(every="period", restart=True, window=None)
     assert calls[-1]["first"].number == 0
-    # Never the model of Base, which has passed over them before.
+    # Never from the model of Base, which was already trained on them.
     assert ("target" in calls[-1]) == (name == "dual_embedding")
     assert [call["name"] for call in calls] == ["sources", name]
     if name == "ft_ids":
@@ -199,7 +197,7 @@ def test_joint_models_are_built_and_take_both_domains(experiment, calls, name):
     assert "domain" in call["target"].input
 
 
-def test_models_of_finished_rows_are_removed_but_for_the_base(experiment):
+def test_models_of_finished_rows_are_removed_except_base(experiment):
     for name in ("base", "ctnet"):
         (experiment.folder / name / "000001").mkdir(parents=True)
         (experiment.folder / name / "report.md").touch()
@@ -224,7 +222,7 @@ class KilledError(Exception):
 
 @pytest.fixture
 def fakes(monkeypatch):
-    """Rows that run at once, and write down that they did."""
+    """Rows that finish at once, and record that they ran."""
     done = []
 
     def fake(name):
@@ -244,7 +242,7 @@ def fakes(monkeypatch):
     return done, fakes_die
 
 
-def test_a_killed_experiment_goes_on_and_tests_the_same_periods(
+def test_a_killed_experiment_resumes_and_tests_the_same_periods(
     fakes, tmp_path, capsys
 ):
     done, dies = fakes
@@ -324,7 +322,7 @@ def test_every_seed_has_a_world_of_its_own(fakes, tmp_path, monkeypatch):
     assert sorted(set(seeds)) == [0, 1]
 
 
-def test_data_that_is_not_there_is_told_without_a_traceback(tmp_path):
+def test_missing_data_is_reported_without_a_traceback(tmp_path):
     folder = ["--data-dir", str(tmp_path), "--run-dir", str(tmp_path / "run")]
     with pytest.raises(SystemExit, match="Fix: "):
         continual.main(["--dataset", "kuairand", *folder])
@@ -335,13 +333,13 @@ def test_data_that_is_not_there_is_told_without_a_traceback(tmp_path):
 @pytest.mark.parametrize(
     "wrong", ["--rows nothing", "--table 6", "--seeds 0", "--learning-rates x"]
 )
-def test_a_wrong_command_is_told_before_any_work(wrong, capsys):
+def test_a_wrong_command_fails_before_any_work(wrong, capsys):
     with pytest.raises(SystemExit):
         continual.main(wrong.split())
     assert "error: " in capsys.readouterr().err
 
 
-def test_a_start_without_a_test_after_it_is_told(tmp_path):
+def test_a_start_without_a_test_after_it_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="(?s)--start of at most 2.*Received: 3"):
         continual.main(["--start", "3", "--run-dir", str(tmp_path)])
 

@@ -1,4 +1,4 @@
-"""The data, the rows and the tables of the E-CDCTR experiment, and how it goes on."""
+"""The data, the rows and the tables of the E-CDCTR experiment, and how it resumes."""
 
 import dataclasses
 import pathlib
@@ -115,15 +115,15 @@ def test_absence_is_counted_before_the_newest_cpm():
     assert found.tolist() == [2, 1, 2, 4, np.inf]
 
 
-def test_cpm_knows_whom_any_of_its_weeks_had():
+def test_cpm_knows_the_users_of_any_of_its_weeks():
     clocks = Clocks(month_days=8, week_days=4, ad_days=2, start=16)
-    # Its weeks begin at day 8; the users were last there on days 8, 7, 19, 8 and never.
+    # Its weeks begin on day 8; users were last seen on days 8, 7, 19, 8 and never.
     absent, cuts = np.array([8, 9, 1, 12, np.inf]), pd.Series([16, 16, 20, 20, 20])
     found = known_to_cpm(absent, cuts, clocks)
     assert found.tolist() == [True, False, True, True, False]
 
 
-def test_ads_say_whom_cpm_was_trained_on(data):
+def test_ads_say_whether_cpm_was_trained_on_their_user(data):
     ads = pd.concat([period.data for period in data.days[1:]])
     trained = {week.end: set(week.data["user_id"]) for week in data.weeks}
     for cut, rows in ads.groupby(newest_cpm(ads["day"], CLOCKS)):
@@ -142,7 +142,7 @@ def test_the_newest_cpm_is_that_of_the_begin_of_the_period():
     "wrong",
     [{"month_days": 3, "week_days": 2}, {"start": 3}, {"start": 8}, {"ad_days": 4}],
 )
-def test_clocks_that_do_not_fit_are_told(wrong):
+def test_clocks_that_do_not_fit_are_refused(wrong):
     with pytest.raises(SystemExit, match="a month of whole weeks"):
         dataclasses.replace(CLOCKS, **wrong).check(8)
 
@@ -159,7 +159,7 @@ def test_kuairand_has_a_past_before_its_log(tmp_path):
         watched = own[own["is_click"] == 1]["video_id"].tolist()
         assert watched == list(users[user])  # Oldest first, through the parts.
         assert not set(own[own["is_click"] == 0]["video_id"]) & set(watched)
-    assert 0 not in set(past["user_id"])  # His past reaches into the log.
+    assert 0 not in set(past["user_id"])  # The past of user 0 reaches into the log.
     ads = pd.concat([period.data for period in data.days])
     assert ads[ads["user_id"].isin(past["user_id"])]["absent_days"].max() < np.inf
     assert past["is_click"].mean() == 0.5
@@ -187,7 +187,7 @@ def experiment(data, tmp_path_factory):
 
 @pytest.fixture
 def runs(experiment, monkeypatch):
-    """The levels that a row asks for, without running them."""
+    """Records the levels that a row asks for, without running them."""
     made = []
     monkeypatch.setattr(
         ecdctr_experiment, "run_levels", lambda levels, *_, **__: made.extend(levels)
@@ -204,7 +204,7 @@ def test_a_row_of_three_levels_scores_every_later_ad_once(experiment, data):
     short = dataclasses.replace(data, **shorter)
     experiment = dataclasses.replace(experiment, data=short)
     lines = scores(ROWS["ecdctr"].run(experiment), data)
-    # The period after the start is left out: CTNet has it not.
+    # The period after the start is left out, as CTNet lacks it.
     assert len(lines) == sum(len(p.data) for p in data.days[2:4])
     assert lines["month"].tolist() == sorted(lines["month"]) and lines["month"].max()
     assert lines["score"].between(0, 1).all()
@@ -214,7 +214,7 @@ def test_a_row_of_three_levels_scores_every_later_ad_once(experiment, data):
     assert left == {"report.md", "report.jsonl", "tensorboard"}
 
 
-def test_every_table_is_of_rows():
+def test_every_table_consists_of_rows():
     assert {name for names in TABLES.values() for name in names} == set(ROWS)
 
 
@@ -234,9 +234,9 @@ def test_rows_are_made_of_levels(experiment, runs, name, levels):
     assert folder == runs[-1].directory and folder.name == name
     keywords = runs[-1].run.keywords
     assert keywords["training"].batch_size == 64 and keywords["training"].seed == 0
-    # All rows alike, but for BatchNorm that is kept on purpose.
+    # All rows alike, except where BatchNorm is kept on purpose.
     assert all(run.run.keywords["training"].measure_batch_norm for run in runs)
-    # Each ad once, but where the model starts again.
+    # Each ad once, except where the model restarts.
     starts_again = levels[-1] == "A-CTR"
     refresh = keywords.get("refresh", Refresh())
     assert refresh.window == (2 if starts_again else 1)
@@ -378,7 +378,7 @@ def test_tables_have_sizes_and_say_what_pays():
     assert (
         "| E-CDCTR | 0.7050 ± 0.0071 | 0.7050 ± 0.0071 | 0.5000 ± 0.0000 | 2 |" in text
     )
-    # Of the others E-CDCTR alone is finished.
+    # In the other tables only E-CDCTR is finished.
     assert text.count("natural : ad = 20 : 1.") == text.count("###") == 4
     single = report(records[:1], TABLES, titles)
     assert single.count("| E-CDCTR |") == single.count("20 : 1.") == 1
@@ -433,7 +433,7 @@ def test_intervals_are_of_the_rows_whose_scores_are_there(tmp_path):
     assert found == dict.fromkeys(("all", "recent"), {"TPM": Interval(0.5, 0.5, 0.5)})
 
 
-def test_intervals_of_absent_users_are_of_their_rows_alone(tmp_path):
+def test_intervals_of_absent_users_are_of_their_rows_only(tmp_path):
     records = [record(row, 0, 0.7) for row in ("ecdctr", "cpm_only")]
 
     def file(seed, row):
@@ -460,7 +460,7 @@ class KilledError(Exception):
     """Stands for the end of the process."""
 
 
-def test_a_killed_experiment_goes_on(tmp_path, monkeypatch, capsys):
+def test_a_killed_experiment_resumes(tmp_path, monkeypatch, capsys):
     done, dies = [], {"at": 3}
 
     def fake(name):
@@ -492,7 +492,7 @@ def test_a_killed_experiment_goes_on(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("wrong", ["--rows nothing", "--table 6", "--start 0"])
-def test_a_wrong_command_is_told_before_any_work(wrong, capsys):
+def test_a_wrong_command_fails_before_any_work(wrong, capsys):
     with pytest.raises(SystemExit):
         ecdctr.main(wrong.split())
     assert "error: " in capsys.readouterr().err

@@ -53,12 +53,12 @@ def test_each_value_is_tried_as_often_as_the_others():
         assert set(collections.Counter(column).values()) == {often}
 
 
-def test_grid_within_the_budget_is_taken_whole():
+def test_all_points_are_tried_if_the_budget_allows():
     tried = points(candidates(SETTINGS, SPACE, budget=100))
     assert len(tried) == len(set(tried)) == 18
 
 
-def test_what_the_space_does_not_name_stays():
+def test_settings_that_the_space_does_not_name_stay():
     (trial,) = candidates(SETTINGS, {}, budget=3)
     assert trial == Trial(SETTINGS)
 
@@ -138,13 +138,13 @@ def test_results_that_were_made_in_another_way_are_refused(tmp_path):
         lines.require({}, {"settings": {"units": (4, 2)}})
 
 
-def test_line_that_is_no_json_is_named(tmp_path):
+def test_a_line_that_is_not_json_is_named(tmp_path):
     (tmp_path / "results.jsonl").write_text('{"row": "a"}\n{"row": \n')
     with pytest.raises(ValueError, match="line 2"):
         ResultLines(tmp_path / "results.jsonl")
 
 
-def test_record_that_is_no_json_loses_nothing(tmp_path):
+def test_a_record_that_is_not_json_loses_nothing(tmp_path):
     lines = ResultLines(tmp_path / "results.jsonl")
     lines.append({"row": "a"})
     with pytest.raises(TypeError, match="JSON"):
