@@ -228,7 +228,7 @@ def test_routes_that_are_not_fixed_stay(adaptive):
 
 
 @pytest.mark.parametrize("method", [group_by_route, fix_routes])
-def test_model_without_routes_is_refused(method):
+def test_a_model_without_routes_is_refused(method):
     with pytest.raises(ValueError, match="'small_dcn', which has no Route"):
         method(small_dcn())
 

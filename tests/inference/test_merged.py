@@ -178,7 +178,7 @@ def test_the_equal_parts_of_two_towers_are_computed_once():
     gone = {layer.name for layer in model.layers} - {
         layer.name for layer in once.layers
     }
-    # What follows from the tables alone goes with them.
+    # Layers that depend on the tables only go with them.
     assert gone == {
         "user_embedding",
         "item_embedding",

@@ -352,7 +352,7 @@ def test_half_precision_only_rounds_the_output(case):
     ],
     ids=str,
 )
-def test_bad_shapes_guide(layer, arguments, message):
+def test_wrong_shapes_are_refused_with_a_fix(layer, arguments, message):
     with pytest.raises(ValueError, match=message):
         layer(*arguments)
 
@@ -368,6 +368,6 @@ def test_bad_shapes_guide(layer, arguments, message):
     ],
     ids=["rows", "l2", "mode", "decisions", "temperature"],
 )
-def test_bad_arguments_guide(build, message):
+def test_wrong_arguments_are_refused_with_a_fix(build, message):
     with pytest.raises(ValueError, match=message):
         build()

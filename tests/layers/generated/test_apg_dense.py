@@ -123,7 +123,7 @@ def test_condition_attention_averages_by_the_softmax():
 
 
 @pytest.mark.parametrize("size", [1, SMALL, SMALL + 1])
-def test_both_forms_of_the_product_are_one_matrix_each(size):
+def test_both_forms_of_the_product_agree(size):
     rng = np.random.default_rng(size)
     vectors, matrices = rng.normal(size=(4, size)), rng.normal(size=(4, size, size))
     expected = [v @ m for v, m in zip(vectors, matrices, strict=True)]
@@ -145,7 +145,7 @@ def test_a_constant_condition_makes_a_dense_layer(version):
     np.testing.assert_allclose(layer(X, constant), dense(X), rtol=1e-3, atol=1e-4)
 
 
-def test_v2_and_v3_are_the_same_numbers():
+def test_v2_and_v3_give_equal_outputs():
     layers = [random_layer(version=v, bias="generated") for v in ("v2", "v3")]
     np.testing.assert_allclose(layers[0](X, Z), layers[1](X, Z), rtol=1e-4, atol=1e-4)
 
@@ -233,7 +233,7 @@ def test_factors_are_multiplied_in_float32_under_mixed_precision():
     )
 
 
-def test_a_model_without_factors_is_returned_as_it_is():
+def test_a_model_without_factors_is_returned_itself():
     model = model_of(random_layer(version="v4"))
     assert collapse(model) is model
 
@@ -276,7 +276,7 @@ def test_collapse_reaches_layers_in_models_and_keeps_frozen_ones_frozen(tmp_path
     ],
     ids=str,
 )
-def test_bad_arguments_guide(arguments, message):
+def test_wrong_arguments_are_refused_with_a_fix(arguments, message):
     with pytest.raises(ValueError, match=message):
         APGDense(4, **arguments)
 
@@ -293,6 +293,6 @@ def test_bad_arguments_guide(arguments, message):
     ],
     ids=str,
 )
-def test_bad_shapes_guide(layer, x, z, message):
+def test_wrong_shapes_are_refused_with_a_fix(layer, x, z, message):
     with pytest.raises(ValueError, match=message):
         layer(x) if z is None else layer(x, z)

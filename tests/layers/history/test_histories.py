@@ -346,6 +346,6 @@ def test_newest_keeps_the_order_and_the_rows_of_the_ids():
         ),
     ],
 )
-def test_errors_guide(call, message):
+def test_errors_say_how_to_fix_it(call, message):
     with pytest.raises(ValueError, match=message):
         call(*history())

@@ -157,7 +157,7 @@ def test_bias_starts_at_zero_and_is_added():
     ],
     ids=str,
 )
-def test_bad_shapes_guide(layer, arguments, message):
+def test_wrong_shapes_are_refused_with_a_fix(layer, arguments, message):
     with pytest.raises(ValueError, match=message):
         layer(*arguments)
 
@@ -173,6 +173,6 @@ def test_bad_shapes_guide(layer, arguments, message):
     ],
     ids=["rank", "mode", "fusion heads", "units", "attention heads"],
 )
-def test_bad_arguments_guide(build, message):
+def test_wrong_arguments_are_refused_with_a_fix(build, message):
     with pytest.raises(ValueError, match=message):
         build()

@@ -17,7 +17,7 @@ GATES = np.array([[0, 1], [1, 0], [1, 1], [0, 0]], dtype="float32")
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 3), (4, 2, 3)], ids=str)
-def test_rows_of_both_branches_merge_to_the_batch(shape):
+def test_rows_of_both_branches_merge_into_the_batch(shape):
     x = np.arange(np.prod(shape), dtype="float32").reshape(shape)
     frozen, tuned = (BranchRows(1, frozen)(x, GATES) for frozen in (True, False))
     np.testing.assert_array_equal(frozen, x[[0, 2]])
@@ -68,12 +68,12 @@ def test_routed_ids_reach_the_rows_of_the_chosen_table():
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_decision_that_is_no_column_is_an_error(layer, arguments):
+def test_a_decision_without_a_column_is_refused(layer, arguments):
     with pytest.raises(ValueError, match="a decision in .0, 2."):
         layer(*arguments, GATES)
 
 
-def test_twin_table_counts_the_rows_of_one():
+def test_input_dim_of_a_twin_table_is_the_rows_of_one_table():
     table = TwinEmbedding(3, 2)
     table.build((None,))
     assert table.embeddings.shape == (6, 2)

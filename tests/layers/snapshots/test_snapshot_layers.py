@@ -45,7 +45,7 @@ def test_aggregation_agrees_with_numpy_on_what_is_known(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_id_that_no_snapshot_has_is_zero_with_times_too(mode):
+def test_an_id_that_no_snapshot_has_gives_zero_even_with_time_embeddings(mode):
     layer = SnapshotAggregation(mode, time_embedding=True)
     layer(SNAPSHOTS)
     layer.set_weights([np.full(w.shape, 0.7) for w in layer.weights])
@@ -106,12 +106,12 @@ def test_a_table_gives_each_embedding_and_whether_it_is_known():
         (lambda: SnapshotAggregation()(np.ones((2, 3))), "in a tf_ctr.layers.Snapshot"),
     ],
 )
-def test_what_is_wrong_is_told(wrong, message):
+def test_wrong_arguments_and_shapes_are_refused_with_a_fix(wrong, message):
     with pytest.raises(ValueError, match=message):
         wrong()
 
 
-def test_a_table_of_other_ids_is_told():
+def test_rows_of_another_table_are_refused():
     table = SnapshotTable(5, 2, (1, 2, 3))
     table(np.array([0]))
     with pytest.raises(ValueError, match=r"(?s)embeddings \(5, 3, 2\).*own schema"):
