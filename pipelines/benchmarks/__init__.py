@@ -1,1 +1,1 @@
-"""Scripts that measure speed; never run as tests."""
+"""What training and serving cost, measured side by side."""

@@ -1,1 +1,1 @@
-"""E-CDCTR and which of its parts pay."""
+"""E-CDCTR: three levels trained asynchronously, and which of its parts pay."""

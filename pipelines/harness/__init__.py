@@ -1,1 +1,1 @@
-"""What the experiments share."""
+"""What experiments share: data sets, settings, runs, tables, statistics, figures."""

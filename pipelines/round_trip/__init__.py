@@ -1,1 +1,1 @@
-"""From training to the server and back."""
+"""From training to the server and back: every score, compared."""
