@@ -164,7 +164,7 @@ class Method:
         return transfer.Method.of(self.function).takes
 
 
-# Options of `GumbelRouter` that the recorded trials call otherwise.
+# Options of `GumbelRouter` under the names that recorded trials use for them.
 RECORDED = {
     "policy_units": "hidden_units",
     "policy_learning_rate_multiplier": "learning_rate_multiplier",

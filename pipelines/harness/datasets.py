@@ -1,7 +1,7 @@
 """The data sets of the experiments, with the sizes of the models for each.
 
-A data set that `tf_ctr.datasets` registers is here without further ado, with the small
-sizes; only variants, and data sets that need large models, are listed.
+Every data set that `tf_ctr.datasets` registers is included automatically, with the
+small sizes. Only variants, and data sets that need large models, are listed here.
 """
 
 import dataclasses
