@@ -1,4 +1,4 @@
-"""What a version serves of a trained model, made ready before anything is written."""
+"""The model that a version serves, made of the trained one before any writing."""
 
 import dataclasses
 import pathlib
@@ -32,7 +32,7 @@ NUM_EXAMPLE_ROWS = 256
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A trained model and what is served of it.
+    """A trained model, and the model that is served in its place.
 
     Attributes:
         trained: The model as it was trained, to be trained on later.
@@ -82,7 +82,7 @@ def prepare(
     served: keras.Model | Literal["static_routes"] | None = None,
     item_fields: Sequence[str] | str | None = None,
 ) -> Served:
-    """Checks a trained model, and returns it with what is served of it.
+    """Checks a trained model, and returns it with the model to serve in its place.
 
     The arguments are those of `tf_ctr.export.export`.
 

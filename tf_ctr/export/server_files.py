@@ -79,7 +79,7 @@ With `--enable_batching`:
 """
 LEFT_OUT = (
     "Left out, as the package tensorflow-serving-api is missing: models.config with "
-    "its labels, warm-up requests and gRPC samples. To have them, run "
+    "its labels, the README, warm-up requests and gRPC samples. To have them, run "
     "pip install 'tf_ctr[serving]' and export again."
 )
 
@@ -97,8 +97,8 @@ class ServerFiles:
 
     Attributes:
         batch_sizes: The allowed batch sizes.
-        left_out: A sentence that says what is left out, and how to get it; empty if
-            nothing is.
+        left_out: A sentence that names the files left out and how to get them; empty
+            if there are none.
 
     Raises:
         ValueError: If the batch sizes do not increase, the directory cannot give the

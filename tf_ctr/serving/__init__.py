@@ -1,7 +1,7 @@
 """Reads, checks, compares, labels and asks the versions that `tf_ctr.export` writes.
 
 A *version* is a directory with a number for its name, `savedmodels/dcn/2`, in the
-directory of its model. The words for what is done with versions:
+directory of its model. One word for each question about versions:
 
 | word | question that it answers | function, command |
 |---|---|---|
