@@ -71,9 +71,7 @@ def test_help_needs_no_tensorflow(command, without_tensorflow, capsys):
         ("demo --epochs few", "invalid whole number value: 'few'"),
     ],
 )
-def test_a_mistake_is_answered_with_the_valid_choices(
-    line, words, without_tensorflow, capsys
-):
+def test_a_mistake_lists_the_valid_choices(line, words, without_tensorflow, capsys):
     with pytest.raises(SystemExit) as end:
         main(line.split())
     assert end.value.code == 2
@@ -112,7 +110,7 @@ def test_a_checkout_knows_its_version_without_an_installation(monkeypatch, capsy
     assert capsys.readouterr().out == f"tf_ctr {version}\n"
 
 
-def test_the_help_knows_what_the_package_has():
+def test_the_help_agrees_with_the_constants_of_the_package():
     assert tf_ctr_command.WAYS == tuple(parity.WAYS)
     assert tf_ctr_command.LIMITS == Limits()._asdict()
     assert tf_ctr_command.STABLE == STABLE
@@ -120,7 +118,7 @@ def test_the_help_knows_what_the_package_has():
 
 
 @pytest.mark.parametrize("package", ["tf_ctr", "tf_ctr.serving", "tf_ctr.export"])
-def test_packages_run_the_same_command(package, monkeypatch, capsys):
+def test_python_dash_m_runs_the_same_command(package, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [package, "check", "--help"])
     monkeypatch.delitem(sys.modules, f"{package}.__main__", raising=False)
     with pytest.raises(SystemExit) as end:
@@ -129,7 +127,7 @@ def test_packages_run_the_same_command(package, monkeypatch, capsys):
     assert f"usage: python -m {package} check" in capsys.readouterr().out
 
 
-def test_without_a_command_it_says_what_is_installed(monkeypatch, capsys):
+def test_without_a_command_the_command_says_what_is_installed(monkeypatch, capsys):
     assert main([]) == 0
     printed = capsys.readouterr().out
     assert f"tf_ctr {tf_ctr.__version__} in " in printed
@@ -147,7 +145,7 @@ def test_an_error_about_the_request_is_a_message(tmp_path, capsys):
     assert printed.err.startswith("Expected a directory with versions of a model")
 
 
-def test_ctrl_c_ends_with_one_line(monkeypatch, capsys):
+def test_ctrl_c_prints_one_line(monkeypatch, capsys):
     interrupted = lambda _: signal.raise_signal(signal.SIGINT)  # noqa: E731
     monkeypatch.setattr(commands, "check", interrupted)
     assert main(["check", "my models/1"], prog="python -m tf_ctr") == 130
@@ -156,7 +154,7 @@ def test_ctrl_c_ends_with_one_line(monkeypatch, capsys):
     )
 
 
-def test_nobody_reads_the_help():
+def test_help_into_a_closed_pipe_prints_no_error():
     read, write = os.pipe()
     os.close(read)
     code = "import sys, tf_ctr_command; sys.exit(tf_ctr_command.main(['--help']))"

@@ -34,7 +34,7 @@ def test_valid_names_are_sorted():
 
 
 @pytest.mark.parametrize("valid", [["item"], {"item": 1}, {"item"}])
-def test_check_name(valid):
+def test_check_name_lists_the_valid_names(valid):
     check_name("field", "item", valid)
     assert message_of(check_name, "field", 3, valid) == [
         "Expected the name of a field.",
@@ -43,7 +43,7 @@ def test_check_name(valid):
     ]
 
 
-def test_check_choice():
+def test_check_choice_lists_the_valid_choices():
     for value in ("mean", None):
         check_choice("pooling", value, ("mean", None))
     assert message_of(check_choice, "pooling", "max", ("mean", None)) == [

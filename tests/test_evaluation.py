@@ -56,7 +56,7 @@ def test_predict_gives_one_score_for_one_row():
     assert predict(rate_model(schema), frame, schema).tolist() == [np.float32(0.9)]
 
 
-def test_evaluate_is_scikit_learn():
+def test_evaluate_agrees_with_scikit_learn():
     schema, frame = item_schema(), click_frame()
     result = evaluate(rate_model(schema), frame, schema, batch_size=16)
     labels, scores = frame["click"], frame["item"].map(RATES)
@@ -78,13 +78,13 @@ def test_evaluate_groups_by_the_raw_column():
     assert (result["groups_used"], result["groups_skipped"]) == (7, 1)
 
 
-def test_evaluate_without_a_group():
+def test_evaluate_works_without_a_group():
     schema = item_schema(group=None)
     result = evaluate(rate_model(schema), click_frame(), schema)
     assert list(result) == ["rows", "click_rate", "auc", "log_loss", "calibration"]
 
 
-def test_evaluate_without_a_click():
+def test_evaluate_works_without_a_click():
     schema = item_schema()
     result = evaluate(rate_model(schema), click_frame().assign(click=0), schema)
     assert np.isnan([result["auc"], result["gauc"], result["calibration"]]).all()

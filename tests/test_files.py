@@ -39,7 +39,7 @@ def test_a_block_that_writes_nothing_leaves_the_old_file(tmp_path):
     assert (tmp_path / "a").read_text() == "old"
 
 
-def test_a_folder_is_no_file(tmp_path):
+def test_a_folder_cannot_be_replaced_by_a_file(tmp_path):
     with pytest.raises(ValueError, match="the folder(.|\n)*add a file name"):
         with replacing(tmp_path):
             pass
@@ -86,7 +86,7 @@ def test_an_existing_folder_is_replaced_not_merged(tmp_path):
     assert names(tmp_path / "run") == ["second"]
 
 
-def test_what_a_kill_left_of_a_folder_is_removed(tmp_path):
+def test_the_leftovers_of_a_killed_folder_are_removed(tmp_path):
     with whole_folder(tmp_path / "run") as partial:
         leftover = partial
     leftover.mkdir()
@@ -125,7 +125,9 @@ def test_a_kill_between_the_renames_leaves_the_old_folder_set_aside(
 
 
 @pytest.mark.parametrize("write_whole", [replacing, whole_folder])
-def test_content_reaches_the_disk_before_the_name(tmp_path, monkeypatch, write_whole):
+def test_content_reaches_the_disk_before_the_file_is_named(
+    tmp_path, monkeypatch, write_whole
+):
     """Or a power cut leaves an empty file under the final name."""
     events = []
     open_ = os.open

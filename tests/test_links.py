@@ -42,7 +42,7 @@ def anchors(path):
 @pytest.mark.parametrize(
     "path", markdown_files(), ids=lambda p: str(p.relative_to(ROOT))
 )
-def test_links_lead_somewhere(path):
+def test_links_lead_to_files_and_headings(path):
     for target in re.findall(r"\]\(([^)\s]+)\)", text_of(path)):
         if target.startswith(("http://", "https://", "mailto:")):
             continue

@@ -58,7 +58,7 @@ def test_the_sdist_holds_what_its_tests_need(tmp_path):
     assert {str(path) for path in committed_files()} - names <= left_out
 
 
-def test_a_commit_is_checked_by_what_ci_runs():
+def test_commit_hooks_run_the_checks_of_ci():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     before_commit = [hook["entry"] for hook in hooks["repos"][0]["hooks"]]
     ci = (ROOT / ".ci" / "run").read_text()

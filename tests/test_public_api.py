@@ -57,7 +57,7 @@ def _functions(value):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_dir_shows_what_all_has_and_rooms(package):
+def test_dir_lists_only_public_names_and_sub_packages(package):
     module = importlib.import_module(package)
     rooms = {each.name for each in pkgutil.iter_modules(module.__path__) if each.ispkg}
     public = {name for name in dir(module) if not name.startswith("__")}
@@ -104,7 +104,7 @@ def test_a_function_has_at_most_ten_parameters(where):
     assert len(inspect.signature(FUNCTIONS[where]).parameters) <= 10
 
 
-def test_every_file_is_one_idea_of_readable_length():
+def test_every_file_is_of_readable_length():
     lengths = {
         str(path): len(path.read_text().splitlines())
         for path in pathlib.Path(tf_ctr.__file__).parent.rglob("*.py")

@@ -47,7 +47,7 @@ def test_examples_run_with_only_the_wheel(installed, tmp_path):
     assert (tmp_path / "runs/ctnet/000001/model.keras").exists()
 
 
-def test_tree_names_what_is_there():
+def test_the_tree_lists_every_file_and_folder():
     tree = re.search(r"## The tree\n\n```\n(.*?)```", README, re.DOTALL)[1]
     parents = []
     for line in tree.splitlines():

@@ -48,7 +48,9 @@ def test_common_arguments_have_one_name_and_default(build):
 
 
 @pytest.mark.parametrize("build", BACKBONES.values(), ids=BACKBONES.keys())
-def test_penalties_cover_kernels_and_batch_rows(build, schema, features):
+def test_penalties_cover_kernels_and_the_table_rows_of_the_batch(
+    build, schema, features
+):
     assert build(schema, **SIZES).losses == []
     model = build(schema, **SIZES, l2=0.1, embedding_l2=0.1)
     model(features)
@@ -96,7 +98,7 @@ def test_a_part_can_be_left_out_but_not_all(name, arguments, message, schema):
         ("finalmlp", {"num_heads": 5}, "5 heads dividing M and N"),
     ],
 )
-def test_a_bad_option_is_an_error_that_guides(name, arguments, message, schema):
+def test_a_bad_option_raises_an_error_with_a_fix(name, arguments, message, schema):
     with pytest.raises(ValueError, match=message):
         BACKBONES[name](schema, **SIZES, **arguments)
 
@@ -117,7 +119,7 @@ def test_a_field_with_the_name_of_a_layer_is_an_error(field):
 
 # Keras itself warns of attention over one field.
 @pytest.mark.parametrize("name", sorted(BACKBONES.keys() - {"autoint", "difm"}))
-def test_one_field_is_enough_or_the_error_says_what_is_missing(name):
+def test_one_field_is_enough_or_the_error_says_which_field_is_missing(name):
     schema = Schema([Categorical("user", ["ann", "bob"])])
     try:
         model = BACKBONES[name](schema, **SIZES)

@@ -45,7 +45,7 @@ def scores_of(model, batches):
     return np.concatenate([model(features, training=False) for features, _ in batches])
 
 
-def test_names_and_shapes_are_golden(name, built):
+def test_names_and_shapes_match_the_golden_files(name, built):
     command = f"python -m tests.support.golden {name}"
     file = golden_file(name)
     assert file.exists(), f"{file} is missing. If '{name}' is new, run {command}"
@@ -115,7 +115,9 @@ def trained(schema, one_batch):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_transfer_matrix(name, method, trained, one_batch, tmp_path):
+def test_every_method_transfers_every_backbone(
+    name, method, trained, one_batch, tmp_path
+):
     """tests/transfer/test_contract.py trains every method as a graph."""
     # Every backbone and every method runs with and without BatchNorm, in half of the
     # pairs each.

@@ -89,7 +89,7 @@ def test_taobao_attends_with_item_to_history_and_category_to_its_history():
     np.testing.assert_allclose(found["history_eta"], eta, atol=1e-6)
 
 
-def test_attentions_are_depth_sites_and_pooling_is_gone():
+def test_attentions_are_depths_and_replace_the_pooling():
     model = taobao(schema(), categories=CATEGORIES, recent_length=3, **SMALL)
     assert Graph(model).depths == [
         name
@@ -102,7 +102,7 @@ def test_attentions_are_depth_sites_and_pooling_is_gone():
     assert not {"history_pooling", "history_category_sim"} & names
 
 
-def test_histories_choose_what_is_attended_and_the_rest_is_pooled():
+def test_named_histories_are_attended_and_the_others_are_pooled():
     for build in (din, taobao):
         model = build(schema(), histories={"history": "item"})
         names = {layer.name for layer in model.layers}
@@ -172,6 +172,6 @@ def test_taobao_with_all_attentions_transfers(method):
         ),
     ],
 )
-def test_backbone_errors_guide(build, message):
+def test_backbones_raise_errors_with_a_fix(build, message):
     with pytest.raises(ValueError, match=message):
         build()

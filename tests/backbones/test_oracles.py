@@ -118,7 +118,7 @@ def assert_scores(model, features, logits):
     np.testing.assert_allclose(scores, sigmoid(logits), rtol=1e-4, atol=1e-6)
 
 
-def test_every_backbone_has_a_twin():
+def test_every_backbone_has_an_oracle():
     missing = [name for name in BACKBONES if f"test_{name}" not in globals()]
     assert not missing, f"write test_NAME, from the equations, for {missing}"
 
@@ -332,7 +332,7 @@ def test_finalmlp(num_heads, schema, features):
     assert_scores(model, features, logits)
 
 
-def test_finalmlp_gates_start_open_and_can_be_left_out(schema, features):
+def test_finalmlp_gates_start_open_and_are_optional(schema, features):
     gated = backbones.finalmlp(schema, **SIZES)
     plain = backbones.finalmlp(
         schema, **SIZES, gate_fields=None, second_gate_fields=None

@@ -30,7 +30,7 @@ def test_embed_pools_sequences_with_the_table_of_their_field(schema):
     np.testing.assert_array_equal(output["price"], features["price"])
 
 
-def test_a_depth_is_one_layer_also_with_batch_norm_or_dropout():
+def test_a_depth_is_one_layer_even_with_batch_norm_or_dropout():
     x = keras.Input((3,))
     for arguments in ({}, {"batch_norm": True}, {"dropout": 0.5}):
         model = keras.Model(x, pieces.mlp(x, (4, 2), **arguments))

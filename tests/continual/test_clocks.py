@@ -71,14 +71,14 @@ IN_ORDER = [
 ]
 
 
-def test_each_level_runs_at_its_own_pace_and_reads_the_newest(world):
+def test_each_level_runs_at_its_own_pace_and_reads_the_newest_model(world):
     run_levels(world.three(), world.root, strict=True, verbose=0)
     assert world.calls == IN_ORDER
     assert {line["status"] for line in world.log()} == {"finished"}
 
 
 @pytest.mark.parametrize("dies", [(name, end) for name, end, *_ in IN_ORDER])
-def test_it_resumes_when_killed_at_any_moment(world, dies):
+def test_levels_killed_at_any_moment_resume(world, dies):
     world.dies = dies
     with pytest.raises(KilledError):
         run_levels(world.three(), world.root, verbose=0)
@@ -87,7 +87,7 @@ def test_it_resumes_when_killed_at_any_moment(world, dies):
     assert world.calls == IN_ORDER
 
 
-def test_no_level_waits_for_a_late_one_and_it_is_reported(world, capsys):
+def test_no_level_waits_for_a_late_level_and_lateness_is_reported(world, capsys):
     run_levels(world.three(delay=1.5), world.root, verbose=0)
     weeks = [call for call in world.calls if call[0] == "week"]
     assert weeks == [
@@ -138,7 +138,7 @@ def test_strict_raises_the_error_of_a_level(world):
         run_levels(world.three(), world.root, strict=True, verbose=0)
 
 
-def test_each_level_may_run_in_its_own_process(world):
+def test_each_level_can_run_in_its_own_process(world):
     for level in world.three():
         run_levels([level], world.root / level.name, verbose=0)
     assert sorted(world.calls) == sorted(
@@ -146,7 +146,7 @@ def test_each_level_may_run_in_its_own_process(world):
     )
 
 
-def test_with_a_delay_the_order_of_the_calls_does_not_matter(world, tmp_path):
+def test_with_a_delay_levels_can_run_in_any_order(world, tmp_path):
     run_levels(world.three(delay=1.5), world.root, verbose=0)
     alone = World(tmp_path / "alone")
     for level in alone.three(delay=1.5):
@@ -204,19 +204,19 @@ def test_a_level_that_cannot_start_yet_is_not_a_failure(world, capsys):
     assert [line["status"] for line in world.log()] == ["not yet", "finished"]
 
 
-def test_ends_of_two_kinds_raise(world):
+def test_ends_of_two_types_raise(world):
     dates = world.level("dates", ["2022-04-25"])
     with pytest.raises(TypeError, match="(?s)ends of one kind.*'dates': '2022-04-25'"):
         run_levels([world.level("week", [1]), dates], world.root)
 
 
-def test_two_levels_of_one_name_raise(world):
+def test_two_levels_with_the_same_name_raise(world):
     week = world.level("week", [1])
     with pytest.raises(ValueError, match="(?s)different names.*'week', 'week'"):
         run_levels([week, week], world.root)
 
 
-def test_periods_may_come_from_an_iterator(world):
+def test_periods_can_come_from_an_iterator(world):
     periods = [Period(n, None, end=n) for n in (0, 1)]
     level = Level("ads", iter(periods), "folder", print)
     assert level.periods == periods

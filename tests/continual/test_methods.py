@@ -91,7 +91,7 @@ def test_a_model_keeps_its_scores_under_another_order_of_ids():
     assert grown_model(Finished(model, own), own) is model
 
 
-def test_the_larger_schema_may_have_further_fields():
+def test_the_larger_schema_can_have_further_fields():
     own = Schema([Categorical("user")]).fit(frame())
     schema = grown_schema(fitted(), [own], [frame()])
     model = network(own)

@@ -30,11 +30,11 @@ def test_a_wrong_order_raises_before_any_work(numbers, received, fix):
         ordered(numbered(*numbers))
 
 
-def test_periods_may_start_late():
+def test_periods_can_start_late():
     assert [p.number for p in ordered(iter(numbered(4, 5)))] == [4, 5]
 
 
-def test_what_is_no_period_raises():
+def test_an_invalid_period_raises():
     with pytest.raises(TypeError, match="Received: DataFrame"):
         ordered([NO_ROWS])
     with pytest.raises(ValueError, match="at least one period"):
@@ -54,7 +54,7 @@ def test_a_model_cannot_be_ready_before_its_end():
         Period(0, NO_ROWS, end=5, ready="2022-04-25")
 
 
-def test_ends_are_in_order_too():
+def test_ends_must_be_in_order():
     with pytest.raises(ValueError, match="end one after another"):
         ordered([Period(0, NO_ROWS, end=7), Period(1, NO_ROWS, end=7)])
     with pytest.raises(TypeError, match="(?s)ends of one kind.*'2022-04-25' after 7"):

@@ -115,14 +115,14 @@ def test_a_wrong_refresh_raises(arguments, message):
         ("period", True, "restart"),
     ],
 )
-def test_settings_have_the_words_of_version_0_1(every, restart, word):
+def test_settings_are_recorded_in_the_words_of_version_0_1(every, restart, word):
     refresh = Refresh(every, restart, window=4)
     assert refresh.settings() == {"refresh": word, "window": 4}
     once_a_row = dataclasses.replace(refresh, window_when="restart")
     assert once_a_row.settings()["window_when"] == "restart"
 
 
-def test_a_window_needs_the_earlier_periods(world):
+def test_a_window_needs_the_periods_before_it(world):
     root, _ = world
     store, three = Store(root / "source"), periods(0, 1, 2)
 
@@ -138,7 +138,7 @@ def test_a_window_needs_the_earlier_periods(world):
         chosen(2, three[2:])
 
 
-def test_a_window_reaches_back_beyond_the_first_period_that_is_run(tmp_path):
+def test_a_window_reaches_back_beyond_the_first_period_of_the_run(tmp_path):
     schema = fitted()
     report = train_source(
         periods(0, 1, 2, 3),

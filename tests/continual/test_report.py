@@ -20,7 +20,7 @@ def measured(monkeypatch):
     return measure(None, ROWS, schema, seen, ["user"])
 
 
-def test_metrics_of_all_rows(measured):
+def test_metrics_cover_all_rows(measured):
     # Of the 8 pairs of a click and another row, the click with 0.9 wins two, those with
     # 0.2, 0.5 and 0.5 one each.
     assert measured["auc"] == 5 / 8
@@ -35,7 +35,7 @@ def test_new_and_old_users_are_measured_separately(measured):
     assert (new["rows"], new["auc"], new["gauc"]) == (4, 0.0, 0.0)
 
 
-def test_a_part_without_rows_has_no_metrics(monkeypatch):
+def test_a_slice_without_rows_has_no_metrics(monkeypatch):
     monkeypatch.setattr(measuring, "predict", lambda *_: SCORES)
     schema = Schema([Categorical("user")]).fit(ROWS)
     found = measure(None, ROWS, schema, {"user": ROWS["user"]}, ["user"])
@@ -113,7 +113,7 @@ def test_a_run_without_tests_has_no_gains(report):
     assert Report([record(0)]).to_markdown() == "No period was tested."
 
 
-def test_slices_have_a_line_each(report):
+def test_each_slice_has_a_line(report):
     lines = report.slices
     assert lines["part"].tolist() == ["new", "old"] * 2
     assert lines["column"].unique().tolist() == ["user"]

@@ -123,7 +123,7 @@ def test_a_slice_that_the_base_did_not_measure_needs_its_seen_values(tmp_path):
     assert set(seen["item"]) == set(first["item"])
 
 
-def test_the_model_knows_the_ids_of_source_and_target(world):
+def test_the_model_knows_the_ids_of_both_domains(world):
     root, _ = world
     finished = left_by(root / "ctnet", 2)
     assert {5, 6, 7, 8, 9} <= set(finished.schema.field("item").vocabulary)
@@ -209,7 +209,7 @@ def _slots(model, layer):
     return np.array(model.optimizer._accumulators[place])
 
 
-def test_a_period_of_one_label_or_without_rows(tmp_path, capsys):
+def test_a_period_with_one_label_or_without_rows_is_handled(tmp_path, capsys):
     schema, exported = fitted(), []
 
     def note(model, schema):

@@ -14,7 +14,7 @@ def record(number, end=None, trained=True, **settings):
     return {"number": number, "end": end, "trained": trained, "settings": settings}
 
 
-def test_the_newest_model_that_is_ready(tmp_path):
+def test_the_store_finds_the_newest_model_that_is_ready(tmp_path):
     store = Store(tmp_path / "run")
     assert store.records() == [] and store.latest() is None
     for each in (record(0, 6), record(1, 13), record(2, 20, trained=False)):
@@ -28,7 +28,7 @@ def test_the_newest_model_that_is_ready(tmp_path):
         store.latest(end="2026-01-01")
 
 
-def test_what_a_killed_process_left_is_not_a_period(tmp_path):
+def test_the_leftovers_of_a_killed_process_are_not_a_period(tmp_path):
     store = Store(tmp_path)
     partial = tmp_path / ".000000.partial"
     partial.mkdir()
@@ -81,7 +81,7 @@ def test_an_unreadable_record_raises_or_is_skipped(tmp_path):
         assert store.latest()["number"] == 0
 
 
-def test_other_settings_raise_with_what_differs(tmp_path):
+def test_other_settings_raise_and_the_error_shows_the_difference(tmp_path):
     store = Store(tmp_path)
     store.check_settings({"seed": 1})
     store.add(record(0, seed=1, window=2))

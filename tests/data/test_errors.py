@@ -71,18 +71,18 @@ def opened(source, schema, tmp_path):
     return write_and_open
 
 
-def test_the_good_frame_opens(opened):
+def test_the_valid_frame_opens(opened):
     assert [len(label) for _, label in opened(FRAME)] == [3]
 
 
-def test_a_missing_column_shows_at_once(opened):
+def test_a_missing_column_raises_when_the_data_is_opened(opened):
     with pytest.raises(ValueError, match=r"'price'(.|\n)*Fix: use one of: .*item"):
         opened(FRAME.drop(columns="price"))
     with pytest.raises(ValueError, match=r"'click'(.|\n)*Fix: use one of: .*item"):
         opened(FRAME.drop(columns="click"))
 
 
-def test_a_wrong_dtype_shows_at_once(opened, source):
+def test_a_wrong_dtype_raises_when_the_data_is_opened(opened, source):
     # What was expected, and what helps: in a file of text there are cells, not dtypes.
     ids, numbers = {
         "parquet": (r"'item'(.|\n)*astype\('Int64'\)", r"'price'(.|\n)*to_numeric"),
@@ -99,7 +99,7 @@ def test_a_wrong_dtype_shows_at_once(opened, source):
 
 
 @pytest.mark.parametrize("label", [[0, 1, 2], [0.0, np.nan, 1.0]])
-def test_a_wrong_label_shows_while_reading(opened, label):
+def test_a_wrong_label_raises_while_reading(opened, label):
     dataset = opened(FRAME.assign(click=label))
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="label .*click.* to be 0 or 1"
@@ -108,7 +108,7 @@ def test_a_wrong_label_shows_while_reading(opened, label):
 
 
 @pytest.mark.parametrize("name", ["parquet", "csv", "tfrecord"])
-def test_paths_that_name_nothing(schema, tmp_path, name):
+def test_paths_without_files_are_refused(schema, tmp_path, name):
     read = getattr(data, f"from_{name}")
     (tmp_path / "other.txt").touch()
     for path in (tmp_path, tmp_path / "a.txt", f"{tmp_path}/*.{name}", [tmp_path]):
@@ -120,7 +120,7 @@ def test_paths_that_name_nothing(schema, tmp_path, name):
         read(None, schema)
 
 
-def test_wrong_arguments(opened, schema):
+def test_wrong_arguments_are_refused(opened, schema):
     for options in ({"batch_size": 0}, {"seed": -1}, {"shuffle_blocks": 0}):
         with pytest.raises(ValueError, match=next(iter(options))):
             opened(FRAME, **options)
@@ -129,7 +129,7 @@ def test_wrong_arguments(opened, schema):
             data.from_frame(FRAME, schema, **options)
 
 
-def test_frames_that_cannot_be_read(schema):
+def test_unreadable_frames_are_refused(schema):
     with pytest.raises(ValueError, match="at least one row"):
         data.from_frame(FRAME[:0], schema)
     with pytest.raises(ValueError, match="'click'"):
@@ -144,7 +144,7 @@ def test_frames_that_cannot_be_read(schema):
         data.from_frame(FRAME, Schema([Categorical("item")]))
 
 
-def test_parquet_without_rows_or_a_full_batch(schema, tmp_path):
+def test_parquet_without_rows_or_a_full_batch_is_refused(schema, tmp_path):
     path = tmp_path / "a.parquet"
     FRAME.to_parquet(path)
     with pytest.raises(ValueError, match="4 rows(.|\n)*3 rows(.|\n)*batch_size"):
@@ -166,7 +166,7 @@ def test_the_file_at_fault_is_named(schema, tmp_path):
     ("text", "words"),
     [("item,history,price,click\n", "at least one row"), ("", "Empty CSV")],
 )
-def test_csv_without_rows(schema, tmp_path, text, words):
+def test_a_csv_without_rows_is_refused(schema, tmp_path, text, words):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=f"{words}(.|\n)*Fix: "):
         data.from_csv(tmp_path, schema)
@@ -193,7 +193,7 @@ def test_lists_as_python_writes_them_are_not_ids(schema, tmp_path):
         data.from_csv(path, schema)
 
 
-def test_a_csv_header_with_a_name_twice(schema, tmp_path):
+def test_a_repeated_name_in_a_csv_header_is_refused(schema, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("item,item,history,price,click\n5,7,5,1.0,1\n")
     with pytest.raises(ValueError, match="'item'(.|\n)*2(.|\n)*rename") as caught:
@@ -201,14 +201,14 @@ def test_a_csv_header_with_a_name_twice(schema, tmp_path):
     assert "a.csv" in caught.value.__notes__[0]
 
 
-def test_a_separator_that_separates_nothing(schema, tmp_path):
+def test_an_empty_separator_is_refused(schema, tmp_path):
     write_csv(FRAME, tmp_path / "a.csv")
     for separator in ("", None):
         with pytest.raises(ValueError, match="`separator`(.|\n)*Fix: "):
             data.from_csv(tmp_path, schema, separator=separator)
 
 
-def test_a_csv_label_that_is_text(schema, tmp_path):
+def test_a_text_label_in_a_csv_is_refused(schema, tmp_path):
     write_csv(FRAME.assign(click=["yes", "no", "no"]), tmp_path / "a.csv")
     with pytest.raises(TypeError, match="numbers in column 'click'"):
         data.from_csv(tmp_path, schema)
@@ -226,14 +226,14 @@ def test_a_parquet_file_that_is_damaged_is_named(schema, tmp_path):
             data.from_parquet(tmp_path, schema)
 
 
-def test_tfrecord_files_without_any_record(schema, tmp_path):
+def test_tfrecord_files_without_records_are_refused(schema, tmp_path):
     for name in ("a", "b"):
         (tmp_path / f"{name}.tfrecord").touch()
     with pytest.raises(ValueError, match="at least one row"):
         data.from_tfrecord(tmp_path, schema)
 
 
-def test_a_file_that_is_not_tfrecord(schema, tmp_path):
+def test_a_file_in_another_format_than_tfrecord_is_refused(schema, tmp_path):
     path = tmp_path / "a.tfrecord"
     path.write_bytes(b"item,click\n" * 20)
     with pytest.raises(ValueError, match="uncompressed TFRecord(.|\n)*Fix: "):
@@ -244,14 +244,14 @@ def test_a_file_that_is_not_tfrecord(schema, tmp_path):
         data.from_tfrecord(path, schema)
 
 
-def test_records_whose_labels_differ_in_type(schema, tmp_path):
+def test_records_with_labels_of_different_types_are_refused(schema, tmp_path):
     write_records(FRAME, tmp_path / "a.tfrecord")
     write_records(FRAME.astype({"click": float}), tmp_path / "b.tfrecord")
     with pytest.raises(TypeError, match="one type(.|\n)*Fix: "):
         data.from_tfrecord(tmp_path, schema)
 
 
-def test_records_of_one_file_that_lack_a_field(schema, tmp_path):
+def test_records_without_a_field_of_the_schema_are_refused(schema, tmp_path):
     write_records(FRAME, tmp_path / "a.tfrecord")
     write_records(FRAME, tmp_path / "b.tfrecord", ["item", "history", "click"])
     with pytest.raises(ValueError, match=r"b\.tfrecord(.|\n)*'price'"):

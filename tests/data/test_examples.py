@@ -73,7 +73,7 @@ def test_examples_parse_to_the_raw_values():
     np.testing.assert_array_equal(parsed["price"], COLUMNS["price"])
 
 
-def test_a_feature_that_an_example_lacks_is_missing():
+def test_a_feature_absent_from_an_example_is_read_as_missing():
     nothing = tf.constant([tf.train.Example().SerializeToString()])
     parsed = parse_examples(nothing, FIELDS)
     assert parsed["user"].numpy() == [b""]

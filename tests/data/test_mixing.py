@@ -20,7 +20,7 @@ def items(dataset):
     return [batch[0]["item"].numpy().tolist() for batch in dataset]
 
 
-def test_a_batch_has_both_domains_in_their_ratio():
+def test_a_batch_mixes_both_domains_in_the_given_ratio():
     mixed = mix(domain(range(12)), domain(range(100, 104)), ratio=3, batch_size=4)
     assert items(mixed) == [
         [100, 0, 1, 2],
@@ -32,7 +32,7 @@ def test_a_batch_has_both_domains_in_their_ratio():
     np.testing.assert_array_equal(labels, features["item"] % 2)
 
 
-def test_an_epoch_is_the_target_once_and_the_source_starts_over():
+def test_an_epoch_covers_the_target_once_and_repeats_the_source():
     target = domain(range(100, 105))
     assert items(mix(domain(range(3)), target, batch_size=4)) == [
         [100, 101, 0, 1],
@@ -41,7 +41,7 @@ def test_an_epoch_is_the_target_once_and_the_source_starts_over():
     ]
 
 
-def test_the_same_call_gives_the_same_batches_and_each_epoch_new_ones():
+def test_the_same_call_repeats_its_batches_and_each_epoch_differs():
     frame, schema = two_domain_frame(), two_domain_schema()
 
     def epochs():
@@ -59,7 +59,7 @@ def test_the_same_call_gives_the_same_batches_and_each_epoch_new_ones():
     assert epochs() == [first, second]
 
 
-def test_source_rows_weigh_the_source_weight_and_target_rows_1():
+def test_source_rows_have_the_source_weight_and_target_rows_weight_1():
     mixed = mix(domain(range(3)), domain([100]), 2, batch_size=3, source_weight=0.25)
     [(features, _, weights)] = mixed
     assert features["item"].numpy().tolist() == [100, 0, 1]
@@ -76,7 +76,7 @@ def test_source_rows_weigh_the_source_weight_and_target_rows_1():
         ({"source_weight": -0.5}, "source_weight >= 0"),
     ],
 )
-def test_bad_arguments_guide(arguments, message):
+def test_bad_arguments_raise_errors_with_a_fix(arguments, message):
     with pytest.raises(ValueError, match=message):
         mix(domain([1]), domain([2]), **{"batch_size": 4, **arguments})
 
@@ -88,6 +88,6 @@ def test_datasets_of_two_schemas_are_refused():
         mix(domain([1]), domain([2]).map(lambda features, label: features))
 
 
-def test_a_target_without_end_is_refused():
+def test_an_endless_target_is_refused():
     with pytest.raises(ValueError, match="a target that ends"):
         mix(domain([1]), domain([2]).repeat())

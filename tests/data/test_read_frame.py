@@ -35,7 +35,7 @@ SCHEMA = tf_ctr.Schema(
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_values_are_as_they_are_in_the_file(tmp_path, kind):
+def test_values_are_read_unchanged_from_the_file(tmp_path, kind):
     """Not text as numbers, "NA" as missing, times as dates, integers as floats."""
     file = tmp_path / f"rows.{kind}"
     frame = pd.DataFrame({"country": ["NA", "007", ""], "timestamp": [10**9, 7, 8]})

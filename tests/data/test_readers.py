@@ -225,7 +225,7 @@ def test_a_folder_in_place_of_a_file_stands_for_its_files(files, schema, tmp_pat
         assert rows_of(data.from_parquet(path, schema)) == expected
 
 
-def test_only_one_field_of_each_kind(frame):
+def test_each_kind_of_field_works_without_the_others(frame):
     numbers = [Numeric("price"), Numeric("age", "quantile", num_bins=2)]
     for field in (*numbers, Categorical("user")):
         schema = Schema([field]).fit(frame)
@@ -250,14 +250,14 @@ def test_an_empty_element_of_a_csv_cell_is_missing(tmp_path):
     assert rows["tags"].tolist() == [[2, 3], [0, 0], [3, 0]]
 
 
-def test_a_csv_label_may_be_true_and_false(tmp_path):
+def test_csv_labels_may_be_true_and_false(tmp_path):
     path = tmp_path / "a.csv"
     pd.DataFrame({"c": ["a", "b"], "click": [True, False]}).to_csv(path, index=False)
     rows = table(data.from_csv(path, Schema([Categorical("c", ["a"])])))
     assert rows["click"].tolist() == [1.0, 0.0]
 
 
-def test_columns_of_a_csv_outside_the_schema_are_not_read(tmp_path, monkeypatch):
+def test_csv_columns_outside_the_schema_are_ignored(tmp_path, monkeypatch):
     monkeypatch.setattr(csv, "BLOCK_BYTES", 64)
     path = tmp_path / "a.csv"
     # A number in the first block, and text in a later one.
@@ -273,7 +273,7 @@ def test_tfrecord_files_without_records_are_skipped(files, schema, tmp_path):
     assert rows_of(data.from_tfrecord(tmp_path, schema)) == expected
 
 
-def test_a_record_that_lacks_a_feature_has_it_missing(tmp_path):
+def test_a_feature_absent_from_a_record_is_read_as_missing(tmp_path):
     path = tmp_path / "a.tfrecord"
     record = tf.train.Example()
     record.features.feature["c"].bytes_list.value.append(b"a")

@@ -31,7 +31,7 @@ def positives(frame):
     return frame[frame["label"] == 1]
 
 
-def test_positives_are_the_interactions_each_once(data):
+def test_positives_are_the_interactions_without_repeats(data):
     assert len(DISTINCT) < len(INTERACTIONS)
     for domain, name in (
         (data.source, "Toys_and_Games"),
@@ -46,7 +46,9 @@ def test_positives_are_the_interactions_each_once(data):
 
 @pytest.mark.parametrize("kind", NEGATIVES)
 @pytest.mark.parametrize("ratio", [1, 3])
-def test_negatives_are_unknown_items_of_the_domain_seen_by_then(folder, ratio, kind):
+def test_negatives_are_items_already_in_the_domain_but_new_to_the_user(
+    folder, ratio, kind
+):
     data = amazon.load(folder, ratio=ratio, negatives=kind)
     known = set(zip(DISTINCT["reviewerID"], DISTINCT["asin"], strict=True))
     for domain in (data.source, data.target):
@@ -64,7 +66,7 @@ def test_negatives_are_unknown_items_of_the_domain_seen_by_then(folder, ratio, k
             assert (groups == groups[:, :1]).all()
 
 
-def test_split_leaves_out_a_user_s_last_two(data):
+def test_split_holds_out_the_last_two_interactions_of_each_user(data):
     for domain in (data.source, data.target):
         train, validation, test = (
             positives(frame).groupby("reviewerID")["unixReviewTime"]
@@ -103,19 +105,19 @@ def test_ties_in_time_are_broken_by_chance(folder):
     pd.testing.assert_frame_equal(first, amazon.load(folder).target.test)
 
 
-def test_order_of_the_file_does_not_matter(folder, data, tmp_path):
+def test_the_order_of_lines_in_the_file_does_not_matter(folder, data, tmp_path):
     shuffled = INTERACTIONS.sample(frac=1, random_state=1)
     again = amazon.load(write_amazon(tmp_path, shuffled))
     pd.testing.assert_frame_equal(again.target.train, data.target.train)
 
 
-def test_domains_can_change_places(folder, data):
+def test_domains_can_be_swapped(folder, data):
     swapped = amazon.load(folder, source="Video_Games", target="Toys_and_Games")
     pd.testing.assert_frame_equal(swapped.source.test, data.target.test)
     assert DATASETS["amazon"] is amazon.load
 
 
-def test_schema(data):
+def test_schema_has_the_documented_fields(data):
     assert [f.name for f in data.schema.fields] == ["reviewerID", "asin", "history"]
     assert (data.schema.label, data.schema.group) == ("label", "reviewerID")
     train = pd.concat([data.source.train, data.target.train])
@@ -123,7 +125,7 @@ def test_schema(data):
     assert set(train["asin"]) == set(positives(train)["asin"])
 
 
-def test_draws_follow_the_weights():
+def test_negatives_are_drawn_in_proportion_to_the_weights():
     generator = np.random.default_rng(0)
     users = np.repeat([0, 1], 20_000)
     items = draw_negatives(generator, users, [1, 3, 0, 4], [0], [3])
@@ -136,7 +138,7 @@ def test_draws_follow_the_weights():
     )
 
 
-def test_user_who_knows_everything():
+def test_a_user_who_knows_every_item_is_refused():
     generator = np.random.default_rng(0)
     with pytest.raises(ValueError, match="user of code 1 knows all 2 items"):
         draw_negatives(generator, [0, 1], [1, 1, 0], [1, 1], [0, 1])
@@ -160,7 +162,7 @@ def test_wrong_arguments_are_found_before_any_file_is_read(wrong, message):
         amazon.load("nowhere", **wrong)
 
 
-def test_missing_file_and_column(tmp_path):
+def test_missing_files_and_columns_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="interactions.parquet(.|\n)*Fix"):
         amazon.load(tmp_path)
     write_amazon(tmp_path, INTERACTIONS.drop(columns="asin"))
@@ -168,7 +170,7 @@ def test_missing_file_and_column(tmp_path):
         amazon.load(tmp_path)
 
 
-def test_real_counts():
+def test_real_files_have_the_published_counts():
     summary = amazon.load(real_folder("amazon-toys-games")).summary()
     totals = summary["rows"].groupby("domain").sum().to_dict()
     # Of 114,487 and 82,871 interactions, 7,351 are repeated.

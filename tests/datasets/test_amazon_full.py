@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
     return root
 
 
-def test_domains_are_the_files_cut_8_1_1(folder):
+def test_each_file_is_split_8_1_1_into_a_domain(folder):
     data = amazon.load_full(folder)
     summary = data.summary()["rows"]
     assert summary["source"].tolist() == [400, 50, 50]
@@ -44,7 +44,7 @@ def test_split_is_shuffled_by_the_seed(folder):
     assert not first.source.train["reviewTime"].is_monotonic_increasing
 
 
-def test_schema_is_the_paper_s(folder):
+def test_schema_follows_the_paper(folder):
     data = amazon.load_full(folder, min_count=1)
     names = [field.name for field in data.schema.fields]
     assert names == ["reviewerID", "asin", "vote", "style", "reviewTime"]
@@ -118,7 +118,7 @@ def test_malformed_line_is_named_by_its_number(tmp_path, line, message):
         amazon_reviews.read_reviews(path)
 
 
-def test_broken_archives(tmp_path):
+def test_broken_archives_are_refused(tmp_path):
     path = write_reviews(tmp_path, "Video_Games", records("Video_Games"))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -143,7 +143,7 @@ def test_missing_folder_or_file_says_where_to_get_it(tmp_path, monkeypatch):
         amazon.load_full(tmp_path)
 
 
-def test_wrong_arguments():
+def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="two different categories"):
         amazon.load_full("nowhere", source="Video_Games")
     with pytest.raises(ValueError, match="`min_count`"):

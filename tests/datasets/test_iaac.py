@@ -87,7 +87,7 @@ def test_values_are_read_exactly(folder):
         assert missing or row.shop_review_positive_rate == rate
 
 
-def test_predictions_are_two_lists(folder):
+def test_predictions_are_returned_as_two_lists(folder):
     frame = iaac_files.from_folder(folder / "iaac")
     expected = {
         "-1": ([], []),
@@ -121,7 +121,7 @@ def test_one_domain_is_split_by_the_last_days(folder):
     assert encoded["predicted_properties"].shape == (50, 3)
 
 
-def test_two_domains_by_gender(folder):
+def test_two_domains_are_split_by_gender(folder):
     data = iaac.load(folder)
     for domain, gender, size in ((data.source, 0, 140), (data.target, 1, 70)):
         frames = [frame for _, frame in domain.items()]
@@ -130,7 +130,7 @@ def test_two_domains_by_gender(folder):
     assert data.summary().loc["target", "users"].tolist() == [6, 6, 6]
 
 
-def test_too_few_days(tmp_path):
+def test_too_few_days_are_refused(tmp_path):
     rows = [row for row in ROWS if row["context_timestamp"] < START + 2 * DAY]
     with pytest.raises(ValueError, match="impressions on the last day"):
         iaac.load_whole(write(tmp_path, rows))
@@ -150,7 +150,7 @@ def test_genders_are_checked_before_any_file_is_read(genders):
         iaac.load("nowhere", *genders)
 
 
-def test_wrong_header(tmp_path):
+def test_a_wrong_header_is_refused(tmp_path):
     header = [name.replace("is_trade", "trade") for name in iaac_files.COLUMNS]
     with pytest.raises(ValueError, match="27 columns(.|\n)*'is_trade', 'trade'"):
         iaac.load_whole(write(tmp_path, header=header))
@@ -182,7 +182,7 @@ def test_wrong_value_is_named_with_its_line(tmp_path, change, message):
         iaac.load_whole(write(tmp_path, rows))
 
 
-def test_short_line(tmp_path):
+def test_a_short_line_is_refused(tmp_path):
     rows = [dict(row) for row in ROWS]
     del rows[4]["is_trade"]
     with pytest.raises(ValueError, match="27 values(.|\n)*26 in line 6"):

@@ -44,7 +44,7 @@ def watched_before(row):
     return [video for videos in own["long_watch_seq"] for video in videos]
 
 
-def test_rows_are_the_log_s_without_repetitions(folder):
+def test_rows_come_from_the_log_without_repetitions(folder):
     frame = kuairand_files.from_folder(folder / "kuairand-pure")
     assert len(frame) == len(log()) < len(TABLES["log"])
     names = [*KEY, "tab", "is_click"]
@@ -68,7 +68,7 @@ def test_rows_carry_features_of_user_and_video(folder):
         assert np.isnan(row.video_duration) == (row.video_id < 4)
 
 
-def test_nothing_known_after_the_impression_is_read(data):
+def test_columns_known_only_after_the_impression_are_not_read(data):
     names = {field.name for field in data.schema.fields}
     assert not AFTER & set(data.source.train.columns)
     assert not names & {"is_click", "time_ms", "day", "date", "hourmin", "tab"}
@@ -90,7 +90,7 @@ def test_domains_are_tabs_and_splits_are_days(data):
         assert frames[1]["time_ms"].max() < frames[2]["time_ms"].min()
 
 
-def test_clock_is_china_s(data):
+def test_times_are_in_chinas_time_zone(data):
     frame = rows(data.source)
     time = pd.to_datetime(frame["time_ms"], unit="ms").dt.tz_localize("UTC")
     local = time.dt.tz_convert("Asia/Shanghai").dt
@@ -117,7 +117,7 @@ def test_history_is_earlier_clicks_of_any_tab_after_the_past(data):
     assert reached
 
 
-def test_a_past_that_reaches_into_the_log_is_not_known_before_its_end():
+def test_a_past_that_overlaps_the_log_is_known_only_from_its_end():
     impressions = pd.DataFrame(
         {
             "user_id": [0, 0, 0],
@@ -158,7 +158,7 @@ def test_test_days_and_encrypted_features_are_options(folder):
     assert everything - names == set(kuairand_files.ENCRYPTED)
 
 
-def test_natural_and_advertised(folder):
+def test_natural_and_advertised_videos_can_be_the_domains(folder):
     data = kuairand.load_ads(folder)
     assert set(rows(data.source)["video_type"]) == {"NORMAL"}
     assert set(rows(data.target)["video_type"]) == {"AD"}
@@ -167,7 +167,7 @@ def test_natural_and_advertised(folder):
     assert DATASETS["kuairand_ads"] is kuairand.load_ads
 
 
-def test_rows_encode(data):
+def test_rows_can_be_encoded(data):
     encoded = data.schema.encode(data.schema.raw_columns(data.target.test))
     assert encoded["history"].shape == (len(data.target.test), 50)
     missing = data.target.test["video_duration"].isna()
@@ -187,7 +187,7 @@ def test_periods_are_the_days_of_all_splits(folder, data):
     assert summary["source", "click_rate"][3] == cut.source[3]["is_click"].mean()
 
 
-def test_daily_works_on_any_domains_with_days_and_leaves_their_schema():
+def test_daily_works_on_any_domains_with_days_and_keeps_their_schema():
     data = synthetic.generate(
         source_rows=800, target_rows=80, num_users=300, num_items=40
     )
@@ -221,7 +221,7 @@ def test_wrong_arguments_are_found_before_any_file_is_read(wrong, message):
         kuairand.load("nowhere", **wrong)
 
 
-def test_other_wrong_arguments(folder):
+def test_other_wrong_arguments_are_refused(folder):
     with pytest.raises(ValueError, match="video type(.|\n)*'UNKNOWN'"):
         kuairand.load_ads("nowhere", source="UNKNOWN")
     with pytest.raises(ValueError, match="`fit_days`"):
@@ -248,7 +248,7 @@ def test_missing_file_says_where_to_get_it(tmp_path, name):
         kuairand.load(tmp_path)
 
 
-def test_missing_column_and_unknown_or_repeated_id(tmp_path):
+def test_missing_columns_and_unknown_or_repeated_ids_are_refused(tmp_path):
     tables = TABLES | {"users": TABLES["users"].drop(columns="onehot_feat7")}
     with pytest.raises(ValueError, match="columns .'onehot_feat7'. in"):
         kuairand.load(write_kuairand(tmp_path, tables))
@@ -266,7 +266,7 @@ def real():
     return kuairand.load(real_folder("kuairand-pure"))
 
 
-def test_real_counts(real):
+def test_real_files_have_the_published_counts(real):
     summary = real.summary()
     totals = summary["rows"].groupby("domain").sum().to_dict()
     # The log has 173,008 and 20,254 rows; the rest is repeated impressions.

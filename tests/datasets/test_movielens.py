@@ -105,7 +105,7 @@ def test_split_is_global_then_by_gender(folder):
     assert not rows.duplicated(["user_id", "movie_id"]).any()
 
 
-def test_genders_can_change_places(folder):
+def test_genders_can_be_swapped(folder):
     data, swapped = (
         movielens.load(folder),
         movielens.load(folder, source="F", target="M"),
@@ -128,7 +128,7 @@ def test_rows_are_shuffled(folder):
     assert not users.is_monotonic_increasing
 
 
-def test_schema_is_the_paper_s_and_learns_from_training_rows_only(folder):
+def test_schema_follows_the_paper_and_is_fitted_on_training_rows_only(folder):
     data = movielens.load(folder)
     names = [field.name for field in data.schema.fields]
     assert names == ["user_id", "gender", "occupation", "movie_id", "year", "genres"]
@@ -157,7 +157,7 @@ def test_history_holds_earlier_liked_movies_of_training_rows(folder):
     assert max(lengths) > 5
 
 
-def test_unknown_times_are_drawn_from_the_user_s_own(folder):
+def test_unknown_times_are_drawn_from_known_times_of_the_same_user(folder):
     rows = all_rows(movielens.load(folder)).reset_index(drop=True)
     times = groups.known_times(rows, np.random.default_rng(3))
     missing = rows["timestamp"].isna().to_numpy()
@@ -181,7 +181,7 @@ def test_folder_may_come_from_the_environment(folder, monkeypatch):
     assert movielens.load().name == "movielens"
 
 
-def test_ratings_may_be_the_original_file(folder):
+def test_ratings_may_come_from_the_original_file(folder):
     ratings = tiny_ratings().dropna()
     files = folder / "ml-1m"
     ratings.to_parquet(files / "ratings.parquet")
@@ -209,7 +209,7 @@ def tfds_example(user, movie, rating, timestamp):
     }
 
 
-def test_tfds_examples_become_the_folder_s_rows(folder):
+def test_tfds_examples_give_the_same_rows_as_the_folder(folder):
     ratings = tiny_ratings().dropna()
     ratings.to_parquet(folder / "ml-1m" / "ratings.parquet")
     examples = [tfds_example(*row) for row in ratings.itertuples(index=False)]
@@ -221,7 +221,7 @@ def test_tfds_examples_become_the_folder_s_rows(folder):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_tfds_builds_the_folder_s_rows(folder, tmp_path, monkeypatch):
+def test_tfds_builds_the_same_rows_as_the_folder(folder, tmp_path, monkeypatch):
     """TFDS itself reads the original files; only its download is replaced."""
     tfds = pytest.importorskip("tensorflow_datasets")
     pytest.importorskip("importlib_resources", reason="tensorflow_datasets needs it")
@@ -271,13 +271,13 @@ def test_missing_folder_never_falls_back_to_a_download(tmp_path):
         movielens.load(tmp_path / "nowhere")
 
 
-def test_wrong_number_of_ratings(folder):
+def test_a_wrong_number_of_ratings_is_refused(folder):
     tiny_ratings()[:-1].to_parquet(folder / "ml-1m" / "ratings.parquet")
     with pytest.raises(ValueError, match="the 1,000 ratings of ML-1M(.|\n)*999 from"):
         movielens.load(folder)
 
 
-def test_wrong_columns(folder):
+def test_wrong_columns_are_refused(folder):
     tiny_ratings().drop(columns="rating").to_parquet(folder / "ml-1m/ratings.parquet")
     with pytest.raises(ValueError, match="columns .'user_id', 'movie_id', 'rating'"):
         movielens.load(folder)
@@ -292,7 +292,7 @@ def test_wrong_columns(folder):
         ("users.dat", [user_line(1)], "every user_id(.|\n)*users.dat"),
     ],
 )
-def test_wrong_content(folder, name, lines, message):
+def test_wrong_content_is_refused(folder, name, lines, message):
     write_lines(folder / "ml-1m" / name, lines)
     with pytest.raises(ValueError, match=message):
         movielens.load(folder)
@@ -314,7 +314,7 @@ def real():
     return movielens.load(data_dir, history=True)
 
 
-def test_real_counts(real):
+def test_real_files_have_the_published_counts(real):
     summary = real.summary()
     assert summary["rows"].groupby("split").sum().to_dict() == groups.ROWS
     assert summary["rows"].groupby("domain").sum().to_dict() == {
@@ -331,7 +331,7 @@ def test_real_counts(real):
     }
 
 
-def test_real_items_are_shared_and_users_are_not(real):
+def test_real_domains_share_items_but_no_users(real):
     source, target = (
         pd.concat([frame for _, frame in domain.items()])
         for domain in (real.source, real.target)
@@ -340,7 +340,7 @@ def test_real_items_are_shared_and_users_are_not(real):
     assert not set(source["user_id"]) & set(target["user_id"])
 
 
-def test_real_history_length_does_not_give_the_missing_time_away(real):
+def test_history_length_does_not_reveal_missing_times_in_real_files(real):
     train = real.source.train
     late = train[train["user_id"] >= 3000]
     length = late["history"].map(len)
@@ -360,7 +360,7 @@ def with_ages(folder):
     return folder
 
 
-def test_domains_by_age_have_the_split_of_those_by_gender(folder):
+def test_domains_by_age_are_split_like_domains_by_gender(folder):
     with_ages(folder)
     data = movielens.load(folder, by="age")
     by_gender = movielens.load(folder)
@@ -395,6 +395,6 @@ def test_ages_are_checked_before_any_file_is_read(wrong, message):
         movielens.load("nowhere", **wrong)
 
 
-def test_real_ages_are_frequent_and_rare(real):
+def test_real_age_groups_are_frequent_and_rare(real):
     ratings = pd.concat(frames(real))["age"].value_counts()
     assert (ratings[25], ratings[56]) == (395_556, 38_780)

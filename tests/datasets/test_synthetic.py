@@ -59,7 +59,7 @@ def assert_equal(first, second):
     pd.testing.assert_frame_equal(rows(first), rows(second))
 
 
-def test_click_rates_are_those_asked_for(default):
+def test_click_rates_match_the_arguments(default):
     for domain, rate in ((default.source, 0.25), (default.target, 0.15)):
         frame = rows(domain)
         assert frame["click_probability"].mean() == pytest.approx(rate, abs=1e-9)
@@ -67,7 +67,7 @@ def test_click_rates_are_those_asked_for(default):
         assert abs(frame["click"].mean() - rate) < 4 * sigma
 
 
-def test_labels_are_bernoulli_of_the_probability(default):
+def test_labels_are_drawn_with_the_click_probability(default):
     for domain in (default.source, default.target):
         frame = rows(domain)
         bins = frame.groupby(pd.qcut(frame["click_probability"], 20))
@@ -95,7 +95,7 @@ def test_domains_are_not_copies_of_each_other():
 
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 1.0])
 @pytest.mark.parametrize(("column", "count"), [("user", 100), ("item", 80)])
-def test_overlap_is_the_share_asked_for(column, count, overlap):
+def test_overlap_matches_the_argument(column, count, overlap):
     # Without a tail and with 40 rows each, everybody occurs in both domains.
     data = small(tail=0.0, **{f"{column}_overlap": overlap})
     source, target = (
@@ -115,7 +115,7 @@ def test_attributes_belong_to_the_user_and_the_item(data):
     assert (frame.groupby("brand")["category"].nunique() == 1).all()
 
 
-def test_history_holds_the_user_s_clicks_of_earlier_days(data):
+def test_history_holds_clicks_of_the_same_user_on_earlier_days(data):
     for domain in (data.source, data.target):
         frame = rows(domain)
         clicks = frame[frame["click"] == 1]
@@ -127,7 +127,7 @@ def test_history_holds_the_user_s_clicks_of_earlier_days(data):
     assert (frame["history"].map(len)[frame["day"] == 0] == 0).all()
 
 
-def test_earlier_clicks_against_a_loop():
+def test_earlier_clicks_agree_with_a_loop():
     generator = np.random.default_rng(0)
     user, item = generator.integers(5, size=200), generator.integers(9, size=200)
     # Negative times, ties, and an order that is not that of time.
@@ -142,7 +142,7 @@ def test_earlier_clicks_against_a_loop():
         assert history.tolist() == [item[i] for _, i in sorted(past)][-4:]
 
 
-def test_earlier_clicks_of_nothing():
+def test_earlier_clicks_of_no_rows_are_empty():
     assert len(earlier_clicks([], [], [], [], 3)) == 0
     assert earlier_clicks([7], [1], [2], [True], 3)[0].tolist() == []
 
@@ -181,7 +181,7 @@ def test_drift_is_the_size_of_a_daily_step():
     assert np.diff(world.trend, axis=0).std() == pytest.approx(0.2, rel=0.1)
 
 
-def test_popularity_is_zipf_s():
+def test_popularity_follows_zipfs_law():
     frame = rows(small(tail=1.0, drift=0.0, source_rows=30_000).source)
     ranks = np.arange(1, 101)
     harmonic = (1 / ranks).sum()
@@ -193,7 +193,7 @@ def test_popularity_is_zipf_s():
     assert frame["item_id"].value_counts().iloc[0] > 3 * 30_000 / 80
 
 
-def test_domain_shift_is_the_share_that_domains_do_not_share():
+def test_domains_correlate_by_one_minus_the_shift():
     for shift in (0.0, 0.3, 1.0):
         users = create(domain_shift=shift).users
         source, target = users.factors.reshape(2, -1)
@@ -203,7 +203,7 @@ def test_domain_shift_is_the_share_that_domains_do_not_share():
         assert users.factors.std() == pytest.approx(1, rel=0.1)
 
 
-def test_without_shift_both_domains_click_alike():
+def test_without_shift_both_domains_have_the_same_click_probabilities():
     world = create(domain_shift=0, user_overlap=1, item_overlap=1)
     seen = synthetic_world.impressions(np.random.default_rng(1), world, 0, 500)
     source, target = (synthetic_world.logits(world, d, seen) for d in (0, 1))
@@ -219,7 +219,7 @@ def test_attributes_follow_the_factors():
             assert within < 0.8 * factors.var()
 
 
-def test_logit_by_hand():
+def test_logit_agrees_with_hand_computed_numbers():
     world = create()
     seen = {"day": [3], "user": [10], "item": [20], "hour": [8], "device": [1]}
     seen = {name: np.array(values) for name, values in seen.items()}
@@ -261,7 +261,7 @@ def test_no_scorer_beats_the_true_probability(default):
         assert log_loss(test["click"], scores) > best["log_loss"], name
 
 
-def test_best_possible_is_scikit_learn_s(data):
+def test_best_possible_agrees_with_scikit_learn(data):
     frame = data.target.test
     best = synthetic.best_possible(frame)
     labels, scores = frame["click"], synthetic.oracle_scores(frame)
@@ -275,7 +275,7 @@ def test_best_possible_is_scikit_learn_s(data):
     assert best["gauc"] == pytest.approx(np.average(aucs, weights=weights))
 
 
-def test_schema_has_every_kind_of_field_and_no_answer(data):
+def test_schema_has_every_kind_of_field_but_not_the_label(data):
     names = {field.name for field in data.schema.fields}
     assert not names & {"click", "day", "click_probability"}
     assert names < set(data.target.test.columns)
@@ -337,14 +337,14 @@ def test_two_domains_fit_on_training_rows_only_and_summarise():
         {"seed": None},
     ],
 )
-def test_wrong_argument(wrong):
+def test_a_wrong_argument_is_refused(wrong):
     (name,) = wrong
     name = "num_days" if wrong == {"test_days": 7} else name
     with pytest.raises(ValueError, match=f"Expected `{name}`(.|\n)*Received(.|\n)*Fix"):
         generate(**wrong)
 
 
-def test_users_come_and_go_in_spells_of_both_domains():
+def test_users_are_absent_from_both_domains_at_the_same_time():
     data = generate(
         source_rows=60_000,
         target_rows=60_000,
@@ -373,14 +373,14 @@ def test_users_come_and_go_in_spells_of_both_domains():
     assert max(longest) > 10
 
 
-def test_without_absence_there_are_no_spells():
+def test_without_absence_users_are_never_away():
     assert create().visits is None
     spells = [create(presence=0.5, spell_days=days).visits for days in (1, 4)]
     assert spells[0].shape == (5, len(create().users.ids))
     assert (spells[0] != spells[1]).any()
 
 
-def test_a_day_without_anyone_has_all_users():
+def test_a_day_on_which_everyone_is_absent_has_all_users():
     rare = {"num_users": 2, "presence": 0.01, "num_days": 30, "spell_days": 1}
     data = generate(source_rows=300, target_rows=300, **rare)
     assert len(data.source.train) == 270

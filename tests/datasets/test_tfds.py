@@ -49,7 +49,7 @@ def build(tfds, manual_dir, tmp_path, monkeypatch):
     return from_tmp
 
 
-def test_kuairand_gives_the_folder_s_domains(build, manual_dir):
+def test_kuairand_gives_the_same_domains_as_the_folder(build, manual_dir):
     folders.assert_same_domains(kuairand.load(), kuairand.load(manual_dir))
     rows, info = build("kuairand_pure", split="train", with_info=True)
     assert info.splits["train"].num_examples == len(list(rows))
@@ -57,7 +57,7 @@ def test_kuairand_gives_the_folder_s_domains(build, manual_dir):
     assert "play_time_ms" not in info.features
 
 
-def test_amazon_gives_the_folder_s_domains(build, manual_dir):
+def test_amazon_gives_the_same_domains_as_the_folder(build, manual_dir):
     folders.assert_same_domains(amazon.load(), amazon.load(manual_dir))
 
 
@@ -81,7 +81,7 @@ def test_published_reviews_have_a_configuration_per_category(build, manual_dir):
     assert content(rows) == content(expected)
 
 
-def test_tfds_build_finds_the_builder_by_its_import(tfds, manual_dir, tmp_path):
+def test_tfds_build_finds_the_builder_by_its_module(tfds, manual_dir, tmp_path):
     # The command itself imports packages that building does not need.
     build = pytest.importorskip("tensorflow_datasets.scripts.cli.build")
     from tensorflow_datasets.scripts.cli import cli_utils

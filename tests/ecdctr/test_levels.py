@@ -113,7 +113,7 @@ def test_every_month_exports_a_snapshot_of_its_embeddings(root):
         assert published == {"user": 4, "item": 4}
 
 
-def test_cpm_has_the_newest_snapshots_by_id(root):
+def test_cpm_reads_the_newest_snapshots_by_id(root):
     assert [r["prepared"] for r in records(root, "cpm")] == [[4], [4], [4, 8]]
     finished = left_by(root / "cpm", 2)
     store = SnapshotStore(root / "snapshots")
@@ -134,7 +134,9 @@ def test_cpm_has_a_row_for_every_id_of_a_snapshot(root):
     assert known.tolist() == [0, 1]
 
 
-def test_ads_before_the_first_cpm_are_trained_on_with_it(root, tmp_path, capsys):
+def test_ads_older_than_the_first_cpm_are_trained_on_once_it_exists(
+    root, tmp_path, capsys
+):
     shutil.copytree(root / "cpm", tmp_path / "cpm")
     _, cpm, _ = levels(tmp_path)
     level = a_ctr_level(
@@ -150,7 +152,7 @@ def test_ads_before_the_first_cpm_are_trained_on_with_it(root, tmp_path, capsys)
     assert [(r["number"], r["rows_trained"]) for r in found] == [(2, 72)]
 
 
-def test_a_ctr_may_see_each_ad_once_between_restarts(root, tmp_path):
+def test_a_ctr_can_train_on_each_ad_once_between_restarts(root, tmp_path):
     shutil.copytree(root / "cpm", tmp_path / "cpm")
     _, cpm, a_ctr = levels(tmp_path)
     snapshots = root / "snapshots"
@@ -191,7 +193,7 @@ def test_a_ctr_restarts_when_a_new_cpm_arrives(root):
     assert [r["test"] and r["test"]["trained_until"] for r in found] == [None, 0, 1, 2]
 
 
-def test_a_ctr_has_the_snapshots_of_its_cpm_for_its_own_ids_too(root):
+def test_a_ctr_uses_the_snapshots_of_its_cpm_for_its_own_ids(root):
     assert [r["prepared"] for r in records(root, "a_ctr")] == [[4], [4], [4], [4, 8]]
     finished = left_by(root / "a_ctr", 2)
     field = finished.schema.field("item")
@@ -213,7 +215,7 @@ def test_a_ctr_keeps_the_aggregation_of_cpm(root):
 @pytest.mark.parametrize(
     ("every", "sources"), [("never", [0, 0]), ("period", [0, 1, 1])]
 )
-def test_a_ctr_may_restart_never_or_in_every_period(root, tmp_path, every, sources):
+def test_a_ctr_can_restart_never_or_in_every_period(root, tmp_path, every, sources):
     for name in ("cpm", "snapshots"):
         shutil.copytree(root / name, tmp_path / name)
     *_, level = levels(tmp_path, every=every)
@@ -270,7 +272,7 @@ def test_a_damaged_snapshot_is_skipped(root, tmp_path):
     assert [r["prepared"] for r in records(tmp_path, "cpm")] == [[4], [4], [4]]
 
 
-def test_a_ctr_keeps_its_snapshots_if_they_are_not_readable_any_more(root, tmp_path):
+def test_a_ctr_keeps_its_snapshots_when_the_files_become_unreadable(root, tmp_path):
     shutil.copytree(root / "cpm", tmp_path / "cpm")
     *_, level = levels(tmp_path)
     with pytest.warns(UserWarning, match="cannot be read any more"):
@@ -303,7 +305,9 @@ def until_day_6(root, tmp_path):
 
 @pytest.mark.parametrize("name", ["model.keras", "checksums.json", "record.json"])
 @pytest.mark.parametrize("damaged", [[1], [0, 1]])
-def test_a_ctr_resumes_if_the_cpm_it_came_from_is_damaged(until_day_6, name, damaged):
+def test_a_ctr_resumes_when_the_cpm_it_started_from_is_damaged(
+    until_day_6, name, damaged
+):
     for number in damaged:
         damage(until_day_6, "cpm", number, name)
     *_, level = levels(until_day_6)
@@ -332,14 +336,14 @@ def test_a_damaged_model_is_not_reported_as_the_newest(until_day_6, capsys):
     assert f"A-CTR, period 8: {late}" in shown
 
 
-def test_a_damaged_model_of_its_own_raises(until_day_6):
+def test_a_level_with_a_damaged_model_of_its_own_raises(until_day_6):
     damage(until_day_6, "a_ctr", 1)
     *_, level = levels(until_day_6)
     with pytest.raises(ValueError, match="(?s)intact model of period 1.*move"):
         level.run(level.periods[:3])
 
 
-def test_ids_of_the_first_window_have_rows_and_are_not_new(until_day_6):
+def test_ids_of_the_first_window_have_rows_and_count_as_known(until_day_6):
     shutil.rmtree(until_day_6 / "a_ctr")
     _, cpm, _ = levels(until_day_6)
     days = timed([2, 3, 4, 5], 300, items=(5, 6))
@@ -360,7 +364,7 @@ def test_ids_of_the_first_window_have_rows_and_are_not_new(until_day_6):
     assert (tested["old"]["rows"], tested["new"]["rows"]) == (24, 0)
 
 
-def test_wrong_choices_raise(tmp_path):
+def test_wrong_choices_are_refused(tmp_path):
     with pytest.raises(ValueError, match="use one of: keep, reset, reset_statistics"):
         levels(tmp_path, batch_norm="new")
     tpm, *_ = levels(tmp_path)
@@ -373,7 +377,7 @@ def test_wrong_choices_raise(tmp_path):
 
 @pytest.mark.parametrize("batch_norm", ["keep", "reset"])
 @pytest.mark.parametrize("own", [False, True])
-def test_batch_norm_is_measured_if_asked_for_or_reset(tmp_path, batch_norm, own):
+def test_batch_norm_statistics_can_be_measured_or_reset(tmp_path, batch_norm, own):
     _, cpm, a_ctr = levels(tmp_path)
     training = dataclasses.replace(TRAINING, measure_batch_norm=own)
     level = a_ctr_level(

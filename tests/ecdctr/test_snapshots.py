@@ -43,7 +43,7 @@ def test_the_newest_snapshots_fill_the_last_places(store):
     assert not known[:, 0].any()
 
 
-def test_given_dates_are_read(store):
+def test_the_given_dates_are_read(store):
     dates, embeddings, known = store.table(ITEM, dates=(None, 1))
     assert dates == (None, 1)
     assert embeddings[2].tolist() == [[0, 0], [107, -107]]
@@ -55,7 +55,7 @@ def test_without_any_snapshot_nothing_is_known(tmp_path):
     assert embeddings.shape == (5, 3, 0) and not known.any()
 
 
-def test_text_ids_and_iso_dates(tmp_path):
+def test_text_ids_and_iso_dates_are_accepted(tmp_path):
     field = Categorical("user", ["ann", "bob", "Zoë"])
     store = SnapshotStore(tmp_path)
     for date in ("2022-04-25T00:00", "2022-03-25T00:00"):
@@ -130,7 +130,7 @@ def test_writing_beside_a_damaged_snapshot_or_another_folder_does_not_warn(store
     store.add(11, {"item": ([7], values(1))})
 
 
-def test_dates_are_all_numbers_or_all_text(store):
+def test_mixed_dates_of_numbers_and_text_are_refused(store):
     with pytest.raises(TypeError, match="a date like 1"):
         store.add("2022-04-25", {"item": ([7], values(1))})
     with pytest.raises(TypeError, match="a date like 1"):
@@ -142,7 +142,7 @@ def test_dates_are_all_numbers_or_all_text(store):
     assert store.dates() == [1, 2, 10, 11]
 
 
-def test_what_a_killed_writer_left_is_not_read(store, monkeypatch):
+def test_the_leftovers_of_a_killed_writer_are_not_read(store, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(os, "rename", dying())
         with pytest.raises(KilledError):
@@ -179,7 +179,7 @@ def test_the_old_snapshot_is_read_if_its_replacement_was_killed(store, monkeypat
         ([], np.zeros((0, 2)), "0 ids"),
     ],
 )
-def test_wrong_tables_raise_and_are_not_written(store, ids, rows, message):
+def test_wrong_tables_are_refused_and_not_written(store, ids, rows, message):
     with pytest.raises(ValueError, match=message):
         store.add(12, {"item": (ids, rows)})
     assert store.dates() == [1, 2, 10]
@@ -201,7 +201,7 @@ def test_ids_of_another_kind_raise(store):
         store.table(ITEM)
 
 
-def test_the_manifest_has_date_and_checksums(store):
+def test_the_manifest_records_the_date_and_checksums(store):
     record = json.loads((store.directory / "2" / "snapshot.json").read_text())
     assert record["date"] == 2 and list(record["checksums"]) == ["item"]
     shutil.move(store.directory / "2", store.directory / ".2")

@@ -44,7 +44,7 @@ def score(exported):
     return serve(exported[1])
 
 
-def test_scores_by_hand(tmp_path):
+def test_scores_agree_with_hand_computed_numbers(tmp_path):
     version = export(user_model(), user_schema(), tmp_path / "m", fresh_process=False)
     # Row 0 is missing, row 1 unseen, then the vocabulary.
     scores = serve(version)(user=tf.constant(["", "eve", "ann", "bob"]))
@@ -80,7 +80,7 @@ def test_padding_of_a_request_does_not_move_the_score(score):
     np.testing.assert_array_equal(score(**wider), score(**raw))
 
 
-def test_the_signature_has_the_raw_names_dtypes_and_ranks(exported_clicks):
+def test_the_signature_has_the_names_dtypes_and_ranks_of_raw_columns(exported_clicks):
     loaded = tf.saved_model.load(str(exported_clicks[1]))
     _, inputs = loaded.signatures["serving_default"].structured_input_signature
     expected = SCHEMA.raw_signature()
@@ -96,7 +96,7 @@ def test_a_request_without_a_field_is_an_error_that_names_it(score):
         score(**raw)
 
 
-def test_scores_in_a_session_as_tf_serving_runs_it(exported):
+def test_a_session_like_that_of_tf_serving_gives_the_scores(exported):
     model, version = exported
     rows = click_frame(20, seed=4)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -112,7 +112,7 @@ def test_scores_in_a_session_as_tf_serving_runs_it(exported):
     assert signature.method_name == "tensorflow/serving/predict"
 
 
-def test_each_inference_weight_is_stored_once_and_nothing_else(exported):
+def test_only_inference_weights_are_stored_and_each_once(exported):
     model, version = exported
     # An AutoFT model has these too; sampling needs them, inference does not.
     training_only = {w.name for w in model.non_trainable_variables} & {

@@ -96,7 +96,7 @@ def test_every_signature_is_warmed_up_at_every_batch_size(exported):
     assert sizes == {name: list(SIZES) for name in SIGNATURES}
 
 
-def test_warm_up_rows_are_those_of_the_sample(exported):
+def test_warm_up_rows_come_from_the_sample(exported):
     _, version, _ = exported
     five = request_of(logs(version)[-len(SIGNATURES)])
     users = tf.make_ndarray(five.inputs["user"]).tolist()
@@ -174,7 +174,7 @@ def test_the_session_configuration_is_a_config_proto(exported):
     assert config.gpu_options.per_process_gpu_memory_fraction == 0.9
 
 
-def test_batching_has_the_batch_sizes_and_no_padding(exported):
+def test_batching_parameters_have_the_batch_sizes_and_no_padding(exported):
     text = (exported[1] / "batching_params.pbtxt").read_text()
     parsed = parse_batching_parameters(text)
     assert parsed.max_execution_batch_size.value == 5
@@ -193,7 +193,7 @@ def test_the_readme_serves_the_model_by_its_name(exported):
     assert '-v "$PWD:/models/dcn"' in text and "{" not in text.replace("`{", "")
 
 
-def test_the_record_beside_the_version(exported):
+def test_the_record_beside_the_version_says_what_was_exported(exported):
     _, version, _ = exported
     record = json.loads((version / "assets.extra" / "export.json").read_text())
     assert record["item_fields"] == ["item", "tags"]
@@ -232,7 +232,7 @@ def test_the_first_version_is_stable_and_the_newest_the_canary(tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_new_labels_leave_the_rest_of_the_configuration(tmp_path):
+def test_new_labels_keep_the_rest_of_the_configuration(tmp_path):
     directory = tmp_path / "m"
     directory.mkdir()
     (directory / "models.config").write_text(
@@ -255,7 +255,7 @@ def without_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
 
 
-def test_without_the_extra_all_else_is_written_and_a_line_says_so(
+def test_without_the_extra_the_other_files_are_written_and_a_line_says_so(
     without_the_extra, tmp_path, capsys
 ):
     directory = tmp_path / "m"
@@ -270,7 +270,7 @@ def test_without_the_extra_all_else_is_written_and_a_line_says_so(
     assert json.loads((extra / "export.json").read_text())["left_out"] == line
 
 
-def test_without_server_files_nothing_of_the_server_is_written(tmp_path, capsys):
+def test_without_server_files_no_file_for_the_server_is_written(tmp_path, capsys):
     export(user_model(), user_schema(), tmp_path / "m", None, False, server_files=False)
     assert "Left out" not in capsys.readouterr().out
     assert [p.name for p in (tmp_path / "m").iterdir()] == ["1"]

@@ -98,7 +98,7 @@ def test_a_file_or_a_version_is_not_a_directory_of_versions(tmp_path):
     assert os.listdir(tmp_path / "1") == ["saved_model.pb"]
 
 
-def test_the_fields_of_the_user_are_the_group_and_the_histories():
+def test_user_fields_are_the_group_and_the_histories_by_default():
     schema = click_schema()
     items = ["item", "device", "tags", "price", "age"]
     assert candidate_fields(schema) == items
@@ -130,7 +130,7 @@ def test_a_name_that_no_url_can_hold_is_refused(tmp_path):
     refused(ValueError, "named as the model", *arguments)
 
 
-def test_a_failing_warm_up_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failing_warm_up_leaves_no_version(tmp_path, monkeypatch):
     monkeypatch.setattr(
         server_files, "write_warmup", lambda path, *_: path.write_bytes(b"")
     )
@@ -147,7 +147,7 @@ class Drifting(keras.layers.Layer):
         return x + 1e-3 * self.traces
 
 
-def test_a_differing_score_is_an_error_and_leaves_the_versions_alone(tmp_path):
+def test_a_differing_score_is_an_error_and_keeps_the_earlier_versions(tmp_path):
     (tmp_path / "m" / "1").mkdir(parents=True)
     before = tree(tmp_path)
     model = user_model(between=Drifting())
@@ -179,7 +179,7 @@ def test_a_differing_score_in_the_fresh_process_is_an_error(tmp_path, monkeypatc
     assert tree(tmp_path) == []
 
 
-def test_an_interrupt_leaves_nothing(tmp_path, monkeypatch):
+def test_an_interrupted_export_leaves_no_version(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 

@@ -120,7 +120,7 @@ def test_candidates_of_another_number_of_users_are_an_error_that_says_so(rows):
         signatures["candidates"](**tensors(given))
 
 
-def test_all_signatures_in_the_session_loader_with_their_methods(exported, rows):
+def test_the_session_loader_reads_all_signatures_with_their_methods(exported, rows):
     columns, expected, _ = rows
     _, schema, version, _ = exported
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -146,7 +146,7 @@ def test_all_signatures_in_the_session_loader_with_their_methods(exported, rows)
     close(scores, expected)
 
 
-def test_the_fingerprint_is_that_of_the_files(exported):
+def test_the_fingerprint_matches_the_files(exported):
     version = exported[2]
     written, now = (
         fingerprint_pb2.FingerprintDef.FromString(content).signature_def_hash
@@ -158,7 +158,7 @@ def test_the_fingerprint_is_that_of_the_files(exported):
     assert written == now
 
 
-def test_the_dense_part_is_a_function_of_its_own(exported, rows):
+def test_the_dense_part_is_a_separate_function(exported, rows):
     columns, expected, _ = rows
     loaded = exported[3]
     close(loaded.predict_encoded(loaded.encode(tensors(columns))), expected)

@@ -80,7 +80,7 @@ def history(store):
     return (store / "promotions.json").read_text()
 
 
-def test_promotions_at_once_are_all_kept(store):
+def test_simultaneous_promotions_are_all_kept(store):
     labels = [f"group-{i}" for i in range(12)]
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda label: promote(store, None, 2, label), labels))
@@ -90,7 +90,7 @@ def test_promotions_at_once_are_all_kept(store):
     )
 
 
-def test_exports_at_once_end_with_the_newest_as_canary(tmp_path):
+def test_simultaneous_exports_end_with_the_newest_as_canary(tmp_path):
     folders = [staged(tmp_path, f"staged-{i}") for i in range(12)]
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         made = list(pool.map(lambda f: publish_configured(f, tmp_path / "m"), folders))
@@ -179,7 +179,7 @@ def test_next_version_of_a_missing_directory_is_one(tmp_path):
     assert next_version(tmp_path / "missing") == 1
 
 
-def test_exports_at_once_take_different_numbers(tmp_path):
+def test_simultaneous_exports_take_different_numbers(tmp_path):
     def publish_one(i):
         with staging(tmp_path / "m") as workspace:
             (workspace / "version").mkdir()

@@ -14,12 +14,12 @@ def encode(field, values, *others):
     return schema.encode({field.name: values, **features})[field.name].numpy().tolist()
 
 
-def test_row_0_is_missing_row_1_unseen_then_the_vocabulary():
+def test_row_0_is_for_missing_row_1_for_unseen_and_the_rest_for_the_vocabulary():
     assert encode(Categorical("c", ["b", "a"]), ["a", "b", "x", ""]) == [3, 2, 1, 0]
     assert encode(Categorical("c", [7, 5]), [5, 7, 9, -1]) == [3, 2, 1, 0]
 
 
-def test_the_table_has_a_row_for_every_id_and_no_more():
+def test_the_table_has_exactly_one_row_for_every_id():
     field = Categorical("c", [7, 5], num_oov=3)
     rows = encode(field, [7, 5, -1, *range(100, 200)])
     assert field.table_size == 6
@@ -48,7 +48,7 @@ def test_integers_and_their_text_hash_alike():
     assert numbers == texts
 
 
-def test_a_given_padding_value():
+def test_a_given_padding_value_is_read_as_missing():
     field = Categorical("c", [-1, 5], padding=0)
     assert encode(field, [-1, 5, 0]) == [2, 3, 0]
 
@@ -81,7 +81,7 @@ def test_a_sequence_of_a_hashed_field_hashes_alike():
     assert encoded["h"][:, 0].numpy().tolist() == encoded["c"].numpy().tolist()
 
 
-def test_standardised_numbers_and_missing_ones():
+def test_numbers_are_standardised_and_missing_ones_become_zero():
     field = Numeric("n", mean=10.0, std=2.0)
     values = [14.0, 10.0, np.nan, np.inf, -np.inf]
     assert encode(field, values) == [[2.0], [0.0], [0.0], [0.0], [0.0]]
@@ -98,7 +98,7 @@ def test_a_value_on_a_boundary_belongs_to_the_bin_above():
     assert field.table_size == 4
 
 
-def test_a_column_of_shape_b_1_equals_one_of_shape_b():
+def test_a_column_of_shape_b_1_is_encoded_like_one_of_shape_b():
     assert encode(Categorical("c", [5]), [[5], [6]]) == [2, 1]
     assert encode(Numeric("n", mean=0.0, std=1.0), [[5.0]]) == [[5.0]]
 
@@ -150,7 +150,7 @@ def test_tables_first_used_while_tracing_outlive_the_trace(schema):
     assert first == only_user.encode({"user": ["bob"]})["user"].numpy() == [4]
 
 
-def test_a_dataset_keeps_the_tables_of_a_schema_that_is_gone():
+def test_a_dataset_keeps_the_tables_of_a_deleted_schema():
     def dataset():
         schema = Schema([Categorical("c", ["a"])])
         return tf.data.Dataset.from_tensors({"c": ["a", "b"]}).map(schema.encode)
@@ -158,7 +158,7 @@ def test_a_dataset_keeps_the_tables_of_a_schema_that_is_gone():
     assert next(iter(dataset()))["c"].numpy().tolist() == [2, 1]
 
 
-def test_shapes_and_dtypes_are_those_of_the_inputs(schema):
+def test_encoded_values_have_the_shapes_and_dtypes_of_the_inputs(schema):
     encoded, inputs = schema.encode(RAW), schema.inputs()
     assert list(encoded) == list(inputs) == [field.name for field in schema.fields]
     for name, tensor in encoded.items():
@@ -184,7 +184,7 @@ def test_fields_name_the_owner_of_their_table(schema):
     assert len(schema.tables) == 3
 
 
-def test_raw_columns_are_what_encode_takes(schema):
+def test_encode_accepts_raw_columns(schema):
     frame = pd.DataFrame({name: list(values) for name, values in RAW.items()})
     raw = schema.raw_columns(frame)
     assert raw["history"].tolist() == [[7, 8, 5], [7, -1, -1], [-1, -1, -1]]
@@ -202,7 +202,7 @@ def test_unseen_share_leaves_missing_values_out(schema):
     assert shares.to_dict() == expected
 
 
-def test_unseen_share_without_any_value_is_nan():
+def test_unseen_share_of_no_values_is_nan():
     schema = Schema([Categorical("c", ["a"])])
     assert np.isnan(schema.unseen_share(pd.DataFrame({"c": [None, ""]}))["c"])
 
@@ -221,13 +221,13 @@ def test_example_rows_hold_seen_unseen_and_missing_values(schema):
 
 
 @pytest.mark.parametrize("vocabulary", [[2**63 - 1, 0], [-(2**63)], range(20)])
-def test_example_rows_of_any_integers_hold_unseen_ones(vocabulary):
+def test_example_rows_of_integers_always_hold_an_unseen_one(vocabulary):
     schema = Schema([Categorical("c", vocabulary)])
     encoded = schema.encode(schema.raw_columns(schema.example_rows(200)))
     assert {0, 1, 2} <= set(encoded["c"].numpy())
 
 
-def test_numpy_integers_are_whole_numbers(tmp_path):
+def test_numpy_integers_are_accepted_as_whole_numbers(tmp_path):
     three = np.int64(3)
     fields = [
         Categorical("c", num_buckets=three, dtype="int64"),

@@ -55,7 +55,7 @@ def fit(values, **options):
         ({"vocabulary": [1], "padding": -(2**70)}, ["64 bits", f"{-(2**70)}"]),
     ],
 )
-def test_arguments_of_categorical(arguments, words):
+def test_wrong_arguments_of_categorical_are_refused(arguments, words):
     fails(lambda: Categorical(**{"name": "c", **arguments}), *words)
 
 
@@ -72,7 +72,7 @@ def test_arguments_of_categorical(arguments, words):
         ({"dtype": "string", "padding": 0}, ["padding", "0"]),
     ],
 )
-def test_types_of_categorical(arguments, words):
+def test_wrong_types_of_categorical_are_refused(arguments, words):
     fails(lambda: Categorical("c", **arguments), *words, kind=TypeError)
 
 
@@ -93,16 +93,16 @@ def test_types_of_categorical(arguments, words):
         ({"transform": "quantile", "boundaries": [1, np.inf]}, ["finite"]),
     ],
 )
-def test_arguments_of_numeric(arguments, words):
+def test_wrong_arguments_of_numeric_are_refused(arguments, words):
     fails(lambda: Numeric("n", **arguments), *words)
 
 
-def test_arguments_of_sequence():
+def test_wrong_arguments_of_sequence_are_refused():
     fails(lambda: Sequence("h", of="c", max_length=0), "max_length")
     fails(lambda: Sequence("h", of="c", pooling="last"), "'last'")
 
 
-def test_fields_of_a_schema():
+def test_wrong_fields_of_a_schema_are_refused():
     c = Categorical("c")
     fails(lambda: Schema([]), "at least one field")
     fails(lambda: Schema([c, Numeric("c")]), "['c', 'c']")
@@ -114,7 +114,7 @@ def test_fields_of_a_schema():
     fails(lambda: Schema([c], group=3), "`group`", "3", kind=TypeError)
 
 
-def test_columns_that_are_missing_or_there_twice():
+def test_missing_or_repeated_columns_are_refused():
     frame = pd.DataFrame({"a": [1], "b": [2]})
     fails(lambda: Schema([Categorical("c")]).fit(frame), "'c'", "a, b")
     doubled = pd.DataFrame([[1, 2]], columns=["c", "c"])
@@ -136,11 +136,11 @@ def test_columns_that_are_missing_or_there_twice():
     ],
     ids=["bool", "float", "large", "time", "bytes", "mixed", "list", "uint64", "huge"],
 )
-def test_columns_that_hold_no_ids(values, words):
+def test_columns_without_ids_are_refused(values, words):
     fails(fit(values), "'c'", *words, kind=TypeError)
 
 
-def test_lists_only_in_multivalent_fields():
+def test_lists_are_refused_outside_of_multivalent_fields():
     fails(fit(["a|b"], multivalent=True), "str.split('|')", kind=TypeError)
     fails(fit([["a"], "b"], multivalent=True), "'c'", kind=TypeError)
     fails(fit([[["a"]]], multivalent=True), "flatten lists of lists", kind=TypeError)
@@ -149,7 +149,7 @@ def test_lists_only_in_multivalent_fields():
     fails(lambda: Schema(history).fit(frame), "str.split", kind=TypeError)
 
 
-def test_the_dtype_learned_first_holds():
+def test_a_later_part_must_have_the_dtype_learned_first():
     frames = [pd.DataFrame({"c": ["a"]}), pd.DataFrame({"c": [1]})]
     schema = Schema([Categorical("c")])
     fails(lambda: schema.fit(frames), "string", "astype(str)", kind=TypeError)
@@ -159,7 +159,7 @@ def test_the_dtype_learned_first_holds():
     fails(fit(["1"], vocabulary=[1]), "int64", kind=TypeError)
 
 
-def test_nothing_to_learn_from():
+def test_columns_without_a_value_to_learn_from_are_refused():
     numbers = [Numeric("n"), Numeric("n", "quantile", num_bins=2)]
     for field in numbers:
         empty = pd.DataFrame({"n": [np.nan, np.inf]})
@@ -170,7 +170,7 @@ def test_nothing_to_learn_from():
     fails(fit(["a", "b"], min_count=2), "min_count=2", "1 times")
 
 
-def test_columns_that_hold_no_numbers():
+def test_columns_without_numbers_are_refused():
     frame = pd.DataFrame({"n": ["1"]})
     fails(lambda: Schema([Numeric("n")]).fit(frame), "to_numeric", kind=TypeError)
     frame = pd.DataFrame({"n": pd.date_range("2024-01-01", periods=2)})
@@ -178,7 +178,7 @@ def test_columns_that_hold_no_numbers():
 
 
 @pytest.mark.parametrize("options", [{}, {"transform": "quantile", "num_bins": 4}])
-def test_numbers_that_float32_cannot_tell_apart(options):
+def test_numbers_that_float32_cannot_tell_apart_are_refused(options):
     minutes = 1.7e12 + 60_000.0 * np.arange(10)
     frames = [pd.DataFrame({"n": part}) for part in np.split(minutes, 2)]
     schema = Schema([Numeric("n", **options)])
@@ -186,7 +186,7 @@ def test_numbers_that_float32_cannot_tell_apart(options):
     schema.fit([frame - 1.7e12 for frame in frames])
 
 
-def test_data_without_rows_or_without_frames():
+def test_data_without_rows_or_frames_is_refused():
     schema = Schema([Categorical("c")])
     empty = pd.DataFrame({"c": []})
     fails(lambda: schema.fit(empty), "at least one row")
@@ -210,26 +210,26 @@ def test_data_without_rows_or_without_frames():
         ([0.5], ["0.5"]),
     ],
 )
-def test_labels_other_than_0_and_1(values, words):
+def test_labels_other_than_0_and_1_are_refused(values, words):
     schema = Schema([Categorical("c")])
     fails(lambda: schema.labels(pd.DataFrame({"click": values})), "'click'", *words)
 
 
-def test_labels_that_are_missing_or_not_numbers():
+def test_labels_that_are_missing_or_not_numbers_are_refused():
     schema = Schema([Categorical("c")])
     fails(lambda: schema.labels(pd.DataFrame({"c": [1]})), "'click'", "use one of: c")
     text = pd.DataFrame({"click": ["yes"]})
     fails(lambda: schema.labels(text), "'click'", kind=TypeError)
 
 
-def test_groups_that_are_not_there():
+def test_a_missing_group_column_is_refused():
     frame = pd.DataFrame({"c": [1]})
     fails(lambda: Schema([Categorical("c")]).groups(frame), "group=")
     grouped = Schema([Categorical("c")], group="user")
     fails(lambda: grouped.groups(frame), "'user'", "use one of: c")
 
 
-def test_groups_that_are_there_twice_or_lists():
+def test_a_group_column_that_is_repeated_or_holds_lists_is_refused():
     grouped = Schema([Categorical("c")], group="user")
     doubled = pd.DataFrame([[1, 2]], columns=["user", "user"])
     fails(lambda: grouped.groups(doubled), "'user'", "2")
@@ -240,7 +240,7 @@ def test_groups_that_are_there_twice_or_lists():
         fails(lambda f=frame: grouped.groups(f), "'user'", "ids", kind=TypeError)
 
 
-def test_a_schema_that_is_not_fitted():
+def test_an_unfitted_schema_is_refused():
     schema = Schema([Categorical("c"), Numeric("n", mean=0.0, std=1.0)])
     frame = pd.DataFrame({"c": [1], "n": [1]})
     for action in (
@@ -255,7 +255,7 @@ def test_a_schema_that_is_not_fitted():
         fails(action, "['c']", "schema.fit")
 
 
-def test_tensors_that_do_not_fit():
+def test_tensors_of_another_shape_or_dtype_are_refused():
     schema = Schema([Categorical("c", [5]), Sequence("h", of="c", max_length=2)])
     good = {"c": [5], "h": [[5]]}
     fails(lambda: schema.encode({"c": [5]}), "'h'", "['c']")

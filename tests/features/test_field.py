@@ -49,7 +49,7 @@ def test_a_sequence_knows_its_owner_only_in_a_schema():
     assert schema.field("item").owner is schema.field("item")
 
 
-def test_the_fields_of_a_kind():
+def test_fields_can_be_listed_by_kind():
     fields = [Categorical("a"), Numeric("n"), Categorical("b"), Sequence("h", of="a")]
     schema = Schema(fields)
     assert list(schema.of_kind(Categorical)) == ["a", "b"]
@@ -57,7 +57,7 @@ def test_the_fields_of_a_kind():
     assert list(schema.of_kind(Field)) == ["a", "n", "b", "h"]
 
 
-def test_only_standardised_numbers_that_are_fitted_have_a_scale():
+def test_only_fitted_standardised_numbers_have_a_scale():
     assert Numeric("n", mean=2.0, std=3.0).scale == (2.0, 3.0)
     for field in (
         Numeric("n", mean=2.0),
@@ -67,7 +67,7 @@ def test_only_standardised_numbers_that_are_fitted_have_a_scale():
         assert field.scale is None
 
 
-def test_an_unfitted_field_has_forgotten_what_can_be_learned():
+def test_an_unfitted_copy_forgets_everything_learned():
     assert Categorical("c", ["a"]).unfitted() == Categorical("c", dtype="string")
     hashed = Categorical("c", num_buckets=2, dtype="string")
     assert hashed.unfitted() == hashed

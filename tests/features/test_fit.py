@@ -43,7 +43,7 @@ def test_a_given_vocabulary_stays_as_given():
     ],
     ids=["object", "nan", "str", "category", "arrow", "pyarrow", "empty"],
 )
-def test_every_kind_of_string_column(values):
+def test_every_kind_of_string_column_is_learned(values):
     schema = Schema([Categorical("c")]).fit(pd.DataFrame({"c": values}))
     assert schema.fields[0].vocabulary == ("b", "a")
     assert schema.fields[0].dtype == "string"
@@ -76,7 +76,7 @@ def test_every_kind_of_string_column(values):
         "int16",
     ],
 )
-def test_every_kind_of_integer_column(values):
+def test_every_kind_of_integer_column_is_learned(values):
     schema = Schema([Categorical("c")]).fit(pd.DataFrame({"c": values}))
     assert schema.fields[0].vocabulary == (7, 5)
     assert schema.fields[0].dtype == "int64"
@@ -85,7 +85,7 @@ def test_every_kind_of_integer_column(values):
     assert raw.tolist() == [7, -1, 5, 7]
 
 
-def test_large_integers_with_missing_ones_keep_their_digits():
+def test_large_integers_beside_missing_values_keep_their_digits():
     values = pd.Series([2**62 + 1, None], dtype="Int64")
     schema = Schema([Categorical("c")]).fit(pd.DataFrame({"c": values}))
     assert schema.raw_columns(pd.DataFrame({"c": values}))["c"][0] == 2**62 + 1
@@ -113,7 +113,7 @@ def test_large_integers_with_missing_ones_keep_their_digits():
     ],
     ids=["lists", "tuples", "arrays", "missing", "masked", "arrow"],
 )
-def test_every_kind_of_list_column(rows):
+def test_every_kind_of_list_column_is_learned(rows):
     frame = pd.DataFrame({"c": rows})
     schema = Schema([Categorical("c", multivalent=True, max_length=2)]).fit(frame)
     assert schema.fields[0].vocabulary == ("x", "y")
@@ -129,7 +129,7 @@ def test_max_length_is_the_longest_list_up_to_a_limit():
     assert learned(lists, [list(range(1000))]).max_length == 128
 
 
-def test_hashed_fields_learn_the_dtype_only():
+def test_hashed_fields_learn_only_the_dtype():
     field = learned(Categorical("c", num_buckets=5), ["a", "b"])
     assert field.dtype == "string"
     assert field.vocabulary is None
@@ -143,7 +143,7 @@ def test_a_sequence_does_not_count_for_the_vocabulary():
     assert schema.unseen_share(frame)["history"] == 3 / 4
 
 
-def test_mean_and_deviation_are_those_of_numpy():
+def test_mean_and_deviation_agree_with_numpy():
     values = np.random.default_rng(0).normal(1e4, 3.0, 5000)
     field = learned(Numeric("n"), [*values, np.nan, np.inf])
     # Those of the numbers that the encoder gets.
@@ -152,7 +152,7 @@ def test_mean_and_deviation_are_those_of_numpy():
     assert field.std == pytest.approx(values.std(), rel=1e-9)
 
 
-def test_moments_of_parts_that_are_far_apart_are_those_of_numpy():
+def test_moments_of_distant_parts_agree_with_numpy():
     # Sums of squares would lose the digits of the deviation.
     near, far = 2.0**23 + np.arange(9), -(2.0**23) + np.arange(100)
     frames = [pd.DataFrame({"n": part}) for part in (near, near[:1], far)]
@@ -181,7 +181,7 @@ def test_a_constant_that_float32_rounds_becomes_zero(value):
     )
 
 
-def test_a_number_beyond_float32_is_missing_for_the_moments_too():
+def test_a_number_beyond_float32_is_left_out_of_the_moments():
     frame = pd.DataFrame({"n": [1.0, 2.0, 3.0, 1e39]})
     schema = Schema([Numeric("n")]).fit(frame)
     encoded = schema.encode(schema.raw_columns(frame))["n"].numpy().ravel()
@@ -235,7 +235,7 @@ def click_schema():
     )
 
 
-def test_parts_in_any_order_learn_what_the_whole_learns():
+def test_parts_in_any_order_teach_the_same_as_the_whole():
     frame, parts = click_frames()
     whole = click_schema().fit(frame)
     for frames in (parts, iter(parts), (part for part in reversed(parts))):
@@ -285,7 +285,7 @@ def test_a_failed_fit_changes_nothing():
     assert schema.fields[0].vocabulary == ("a",)
 
 
-def test_labels_and_groups():
+def test_labels_and_groups_are_checked():
     frame = pd.DataFrame({"click": [True, False], "day": ["b", None], "c": [1, 2]})
     schema = Schema([Categorical("c")], group="day")
     assert schema.labels(frame).tolist() == [1.0, 0.0]

@@ -23,7 +23,7 @@ def test_new_ids_follow_the_known_ones_most_frequent_first(schema):
     assert grown.field("item").vocabulary == (7, 5, 9, 3)
 
 
-def test_the_schema_itself_stays(schema):
+def test_extend_leaves_the_schema_itself_unchanged(schema):
     schema.extend(SECOND)
     assert schema.field("item").vocabulary == (7, 5)
     assert schema.summary()["rows"].tolist() == [4, 4]
@@ -45,14 +45,14 @@ def test_extending_by_known_ids_changes_nothing(schema):
     assert schema.extend(SECOND).extend(SECOND).fields == schema.extend(SECOND).fields
 
 
-def test_rare_new_ids_stay_unseen_and_known_ones_stay_whatever_their_count():
+def test_rare_new_ids_stay_unseen_and_known_ids_stay_at_any_count():
     schema = Schema([Categorical("item", min_count=2)])
     schema.fit(pd.DataFrame({"item": [1, 1]}))
     grown = schema.extend(pd.DataFrame({"item": [1, 8, 9, 9]}))
     assert grown.field("item").vocabulary == (1, 9)
 
 
-def test_only_missing_and_rare_ids_are_accepted():
+def test_data_with_only_missing_and_rare_ids_is_accepted():
     schema = Schema([Categorical("item", min_count=2)])
     schema.fit(pd.DataFrame({"item": [1, 1]}))
     grown = schema.extend(pd.DataFrame({"item": [None, 3.0]}))
@@ -88,7 +88,7 @@ def test_a_given_vocabulary_and_all_other_arguments_stay():
         assert grown.field(name) == schema.field(name)
 
 
-def test_coverage_is_that_of_the_new_data(schema):
+def test_coverage_is_measured_on_the_new_data(schema):
     coverage = schema.extend(SECOND).coverage
     assert coverage == {"user": pytest.approx(2 / 3), "item": 1.0}
 
@@ -110,7 +110,7 @@ def test_every_kind_of_field_extends_in_chunks():
     assert max(whole.field("item").vocabulary) > 111
 
 
-def test_a_schema_that_is_not_fitted_and_no_rows_are_refused(schema):
+def test_an_unfitted_schema_and_empty_data_are_refused(schema):
     with pytest.raises(ValueError, match="call schema.fit"):
         Schema([Categorical("item")]).extend(SECOND)
     with pytest.raises(ValueError, match="at least one row"):

@@ -70,7 +70,7 @@ def test_a_loaded_schema_can_be_fitted_again_and_keeps_what_was_given(tmp_path):
     assert copy.field("b").vocabulary == ("x",)
 
 
-def test_a_schema_that_is_not_fitted_stays_so(tmp_path):
+def test_an_unfitted_schema_stays_unfitted_after_loading(tmp_path):
     Schema([Categorical("c"), Numeric("n")]).save(tmp_path / "schema.json")
     copy = Schema.load(tmp_path / "schema.json")
     assert not copy.fitted
@@ -113,7 +113,7 @@ def test_a_failed_save_keeps_the_old_file(schema, tmp_path):
         (lambda record: record.update(fields=["item"]), "Schema.save"),
     ],
 )
-def test_a_file_that_is_not_a_schema(schema, tmp_path, change, words):
+def test_a_json_file_without_a_schema_is_refused(schema, tmp_path, change, words):
     path = tmp_path / "schema.json"
     schema.save(path)
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -125,14 +125,14 @@ def test_a_file_that_is_not_a_schema(schema, tmp_path, change, words):
 
 
 @pytest.mark.parametrize("text", [b"", b'{"format": ', b"[]", b"\xff"])
-def test_a_file_that_is_not_json(tmp_path, text):
+def test_a_file_that_is_not_json_is_refused(tmp_path, text):
     path = tmp_path / "schema.json"
     path.write_bytes(text)
     with pytest.raises(ValueError, match="Schema.save"):
         Schema.load(path)
 
 
-def test_a_path_without_a_file(schema, tmp_path):
+def test_a_path_without_a_file_is_refused(schema, tmp_path):
     for path in (tmp_path / "none.json", tmp_path):
         with pytest.raises(ValueError, match="Schema.save(.|\n)*check the path"):
             Schema.load(path)

@@ -39,7 +39,7 @@ def test_the_user_part_is_computed_once():
     assert (user_part.seen, item_part.seen, joint.seen) == (2, 6, 6)
 
 
-def test_ids_that_are_repeated_stay_integers():
+def test_repeated_ids_stay_integers():
     """The history and the item share a lookup in AutoFT's table of both copies."""
     model = group_by_route(perturbed(autoft(small_dcn(), seed=0)))
     features, _ = batch(4)
@@ -70,7 +70,7 @@ def perturbed(model):
     [autoft, ctnet, lambda m: apg(m, "user", rank=2)],
     ids=["autoft", "ctnet", "apg"],
 )
-def test_every_method_scores_candidates_as_rows(method):
+def test_every_method_scores_candidates_like_rows(method):
     model = method(small_dcn(batch_norm=True))
     features, _ = batch(6)
     perturbed(model)

@@ -77,7 +77,7 @@ def assert_same_scores(model, other, features, atol=1e-6):
     [(autoft, False), (autoft, True), (spottune, False)],
     ids=["plain", "batch_norm", "spottune"],
 )
-def test_grouped_scores_are_those_of_the_model(make, batch_norm, tmp_path):
+def test_grouped_scores_equal_those_of_the_model(make, batch_norm, tmp_path):
     model = perturbed(make(small_dcn(batch_norm), seed=0))
     features, _ = batch(64)
     gates = gate_model(model)(features)
@@ -92,7 +92,7 @@ def test_grouped_scores_are_those_of_the_model(make, batch_norm, tmp_path):
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
-def test_grouped_scores_at_small_batches(rows, adaptive):
+def test_grouped_scores_are_equal_in_small_batches(rows, adaptive):
     features = {name: values[:rows] for name, values in batch()[0].items()}
     np.testing.assert_allclose(
         group_by_route(adaptive)(features), adaptive(features), rtol=0, atol=1e-6
@@ -100,7 +100,7 @@ def test_grouped_scores_at_small_batches(rows, adaptive):
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_grouped_scores_when_a_branch_has_no_rows(frozen):
+def test_grouped_scores_are_equal_when_a_branch_has_no_rows(frozen):
     model = decided(routed(), dict.fromkeys(SITES, frozen))
     assert set(route_shares(model, batch()[0])) == {float(frozen)}
     assert_same_scores(model, group_by_route(model), batch()[0])
@@ -132,13 +132,13 @@ def test_grouped_model_keeps_the_names_and_does_not_change_the_model(adaptive):
 @pytest.mark.parametrize(
     "which", ["embedding", "cross", ["deep", "embedding"]], ids=str
 )
-def test_grouping_of_some_components(which):
+def test_only_some_components_can_be_grouped(which):
     model = routed(which=which)
     assert_same_scores(model, group_by_route(model), batch()[0])
 
 
 @pytest.mark.parametrize("backbone", ["autoint", "dcn_v2", "deepfm"])
-def test_grouped_scores_on_other_backbones(backbone):
+def test_grouped_scores_are_equal_on_other_backbones(backbone):
     schema = small_schema()
     model = perturbed(
         autoft(BACKBONES[backbone](schema, 4, hidden_units=(8,)), seed=0), scale=0.05
@@ -216,7 +216,7 @@ def test_static_route_takes_the_branch_that_most_examples_take(adaptive):
     assert_same_scores(expected, static_route(adaptive, features), features)
 
 
-def test_routes_that_are_not_fixed_stay(adaptive):
+def test_routes_that_are_not_fixed_stay_in_the_model(adaptive):
     choices = {"item_embedding": True, "deep_0": False}
     fixed = fix_routes(adaptive, choices)
     routes = {f"{site}_route" for site in SITES} & names(fixed)

@@ -89,7 +89,7 @@ def test_dense_and_norm_need_neither_bias_nor_center_nor_scale(center, scale):
     np.testing.assert_allclose(folded(x), model(x), rtol=1e-6)
 
 
-def test_a_norm_between_two_layers_inside_and_outside_of_small_models():
+def test_a_norm_is_folded_inside_and_outside_of_nested_models():
     inside = keras.Sequential(
         [
             layers.Dense(4, name="dense"),
@@ -153,7 +153,7 @@ def test_the_norms_of_every_method_are_folded(method):
     same_scores(model, folded)
 
 
-def test_a_norm_that_rounds_too_differently_is_kept():
+def test_a_norm_is_kept_when_folding_changes_the_rounding_too_much():
     schema = small_schema()
     model = trained_dcn(schema)
     columns = schema.raw_columns(click_frame(10))
@@ -246,7 +246,7 @@ def test_apg_is_served_without_factors():
     same_scores(model, served, atol=1e-5)
 
 
-def test_a_model_with_nothing_to_merge_is_returned_itself():
+def test_a_model_with_nothing_to_merge_is_returned_unchanged():
     model = small_dcn()
     assert merged(model) is model
 

@@ -199,14 +199,14 @@ def test_dropout_and_penalties_are_used(name, schema):
         ("dasl", {"alignment": -1}, "weight of at least 0"),
     ],
 )
-def test_a_bad_argument_is_an_error_that_guides(schema, name, arguments, message):
+def test_a_bad_argument_raises_an_error_with_a_fix(schema, name, arguments, message):
     with pytest.raises(ValueError, match=message):
         build(name, schema, **arguments)
 
 
 @pytest.mark.parametrize("field", ["age", "target_clicks", "tabs"])
 @pytest.mark.parametrize("name", ["mmoe", "minet"])
-def test_a_domain_that_is_no_field_with_one_id_is_an_error(schema, name, field):
+def test_a_domain_field_must_be_categorical_with_one_id(schema, name, field):
     with pytest.raises(ValueError, match="domain field|name of a field"):
         JOINT[name](schema, domain=field, **ARGUMENTS[name])
 
@@ -273,7 +273,7 @@ def test_towers_start_alike_in_all_domains(schema):
     assert kernel.std() > 0.1
 
 
-def test_a_field_with_hundreds_of_values_may_be_the_domain(schema):
+def test_a_field_with_hundreds_of_values_can_be_the_domain(schema):
     fields = [tf_ctr.Categorical("movie", range(500)), tf_ctr.Categorical("user", [1])]
     wide = tf_ctr.Schema(fields)
     features = {"movie": np.arange(2, 502), "user": np.ones(500, "int64")}

@@ -65,7 +65,7 @@ def check(model, features, twin):
     np.testing.assert_allclose(model(features), expected, rtol=1e-4)
 
 
-def test_mmoe(schema, features):
+def test_mmoe_agrees_with_its_equations(schema, features):
     def twin(x, w, d):
         experts = [
             np.tanh(dense(np.tanh(dense(x, w[f"expert_{e}_0"])), w[f"expert_{e}_1"]))
@@ -87,7 +87,7 @@ def mixed(gate, *experts):
 
 
 @pytest.mark.parametrize("kinds", [(2, 2), (1, 3)], ids=str)
-def test_ple(schema, features, kinds):
+def test_ple_agrees_with_its_equations(schema, features, kinds):
     of_domain, of_all = kinds
 
     def level(own, shared, w, name, d):
@@ -115,7 +115,7 @@ def test_ple(schema, features, kinds):
 
 
 @pytest.mark.parametrize("auxiliary", [None, (), (3,)], ids=str)
-def test_star(schema, features, auxiliary):
+def test_star_agrees_with_its_equations(schema, features, auxiliary):
     def layer(x, w, d):
         shared_kernel, kernel, shared_bias, bias = w
         return x @ (shared_kernel * kernel[d]) + shared_bias + bias[d]
@@ -185,7 +185,7 @@ def minet_row(row, w):
     return sigmoid(dense(h, w[logit]))
 
 
-def test_minet(schema, features):
+def test_minet_agrees_with_its_equations(schema, features):
     model = build("minet", schema)
     weights = weights_of(model)
     rows = [{k: v[i] for k, v in features.items()} for i in range(40)]
@@ -194,7 +194,7 @@ def test_minet(schema, features):
     np.testing.assert_allclose(model(features), expected, rtol=1e-4)
 
 
-def test_mlp_plus_plus_shares_users_and_nothing_else(schema, features):
+def test_mlp_plus_plus_shares_only_the_users(schema, features):
     model = build("mlp_plus_plus", schema)
     w = weights_of(model)
     x = output_of(model, "embeddings", features)

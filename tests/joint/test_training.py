@@ -36,7 +36,7 @@ def model(schema):
     return model
 
 
-def test_metrics_by_domain_are_those_of_its_rows(schema, model):
+def test_metrics_by_domain_agree_with_those_of_its_rows(schema, model):
     frame = two_domain_frame()
     table = joint.evaluate(model, frame, schema, "tab")
     assert table.index.tolist() == [1, 4] and table.index.name == "tab"
@@ -46,7 +46,7 @@ def test_metrics_by_domain_are_those_of_its_rows(schema, model):
     assert {"auc", "gauc", "log_loss"} <= set(table.columns)
 
 
-def test_rows_without_a_domain_are_a_line_of_their_own(schema, model):
+def test_rows_without_a_domain_get_their_own_line(schema, model):
     kind = pd.Series(["ad", None] * 20)
     table = joint.evaluate(model, two_domain_frame().assign(kind=kind), schema, "kind")
     assert table.rows.tolist() == [20, 20]
@@ -65,7 +65,7 @@ def test_a_domain_that_is_not_a_column_is_an_error(schema):
         joint.evaluate(None, two_domain_frame(), schema, "scene")
 
 
-def test_from_mix_to_metrics_in_one_go(schema):
+def test_a_mixed_stream_trains_and_evaluates(schema):
     """A model learns the click rate of each domain from mixed batches."""
     frame = two_domain_frame(400)
     frame["click"] = np.where(frame.tab == 1, np.arange(400) % 5 == 0, 1)

@@ -249,7 +249,7 @@ def outputs_of(model, arguments):
     return [np.array(y) for y in tree.flatten(model(tree.flatten(arguments)))]
 
 
-def test_config_round_trip(case):
+def test_config_survives_a_round_trip(case):
     layer, _ = case
     config = layer.get_config()
     assert type(layer).from_config(config).get_config() == config
@@ -259,13 +259,13 @@ def test_config_round_trip(case):
     assert all(hasattr(layer, name) for name in arguments)
 
 
-def test_registered_name_is_the_one_in_saved_models(case):
+def test_registered_names_match_saved_models(case):
     layer, _ = case
     name = keras.saving.get_registered_name(type(layer))
     assert name == f"tf_ctr>{type(layer).__name__}"
 
 
-def test_symbolic_shape_is_eager_shape(case):
+def test_symbolic_and_eager_shapes_agree(case):
     layer, arguments = case
     symbolic = [y.shape[1:] for y in model_of(layer, arguments).outputs]
     eager = [tuple(y.shape)[1:] for y in tree.flatten(layer(*arguments))]

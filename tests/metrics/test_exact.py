@@ -23,14 +23,14 @@ def gauc_by_loop(labels, scores, groups):
 # Exact AUC
 
 
-def test_exact_auc_by_hand():
+def test_exact_auc_agrees_with_hand_computed_numbers():
     # Pairs in order: (0.3 > 0.1), (0.3 = 0.3, half), (0.8 > both).
     assert exact_auc([0, 0, 1, 1], [0.1, 0.3, 0.3, 0.8]) == 3.5 / 4
 
 
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_exact_auc_equals_scikit_learn(ties, weighted):
+def test_exact_auc_agrees_with_scikit_learn(ties, weighted):
     labels, scores, weights = impressions(ties=ties)
     weights = weights if weighted else None
     expected = sklearn.metrics.roc_auc_score(labels, scores, sample_weight=weights)
@@ -85,7 +85,7 @@ def test_exact_auc_of_a_class_without_weight_is_nan():
 # Exact GAUC
 
 
-def test_exact_gauc_by_hand():
+def test_exact_gauc_agrees_with_hand_computed_numbers():
     result = exact_gauc(LABELS, SCORES, GROUPS)
     assert result.gauc == pytest.approx((2 * 1 + 3 * 0.5) / 5, abs=1e-15)
     assert result[1:] == (2, 1, 5, 1)
@@ -139,7 +139,7 @@ def test_gauc_is_nan_if_no_row_has_a_group():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_log_loss_equals_scikit_learn(dtype):
+def test_log_loss_agrees_with_scikit_learn(dtype):
     labels, scores, _ = impressions()
     scores = scores.astype(dtype)
     # At 0 and 1 the two clip to the machine epsilon of the dtype.
@@ -153,7 +153,7 @@ def test_log_loss_clips_to_eps():
     assert log_loss([0], [1.0], eps=1e-3) == pytest.approx(-np.log(1e-3))
 
 
-def test_calibration_by_hand():
+def test_calibration_agrees_with_hand_computed_numbers():
     assert calibration([1, 0, 0, 0], [0.1, 0.1, 0.2, 0.1]) == pytest.approx(0.5)
     assert np.isnan(calibration([0, 0], [0.1, 0.2]))
 
@@ -172,7 +172,7 @@ def test_calibration_by_hand():
     ],
     ids=["list", "column", "pandas", "tensor", "tensor column"],
 )
-def test_lists_series_and_tensors_are_arrays(convert):
+def test_lists_series_and_tensors_are_accepted(convert):
     labels, scores, groups = convert(LABELS), convert(SCORES), convert(GROUPS)
     assert exact_auc(labels, scores) == exact_auc(LABELS, SCORES)
     assert exact_gauc(labels, scores, groups) == exact_gauc(LABELS, SCORES, GROUPS)
@@ -218,6 +218,6 @@ def test_wrong_weights_are_errors(weights, message):
         exact_auc([0, 1], [0.1, 0.2], weights)
 
 
-def test_another_number_of_groups_than_of_rows_is_an_error():
+def test_there_must_be_as_many_groups_as_rows():
     with pytest.raises(ValueError, match="as many groups"):
         exact_gauc([0, 1], [0.1, 0.2], [0])

@@ -40,7 +40,7 @@ def streamed(metric, labels, scores, weights=None):
 
 
 @pytest.mark.parametrize("click_rate", [0.5, 0.01, 0.001])
-def test_streaming_auc_at_low_click_rates(click_rate):
+def test_streaming_auc_is_accurate_at_low_click_rates(click_rate):
     labels, scores = skewed(click_rate=click_rate)
     metric = AUC()
     metric.update_state(labels, scores)
@@ -55,21 +55,21 @@ def test_keras_auc_is_off_at_a_low_click_rate():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_streaming_auc_over_batches(weighted):
+def test_streaming_auc_adds_up_over_batches(weighted):
     labels, scores, weights = impressions(click_rate=0.05)
     weights = weights if weighted else None
     result = streamed(AUC(), labels, scores, weights)
     assert result == pytest.approx(exact_auc(labels, scores, weights), abs=1e-3)
 
 
-def test_streaming_auc_from_logits():
+def test_streaming_auc_accepts_logits():
     labels, scores, _ = impressions()
     logits = np.log(scores / (1 - scores))
     from_logits = streamed(AUC(from_logits=True), labels, logits)
     assert from_logits == pytest.approx(streamed(AUC(), labels, scores), abs=1e-5)
 
 
-def test_streaming_auc_of_the_precision_recall_curve():
+def test_streaming_auc_can_measure_the_precision_recall_curve():
     labels, scores, _ = impressions(click_rate=0.05)
     expected = sklearn.metrics.average_precision_score(labels, scores)
     assert streamed(AUC(curve="PR"), labels, scores) == pytest.approx(
@@ -77,7 +77,7 @@ def test_streaming_auc_of_the_precision_recall_curve():
     )
 
 
-def test_streaming_auc_takes_certain_scores():
+def test_streaming_auc_accepts_scores_of_zero_and_one():
     metric = AUC()
     metric.update_state([0, 1, 0, 1], [0.0, 1.0, 1.0, 0.0])
     assert float(metric.result()) == 0.5
@@ -103,7 +103,7 @@ def test_given_thresholds_work_as_in_keras(from_logits):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shapes", [((-1,), (-1,)), ((-1,), (-1, 1)), ((-1, 1), (-1,))])
-def test_streaming_log_loss_over_batches_of_different_sizes(weighted, shapes):
+def test_streaming_log_loss_adds_up_over_batches_of_different_sizes(weighted, shapes):
     labels, scores, weights = impressions()
     weights = weights if weighted else None
     expected = sklearn.metrics.log_loss(labels, scores, sample_weight=weights)
@@ -112,7 +112,7 @@ def test_streaming_log_loss_over_batches_of_different_sizes(weighted, shapes):
     assert result == pytest.approx(expected, rel=1e-5)
 
 
-def test_streaming_calibration():
+def test_streaming_calibration_agrees_with_the_exact_one():
     labels, scores, weights = impressions()
     expected = (weights * scores).sum() / (weights * labels).sum()
     result = streamed(Calibration(), labels, scores[:, None], weights)
@@ -133,7 +133,7 @@ def test_streaming_calibration_without_clicks_is_nan():
 # Streaming GAUC
 
 
-def test_streaming_gauc_by_hand():
+def test_streaming_gauc_agrees_with_hand_computed_numbers():
     metric = GAUC(num_groups=4)
     metric.update_state(LABELS, SCORES, GROUPS)
     assert float(metric.result()) == pytest.approx(0.7)
@@ -154,7 +154,7 @@ def test_streaming_gauc_in_a_graph_is_exact_up_to_its_bins():
     assert float(metric.result()) == pytest.approx(expected, abs=2e-3)
 
 
-def test_streaming_gauc_of_scores_on_separate_bins_is_exact():
+def test_streaming_gauc_is_exact_for_scores_in_separate_bins():
     labels, _, _ = impressions()
     # Logits at the middle of ten bins of width 2.
     scores = 1 / (1 + np.exp(9 - 2.0 * np.random.default_rng(3).integers(0, 10, 2000)))
@@ -172,7 +172,7 @@ def test_a_row_of_weight_two_counts_as_two_rows_of_gauc():
     assert float(weighted.result()) == float(repeated.result())
 
 
-def test_merged_gauc_is_the_gauc_of_all():
+def test_merged_gauc_equals_the_gauc_of_all_rows():
     first, second, both = GAUC(3), GAUC(3), GAUC(3)
     first.update_state(LABELS[:4], SCORES[:4], GROUPS[:4])
     second.update_state(LABELS[4:], SCORES[4:], GROUPS[4:])
@@ -181,7 +181,7 @@ def test_merged_gauc_is_the_gauc_of_all():
     assert float(first.result()) == float(both.result())
 
 
-def test_merging_gauc_of_another_size_is_an_error():
+def test_merging_a_gauc_of_another_size_is_an_error():
     metric = GAUC(3)
     with pytest.raises(ValueError, match="num_groups and num_bins"):
         metric.merge_state([GAUC(3), GAUC(4)])
@@ -229,7 +229,7 @@ def test_wrong_sizes_of_gauc_are_errors(sizes):
     ],
     ids=lambda metric: metric.name,
 )
-def test_config_round_trip(metric):
+def test_config_survives_a_round_trip(metric):
     record = keras.saving.serialize_keras_object(metric)
     assert record["registered_name"] == f"tf_ctr>{type(metric).__name__}"
     loaded = keras.saving.deserialize_keras_object(record)
@@ -265,7 +265,7 @@ def test_compiled_metrics_load_without_custom_objects(tmp_path):
     assert result["calibration"] == pytest.approx(calibration(labels, scores), rel=1e-5)
 
 
-def test_streaming_gauc_takes_scores_of_zero_and_one():
+def test_streaming_gauc_accepts_scores_of_zero_and_one():
     metric = GAUC(num_groups=2)
     metric.update_state([0, 1, 1, 0], [0.0, 1.0, 0.0, 1.0], [0, 0, 1, 1])
     # One group is in order and the other is not; each has two impressions.

@@ -79,7 +79,7 @@ def train(optimizer, gradients, table=None):
 
 @pytest.mark.parametrize("amsgrad", [False, True])
 @pytest.mark.parametrize("update", ["lazy", "dense"])
-def test_adam_equals_numpy_with_repeated_ids(update, amsgrad):
+def test_adam_agrees_with_numpy_on_repeated_ids(update, amsgrad):
     gradients = [slices(step) for step in range(STEPS)]
     moved = train(SparseAdam(0.01, update=update, amsgrad=amsgrad), gradients)
     lazy = update == "lazy"
@@ -88,7 +88,7 @@ def test_adam_equals_numpy_with_repeated_ids(update, amsgrad):
 
 
 @pytest.mark.parametrize("update", ["lazy", "dense"])
-def test_adagrad_equals_numpy_with_repeated_ids(update):
+def test_adagrad_agrees_with_numpy_on_repeated_ids(update):
     gradients = [slices(step) for step in range(STEPS)]
     moved = train(SparseAdagrad(0.01, update=update), gradients)
     expected = numpy_adagrad(variable().numpy(), gradients)
@@ -105,7 +105,7 @@ def test_stock_keras_is_wrong_for_repeated_ids(sparse, stock):
 
 
 @pytest.mark.parametrize(("sparse", "stock"), PAIRS)
-def test_a_dense_gradient_takes_the_path_of_keras(sparse, stock):
+def test_a_dense_gradient_is_applied_as_by_keras(sparse, stock):
     gradients = [tf.constant(dense(slices(step))) for step in range(STEPS)]
     np.testing.assert_array_equal(train(sparse(), gradients), train(stock(), gradients))
 
@@ -164,7 +164,7 @@ def test_clipping_equals_clipping_the_dense_gradient(options):
 
 @pytest.mark.parametrize("options", [*CLIPS, {"loss_scale_factor": 8.0}, {}])
 @pytest.mark.parametrize("sparse", [SparseAdam, SparseAdagrad])
-def test_a_lazy_step_makes_no_tensor_of_the_size_of_the_table(sparse, options):
+def test_a_lazy_step_creates_no_tensor_as_large_as_the_table(sparse, options):
     rows = 7919
     layer, optimizer = Embedding(rows, DIM), sparse(**options)
 
@@ -179,7 +179,7 @@ def test_a_lazy_step_makes_no_tensor_of_the_size_of_the_table(sparse, options):
     assert not [s for s in shapes if s.rank and rows in s.as_list()]
 
 
-def test_a_loss_scale_of_two_to_the_n_changes_no_bit():
+def test_a_loss_scale_that_is_a_power_of_two_changes_no_bit():
     gradients = [slices(step) for step in range(STEPS)]
     scaled = [
         tf.IndexedSlices(g.values * 8, g.indices, g.dense_shape) for g in gradients
@@ -206,7 +206,7 @@ def test_lazy_refuses_a_constraint_on_a_table():
         SparseAdagrad().apply([slices(0)], [table])
 
 
-def test_weight_decay_does_not_reach_an_excluded_table():
+def test_weight_decay_skips_an_excluded_table():
     table, kernel = variable(), variable(2, 2, name="kernel")
     optimizer = SparseAdam(0.01, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_list=[table])
@@ -245,7 +245,7 @@ def test_half_precision_gradients_are_cast_to_the_table(dtype):
     np.testing.assert_array_equal(moved, train(SparseAdam(), [single]))
 
 
-def test_config_round_trip_and_wrong_arguments():
+def test_config_survives_a_round_trip_and_wrong_arguments_are_refused():
     optimizer = SparseAdagrad(0.5, update="dense", epsilon=1e-3, clipnorm=2.0)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert isinstance(again, SparseAdagrad)
@@ -350,7 +350,7 @@ for make in optimizers:
 """
 
 
-def test_two_replicas_train_as_one():
+def test_two_replicas_train_like_one():
     """Both replicas have the same ids. Two devices need another process."""
     run = subprocess.run(
         [sys.executable, "-c", MIRRORED],

@@ -33,7 +33,7 @@ def arguments(tmp_path, monkeypatch):
     return [*SIZES, "--epochs", "1", *folders]
 
 
-def test_prints_the_table_exports_and_loads_finished_runs(
+def test_quickstart_prints_the_table_exports_and_loads_finished_runs(
     arguments, tmp_path, capsys, monkeypatch
 ):
     quickstart.main(arguments)
@@ -86,14 +86,16 @@ def test_the_first_seed_chooses_the_learning_rates(monkeypatch, tmp_path):
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
-def test_bad_arguments_fail_before_any_work(arguments, message, monkeypatch, capsys):
+def test_bad_arguments_are_refused_before_any_work(
+    arguments, message, monkeypatch, capsys
+):
     monkeypatch.setattr(quickstart, "DATASETS", None)  # Any work would be a TypeError.
     with pytest.raises(SystemExit):
         quickstart.main(arguments)
     assert message in capsys.readouterr().err
 
 
-def test_help_names_every_setting(capsys):
+def test_help_lists_every_setting(capsys):
     with pytest.raises(SystemExit):
         quickstart.main(["--help"])
     out = capsys.readouterr().out

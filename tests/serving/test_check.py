@@ -32,7 +32,7 @@ def version(exported, tmp_path):
     return shutil.copytree(exported, tmp_path / "1")
 
 
-def test_an_export_follows_all_rules(exported):
+def test_a_fresh_export_follows_all_rules(exported):
     assert check(exported) == []
 
 
@@ -258,7 +258,7 @@ SCORE = {"click": FLOATS}
         ("classify", EXAMPLES, SCORE, "classify", "'classes', 'scores' or both"),
     ],
 )
-def test_signatures_of_every_kind(name, inputs, outputs, method, words):
+def test_wrong_signatures_of_every_kind_are_found(name, inputs, outputs, method, words):
     found = errors(check_signatures(graph_of(name, inputs, outputs, method)))
     if words is None:
         assert found == []
@@ -321,7 +321,7 @@ class Centred(tf.Module):
         return {"click": tf.nn.sigmoid(length - tf.reduce_mean(length))}
 
 
-def test_rows_that_see_one_another_are_found(tmp_path):
+def test_scores_that_depend_on_other_rows_are_found(tmp_path):
     module = Centred()
     tf.saved_model.save(module, str(tmp_path / "1"), {"serving_default": module.score})
     with SessionLoader(tmp_path / "1") as loaded:

@@ -65,7 +65,7 @@ SCORES = [0.1, 0.3, 0.4]
         {"user": np.array(ROWS["user"])},
     ],
 )
-def test_rows_may_have_any_form(client, rows):
+def test_rows_can_have_any_form(client, rows):
     scores = client.predict(rows, version=1)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, SCORES, rtol=1e-6)
@@ -75,7 +75,7 @@ def test_a_dict_of_single_values_is_one_row(client):
     np.testing.assert_allclose(client.predict({"user": "bob"}, version=1), [0.3])
 
 
-def test_a_call_asks_a_version_or_a_label(client):
+def test_a_call_can_ask_a_version_or_a_label(client):
     def score(**choice):
         return float(client.predict({"user": "bob"}, **choice)[0])
 
@@ -92,7 +92,7 @@ def test_classify_and_regress_give_the_click_rates(client):
     np.testing.assert_allclose(client.regress(ROWS, label="stable"), SCORES, rtol=1e-6)
 
 
-def test_signatures_are_those_of_the_version(client):
+def test_the_client_reads_the_signatures_of_the_version(client):
     found = client.signatures(version=1)
     assert set(found) == {"serving_default", "predict_examples", "regress", "classify"}
     assert found["serving_default"].inputs["user"].dtype == tf.string.as_datatype_enum
@@ -179,7 +179,7 @@ def test_the_stand_in_server_refuses_malformed_requests(rates):
     assert "JSON Parse error" in json.load(caught.value)["error"]
 
 
-def test_every_signature_takes_every_kind_of_field(kind, clicks):
+def test_every_signature_accepts_every_kind_of_field(kind, clicks):
     model, _, server = clicks
     frame, schema = click_frame(6, seed=3), click_schema()
     expected = model.predict(schema.encode(schema.raw_columns(frame)), verbose=0)[:, 0]
@@ -253,7 +253,7 @@ def test_a_schema_fills_missing_values(kind, clicks):
         client_of(kind, server).predict(frame)
 
 
-def test_the_server_answers_the_samples_beside_a_version(clicks):
+def test_the_server_answers_the_sample_requests_of_a_version(clicks):
     """By REST and by gRPC, with the model's scores of their three rows."""
     model, version, server = clicks
     schema = click_schema()
@@ -329,7 +329,7 @@ def test_without_a_schema_lists_must_have_one_length():
         ("INTERNAL", RuntimeError),
     ],
 )
-def test_failures_are_explained(code, kind):
+def test_failures_of_the_server_are_explained(code, kind):
     error = failure(code, "why", "host:1", "dcn", 5)
     assert type(error) is kind
     assert f"Received: {code}: why." in str(error) and "Fix: " in str(error)

@@ -19,7 +19,7 @@ def run(capsys, *arguments):
     return status, capsys.readouterr()
 
 
-def test_commands_end_with_their_status(rates, tmp_path, capsys):
+def test_commands_exit_with_their_status(rates, tmp_path, capsys):
     assert run(capsys, "check", rates / "1") == (0, ("0 errors\n", ""))
     status, printed = run(capsys, "check", tmp_path)
     assert status == 1 and "error files" in printed.out
@@ -32,7 +32,7 @@ def test_commands_end_with_their_status(rates, tmp_path, capsys):
     assert status == 2 and "stable before" in printed.err
 
 
-def test_a_damaged_version_is_a_message_and_not_a_crash(rates, capsys):
+def test_a_damaged_version_ends_with_a_message_and_not_a_traceback(rates, capsys):
     archive = rates / "2" / "assets.extra" / "model.keras"
     content = bytearray(archive.read_bytes())
     content[len(content) // 2] ^= 0xFF
@@ -51,7 +51,7 @@ def test_a_damaged_version_is_a_message_and_not_a_crash(rates, capsys):
         assert printed.err.startswith("Expected a SavedModel that can be loaded")
 
 
-def test_promote_and_rollback_by_command(rates, tmp_path, capsys):
+def test_promote_and_rollback_work_by_command(rates, tmp_path, capsys):
     rows = tmp_path / "rows.csv"
     rate_frame().to_csv(rows, index=False)
     command = ["promote", rates, "--rows", rows, "--max-latency-ratio", "inf"]
@@ -63,7 +63,7 @@ def test_promote_and_rollback_by_command(rates, tmp_path, capsys):
     assert status == 0 and "stable: 2 -> 1" in printed.out
 
 
-def test_a_parity_that_fails_ends_with_one(rates, monkeypatch, capsys):
+def test_a_failing_parity_exits_with_status_1(rates, monkeypatch, capsys):
     def wrong(version, feeds):
         outputs = loaders.in_this_process(version, feeds)
         outputs["regress"]["outputs"] = outputs["regress"]["outputs"] + 0.01
@@ -74,7 +74,7 @@ def test_a_parity_that_fails_ends_with_one(rates, monkeypatch, capsys):
     assert status == 1 and "1.00e-02" in printed.out
 
 
-def test_a_wrong_command_lists_the_right_ones(capsys):
+def test_a_wrong_command_lists_the_valid_ones(capsys):
     with pytest.raises(SystemExit):
         __main__.main(["publish"])
     assert "check" in capsys.readouterr().err

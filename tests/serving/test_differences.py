@@ -23,7 +23,7 @@ def rates(exported_rates, tmp_path):
     return shutil.copytree(exported_rates, tmp_path / "rates")
 
 
-def test_diff_by_hand(rates):
+def test_diff_agrees_with_hand_computed_numbers(rates):
     found = diff(rates / "1", rates / "2", rate_frame(), batch_sizes=())
     np.testing.assert_allclose(found.scores[0][::10], GOOD, rtol=1e-6)
     np.testing.assert_allclose(found.scores[1][::10], np.divide(GOOD, 2), rtol=1e-6)
@@ -58,13 +58,13 @@ def test_scores_without_spread_have_no_rank_correlation():
     assert "correlation nan" in str(Differences(3, (flat, flat), (1, 1), {}))
 
 
-def test_rank_correlation_by_hand():
+def test_rank_correlation_agrees_with_hand_computed_numbers():
     """Ranks 1, 2.5, 2.5, 4 against 4, 3, 2, 1: -4.5 / sqrt(4.5 * 5)."""
     scores = np.array([0.1, 0.2, 0.2, 0.9]), np.array([0.8, 0.7, 0.6, 0.5])
     assert "correlation -0.9487" in str(Differences(4, scores, (1, 1), {}))
 
 
-def test_calls_take_turns_in_changing_order():
+def test_timed_calls_take_turns_in_changing_order():
     order = []
     calls = {name: lambda name=name: order.append(name) for name in "abc"}
     seconds = interleaved(calls, rounds=20)

@@ -69,7 +69,7 @@ def test_a_program_that_fails_is_an_error(rates):
         loaders.in_cpp(rates / "1", {}, program="false")
 
 
-def test_tensors_read_back_from_files_as_they_were(tmp_path):
+def test_tensors_survive_a_round_trip_through_files(tmp_path):
     tensors = {"text": np.array([[b"a", b"\xff"]], object), "id": np.array([2**40])}
     run_signatures.write_tensors(tmp_path, tensors, ".in")
     back = run_signatures.read_tensors(tmp_path, ".in")
@@ -86,7 +86,7 @@ def test_the_script_may_not_import_keras_or_tf_ctr(rates, monkeypatch):
     assert sys.modules["keras"] is sys.modules["tf_ctr"] is None
 
 
-def test_a_session_refuses_what_the_server_refuses(rates):
+def test_a_session_refuses_the_requests_that_the_server_refuses(rates):
     with SessionLoader(rates / "1") as loaded:
         scores = loaded("serving_default", {"user": np.array([b"bob", b"who"])})
         np.testing.assert_allclose(scores["click"], [0.3, 0.4], rtol=1e-6)

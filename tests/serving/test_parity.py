@@ -39,7 +39,7 @@ def odd_frame():
     return pd.concat([click_frame(6, seed=5), odd], ignore_index=True)
 
 
-def test_every_signature_agrees_in_every_way(exported_clicks):
+def test_every_signature_gives_equal_scores_in_every_way(exported_clicks):
     model, version = exported_clicks
     found = compare_ways(version, odd_frame(), model)
     ways = {"reloaded .keras", "this process", "fresh process", "v1 session"}
@@ -52,7 +52,7 @@ def test_every_signature_agrees_in_every_way(exported_clicks):
     assert found.agrees and found.largest <= 1e-6 and found.rows == 10
 
 
-def test_every_kind_of_field_keeps_the_rules(exported_clicks):
+def test_every_kind_of_field_follows_the_rules(exported_clicks):
     [note] = check(exported_clicks[1])
     assert note.severity == "note" and "['history', 'tags']" in note.message
 
@@ -68,7 +68,7 @@ def test_the_rows_behind_candidates_repeat_the_user():
     np.testing.assert_array_equal(rows["item"], columns["item"])
 
 
-def test_a_difference_is_seen(rates):
+def test_a_difference_is_found(rates):
     halved = rate_model([rate / 2 for rate in GOOD])
     found = compare_ways(rates / "1", rate_frame(), halved, ["this process"])
     of_way = found.differences["this process"]
@@ -77,11 +77,11 @@ def test_a_difference_is_seen(rates):
     assert not found.agrees and "4.50e-01" in str(found)
 
 
-def test_nan_does_not_agree():
+def test_nan_counts_as_a_difference():
     assert not Parity(1, {"way": {"signature": float("nan")}}, {}).agrees
 
 
-def test_a_version_that_was_not_run_does_not_agree():
+def test_a_version_that_was_not_run_counts_as_a_difference():
     found = Parity(1, {}, {"C++ loader": "no compiler"})
     assert not found.agrees and "skipped: no compiler" in str(found)
 

@@ -53,7 +53,7 @@ def content(directory):
     return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
 
 
-def test_promotion_moves_the_label_and_still_serves_the_version_before(directory):
+def test_promotion_moves_the_label_and_still_serves_the_previous_version(directory):
     assert read_labels(directory) == {"stable": 1, "canary": 5}
     result = promoted(directory, 2)
     assert result.moved and (result.before, result.after) == (1, 2)
@@ -68,7 +68,7 @@ def test_the_newest_version_is_the_default(directory):
     assert result.after == 5
 
 
-def test_another_label_moves_without_the_stable_one(directory, open_gate):
+def test_another_label_can_move_without_the_stable_one(directory, open_gate):
     assert promoted(directory, 2, label="canary").moved
     assert read_labels(directory) == {"stable": 1, "canary": 2}
 
@@ -83,7 +83,7 @@ def test_a_worse_version_is_not_promoted(directory, version, failed):
     assert content(directory) == before
 
 
-def test_the_gate_by_hand(exports):
+def test_the_gate_agrees_with_hand_computed_numbers(exports):
     reversed_rates = {m.name: m for m in measure(exports / "3", None, rate_frame())}
     # Clicks and other rows at the rates .1 .3 .5 .9, ranked by .9 .5 .3 .1.
     clicks, others = np.array([1, 3, 5, 9]), np.array([9, 7, 5, 1])
@@ -119,7 +119,7 @@ def test_latency_and_size_are_compared_with_the_stable_version(exports, monkeypa
     }
 
 
-def test_rows_of_one_class_are_refused(directory):
+def test_rows_with_one_class_are_refused(directory):
     before = content(directory)
     clicks = rate_frame().query("click == 1")
     with pytest.raises(ValueError, match="rows with clicks and without"):
@@ -127,7 +127,7 @@ def test_rows_of_one_class_are_refused(directory):
     assert content(directory) == before
 
 
-def test_each_rollback_goes_one_version_further_back(directory, open_gate):
+def test_each_rollback_moves_one_version_further_back(directory, open_gate):
     promoted(directory, 2)
     promoted(directory, 5)
     assert read_labels(directory)["previous"] == 2
@@ -173,7 +173,7 @@ def test_old_versions_are_only_removed_with_keep(directory, open_gate):
         promoted(directory, 5, keep=0)
 
 
-def test_a_version_is_not_promoted_to_a_label_that_it_has(directory, open_gate):
+def test_a_version_is_not_promoted_to_a_label_that_it_already_has(directory, open_gate):
     with pytest.raises(ValueError, match="not stable already"):
         promoted(directory, 1)
 
@@ -221,7 +221,7 @@ def test_a_failing_write_changes_neither_labels_nor_history(
     assert content(directory) == before
 
 
-def test_a_kill_between_the_two_files_does_no_harm(directory, open_gate, monkeypatch):
+def test_a_kill_between_the_two_files_loses_nothing(directory, open_gate, monkeypatch):
     promoted(directory, 2)
     with monkeypatch.context() as killed:
         killed.setattr(label_moves, "write_labels", lambda *_: None)

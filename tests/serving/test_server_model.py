@@ -153,12 +153,12 @@ def test_10_specific_never_touches_a_half_written_version(directory):
     assert server.available() == {1} and server.ask() == 1
 
 
-def test_10_zeros_before_a_number_do_not_count(directory):
+def test_10_leading_zeros_of_a_version_do_not_count(directory):
     add(directory, "007")
     assert started(directory, ALL).ask(version=7) == 7
 
 
-def test_codes_of_unknown_labels_and_versions(directory):
+def test_unknown_labels_and_versions_have_the_codes_of_the_server(directory):
     server = started(directory, ALL, stable=1)
     with pytest.raises(RefusedError, match="INVALID_ARGUMENT: Unrecognized.*label: x"):
         server.ask("x")
@@ -166,7 +166,7 @@ def test_codes_of_unknown_labels_and_versions(directory):
         server.ask(version=99)
 
 
-def test_an_unloaded_version_comes_back_once_it_has_left_the_manager(directory):
+def test_an_unloaded_version_loads_again_after_the_manager_drops_it(directory):
     add(directory, 2)
     server = started(directory, ALL, stable=1)
     (directory / "2").rename(directory / "out")

@@ -24,7 +24,7 @@ TWO = {
 }
 
 
-def test_json_of_tensors_and_examples():
+def test_json_holds_tensors_and_examples():
     values = np.array([[b"a", b"\xff"]], object)
     assert json_values(values) == [["a", {"b64": "/w=="}]]
     assert json_values(np.zeros((2, 0), object)) == [[], []]
@@ -67,12 +67,12 @@ def test_json_rows_and_columns_are_the_same_inputs():
         ({"instances": [{}], "signature": "no"}, "no further key"),
     ],
 )
-def test_json_is_refused_as_by_the_server(body, words):
+def test_json_is_refused_when_the_server_refuses_it(body, words):
     with pytest.raises(ValueError, match=words):
         read_predict(body, TWO)
 
 
-def test_json_examples_take_the_context_and_keep_integers_from_floats():
+def test_json_examples_share_the_context_and_keep_integers_apart_from_floats():
     body = {
         "examples": [{"item": [7, 8]}, {"item": 9, "age": 1}],
         "context": {"age": 2.5, "user": "ann"},
@@ -115,7 +115,7 @@ def test_a_request_of_examples_is_read_as_it_was_written(method):
     assert found["inputs"].tolist() == serialized.tolist()
 
 
-def test_examples_get_what_they_lack_from_the_context():
+def test_examples_get_missing_features_from_the_context():
     [own] = to_examples({"item": np.array([7])})
     [context] = to_examples({"item": np.array([1]), "user": np.array([b"ann"])})
     message = examples_request("classify", [own], context)

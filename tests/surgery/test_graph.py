@@ -20,7 +20,7 @@ def test_depths_keep_the_order_of_each_component():
     assert depths.index("cross_0") < depths.index("cross_1")
 
 
-def test_tables_by_field_name_the_shared_table_of_each_field():
+def test_graph_names_the_shared_table_of_each_field():
     assert Graph(small_dcn()).tables_by_field == {
         "user": "user_embedding",
         "item": "item_embedding",
@@ -64,7 +64,7 @@ def test_tables_know_their_fields_and_the_inputs_before_them():
     assert graph.tables_by_field == {"a": "a_embedding", "b": "a_embedding"}
 
 
-def test_routes_and_their_branches_are_those_that_autoft_made():
+def test_graph_finds_the_routes_and_branches_of_autoft():
     graph = Graph(autoft(small_dcn(), which="deep"))
     assert graph.branches == {
         "deep_0_route": ("deep_0_frozen", "deep_0"),
@@ -74,14 +74,14 @@ def test_routes_and_their_branches_are_those_that_autoft_made():
     assert Graph(small_dcn()).routes == {}
 
 
-def test_components_are_the_depths_by_name_without_number():
+def test_components_group_the_depths_by_name_without_number():
     assert Graph(small_dcn()).components == {
         "cross": ["cross_0", "cross_1"],
         "deep": ["deep_0", "deep_1"],
     }
 
 
-def test_a_graph_reads_its_model_once(monkeypatch):
+def test_a_graph_reads_its_model_only_once(monkeypatch):
     model, reads = small_dcn(), []
     get_config = type(model).get_config
     monkeypatch.setattr(
@@ -93,5 +93,5 @@ def test_a_graph_reads_its_model_once(monkeypatch):
     assert len(reads) == 1
 
 
-def test_any_model_can_be_asked_for_its_routes():
+def test_every_model_can_be_asked_for_its_routes():
     assert Graph(keras.Sequential([keras.layers.Dense(1)])).routes == {}

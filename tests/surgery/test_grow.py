@@ -41,7 +41,7 @@ def test_growing_changes_no_score_and_no_known_row(grown_schema):
     np.testing.assert_array_equal(grown(data(new, "abdza")[0]), before)
 
 
-def test_growing_by_nothing_disturbs_no_training(grown_schema):
+def test_growing_without_new_ids_does_not_disturb_training(grown_schema):
     """Slots, step count, dropout noise: the same to the bit."""
     old, _ = grown_schema
     model = trained(old, dropout=0.5)
@@ -87,7 +87,7 @@ def test_growing_keeps_frozen_layers_and_multipliers(grown_schema, tmp_path):
     grown.train_on_batch(*data(new, "dab"))
 
 
-def test_an_uncompiled_model_grows_by_the_initializer(grown_schema):
+def test_an_uncompiled_model_grows_with_initialized_rows(grown_schema):
     old, new = grown_schema
     grown = grow(model_of(old), old, new, new_rows="initial")
     assert not grown.compiled
@@ -114,7 +114,7 @@ def test_a_table_of_any_name_grows(grown_schema):
     assert grown.get_layer("rows[0]").input_dim == new.field("item").table_size
 
 
-def test_growing_refuses_weights_of_no_layer(grown_schema):
+def test_growing_refuses_weights_outside_of_layers(grown_schema):
     old, new = grown_schema
     with pytest.raises(ValueError, match="weights that belong to no layer"):
         grow(l2_sp(model_of(old)), old, new)

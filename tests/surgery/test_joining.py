@@ -36,7 +36,7 @@ TERM = np.random.default_rng(1).normal(size=(6, 4)).astype("float32")
     ],
     ids=["activation layer", "activated dense", "linear"],
 )
-def test_term_is_added_inside_a_sequential(layers, activation):
+def test_a_term_is_added_inside_a_sequential_model(layers, activation):
     layer = keras.Sequential(layers, name="deep_0")
     layer.build((None, 3))
     kernel, bias = layer.get_weights()
@@ -44,7 +44,7 @@ def test_term_is_added_inside_a_sequential(layers, activation):
     np.testing.assert_allclose(joined(layer, X, TERM), expected, atol=1e-6)
 
 
-def test_norm_after_the_activation_stays_after_it():
+def test_a_norm_after_the_activation_stays_after_it():
     layer = keras.Sequential(
         [keras.layers.Dense(4, "tanh"), keras.layers.BatchNormalization()]
     )
@@ -56,14 +56,14 @@ def test_norm_after_the_activation_stays_after_it():
     np.testing.assert_allclose(joined(layer, X, TERM), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_layer_without_an_activation_gets_the_term_on_its_output():
+def test_a_layer_without_an_activation_gets_the_term_on_its_output():
     layer = CrossLayer(name="cross_0")
     output = add_before_activation(layer, TERM[:, :3], X, x=X + 1)
     np.testing.assert_allclose(output, layer(X, X + 1) + TERM[:, :3], rtol=1e-6)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["layer", "small model"])
-def test_term_is_added_inside_adaptive_layers(batch_norm):
+def test_a_term_is_added_inside_adaptive_layers(batch_norm):
     """All adapters' outputs far below 0: the ReLUs of APG's layers are off."""
     features, _ = batch()
     source = apg(small_dcn(batch_norm), "user", rank=2)

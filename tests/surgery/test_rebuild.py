@@ -8,7 +8,7 @@ from tests.support.models import small_dcn
 from tf_ctr.surgery import copy_layer, copy_weights, inputs_like, rebuild
 
 
-def test_inputs_like_unites_models_and_finds_conflicts():
+def test_inputs_like_merges_the_inputs_of_models_and_finds_conflicts():
     a = keras.Model({"x": (x := keras.Input((2,), name="x"))}, keras.layers.Dense(1)(x))
     b = keras.Model({"y": (y := keras.Input((3,), name="y"))}, keras.layers.Dense(1)(y))
     c = keras.Model({"x": (x := keras.Input((4,), name="x"))}, keras.layers.Dense(1)(x))
@@ -31,7 +31,7 @@ def test_rebuild_makes_new_layers_and_shares_the_shared_table():
     assert not {id(v) for v in twin.weights} & {id(v) for v in model.weights}
 
 
-def test_rebuild_neither_compiles_nor_changes_a_compiled_source():
+def test_rebuild_leaves_a_compiled_source_unchanged_and_does_not_compile():
     source = small_dcn(batch_norm=True)
     source.compile("sgd", "binary_crossentropy")
     before = source.get_config()
@@ -83,7 +83,7 @@ def test_copy_weights_refuses_other_names_and_other_shapes():
     np.testing.assert_array_equal(other.get_weights()[0], before[0])
 
 
-def test_skip_of_an_unknown_layer_lists_the_layers():
+def test_skipping_an_unknown_layer_lists_the_layers():
     model = small_dcn()
     for name in ("logits", "logi*"):
         with pytest.raises(ValueError, match="\nFix: use one of: .*logit"):

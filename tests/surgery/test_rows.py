@@ -28,32 +28,32 @@ def test_new_rows_start_in_the_bucket_that_their_id_was_in():
     np.testing.assert_array_equal(rows.started, [4, 7])
 
 
-def test_unseen_rows_are_known_only_among_as_many():
+def test_unseen_rows_are_copied_only_if_both_tables_have_equally_many():
     one = Categorical("item", vocabulary=["a"])
     two = Categorical("item", vocabulary=["a"], num_oov=2)
     assert match(one, two) == ({0: 0, 3: 2}, 2, 1)
 
 
-def test_hashed_rows_are_known_only_among_as_many():
+def test_hashed_rows_are_copied_only_if_both_tables_have_equally_many():
     three, four = (Categorical("item", num_buckets=n) for n in (3, 4))
     assert match(three, three) == ({0: 0, 1: 1, 2: 2, 3: 3}, 0, 0)
     assert match(three, four) == ({0: 0}, 4, 3)
 
 
-def test_bins_are_known_by_their_boundaries():
+def test_bins_are_matched_by_their_boundaries():
     """Of 10, 20, 30 and 20, 30: the bins above 20 are alike, those below are not."""
     three = Numeric("age", "quantile", boundaries=[10, 20, 30])
     two = Numeric("age", "quantile", boundaries=[20, 30])
     assert match(three, two) == ({0: 0, 2: 3, 3: 4}, 1, 2)
 
 
-def test_ids_of_another_dtype_are_other_ids():
+def test_ids_of_another_dtype_are_different_ids():
     strings = Categorical("item", vocabulary=["5"])
     integers = Categorical("item", vocabulary=[5])
     assert match(strings, integers) == ({0: 0, 1: 1}, 1, 1)
 
 
-def test_a_table_that_two_vocabularies_might_be_looked_up_in_needs_a_name():
+def test_a_table_that_might_serve_two_vocabularies_must_be_named():
     two = Schema([Categorical("a", vocabulary=[1]), Categorical("b", vocabulary=[2])])
     inputs = two.inputs()
     ids = keras.ops.maximum(inputs["a"], inputs["b"])

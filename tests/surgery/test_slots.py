@@ -63,14 +63,14 @@ def test_training_resumes_exactly_after_a_warm_start():
         np.testing.assert_array_equal(old, new)
 
 
-def test_the_targets_learning_rate_stays(source):
+def test_the_learning_rate_of_the_target_stays(source):
     target = model_of(schema())
     target.compile(SparseAdam(0.5), "binary_crossentropy")
     warm_start(source, target)
     assert float(target.optimizer.learning_rate) == 0.5
 
 
-def test_slots_of_skipped_and_of_frozen_layers_stay(source):
+def test_slots_of_skipped_and_frozen_layers_stay(source):
     target = model_of(schema())
     target.get_layer("item_linear").trainable = False
     target.compile(SparseAdam(0.1), "binary_crossentropy")

@@ -42,13 +42,13 @@ def test_rows_follow_their_ids(source, name):
     assert counts == (4, 2, 1)
 
 
-def test_new_rows_may_start_as_the_unseen_one(source):
+def test_new_rows_can_start_as_copies_of_the_unseen_row(source):
     target = model_of(schema(NEW))
     warm_start(source, target, schema(), schema(NEW), new_rows="unseen")
     np.testing.assert_array_equal(table(target)[[2, 5]], table(source)[[1, 1]])
 
 
-def test_scores_of_known_ids_are_the_sources_when_the_vocabulary_changes(source):
+def test_known_ids_keep_the_scores_of_the_source_when_the_vocabulary_changes(source):
     new = schema(("c", "z", "b", "a"))
     target = model_of(new)
     warm_start(source, target, schema(), new)
@@ -79,7 +79,7 @@ def test_routed_and_frozen_tables_get_the_rows_too(source):
     )
 
 
-def test_all_but_batch_norm(source):
+def test_batch_norm_can_be_left_out_of_the_copy(source):
     """The start of A-CTR from CPM; also everything but the moving statistics."""
     target = model_of(schema())
     before = dict(enumerate(weights(target, "deep_0")))
@@ -97,7 +97,7 @@ def test_all_but_batch_norm(source):
     np.testing.assert_array_equal(after[4:], [before[4], before[5]])
 
 
-def test_report_names_new_unused_skipped_and_other_shapes(source):
+def test_report_lists_new_unused_skipped_and_resized_weights(source):
     target = model_of(schema(), hidden=4, logit="prediction")
     before = weights(target, "deep_0")
     report = warm_start(source, target, skip=["item_linear"])
@@ -110,7 +110,7 @@ def test_report_names_new_unused_skipped_and_other_shapes(source):
     np.testing.assert_array_equal(weights(target, "deep_0")[0], before[0])
 
 
-def test_report_is_text_frame_and_json(source):
+def test_report_can_be_text_a_frame_or_json(source):
     report = warm_start(source, model_of(schema(NEW)), schema(), schema(NEW))
     lines = str(report).splitlines()
     assert lines[0].split()[:3] == ["layer", "action", "rows_copied"]
@@ -138,7 +138,7 @@ def refuse(source, target, message, *args, **kwargs):
         np.testing.assert_array_equal(old, new)
 
 
-def test_strict_refuses_new_unused_and_resized_and_copies_nothing(source):
+def test_strict_refuses_new_unused_and_resized_weights_and_copies_nothing(source):
     other = model_of(schema(), logit="prediction")
     refuse(source, other, "'prediction' new .*'logit' unused", strict=True)
     grown = schema((*OLD, "d"))
@@ -148,7 +148,7 @@ def test_strict_refuses_new_unused_and_resized_and_copies_nothing(source):
     refuse(source, other, "'deep_0' new .shapes", strict=True)
 
 
-def test_strict_allows_what_is_expected_or_skipped(source):
+def test_strict_allows_expected_and_skipped_layers(source):
     grown = schema((*OLD, "d"))
     target = model_of(grown, logit="prediction")
     report = warm_start(
@@ -209,7 +209,7 @@ def test_another_embedding_dim_makes_a_table_new(source):
     assert {"item_embedding", "deep_0"} == set(report.new)
 
 
-def test_summary_without_a_report_knows_frozen_from_tuned():
+def test_summary_without_a_report_tells_frozen_from_tuned_layers():
     model = autoft(small_dcn(), which="deep")
     lines = summary(model)
     assert lines.loc["deep_0_frozen", "state"] == "frozen"

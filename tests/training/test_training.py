@@ -85,7 +85,7 @@ class Scripted(keras.callbacks.Callback):
         logs["val_auc"] = self.values[epoch]
 
 
-def test_compile_is_the_line_that_its_docstring_says():
+def test_compile_equals_the_line_in_its_docstring():
     model = training.compile(small_dcn(), learning_rate=0.25)
     assert float(model.optimizer.learning_rate) == 0.25
     logs = model.evaluate(dataset(), return_dict=True, verbose=0)
@@ -121,7 +121,7 @@ def test_temperature_reaches_the_routers_of_a_model_within_a_model(tmp_path):
     ("arguments", "message"),
     [((0.0, 3), "final_temperature > 0"), ((0.5, 0), "`epochs` to be a whole number")],
 )
-def test_temperature_refuses_what_cannot_be_reached(arguments, message):
+def test_an_unreachable_temperature_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         training.TemperatureAnnealing(*arguments)
 
@@ -218,7 +218,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     assert_same_weights(resumed, unbroken.get_weights())
 
 
-def test_early_stopping_remembers_the_best_epoch_across_a_kill(tmp_path):
+def test_early_stopping_remembers_the_best_epoch_after_a_kill(tmp_path):
     values = [0.9, 0.5, 0.4, 0.3, 0.2]
     best = []
 

@@ -53,7 +53,7 @@ def rows_of(model, table, ids):
     return np.array(model.get_layer(table).embeddings)[ids]
 
 
-def test_only_hidden_dense_layers_are_replaced_and_the_rest_keeps_its_weights(source):
+def test_only_hidden_dense_layers_are_replaced_and_others_keep_their_weights(source):
     before = source.get_config()
     target = apg(source, "user", **SMALL)
     assert set(adaptive_layers(target)) == set(DEEP)
@@ -136,7 +136,7 @@ def test_mixed_conditions_train_and_reload(source, aggregation, tmp_path):
     np.testing.assert_array_equal(reloaded(features), target(features))
 
 
-def test_input_mean_is_the_mean():
+def test_input_mean_averages_the_inputs():
     features, _ = batch()
     source = small_dcn()
     target = apg(source, ["user", "item"], rank=2, aggregation="input_mean")
@@ -148,7 +148,7 @@ def test_input_mean_is_the_mean():
     )
 
 
-def test_inputs_of_three_axes_are_flattened_and_layers_on_them_refused():
+def test_inputs_with_three_axes_are_flattened_and_layers_on_them_are_refused():
     inputs = {"x": keras.Input((3, 2), name="x")}
     h = keras.layers.Dense(4, name="deep_0")(keras.layers.Flatten()(inputs["x"]))
     model = keras.Model(inputs, keras.layers.Dense(1, name="click")(h))
@@ -176,7 +176,7 @@ def test_scores_depend_on_the_group_beyond_its_embedding(version):
     assert np.ptp(apg(source, "user", rank=2, version=version)(features)) > 0
 
 
-def test_apg_of_a_reloaded_model_and_of_an_apg_model(source, tmp_path):
+def test_apg_works_on_a_reloaded_model_and_on_an_apg_model(source, tmp_path):
     features, _ = batch()
     source.save(tmp_path / "source.keras")
     reloaded = keras.saving.load_model(tmp_path / "source.keras")
@@ -205,12 +205,12 @@ def test_every_backbone_becomes_adaptive(name):
     np.testing.assert_allclose(collapse(model)(features), scores, atol=1e-5)
 
 
-def test_rank_by_layer():
+def test_rank_can_be_chosen_by_layer():
     target = apg(small_dcn(), "user", rank={"deep_0": 3, "deep_1": 1})
     assert [layer.rank for layer in adaptive_layers(target).values()] == [3, 1]
 
 
-def test_layers_of_other_names_are_chosen_by_name():
+def test_layers_with_other_names_can_be_chosen_by_name():
     inputs = {"x": keras.Input((4,), name="x")}
     hidden = keras.layers.Dense(6, name="hidden")(inputs["x"])
     model = keras.Model(inputs, keras.layers.Dense(1, name="click")(hidden))
@@ -239,7 +239,7 @@ def test_layers_of_other_names_are_chosen_by_name():
     ],
     ids=str,
 )
-def test_bad_arguments_guide(arguments, message):
+def test_bad_arguments_raise_errors_with_a_fix(arguments, message):
     with pytest.raises(ValueError, match=message):
         apg(small_dcn(), **arguments)
 
@@ -308,7 +308,9 @@ def test_autoft_routes_each_adaptive_layer_once(adaptive_source):
 
 
 @pytest.mark.parametrize("method", [lambda m: m, autoft], ids=["apg", "autoft"])
-def test_a_collapsed_model_scores_alike_and_reloads(adaptive_source, method, tmp_path):
+def test_a_collapsed_model_keeps_its_scores_and_reloads(
+    adaptive_source, method, tmp_path
+):
     features, _ = batch()
     model = train(method(adaptive_source))
     collapsed = collapse(model)

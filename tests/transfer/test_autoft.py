@@ -40,7 +40,7 @@ def one_sided(model, frozen):
             layer.set_weights(weights)
 
 
-def test_policy_that_always_freezes_gives_the_source_but_for_the_prediction(source):
+def test_a_policy_that_always_freezes_gives_the_source_up_to_the_last_layer(source):
     features, _ = batch()
     model = autoft(source)
     train(model)
@@ -50,7 +50,7 @@ def test_policy_that_always_freezes_gives_the_source_but_for_the_prediction(sour
     np.testing.assert_allclose(model(features), expected(features), atol=1e-6)
 
 
-def test_policy_that_never_freezes_gives_the_tuned_copy(source):
+def test_a_policy_that_never_freezes_gives_the_tuned_copy(source):
     features, _ = batch()
     model = autoft(source)
     train(model)
@@ -80,7 +80,7 @@ def test_frozen_copy_has_no_noise_while_the_model_is_trained(tmp_path):
     assert hidden.layers[-1].rate == 0.5
 
 
-def test_routers_draw_noise_of_their_own_and_the_same_again_for_a_seed():
+def test_routers_draw_their_own_noise_and_repeat_it_for_a_seed():
     def noise(model, component):
         return np.array(model.get_layer(f"{component}_router")._gumbel_noise((50, 2)))
 
@@ -151,7 +151,7 @@ def test_nothing_to_route_is_an_error(which):
         autoft(linear if which is None else small_dcn(), which=which)
 
 
-def test_policies_need_something_to_decide_by():
+def test_policies_need_an_embedding_to_decide_by():
     inputs = {"id": keras.Input((), dtype="int64", name="id")}
     x = keras.layers.Embedding(4, 1, name="id_linear")(inputs["id"])
     x = keras.layers.Dense(3, name="deep_0")(x)
@@ -178,7 +178,7 @@ def test_scalar_float_inputs_and_keyword_calls_work():
     [["embedding"], ["cross"], ["deep"], ["cross", "deep"], "deep"],
     ids=str,
 )
-def test_which_routes_only_the_named_components(which):
+def test_only_the_components_in_which_are_routed(which):
     names = {layer.name for layer in autoft(small_dcn(), which=which).layers}
     chosen = [which] if isinstance(which, str) else which
     for component in ("embedding", "cross", "deep"):

@@ -47,7 +47,7 @@ def case(source, method):
     return case
 
 
-def test_scores_before_training_are_the_sources(case):
+def test_scores_before_training_are_those_of_the_source(case):
     features, _ = batch()
     np.testing.assert_allclose(
         case.first_scores, case.source(features), rtol=0, atol=1e-6
@@ -68,7 +68,7 @@ def test_frozen_layers_stay_and_tuned_layers_move(case):
         assert moved != name.endswith(case.frozen), name
 
 
-def test_saved_model_scores_and_freezes_alike(case, tmp_path):
+def test_a_saved_model_keeps_its_scores_and_frozen_layers(case, tmp_path):
     features, labels = batch()
     case.model.save(tmp_path / "model.keras")
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -127,7 +127,7 @@ def test_model_without_dict_inputs_is_refused(method, build):
         method(build())
 
 
-def test_input_named_unlike_its_key_is_refused(method):
+def test_an_input_whose_name_is_not_its_key_is_refused(method):
     tensor = keras.Input((2,), name="features")
     with pytest.warns(UserWarning, match="must match the names"):
         model = keras.Model({"x": tensor}, keras.layers.Dense(1)(tensor))

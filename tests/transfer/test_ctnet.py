@@ -98,7 +98,7 @@ def numpy_ctnet(weights, source_weights, features, site, where):
     ("where", "adapter"),
     [("before_activation", "glu"), ("after_activation", "linear")],
 )
-def test_scores_are_those_of_the_equations(batch_norm, site, where, adapter):
+def test_scores_agree_with_the_equations(batch_norm, site, where, adapter):
     source = network(**SHOP, batch_norm=batch_norm)
     target = network(**APP, batch_norm=batch_norm)
     model = ctnet(source, target, adapter=adapter, site=site, where=where)
@@ -115,7 +115,7 @@ def test_scores_are_those_of_the_equations(batch_norm, site, where, adapter):
     np.testing.assert_allclose(of(model, features), expected, rtol=2e-5)
 
 
-def test_adapter_by_hand():
+def test_the_adapter_agrees_with_hand_computed_numbers():
     layer = GLUAdapter(1)
     layer.build((None, 2))
     layer.set_weights([np.array([[2.0], [1.0]]), np.array([[np.log(3.0)], [0.0]])])
@@ -155,7 +155,7 @@ def test_adapter_of_low_rank_is_a_product_and_starts_at_zero():
     ],
     ids=str,
 )
-def test_scores_at_the_start_are_the_targets(arguments):
+def test_scores_at_the_start_are_those_of_the_target(arguments):
     source = network(**SHOP, batch_norm=True, dropout=0.2)
     target = network(**APP, batch_norm=True, dropout=0.2)
     features = clicks()
@@ -165,14 +165,14 @@ def test_scores_at_the_start_are_the_targets(arguments):
     )
 
 
-def test_small_start_is_near_the_target_and_not_on_it():
+def test_a_small_start_is_near_the_target_but_not_equal():
     source, target, features = network(**SHOP), network(**APP), clicks()
     difference = of(ctnet(source, target, start="small"), features)
     difference -= of(target, features)
     assert 0 < np.abs(difference).max() < 1e-2
 
 
-def test_every_part_of_an_exactly_started_adapter_learns():
+def test_every_part_of_an_adapter_that_starts_exact_learns():
     features, labels = batch()
     model = ctnet(small_dcn())
     model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", run_eagerly=True)
@@ -187,7 +187,7 @@ def test_every_part_of_an_exactly_started_adapter_learns():
 # The towers
 
 
-def test_inputs_are_those_of_both_domains_and_each_tower_takes_its_own():
+def test_inputs_cover_both_domains_and_each_tower_reads_its_own():
     source, target, features = network(**SHOP), network(**APP), clicks()
     model = ctnet(source, target)
     assert sorted(model.input) == ["price", "shop", "user"]
@@ -206,7 +206,7 @@ def test_fields_that_differ_between_the_domains_need_two_names():
         ctnet(network(**SHOP), other)
 
 
-def test_one_line_copies_a_newer_source():
+def test_copy_weights_copies_a_newer_source():
     source, target, features = network(**SHOP), network(**APP), clicks()
     model = ctnet(source, target)
     for layer in ("deep_0_adapter", "deep_1_adapter"):
@@ -342,7 +342,7 @@ def test_depths_without_a_partner_list_both_models(source, sites):
         ctnet(network(**{**SHOP, **source}), network(**APP), sites=sites)
 
 
-def test_second_tower_is_refused():
+def test_a_second_source_tower_is_refused():
     with pytest.raises(ValueError, match="to refresh a tower, use copy_weights"):
         ctnet(ctnet(small_dcn()))
 
@@ -359,7 +359,7 @@ def test_second_tower_is_refused():
     ],
     ids=str,
 )
-def test_bad_arguments_guide(arguments, message):
+def test_bad_arguments_raise_errors_with_a_fix(arguments, message):
     with pytest.raises(ValueError, match=message):
         ctnet(small_dcn(), **arguments)
 
@@ -381,7 +381,7 @@ def with_attention(number, seed, width=3):
 
 
 @pytest.mark.parametrize("share", [True, ("history_*",)], ids=["default", "pattern"])
-def test_shared_attention_is_the_sources(share):
+def test_shared_attention_is_that_of_the_source(share):
     source, target = with_attention("shop", 1), with_attention("price", 2)
     features = {**clicks(), "history": np.ones((8, 2)) * np.arange(8)[:, None]}
     model = ctnet(source, target, share_attention=share)

@@ -15,14 +15,14 @@ def of(model, features):
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_it_starts_with_the_scores_of_the_target(batch_norm):
+def test_dual_embedding_starts_with_the_scores_of_the_target(batch_norm):
     source, target = small_dcn(batch_norm), small_dcn(batch_norm, seed=5)
     features, _ = batch()
     model = dual_embedding(source, target)
     np.testing.assert_allclose(of(model, features), of(target, features), atol=1e-6)
 
 
-def test_the_added_term_is_that_of_a_wider_layer():
+def test_the_added_term_equals_a_wider_layer():
     source, target = small_dcn(), small_dcn(seed=5)
     model = dual_embedding(source, target, ["user"])
     kernel = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
@@ -43,7 +43,7 @@ def test_the_added_term_is_that_of_a_wider_layer():
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_all_of_it_is_trained_and_the_source_is_not():
+def test_dual_embedding_is_trained_and_its_source_is_not():
     source, target = small_dcn(), small_dcn(seed=5)
     before = [model.get_weights() for model in (source, target)]
     model = dual_embedding(source, target)
@@ -62,7 +62,7 @@ def test_all_of_it_is_trained_and_the_source_is_not():
             np.testing.assert_array_equal(one, two)
 
 
-def test_it_is_the_same_after_reloading(tmp_path):
+def test_dual_embedding_is_the_same_after_reloading(tmp_path):
     model = dual_embedding(small_dcn(), small_dcn(seed=5))
     model.get_layer("deep_0_dual").set_weights([np.ones((8, 5))])
     model.save(tmp_path / "model.keras")

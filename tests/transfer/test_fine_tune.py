@@ -82,7 +82,7 @@ def test_wrong_parts_and_fields_list_the_valid_ones(source):
 # Frozen layers
 
 
-def test_names_with_the_characters_of_patterns_are_no_patterns():
+def test_a_name_with_pattern_characters_is_matched_literally():
     inputs = {name: keras.Input((), dtype="int64", name=name) for name in ("a[0]", "b")}
     rows = [
         Embedding(5, 2, "normal", name=f"{name}_embedding")(ids)
@@ -96,7 +96,7 @@ def test_names_with_the_characters_of_patterns_are_no_patterns():
     assert report.copied == ("a[0]_embedding",)
 
 
-def test_frozen_layers_stay_and_their_batch_norm_is_in_inference_mode(source):
+def test_frozen_layers_stay_and_their_batch_norm_runs_in_inference_mode(source):
     features, _ = batch()
     model = fine_tune(source, freeze=["*_embedding", "deep_0"])
     depth = model.get_layer("deep_0")
@@ -129,7 +129,7 @@ def test_frozen_layers_stay_frozen_after_reloading(source, tmp_path):
     assert same(before["deep_1"][2:], weights_by_layer(reloaded)["deep_1"][2:])
 
 
-def test_patterns_that_name_nothing_or_everything_are_errors(source):
+def test_patterns_that_match_nothing_or_everything_are_errors(source):
     with pytest.raises(ValueError, match="'depe.'.\nFix: use one of: cross_0"):
         fine_tune(source, freeze=["depe*"])
     with pytest.raises(ValueError, match="a layer left to train"):
@@ -156,7 +156,7 @@ def moves(model, optimizer=None):
 
 
 @pytest.mark.parametrize("make", [SparseAdam, SparseAdagrad])
-def test_multipliers_scale_the_steps_of_the_layers_they_name(source, make):
+def test_multipliers_scale_the_steps_of_the_named_layers(source, make):
     """The first step of both optimizers is proportional to the learning rate."""
     plain = moves(fine_tune(source), make(0.1))
     multipliers = {"*_embedding": 0.5, "deep_*": 0.1, "deep_1": 2.0}
@@ -198,7 +198,7 @@ def test_patterns_override_the_layer_and_survive_saving(tmp_path):
     assert lines["cross_router"] == 10
 
 
-def test_an_optimizer_without_multipliers_has_none_in_its_config(source):
+def test_an_optimizer_without_multipliers_saves_none(source):
     assert source.optimizer.get_config()["learning_rate_multipliers"] is None
 
 
@@ -249,7 +249,7 @@ def model_of(schema):
     return keras.Model(inputs, keras.layers.Dense(1, "sigmoid", name="click")(x))
 
 
-def test_target_of_a_further_field_and_another_vocabulary():
+def test_the_target_can_have_another_field_and_vocabulary():
     """Parameters by name and id; the layers behind the new field start untrained."""
     old = schema(["a", "b"])
     new = schema(["b", "c"], Categorical("shop", vocabulary=["s"]))
@@ -281,7 +281,7 @@ def test_target_of_a_further_field_and_another_vocabulary():
     assert lines.loc["item_embedding", ["start", "rows_new"]].tolist() == ["resized", 1]
 
 
-def test_summary_counts_parameters_by_hand(source):
+def test_summary_counts_agree_with_hand_computed_numbers(source):
     model = fine_tune(source, which="embeddings", freeze=["deep_0/norm"])
     lines = summary(model)
     # Tables of 7 and 11 rows of 4; x0 of 4 + 4 + 4 + 1; two depths of 5.

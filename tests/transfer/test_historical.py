@@ -60,7 +60,7 @@ def scores(model, batch=BATCH):
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_every_backbone_takes_them_and_scores_the_same_merged(name):
+def test_every_backbone_accepts_historical_embeddings_and_scores_the_same_merged(name):
     model = small(name)
     assert set(model.input) == {field.name for field in SCHEMA.fields}
     merged = merge_historical(model)
@@ -86,7 +86,7 @@ def test_every_aggregation_merges_at_any_width(aggregation, width):
     assert bool(projected) == (joined != 2)
 
 
-def test_a_model_without_them_is_merged_as_it_is():
+def test_merging_a_model_without_historical_embeddings_changes_nothing():
     model = dnn(SCHEMA, 2, (3,))
     assert merge_historical(model) is model
 
@@ -135,7 +135,7 @@ def test_other_transfer_methods_take_such_a_model():
         np.testing.assert_allclose(scores(method(model)), scores(model), atol=1e-6)
 
 
-def test_a_model_of_two_towers_is_not_filled():
+def test_a_model_with_two_towers_is_refused():
     model = small("dnn")
     with pytest.raises(ValueError, match="(?s)one table.*_source.*before the transfer"):
         fill_historical(ctnet(model, target=model), {})
@@ -194,7 +194,7 @@ FRESH = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
         ("keep", set()),
     ],
 )
-def test_a_ctr_takes_every_parameter_but_those_of_batch_norm(batch_norm, fresh):
+def test_a_ctr_copies_every_parameter_except_those_of_batch_norm(batch_norm, fresh):
     source = normed()
     model = a_ctr(source, batch_norm)
     for old, new in zip(source.weights, model.weights, strict=True):
@@ -212,7 +212,7 @@ def test_unknown_start_of_batch_norm_is_refused():
         a_ctr(normed(), "zeros")
 
 
-def test_measured_statistics_are_those_of_the_rows():
+def test_measured_statistics_match_the_rows():
     model = a_ctr(normed())
     dense, norm, *_ = model.get_layer("deep_0").layers
     hidden = keras.Model(model.input, model.get_layer("deep_0").input)
@@ -248,7 +248,7 @@ def test_frozen_statistics_stay():
     np.testing.assert_array_equal(norm.moving_mean, before)
 
 
-def test_a_training_measures_them_at_its_end():
+def test_training_measures_the_statistics_at_its_end():
     def compile(model):
         model.compile(SparseAdam(1e-6), "binary_crossentropy", run_eagerly=True)
 

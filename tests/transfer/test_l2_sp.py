@@ -37,7 +37,7 @@ def step(model, features, labels, optimizer="sgd", steps=1, eager=True):
     return [model.train_on_batch(features, labels) for _ in range(steps)]
 
 
-def test_penalty_by_hand():
+def test_penalty_agrees_with_hand_computed_numbers():
     model = l2_sp(tiny(), alpha=0.5, beta=100.0)
     assert float(model.penalty(IDS)) == 0.0
     move(model, 3.0)
@@ -45,7 +45,7 @@ def test_penalty_by_hand():
     assert float(model.penalty(IDS)) == pytest.approx(0.25 * 9 * (3 + 4 * 2 / 4))
 
 
-def test_new_layers_are_pulled_to_zero_by_hand():
+def test_new_layers_are_pulled_to_zero():
     model = l2_sp(tiny(), alpha=0.5, beta=4.0, new=("click",))
     assert float(model.penalty(IDS)) == 2.0 * 4 * 3
     move(model, 3.0)
@@ -103,7 +103,7 @@ def test_gradient_of_a_table_stays_sparse_and_the_penalty_float32(policy):
     assert float(penalty) == pytest.approx(expected, rel=1e-2)
 
 
-def test_without_weights_it_trains_exactly_as_fine_tuning():
+def test_with_zero_strengths_l2_sp_trains_exactly_like_fine_tuning():
     features, labels = batch()
     source = small_dcn(batch_norm=True)
     plain, pulled = fine_tune(source), l2_sp(source, alpha=0.0, beta=0.0)
@@ -126,7 +126,7 @@ def test_penalty_is_in_the_training_loss_only():
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["model", "weights"])
-def test_start_survives_saving_and_resuming(whole, tmp_path):
+def test_the_starting_point_survives_saving_and_resuming(whole, tmp_path):
     features, labels = batch()
     source = small_dcn(batch_norm=True)
     model = l2_sp(source, alpha=0.3, beta=0.2, new=("logit",))
@@ -150,7 +150,7 @@ def test_start_survives_saving_and_resuming(whole, tmp_path):
         assert losses[0] == losses[1]
 
 
-def test_start_is_neither_in_the_graph_nor_served():
+def test_the_starting_point_is_neither_in_the_graph_nor_served():
     schema = click_schema()
     source = dcn(schema, embedding_dim=4, hidden_units=(8,), batch_norm=True)
     plain, pulled = fine_tune(source), l2_sp(source)
@@ -173,7 +173,7 @@ def test_batch_norm_statistics_and_frozen_layers_are_left_out():
     assert float(model.penalty(features)) == 0.0
 
 
-def test_on_autoft_it_pulls_the_tuned_copies_and_decays_the_policies():
+def test_on_autoft_l2_sp_pulls_the_tuned_copies_and_decays_the_policies():
     features, labels = batch()
     source = small_dcn()
     model = l2_sp(source, alpha=2.0, beta=2.0, target=autoft(source, which="deep"))
@@ -191,7 +191,7 @@ def test_on_autoft_it_pulls_the_tuned_copies_and_decays_the_policies():
     step(model, features, labels)
 
 
-def test_a_target_with_new_layers():
+def test_l2_sp_works_on_a_target_with_new_layers():
     features, _ = batch()
     source = small_dcn()
     target = fine_tune(source, which="embeddings")
@@ -203,7 +203,7 @@ def test_a_target_with_new_layers():
     assert float(model.penalty(features)) == pytest.approx(size, rel=1e-5)
 
 
-def test_features_may_come_as_a_list():
+def test_features_can_be_a_list():
     model = l2_sp(small_dcn(), alpha=1.0)
     move(model, 1.0)
     features, _ = batch()
@@ -211,7 +211,7 @@ def test_features_may_come_as_a_list():
     assert float(model.penalty(as_list)) == float(model.penalty(features))
 
 
-def test_other_methods_take_it_as_a_plain_model():
+def test_other_methods_accept_it_as_a_plain_model():
     features, labels = batch()
     model = l2_sp(small_dcn(), alpha=1.0)
     step(model, features, labels)
@@ -229,6 +229,6 @@ def test_other_methods_take_it_as_a_plain_model():
     ],
     ids=["negative", "unknown layer", "nothing shared"],
 )
-def test_wrong_arguments_guide(arguments, message):
+def test_wrong_arguments_raise_errors_with_a_fix(arguments, message):
     with pytest.raises(ValueError, match=message):
         l2_sp(tiny(), **arguments)

@@ -59,7 +59,7 @@ def test_declared_suffixes_name_the_frozen_copies_of_the_source(name, source):
         assert all(np.array_equal(*pair) for pair in pairs)
 
 
-def test_methods_are_those_that_start_with_the_scores_of_any_source():
+def test_methods_lists_those_that_start_with_the_scores_of_any_source():
     assert set(METHODS) == {
         "autoft",
         "ctnet",
@@ -71,7 +71,7 @@ def test_methods_are_those_that_start_with_the_scores_of_any_source():
     }
 
 
-def test_method_gets_what_it_takes_and_nothing_else(source):
+def test_a_method_gets_only_the_arguments_that_it_accepts(source):
     offered = {"target": small_dcn(seed=2), "seed": 7}
     features, _ = batch()
     model = apply(ctnet, source, offered, rank=2)
@@ -87,7 +87,7 @@ def test_method_gets_what_it_takes_and_nothing_else(source):
     assert isinstance(apply(l2_sp, source, offered), keras.Model)
 
 
-def test_users_function_is_called_with_source_and_target(source):
+def test_a_function_of_the_user_is_called_with_source_and_target(source):
     def average(one, other, share=0.5):
         model = fine_tune(one)
         mine, theirs = (each.get_layer("logit") for each in (model, other))
@@ -116,6 +116,6 @@ def test_names_that_moved_to_inference_still_work_and_say_so(name):
     assert name not in dir(transfer)
 
 
-def test_unknown_name_is_no_attribute():
+def test_an_unknown_name_raises_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'autotf'"):
         _ = transfer.autotf

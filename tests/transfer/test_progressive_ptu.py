@@ -94,7 +94,7 @@ def test_progressive_nn_agrees_with_its_equations(source):
     np.testing.assert_allclose(model(features), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_lateral_adapter_by_hand():
+def test_lateral_adapter_agrees_with_hand_computed_numbers():
     layer = LateralAdapter(1, rank=2, scale=0.5)
     layer.build((None, 2))
     scale, *_ = layer.get_weights()
@@ -105,7 +105,7 @@ def test_lateral_adapter_by_hand():
     np.testing.assert_allclose(output, [[9.0], [4.0]])
 
 
-def test_links_are_of_the_width_of_their_layer_unless_told():
+def test_links_have_the_width_of_their_layer_by_default():
     shapes = {
         layer.name: [tuple(w.shape) for w in layer.weights]
         for layer in progressive_nn(small_dcn()).layers
@@ -119,7 +119,7 @@ def test_links_are_of_the_width_of_their_layer_unless_told():
     }
 
 
-def test_every_part_of_an_exactly_started_link_learns():
+def test_every_part_of_a_link_that_starts_exact_learns():
     features, labels = batch()
     model = progressive_nn(small_dcn())
     model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", run_eagerly=True)
@@ -131,7 +131,7 @@ def test_every_part_of_an_exactly_started_link_learns():
         assert not np.array_equal(old, new)
 
 
-def test_fresh_column_has_the_frozen_column_only_of_the_source(source):
+def test_a_fresh_column_uses_only_the_frozen_column_of_the_source(source):
     model = progressive_nn(source, fresh=True)
     ours, theirs = weights_by_layer(model), weights_by_layer(source)
     assert not np.array_equal(ours["logit"][0], theirs["logit"][0])
@@ -142,7 +142,7 @@ def test_fresh_column_has_the_frozen_column_only_of_the_source(source):
                 np.testing.assert_array_equal(new, old)
 
 
-def test_small_start_is_near_the_source_and_not_on_it(source):
+def test_a_small_start_is_near_the_source_but_not_equal(source):
     features, _ = batch()
     difference = progressive_nn(source, start="small")(features) - source(features)
     assert 0 < np.abs(np.array(difference)).max() < 1e-2
@@ -176,7 +176,7 @@ def test_ptu_agrees_with_its_equations(source, gated, unit):
     np.testing.assert_allclose(model(features), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_transfer_unit_starts_as_the_mean_and_the_target_among_equals():
+def test_a_transfer_unit_starts_as_the_mean_of_source_and_target():
     rng = np.random.default_rng(0)
     s, t = rng.normal(size=(2, 5, 4)).astype("float32")
     for unit in (TransferUnit(), TransferUnit(gated=False)):
@@ -186,7 +186,7 @@ def test_transfer_unit_starts_as_the_mean_and_the_target_among_equals():
     np.testing.assert_array_equal(rectified(relu(t), relu(t)), relu(t))
 
 
-def test_every_kernel_of_an_exactly_started_unit_learns():
+def test_every_kernel_of_a_unit_that_starts_exact_learns():
     features, labels = batch()
     model = ptu(small_dcn())
     model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", run_eagerly=True)
@@ -198,14 +198,14 @@ def test_every_kernel_of_an_exactly_started_unit_learns():
         assert not np.array_equal(old, new)
 
 
-def test_weighted_sum_starts_at_the_source(source):
+def test_the_weighted_sum_starts_at_the_source(source):
     features, _ = batch()
     np.testing.assert_allclose(
         ptu(source, gated=False)(features), source(features), rtol=0, atol=1e-6
     )
 
 
-def test_random_start_is_not_the_source(source):
+def test_a_random_start_is_not_the_source(source):
     features, _ = batch()
     scores = np.array(ptu(source, start="random")(features))
     assert np.abs(scores - source(features)).max() > 1e-3
@@ -219,7 +219,7 @@ def test_random_start_is_not_the_source(source):
     [(progressive_nn, "_lateral"), (ptu, "_transfer")],
     ids=["progressive_nn", "ptu"],
 )
-def test_sites_are_all_crosses_and_depths_or_the_named(method, added):
+def test_sites_are_all_crosses_and_depths_or_the_named_ones(method, added):
     def sites(model):
         return {
             layer.name.removesuffix(added)
@@ -249,6 +249,6 @@ def test_sites_are_all_crosses_and_depths_or_the_named(method, added):
     ],
     ids=["units", "lateral start", "unit start", "shapes"],
 )
-def test_bad_arguments_guide(build, message):
+def test_bad_arguments_raise_errors_with_a_fix(build, message):
     with pytest.raises(ValueError, match=message):
         build()

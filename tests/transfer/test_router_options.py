@@ -76,7 +76,7 @@ def test_policy_that_starts_at_a_probability_learns():
 # Entropy and budget
 
 
-def test_policy_penalty_by_hand():
+def test_policy_penalty_agrees_with_hand_computed_numbers():
     logits = np.array([[[np.log(3.0), 0.0]], [[0.0, 0.0]]], dtype="float32")
     entropies = [-0.75 * np.log(0.75) - 0.25 * np.log(0.25), np.log(2.0)]
     penalty = policy_penalty(logits, 0.5, budget=None, budget_weight=2.0)
@@ -115,12 +115,12 @@ def test_budget_moves_the_policy(budget):
 
 
 @pytest.mark.parametrize(("weight", "decided"), [(1.0, False), (-1.0, True)])
-def test_entropy_decides_or_undecides_the_policy(weight, decided):
+def test_the_entropy_weight_sharpens_or_flattens_the_policy(weight, decided):
     before, after = trained(GumbelRouter(4, seed=1, entropy_weight=weight))
     assert (abs(after - 0.5).mean() > abs(before - 0.5).mean()) == decided
 
 
-def test_nothing_is_added_when_off():
+def test_no_loss_is_added_when_the_options_are_off():
     features, _ = batch()
     model = autoft(small_dcn())
     model(features, training=True)
@@ -154,12 +154,12 @@ def test_options_reach_every_router_and_survive_saving(tmp_path):
     ],
     ids=["probability", "budget", "weight"],
 )
-def test_bad_options_guide(arguments, message):
+def test_bad_options_raise_errors_with_a_fix(arguments, message):
     with pytest.raises(ValueError, match=message):
         GumbelRouter(1, **arguments)
 
 
-def test_router_gives_its_options_and_its_seed():
+def test_a_given_router_passes_on_its_options_and_seed():
     like = GumbelRouter(1, hidden_units=(3,), temperature=2.0, seed=5)
     model = autoft(small_dcn(), router=like)
     by_options = autoft(

@@ -30,7 +30,7 @@ def test_spottune_is_autoft_on_the_hidden_layers():
     assert "embedding_router" not in names[0]
 
 
-def test_spottune_has_no_choice_of_components_and_needs_a_hidden_layer():
+def test_spottune_takes_no_components_and_needs_a_hidden_layer():
     with pytest.raises(TypeError, match="which"):
         spottune(small_dcn(), which="deep")
     inputs = {"price": keras.Input((1,), name="price")}
@@ -64,7 +64,7 @@ def numpy_gate(layer, own, transferred):
     return shares[:, :1] * own + shares[:, 1:] * transferred
 
 
-def test_attention_agrees_with_its_equation_and_skips_padding():
+def test_the_attention_agrees_with_its_equation_and_skips_padding():
     rng = np.random.default_rng(0)
     query, rows = rng.normal(size=(4, 5)), rng.normal(size=(4, 3, 2))
     ids = np.array([[3, 1, 2], [4, 0, 0], [0, 0, 0], [0, 7, 7]])
@@ -107,7 +107,7 @@ def test_gate_agrees_with_its_equation():
     ],
     ids=["units", "query", "ids", "widths"],
 )
-def test_bad_shapes_guide(call, message):
+def test_bad_shapes_raise_errors_with_a_fix(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
@@ -124,7 +124,7 @@ def randomise(model):
             )
 
 
-def test_natr_gives_the_backbone_u_and_v():
+def test_natr_passes_the_user_and_item_vectors_to_the_backbone():
     features, _ = batch()
     source = small_dcn()
     model = natr(source, "item", "history", attention_units=6)
@@ -156,7 +156,7 @@ def test_natr_gives_the_backbone_u_and_v():
     )
 
 
-def test_natr_transfers_the_item_table_and_nothing_else(tmp_path):
+def test_natr_transfers_only_the_item_table(tmp_path):
     features, labels = batch()
     source = small_dcn()
     before = source.get_weights()
@@ -210,12 +210,12 @@ def test_natr_works_on_backbones(name):
     ],
     ids=["numeric", "unknown", "other table", "itself"],
 )
-def test_natr_needs_a_history_in_the_table_of_the_item(fields, message):
+def test_natr_needs_a_history_that_shares_the_item_table(fields, message):
     with pytest.raises(ValueError, match=message):
         natr(small_dcn(), *fields)
 
 
-def test_natr_needs_one_vector_of_the_history():
+def test_natr_needs_one_vector_for_the_history():
     inputs = two_tower_inputs()
     table = Embedding(11, 4, name="item_embedding")
     item, history = table(inputs["item"]), table(inputs["history"])

@@ -22,7 +22,7 @@ def test_embedding_gradient_is_sparse_and_sums_to_the_dense_one():
     np.testing.assert_array_equal(tf.convert_to_tensor(gradient), expected)
 
 
-def test_embedding_l2_is_over_the_rows_in_the_batch_and_stays_sparse():
+def test_embedding_l2_covers_the_rows_in_the_batch_and_stays_sparse():
     layer = Embedding(5, 2, "ones", l2=0.5)
     with tf.GradientTape() as tape:
         layer(np.array([1, 1, 4, 2]))
@@ -44,7 +44,7 @@ def test_embedding_keeps_xla_off_since_it_cannot_compile_it():
     assert model.jit_compile is False
 
 
-def test_pooling_leaves_padding_out():
+def test_pooling_ignores_padding():
     expected = [VALUES[0].mean(0), VALUES[1][0], np.zeros(3), VALUES[3].mean(0)]
     np.testing.assert_allclose(MaskedPooling()(VALUES, IDS), expected, rtol=1e-6)
     expected = [VALUES[0].sum(0), VALUES[1][0], np.zeros(3), VALUES[3].sum(0)]

@@ -7,14 +7,14 @@ from tf_ctr.layers import CrossLayer, GLUAdapter, TwinEmbedding
 from tf_ctr.layers.core.layer import Layer
 
 
-def test_config_holds_what_keras_would_refuse_to_derive():
+def test_config_holds_arguments_that_keras_cannot_derive():
     policy = keras.DTypePolicy("mixed_bfloat16")
     config = GLUAdapter(np.int64(3), dtype=policy).get_config()
     assert config["units"] == 3
     assert GLUAdapter.from_config(config).dtype_policy == policy
 
 
-def test_config_of_a_subclass_without_a_constructor_is_that_of_its_parent():
+def test_a_subclass_without_a_constructor_has_the_config_of_its_parent():
     config = TwinEmbedding(5, 2, "ones").get_config()
     assert (config["input_dim"], config["output_dim"]) == (5, 2)
 
@@ -38,7 +38,7 @@ class PrivateCross(CrossLayer):
         return {**super().get_config(), "factor": self._factor}
 
 
-def test_config_of_a_subclass_has_the_arguments_that_it_hands_on():
+def test_config_of_a_subclass_has_the_arguments_passed_to_its_parent():
     for kind in (ScaledCross, PrivateCross):
         layer = kind(factor=2.0, kernel_initializer="ones")
         config = layer.get_config()
@@ -47,7 +47,7 @@ def test_config_of_a_subclass_has_the_arguments_that_it_hands_on():
         assert kind.from_config(config).get_config() == config
 
 
-def test_config_is_of_the_layer_as_it_is_now():
+def test_config_has_the_current_attributes_of_the_layer():
     class Dated(Layer):
         def __init__(self, date, **kwargs):
             super().__init__(**kwargs)

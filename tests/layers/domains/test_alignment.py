@@ -6,7 +6,7 @@ import pytest
 from tf_ctr.layers import Alignment
 
 
-def test_alignment_of_small_vectors_is_right_in_half_precision():
+def test_small_vectors_are_aligned_correctly_in_half_precision():
     """Rows of a table start at 1e-4, whose squares are zero in float16."""
     layer = Alignment(2.0, dtype="mixed_float16")
     rows = np.array([[1e-4, 0.0], [0.0, 1e-4]], "float32")

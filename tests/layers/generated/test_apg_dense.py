@@ -66,7 +66,7 @@ def paper_kernel(layer, weights, z):
 @pytest.mark.parametrize("generator_units", [(), (4, 3)], ids=["single", "mlp"])
 @pytest.mark.parametrize("bias", ["static", "generated", "none"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_outputs_are_the_papers(version, bias, generator_units):
+def test_outputs_agree_with_the_equations_of_the_paper(version, bias, generator_units):
     layer = random_layer(
         version=version, bias=bias, generator_units=generator_units, activation="tanh"
     )
@@ -89,7 +89,7 @@ def attention_weights(weights, conditions):
 
 @pytest.mark.parametrize("version", ["v4", "v5"])
 @pytest.mark.parametrize("aggregation", ["concat", "mean", "attention"])
-def test_aggregated_outputs_are_those_of_the_aggregated_kernels(version, aggregation):
+def test_aggregating_inputs_equals_aggregating_kernels(version, aggregation):
     layer = random_layer(
         MANY, version=version, aggregation=aggregation, bias="generated"
     )
@@ -162,7 +162,9 @@ def test_s_of_identity_makes_a_static_low_rank_layer(version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_identity_start_is_one_layer_for_all_and_glorot_start_is_as_small_as_z(version):
+def test_at_a_zero_condition_identity_start_is_one_layer_and_glorot_start_is_zero(
+    version,
+):
     start = APGDense(7, 2, version=version)
     different = np.array(start(np.tile(X[:1], (6, 1)), Z))
     same = np.array(start(np.tile(X[:1], (6, 1)), 0 * Z))
@@ -175,13 +177,13 @@ def test_identity_start_is_one_layer_for_all_and_glorot_start_is_as_small_as_z(v
 
 
 @pytest.mark.parametrize("version", ["v4", "v5"])
-def test_start_keeps_the_variance_of_the_input(version):
+def test_the_initial_layer_keeps_the_variance_of_the_input(version):
     x = np.random.default_rng(4).normal(size=(500, 128))
     layer = APGDense(128, rank=64, version=version)
     assert 0.5 < np.var(layer(x, np.zeros((500, 2)))) < 2
 
 
-def test_weights_of_one_shape_start_apart():
+def test_weights_of_the_same_shape_start_different():
     layer = APGDense(5, 2, over_parameter=5)
     layer(X, Z)
     weights = weights_of(layer)
@@ -190,7 +192,7 @@ def test_weights_of_one_shape_start_apart():
 
 
 @pytest.mark.parametrize("aggregation", [None, "concat", "attention"])
-def test_collapsed_scores_are_those_of_the_factors(aggregation):
+def test_collapsed_scores_equal_those_of_the_factors(aggregation):
     z = Z if aggregation is None else MANY
     layer = random_layer(z, over_parameter=11, aggregation=aggregation)
     model = model_of(layer, z)
@@ -201,7 +203,7 @@ def test_collapsed_scores_are_those_of_the_factors(aggregation):
     assert layer.version == "v5"
 
 
-def test_collapsed_layer_has_the_papers_number_of_parameters():
+def test_collapsed_layer_has_as_many_parameters_as_in_the_paper():
     m, n, k, d = 5, 7, 2, 3
     collapsed = collapse(model_of(random_layer(units=n, over_parameter=11)))
     assert collapsed.count_params() == m * k + k * n + (d + 1) * k**2 + n
@@ -233,7 +235,7 @@ def test_factors_are_multiplied_in_float32_under_mixed_precision():
     )
 
 
-def test_a_model_without_factors_is_returned_itself():
+def test_a_model_without_factors_is_returned_unchanged():
     model = model_of(random_layer(version="v4"))
     assert collapse(model) is model
 

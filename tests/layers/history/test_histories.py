@@ -108,7 +108,7 @@ def test_an_empty_history_gives_zeros(layer):
 
 
 @pytest.mark.parametrize("build", [*LAYERS.values(), lambda: Newest(3)])
-def test_a_served_batch_may_have_any_size(build):
+def test_a_served_batch_can_have_any_size(build):
     """An export traces the layers with a batch size that is unknown."""
     layer = build()
     values = history()
@@ -154,7 +154,7 @@ def multi_head(layer, query, rows, mask):
     return oracle(query, rows, attention_mask=mask).numpy()
 
 
-def test_target_attention_is_the_multi_head_attention_of_keras():
+def test_target_attention_agrees_with_the_multi_head_attention_of_keras():
     query, rows, ids, *_ = history()
     layer = TargetAttention(6, 2)
     output = layer(query, rows, ids)
@@ -168,7 +168,7 @@ def numpy_norm(x, scale, offset):
     return centred / np.sqrt(x.var(-1, keepdims=True) + 1e-6) * scale + offset
 
 
-def test_encoder_is_attention_and_feed_forward_with_skips():
+def test_encoder_is_attention_and_feed_forward_with_skip_connections():
     _, rows, ids, *_ = history()
     layer = TransformerEncoder(6, 2, feed_forward_units=5, num_positions=6)
     layer(rows, ids)
@@ -189,7 +189,7 @@ def test_encoder_is_attention_and_feed_forward_with_skips():
     )
 
 
-def test_encoder_counts_positions_from_the_newest_wherever_padding_is():
+def test_encoder_counts_positions_from_the_newest_id_despite_padding():
     _, rows, ids, *_ = history()
     layer = TransformerEncoder(6, 2)
     after = layer(rows, ids).numpy()[2, :4]
@@ -197,7 +197,7 @@ def test_encoder_counts_positions_from_the_newest_wherever_padding_is():
     np.testing.assert_allclose(before[2, -4:], after, atol=1e-5)
 
 
-def test_gradient_of_the_positions_is_dense():
+def test_the_gradient_of_the_positions_is_dense():
     _, rows, ids, *_ = history()
     layer = TransformerEncoder(6, 2)
     with tf.GradientTape() as tape:
@@ -206,7 +206,7 @@ def test_gradient_of_the_positions_is_dense():
 
 
 @pytest.mark.parametrize("softmax", [False, True])
-def test_din_attention_by_its_equation(softmax):
+def test_din_attention_agrees_with_its_equation(softmax):
     query, rows, ids, *_ = history()
     layer = DINAttention((5, 3), softmax=softmax)
     output = layer(query, rows, ids).numpy()
@@ -257,7 +257,9 @@ SEARCHES = {
 
 @pytest.mark.parametrize("top_k", [1, 2, 3, 20])
 @pytest.mark.parametrize(("build", "oracle"), SEARCHES.values(), ids=SEARCHES.keys())
-def test_retrieval_is_attention_to_what_brute_force_finds(build, oracle, top_k):
+def test_retrieval_equals_attention_to_the_rows_found_by_brute_force(
+    build, oracle, top_k
+):
     layer, values = build(top_k), history(seed=3)
     query, rows, ids, *_ = values
     output = layer(*arguments_of(layer, values))
@@ -271,7 +273,7 @@ def test_retrieval_is_attention_to_what_brute_force_finds(build, oracle, top_k):
 
 
 @pytest.mark.parametrize(("build", "oracle"), SEARCHES.values(), ids=SEARCHES.keys())
-def test_gradient_flows_through_the_rows_retrieved_and_no_other(build, oracle):
+def test_the_gradient_flows_only_through_the_retrieved_rows(build, oracle):
     layer, values = build(3), history(seed=3)
     rows = tf.constant(values[1])
     with tf.GradientTape() as tape:
@@ -283,7 +285,7 @@ def test_gradient_flows_through_the_rows_retrieved_and_no_other(build, oracle):
         assert set(np.flatnonzero(moved[b])) == set(oracle(layer, values, b))
 
 
-def test_eta_with_k_of_all_is_full_attention():
+def test_eta_that_retrieves_all_rows_is_full_attention():
     query, rows, ids, *_ = history()
     layer, full = ETAAttention(6, 2, top_k=T), TargetAttention(6, 2)
     output = layer(query, rows, ids)
@@ -292,7 +294,7 @@ def test_eta_with_k_of_all_is_full_attention():
     np.testing.assert_allclose(output, full(query, rows, ids), atol=1e-5)
 
 
-def test_sim_without_a_category_of_the_candidate_finds_nothing():
+def test_sim_finds_nothing_when_the_candidate_has_no_category():
     query, rows, ids, category, categories = history()
     layer = SIMAttention(6, 2)
     output = layer(query, rows, ids, 0 * category, 0 * categories)
@@ -346,6 +348,6 @@ def test_newest_keeps_the_order_and_the_rows_of_the_ids():
         ),
     ],
 )
-def test_errors_say_how_to_fix_it(call, message):
+def test_errors_say_how_to_fix_them(call, message):
     with pytest.raises(ValueError, match=message):
         call(*history())

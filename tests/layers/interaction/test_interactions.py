@@ -48,7 +48,7 @@ def test_cross_layer_v2_agrees_with_keras_rs(rank):
     np.testing.assert_allclose(layer(x0, x), oracle(x0, x), rtol=1e-5)
 
 
-def test_cross_layer_v2_factors_start_apart():
+def test_cross_layer_v2_factors_start_different():
     layer = CrossLayerV2(rank=3)
     layer(FLOATS, FLOATS)
     down, up = layer.get_weights()[:2]
@@ -82,7 +82,7 @@ def test_bilinear_interaction_with_the_identity_is_dot_interaction():
     np.testing.assert_allclose(dots, np.array(oracle)[:, order], rtol=1e-4)
 
 
-def test_bilinear_matrices_start_as_glorot_normal_each():
+def test_each_bilinear_matrix_starts_as_glorot_normal():
     layer = BilinearInteraction("interaction")
     layer.build((None, 12, 20))  # 66 matrices of 20 x 20.
     # Glorot: variance 2 / (20 + 20); 4 standard errors of 26400 draws are 3.5 %.

@@ -28,14 +28,14 @@ def test_rows_of_both_branches_merge_into_the_batch(shape):
     np.testing.assert_array_equal(merged, x + offsets)
 
 
-def test_branch_without_rows_is_empty():
+def test_a_branch_without_rows_is_empty():
     x = np.ones((4, 3), "float32")
     assert BranchRows(0, frozen=True)(x, np.zeros((4, 1))).shape == (0, 3)
     merged = MergeBranches(0)(x[:0], x, np.zeros((4, 1)))
     np.testing.assert_array_equal(merged, x)
 
 
-def test_routed_cross_is_the_cross_layer_of_each_branch():
+def test_routed_cross_equals_the_cross_layer_of_each_branch():
     rng = np.random.default_rng(0)
     x0, x = rng.normal(size=(2, 4, 3)).astype("float32")
     crosses = [CrossLayer(bias_initializer="normal") for _ in range(2)]

@@ -48,7 +48,7 @@ def test_a_frozen_router_takes_the_likelier_branch_and_has_no_penalty():
     assert not router.losses
 
 
-def test_router_gradient_is_that_of_the_relaxed_sample():
+def test_the_router_gradient_is_that_of_the_relaxed_sample():
     """Two logits differ by g: d soft / d g = soft (1 - soft) / temperature."""
     router = router_with_logits([[0.0, 0.0]], seed=3)
     noise = np.array([[[0.7, -0.2]]], dtype="float32")
@@ -62,7 +62,7 @@ def test_router_gradient_is_that_of_the_relaxed_sample():
     np.testing.assert_allclose(tape.gradient(gate, bias), [slope, -slope], rtol=1e-5)
 
 
-def test_router_literal_reading_takes_the_logarithm_of_a_relu():
+def test_the_router_can_take_the_logarithm_of_a_relu_as_the_paper_writes():
     router = router_with_logits([[4.0, -3.0]], literal_relu=True)
     np.testing.assert_allclose(
         router.logits(FLOATS)[0, 0], [np.log(4.0), np.log(1e-8)], rtol=1e-5
@@ -70,7 +70,7 @@ def test_router_literal_reading_takes_the_logarithm_of_a_relu():
 
 
 @pytest.mark.parametrize("stop", [True, False])
-def test_router_cuts_the_gradient_into_its_input_only_when_asked(stop):
+def test_router_stops_the_gradient_to_its_input_only_when_asked(stop):
     router = GumbelRouter(1, stop_gradient=stop, seed=1)
     x = tf.constant(FLOATS)
     with tf.GradientTape() as tape:

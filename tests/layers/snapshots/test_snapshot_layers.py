@@ -36,7 +36,7 @@ def by_hand(mode, layer, row):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_aggregation_agrees_with_numpy_on_what_is_known(mode):
+def test_aggregation_of_known_snapshots_agrees_with_numpy(mode):
     keras.utils.set_random_seed(0)
     layer = SnapshotAggregation(mode)
     found = np.array(layer(SNAPSHOTS))
@@ -45,7 +45,7 @@ def test_aggregation_agrees_with_numpy_on_what_is_known(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_id_that_no_snapshot_has_gives_zero_even_with_time_embeddings(mode):
+def test_an_id_without_snapshots_gives_zero_even_with_time_embeddings(mode):
     layer = SnapshotAggregation(mode, time_embedding=True)
     layer(SNAPSHOTS)
     layer.set_weights([np.full(w.shape, 0.7) for w in layer.weights])
@@ -54,7 +54,7 @@ def test_an_id_that_no_snapshot_has_gives_zero_even_with_time_embeddings(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_half_precision_rounds_and_loses_nothing(mode):
+def test_half_precision_only_rounds_the_aggregation(mode):
     layer = SnapshotAggregation(mode)
     exact = np.array(layer(SNAPSHOTS))
     half = SnapshotAggregation(mode, dtype="mixed_float16")

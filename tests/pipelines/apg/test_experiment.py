@@ -181,7 +181,7 @@ def results(**aucs):
     return pd.DataFrame(records)
 
 
-def test_report_gives_mean_and_spread_and_gain_by_group():
+def test_report_shows_mean_spread_and_gain_by_group():
     found = results(WDL=[0.7, 0.8], WDL__APG=[0.75, 0.95])
     found["row"] = found["row"].str.replace("  ", " + ")
     names = ["WDL", "WDL + APG", "PNN", "PNN + APG"]
@@ -192,7 +192,7 @@ def test_report_gives_mean_and_spread_and_gain_by_group():
     assert "PNN" not in text
 
 
-def test_report_of_nothing_says_so():
+def test_report_without_results_says_so():
     assert sections(pd.DataFrame(), {"backbones": ["WDL"]}) == []
 
 
@@ -216,7 +216,7 @@ def test_generated_matrices_depend_only_on_the_field(data):
     np.testing.assert_allclose(matrices, table[2:] @ kernel + bias.ravel(), rtol=1e-4)
 
 
-def test_layer_that_generates_nothing_is_an_error(data):
+def test_a_layer_without_generated_weights_is_an_error(data):
     model = ROWS["WDL"].build(data[1], SETTINGS)
     with pytest.raises(ValueError, match="an adaptive layer.*\n.*'deep_0', Dense"):
         apg_figure.generated(model, data[1], data[0].train.head(2), "deep_0")

@@ -23,14 +23,14 @@ def rows_of(text):
 
 @pytest.mark.parametrize("form", apg_forms.FORMS.values(), ids=apg_forms.FORMS.keys())
 @pytest.mark.parametrize("rank", [1, 4, 16])
-def test_every_form_is_the_same_product(form, rank):
+def test_every_form_computes_the_same_product(form, rank):
     rng = np.random.default_rng(rank)
     h, s = rng.normal(size=(5, rank)), rng.normal(size=(5, rank, rank))
     expected = [vector @ matrix for vector, matrix in zip(h, s, strict=True)]
     np.testing.assert_allclose(form(h, s), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_forms_table(tmp_path, capsys):
+def test_the_table_of_forms_has_every_form_and_size(tmp_path, capsys):
     path = tmp_path / "forms.csv"
     sizes = "--ranks 2 --batch-sizes 3 4 --chain 2 --rounds 2 --peak-size 4"
     apg_forms.main(f"{sizes} --csv {path}".split())
@@ -40,14 +40,14 @@ def test_forms_table(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("version", PAPER_MEGABYTES)
-def test_the_rule_gives_the_papers_memory(version):
+def test_the_formula_gives_the_memory_of_the_paper(version):
     args = apg_cost.parse([])
     for size, reported in zip(apg_cost.SIZES, PAPER_MEGABYTES[version], strict=True):
         megabytes = 12 * apg_cost.parameters(size, version, args) / 1e6
         assert 0.15 < reported - megabytes < 0.35
 
 
-def test_parameters_are_those_of_the_models_but_for_the_biases():
+def test_parameters_match_the_models_except_for_the_biases():
     args = apg_cost.parse(["--input-width", "9", "--condition-width", "3"])
     size = (8, 6)
     for version, model in apg_cost.towers(size, args).items():
@@ -69,7 +69,7 @@ def test_cost_tables_leave_out_what_needs_too_much_memory(tmp_path, capsys):
     assert (tmp_path / "times.csv").exists()
 
 
-def test_training_table(capsys):
+def test_the_training_table_has_every_variant(capsys):
     sizes = "--batch-size 4 --embedding-dim 4 --hidden-units 4 --over-parameters 5"
     apg_training.main(f"{sizes} --rounds 1 --steps 1 --condition self".split())
     names = [row[0] for row in rows_of(capsys.readouterr().out)]
@@ -87,13 +87,13 @@ def test_training_table(capsys):
     ],
     ids=str,
 )
-def test_bad_arguments_are_rejected_before_any_work(script, arguments, capsys):
+def test_bad_arguments_are_refused_before_any_work(script, arguments, capsys):
     with pytest.raises(SystemExit):
         script.parse(arguments.split())
     assert "error: " in capsys.readouterr().err
 
 
-def test_compiled_inference_is_the_models():
+def test_compiled_inference_gives_the_scores_of_the_model():
     x = keras.Input((3,), name="x")
     model = keras.Model({"x": x}, keras.layers.Dense(2)(x))
     batch = {"x": keras.ops.ones((4, 3))}

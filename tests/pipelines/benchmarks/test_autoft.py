@@ -40,7 +40,7 @@ def test_table_has_a_row_per_batch_and_variant(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("arguments", ["--sizes 4-0", "--batch-sizes 0", "--clock gpu"])
-def test_bad_arguments_are_rejected_before_any_work(arguments, capsys):
+def test_bad_arguments_are_refused_before_any_work(arguments, capsys):
     with pytest.raises(SystemExit):
         autoft_cost.parse(arguments.split())
     assert "error: " in capsys.readouterr().err

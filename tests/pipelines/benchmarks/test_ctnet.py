@@ -20,7 +20,7 @@ def args():
     return ctnet_cost.parse(SIZES)
 
 
-def test_sharing_takes_the_search_of_the_target_away(args):
+def test_sharing_removes_the_search_of_the_target(args):
     names = {
         name: {layer.name for layer in model.layers}
         for name, model in ctnet_cost.models(args).items()
@@ -69,7 +69,7 @@ def test_tables_have_all_variants_and_their_reference(tmp_path, capsys, monkeypa
 
 
 @pytest.mark.parametrize("wrong", ["--rounds 0", "--attention-units 9"])
-def test_wrong_sizes_fail_before_any_work(wrong, capsys):
+def test_wrong_sizes_are_refused_before_any_work(wrong, capsys):
     with pytest.raises(SystemExit):
         ctnet_cost.parse(wrong.split())
     assert "error: " in capsys.readouterr().err

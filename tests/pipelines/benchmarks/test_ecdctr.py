@@ -25,7 +25,7 @@ def test_variants_differ_only_in_their_lookups():
     assert not any("historical" in name for name in layers["Base"])
 
 
-def test_a_table_for_every_size_of_a_batch(tmp_path, capsys):
+def test_every_batch_size_has_a_table(tmp_path, capsys):
     ecdctr_cost.main([*SIZES, "--csv", str(tmp_path / "costs.csv")])
     assert capsys.readouterr().out.count("ratio to Base") == 2
     table = pd.read_csv(tmp_path / "costs.csv", index_col=[0, 1])

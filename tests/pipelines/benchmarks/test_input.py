@@ -18,13 +18,13 @@ TOY = "--rows 40 --integers 2 --strings 1 --numbers 1 --batch-size 8 --hidden-un
         "--csv /no/such/folder/seconds.csv",
     ],
 )
-def test_bad_arguments_fail_before_any_work(arguments, capsys):
+def test_bad_arguments_are_refused_before_any_work(arguments, capsys):
     with pytest.raises(SystemExit):
         benchmark.parse(arguments.split())
     assert "error: " in capsys.readouterr().err
 
 
-def test_speeds_are_samples_by_seconds():
+def test_speed_is_samples_divided_by_seconds():
     args = benchmark.parse("--rows 4000 --batch-size 100 --steps 10".split())
     seconds = pd.DataFrame(
         {"training step": [1.0, 2.0], "from_frame": [0.5, 0.5]}, index=[0, 1]

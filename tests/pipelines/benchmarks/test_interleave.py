@@ -28,7 +28,7 @@ def test_interleave_times_each_variant_in_every_round():
     assert frame["slow"].tolist() == [3.0] * 4
 
 
-def test_interleave_leaves_the_warm_up_out():
+def test_interleave_does_not_time_the_warm_up():
     clock = FakeClock()
     durations = iter([100.0, 1.0, 1.0])
     frame = interleave(
@@ -37,7 +37,7 @@ def test_interleave_leaves_the_warm_up_out():
     assert frame["a"].tolist() == [1.0, 1.0]
 
 
-def test_interleave_shuffles_the_order_and_runs_all_once_a_round():
+def test_interleave_runs_each_variant_once_per_round_in_random_order():
     calls = []
     variants = {name: (lambda name=name: calls.append(name)) for name in "abc"}
     interleave(variants, rounds=20, seed=1, warmup=0)
@@ -60,7 +60,7 @@ def test_ratios_are_taken_within_a_round():
     assert table.loc["b", "seconds"] == 8.0
 
 
-def test_ratios_of_an_unknown_reference():
+def test_an_unknown_reference_of_ratios_is_refused():
     with pytest.raises(KeyError, match="c"):
         ratios(pd.DataFrame({"a": [1.0]}), "c")
 
@@ -78,7 +78,7 @@ def test_a_frame_table_keeps_text_and_rounds_numbers():
 @pytest.mark.parametrize(
     "arguments", ["--rows 51", "--rounds 0", "--distinct -1", "--rows 1000000000000"]
 )
-def test_vocabulary_rejects_bad_arguments_before_any_work(arguments, capsys):
+def test_vocabulary_refuses_bad_arguments_before_any_work(arguments, capsys):
     with pytest.raises(SystemExit):
         vocabulary.parse(arguments.split())
     assert "error: " in capsys.readouterr().err

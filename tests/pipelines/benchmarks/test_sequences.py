@@ -40,7 +40,7 @@ def test_gradients_are_of_the_vectors_and_of_every_kernel():
 
 
 @pytest.mark.parametrize("wrong", ["--lengths 0", "--rounds 0", "--units 10"])
-def test_bad_arguments_are_rejected_before_any_work(wrong, capsys):
+def test_bad_arguments_are_refused_before_any_work(wrong, capsys):
     with pytest.raises(SystemExit):
         sequences.parse(wrong.split())
     assert "error: " in capsys.readouterr().err

@@ -41,7 +41,7 @@ def arguments(tmp_path, monkeypatch):
     return ["--run-dir", str(tmp_path), "--seeds", "1", *SIZES]
 
 
-def test_every_variation_builds_and_differs_from_the_default_in_its_option():
+def test_every_variation_differs_from_the_default_in_its_option():
     source = small_dcn()
     configs = {}
     for name in VARIATIONS:
@@ -56,14 +56,14 @@ def test_every_variation_builds_and_differs_from_the_default_in_its_option():
         assert len(changed) == 1 + (", frozen" in name), name
 
 
-def test_pulled_copies_are_those_that_autoft_trains():
+def test_l2_sp_pulls_the_copies_that_autoft_trains():
     model = transfer_by("autoft_l2_sp", small_dcn(), None, 1, alpha=0.5)
     assert (model.alpha, model.beta) == (0.5, 0.0)
     assert any(isinstance(layer, GumbelRouter) for layer in model.layers)
     assert "alpha" in METHODS["autoft_l2_sp"].space
 
 
-def test_runs_once_and_reports_without_test_rows(arguments, tmp_path, capsys):
+def test_the_study_runs_once_and_reports_without_test_rows(arguments, tmp_path, capsys):
     autoft_study.main(arguments)
     first = capsys.readouterr().out
     assert "[2/2" in first and "policy width 16, seed 0" in first

@@ -107,7 +107,7 @@ def run(domains, tmp_path, monkeypatch):
     return run
 
 
-def test_rows_are_in_the_order_and_the_words_of_the_paper():
+def test_rows_have_the_order_and_the_names_of_the_paper():
     listed = rows(
         ["autoft", "fine_tune", "target_only"], ["source", "all"], ["cross+deep"]
     )
@@ -126,7 +126,7 @@ def test_rows_are_in_the_order_and_the_words_of_the_paper():
     assert len({row.name for row in listed}) == len(listed)
 
 
-def test_every_row_has_the_same_budget_and_the_same_trainings():
+def test_every_row_gets_the_same_budget_and_training():
     listed = rows([*METHODS, "target_only"], ["source", "all"], ["embedding"])
     offered = [trials(row, TINY, budget=5) for row in listed]
     settings = [[trial.settings for trial in of_row] for of_row in offered]
@@ -146,7 +146,7 @@ def test_a_budget_above_the_grid_is_refused():
         trials(FINE_TUNE, one_rate, budget=13)
 
 
-def test_test_rows_are_read_after_all_choices_and_once_per_run(run, fakes):
+def test_test_rows_are_read_once_per_run_after_all_choices(run, fakes):
     run(seeds=2, budget=3)
     kinds = [event[0] for event in fakes.events]
     first_test = kinds.index("test")
@@ -156,7 +156,7 @@ def test_test_rows_are_read_after_all_choices_and_once_per_run(run, fakes):
     assert kinds.count("train") == 9 + 3  # The chosen trial with the second seed.
 
 
-def test_the_first_seed_chooses_for_all_by_validation(run, fakes):
+def test_the_first_seed_chooses_the_settings_of_all_seeds_by_validation(run, fakes):
     records = run(seeds=2, budget=3)
     highest = max(TINY.learning_rates)
     chosen = [r["chosen"]["learning_rate"] for r in records if r["kind"] == "run"]
@@ -186,7 +186,9 @@ def _key(record):
     return {name: record.get(name) for name in ("kind", "row", "seed", "chosen", "low")}
 
 
-def test_a_finished_comparison_does_nothing_and_more_seeds_add_only_theirs(run, fakes):
+def test_a_finished_comparison_trains_nothing_and_more_seeds_add_only_their_runs(
+    run, fakes
+):
     run(seeds=1)
     fakes.events.clear()
     run(seeds=1)
@@ -197,7 +199,7 @@ def test_a_finished_comparison_does_nothing_and_more_seeds_add_only_theirs(run, 
     assert [len(of_row) for of_row, _ in aucs] == [1, 1, 2, 2]
 
 
-def test_a_source_that_is_tuned_again_retrains_its_rows(run, fakes, monkeypatch):
+def test_a_newly_tuned_source_retrains_its_rows(run, fakes, monkeypatch):
     run(seeds=1)
     fakes.events.clear()
     offered = comparison.trials
@@ -286,7 +288,7 @@ def test_rows_start_from_their_source_with_the_dropout_of_the_trial(
     assert len(model.losses) == len(source.losses) + 3  # Two kernels and the logit's.
 
 
-def test_pretraining_on_all_has_the_rows_of_both_and_never_the_test(domains, tmp_path):
+def test_pretraining_on_both_domains_never_reads_test_rows(domains, tmp_path):
     splits = RowTraining("dcn", domains, tmp_path)._splits["all"]
     both = pd.concat([domains.source.train, domains.target.train])
     pd.testing.assert_frame_equal(splits.train, both.reset_index(drop=True))
@@ -308,7 +310,7 @@ def arguments(tmp_path, monkeypatch):
     return [*sizes.split(), *plan.split(), "--run-dir", str(tmp_path)]
 
 
-def test_command_from_training_to_report(arguments, tmp_path, monkeypatch, capsys):
+def test_the_command_trains_and_reports(arguments, tmp_path, monkeypatch, capsys):
     """Real trainings, tiny: two rows, then the report without any."""
     scored = []
     predict = scoring.evaluation.predict
@@ -372,14 +374,14 @@ def test_command_from_training_to_report(arguments, tmp_path, monkeypatch, capsy
         (["--fresh", "--report-only"], "--fresh would delete"),
     ],
 )
-def test_bad_arguments_fail_before_any_work(wrong, message, monkeypatch, capsys):
+def test_bad_arguments_are_refused_before_any_work(wrong, message, monkeypatch, capsys):
     monkeypatch.setattr(compare, "compare", None)
     with pytest.raises(SystemExit):
         compare.main(wrong)
     assert message in capsys.readouterr().err
 
 
-def test_fresh_forgets_runs_and_nothing_else(tmp_path):
+def test_fresh_deletes_only_the_runs(tmp_path):
     (tmp_path / "dcn").mkdir()
     (tmp_path / "results.jsonl").write_text("{}\n")
     (tmp_path / "thesis.txt").write_text("keep")

@@ -83,7 +83,7 @@ def cells(text, title):
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_table_by_hand():
+def test_the_table_agrees_with_hand_computed_numbers():
     interval = interval_of_autoft(
         [[0.82, 0.83, 0.84], [0.80, 0.82, 0.83]], 0.01, 0.0171
     )
@@ -115,18 +115,18 @@ def test_table_by_hand():
     ]
 
 
-def test_rows_follow_the_paper_whatever_came_first():
+def test_rows_follow_the_order_of_the_paper_in_any_order_of_runs():
     rows = list(TITLES)[::-1]
     runs = current_runs([*map(choice, rows), *(run(row, 0, 0.7) for row in rows)])
     assert runs["row"].to_list() == list(TITLES)
 
 
-def test_tests_take_the_seeds_that_both_have():
+def test_paired_tests_use_the_seeds_that_both_rows_have():
     text = report([*records(), run("source-autoft", 3, 0.99)])
     assert cells(text, "Source-AutoFT")[4:6] == ["4", "+0.0133"]
 
 
-def test_an_interval_of_other_seeds_is_not_shown():
+def test_an_interval_from_other_seeds_is_not_shown():
     interval = interval_of_autoft([[0.82], [0.80]], 0.01, 0.02)
     assert cells(report([*records(), interval]), "Source-AutoFT")[6] == ""
 
@@ -142,7 +142,7 @@ def test_autoft_is_compared_with_spottune_too():
     assert "Fine-Tune" not in against
 
 
-def test_chosen_settings_are_shown_also_switches_that_are_off():
+def test_chosen_settings_include_switches_that_are_off():
     chosen = {"learning_rate": 0.1, "gated": False, "l2": 0.0}
     text = report([choice("source-ptu", chosen), run("source-ptu", 0, 0.7, chosen)])
     assert cells(text, "Source-PTU")[-1] == "learning_rate 0.1, gated False"
@@ -164,7 +164,7 @@ def test_runs_of_an_older_choice_are_left_out():
     assert len(runs) == 1
 
 
-def test_backbones_stand_side_by_side_in_one_table_more():
+def test_an_extra_table_shows_the_backbones_side_by_side():
     other = [choice("source-autoft", backbone="dnn")]
     other.append(run("source-autoft", 0, 0.75, backbone="dnn"))
     text = report([*records(), *other])
@@ -178,11 +178,11 @@ def test_backbones_stand_side_by_side_in_one_table_more():
     assert cells(last, "Source-Fine-Tune")[2] == ""
 
 
-def test_without_a_run_it_says_so():
+def test_a_report_without_runs_says_so():
     assert report([choice("source-autoft")]) == "No run is finished."
 
 
-def test_frequency_groups_of_as_many_rows():
+def test_frequency_groups_have_equal_numbers_of_rows():
     """User a has half of the rows, but is only one of three distinct users."""
     users = ["a"] * 4 + ["b", "b", "c", "c"]
     labels, scores = [0, 1, 0, 1, 0, 1, 0, 1], np.arange(8) / 8
@@ -193,7 +193,7 @@ def test_frequency_groups_of_as_many_rows():
     assert groups["auc"].tolist() == [0.75, 0.75]
 
 
-def test_a_value_that_fills_several_groups_leaves_some_out():
+def test_a_value_that_fills_several_groups_makes_fewer_groups():
     users = ["a"] * 9 + ["b"]
     labels = [0, 1] * 5
     groups = auc_by_frequency(labels, np.ones(10), users, users, 5, by_rows=True)

@@ -63,7 +63,7 @@ def test_too_few_periods_are_refused():
         continual_data.load("synthetic", None, 1, 0, period_days=4)
 
 
-def test_schemas_know_only_the_first_period_and_may_grow(data):
+def test_schemas_know_only_the_first_period_and_can_grow(data):
     plain, joint, split = (
         data.schemas[name] for name in ("plain", "joint", "histories")
     )
@@ -99,7 +99,7 @@ def test_histories_are_the_earlier_clicks_in_each_domain():
     assert [list(h) for h in found["target_history"]] == [[], [], [], [], [12]]
 
 
-def test_no_history_has_its_own_impression(data):
+def test_histories_leave_out_their_own_impression(data):
     for frame in (data.target[0].read(), data.source[0].read()):
         on_day_0 = frame[frame["day"] == 0]
         assert not on_day_0["target_history"].map(len).any()
@@ -141,7 +141,7 @@ def experiment(data, tmp_path):
     return Experiment(data, SETTINGS, tmp_path, seed=3)
 
 
-def test_every_table_is_of_rows_and_table_2_has_all_of_the_paper():
+def test_every_table_has_known_rows_and_table_2_has_all_of_the_paper():
     assert {name for names in TABLES.values() for name in names} == set(ROWS)
     assert len(TABLES["2"]) == 17
 
@@ -176,7 +176,7 @@ def test_fine_tuning_restarts_and_trains_once_on_all_periods(experiment, calls, 
         assert calls[-1]["method"].keywords == {"which": experiment.data.ids}
 
 
-def test_growing_amounts_of_data_are_windows(experiment, calls):
+def test_amounts_of_data_grow_as_windows(experiment, calls):
     windows = []
     for name in TABLES["4"][1:-1]:
         ROWS[name].run(experiment)
@@ -186,7 +186,7 @@ def test_growing_amounts_of_data_are_windows(experiment, calls):
 
 
 @pytest.mark.parametrize("name", JOINT)
-def test_joint_models_are_built_and_take_both_domains(experiment, calls, name):
+def test_joint_models_are_built_on_both_domains(experiment, calls, name):
     ROWS[name].run(experiment)
     (call,) = calls
     assert call["first"].number == 0 and call["first"].source is not None
@@ -265,7 +265,7 @@ def test_a_killed_experiment_resumes_and_tests_the_same_periods(
 SMALL = "--rows base --seeds 1 --embedding-dim 2 --hidden-units 3 --batch-size 64"
 
 
-def test_other_settings_are_other_models(tmp_path):
+def test_other_settings_train_other_models(tmp_path):
     command = [*SMALL.split(), "--run-dir", str(tmp_path), "--learning-rates"]
     for rate in ("0.01", "10", "0.01"):
         continual.main([*command, rate])
@@ -275,7 +275,7 @@ def test_other_settings_are_other_models(tmp_path):
     assert len(one) == len(other) == 2 and not np.isclose(one, other).any()
 
 
-def test_the_first_seed_chooses_the_learning_rate_before_the_tested_periods(
+def test_the_first_seed_chooses_the_learning_rate_on_periods_before_the_test(
     fakes, tmp_path, monkeypatch, capsys
 ):
     aucs = {0.001: 0.6, 0.003: 0.7, 0.01: 0.5}
@@ -294,7 +294,7 @@ def test_the_first_seed_chooses_the_learning_rate_before_the_tested_periods(
     assert "learning rate 0.003: validation AUC 0.7000" in capsys.readouterr().out
 
 
-def test_validation_has_no_period_after_the_start(experiment, monkeypatch):
+def test_validation_uses_no_period_after_the_start(experiment, monkeypatch):
     asked = []
 
     def note(periods, *_, **__):
@@ -306,7 +306,7 @@ def test_validation_has_no_period_after_the_start(experiment, monkeypatch):
     assert asked == [0, 1]
 
 
-def test_every_seed_has_a_world_of_its_own(fakes, tmp_path, monkeypatch):
+def test_every_seed_generates_another_world(fakes, tmp_path, monkeypatch):
     seeds = []
     known = continual_data.ROLES["synthetic"]
 
@@ -333,18 +333,18 @@ def test_missing_data_is_reported_without_a_traceback(tmp_path):
 @pytest.mark.parametrize(
     "wrong", ["--rows nothing", "--table 6", "--seeds 0", "--learning-rates x"]
 )
-def test_a_wrong_command_fails_before_any_work(wrong, capsys):
+def test_a_wrong_command_is_refused_before_any_work(wrong, capsys):
     with pytest.raises(SystemExit):
         continual.main(wrong.split())
     assert "error: " in capsys.readouterr().err
 
 
-def test_a_start_without_a_test_after_it_is_refused(tmp_path):
+def test_a_start_without_a_later_test_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="(?s)--start of at most 2.*Received: 3"):
         continual.main(["--start", "3", "--run-dir", str(tmp_path)])
 
 
-def test_the_tabs_are_in_the_folder_of_kuairand():
+def test_the_run_folder_names_the_tabs_of_kuairand():
     arguments = continual.parse(["--dataset", "kuairand", "--target-tab", "4"])
     assert arguments.run_dir.name == "kuairand_1_to_4"
     assert arguments.settings.learning_rates == (1e-3, 3e-3, 1e-2)

@@ -76,7 +76,7 @@ def by_row(records):
     return found
 
 
-def test_shapes_hold_if_they_hold_with_every_seed(records):
+def test_a_shape_holds_only_if_it_holds_with_every_seed(records):
     found = verdicts(by_row(records))
     assert set(found) == set(SHAPES)
     kinds = {name: verdict for name, (_, verdict) in found.items()}
@@ -88,7 +88,7 @@ def test_shapes_hold_if_they_hold_with_every_seed(records):
     assert found["base over fine-tuning"][0] == pytest.approx([1 / 60, 1 / 60])
 
 
-def test_a_shape_that_holds_with_no_seed_does_not_hold(records):
+def test_a_shape_that_holds_with_no_seed_is_rejected(records):
     swapped = {"base": "ctnet", "ctnet": "base"}
     rows = [{**r, "row": swapped.get(r["row"], r["row"])} for r in records]
     found = verdicts(by_row(rows))
@@ -147,7 +147,7 @@ def test_the_tables_have_means_gains_and_spreads(records):
     assert "| holds (2 of 2) |" in text.split("### The four shapes")[1]
 
 
-def test_a_single_seed_has_no_spread_and_no_record_gives_no_table(records):
+def test_a_single_seed_has_no_spread_and_no_records_give_no_table(records):
     first = [record for record in records if record["seed"] == 0]
     assert "±" not in report(first)
     assert report([]) == "No run is finished."

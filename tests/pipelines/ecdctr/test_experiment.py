@@ -88,7 +88,7 @@ def test_the_three_clocks_are_on_one_line(data):
     )
 
 
-def test_schemas_know_their_first_period_and_all_that_tpm_knows_by_the_start(data):
+def test_schemas_know_their_first_period_and_every_id_that_tpm_knows_by_the_start(data):
     names = [field.name for field in data.schemas["basic"].fields]
     assert names == ["user_id", "city", "item_id", "category"]
     users = data.schemas["basic"].field("user_id").vocabulary
@@ -108,7 +108,7 @@ def test_schemas_know_their_first_period_and_all_that_tpm_knows_by_the_start(dat
     assert grown.field("domain").vocabulary == ("source", "target")
 
 
-def test_absence_is_counted_before_the_newest_cpm():
+def test_absence_is_counted_back_from_the_newest_cpm():
     natural = pd.DataFrame({"user": list("aabc"), "day": [1, 3, 2, -1]})
     users, cuts = pd.Series(list("aabcd")), pd.Series([3, 4, 4, 3, 4])
     found = days_absent(users, cuts, natural)
@@ -123,7 +123,7 @@ def test_cpm_knows_the_users_of_any_of_its_weeks():
     assert found.tolist() == [True, False, True, True, False]
 
 
-def test_ads_say_whether_cpm_was_trained_on_their_user(data):
+def test_ads_record_whether_cpm_was_trained_on_their_user(data):
     ads = pd.concat([period.data for period in data.days[1:]])
     trained = {week.end: set(week.data["user_id"]) for week in data.weeks}
     for cut, rows in ads.groupby(newest_cpm(ads["day"], CLOCKS)):
@@ -131,7 +131,7 @@ def test_ads_say_whether_cpm_was_trained_on_their_user(data):
         assert (rows["known_to_cpm"] == rows["user_id"].isin(known)).all()
 
 
-def test_the_newest_cpm_is_that_of_the_begin_of_the_period():
+def test_the_newest_cpm_is_the_one_at_the_start_of_the_period():
     clocks = Clocks(month_days=8, week_days=4, ad_days=2, start=16)
     days = pd.Series([3, 16, 17, 18, 19, 20, 21, 25])
     # CPM ends at 12, 16, 20, 24; the periods begin at 16, 18, 20, 22, 24.
@@ -147,7 +147,7 @@ def test_clocks_that_do_not_fit_are_refused(wrong):
         dataclasses.replace(CLOCKS, **wrong).check(8)
 
 
-def test_kuairand_has_a_past_before_its_log(tmp_path):
+def test_kuairand_has_clicks_from_before_its_log(tmp_path):
     folder = write_kuairand(tmp_path, kuairand_tables())
     clocks = Clocks(6, 2, 1, 6)
     data = ecdctr_data.load("kuairand", folder, "1_6", clocks)
@@ -195,7 +195,7 @@ def runs(experiment, monkeypatch):
     return made
 
 
-def test_a_row_of_three_levels_scores_every_later_ad_once(experiment, data):
+def test_a_row_with_three_levels_scores_every_later_ad_once(experiment, data):
     shorter = {
         "months": data.months[:3],
         "weeks": data.weeks[:3],
@@ -247,7 +247,7 @@ def test_rows_are_made_of_levels(experiment, runs, name, levels):
     ("name", "aggregation", "snapshots"),
     [("mean", "mean", 3), ("snapshots_1", "self_attention", 1)],
 )
-def test_variants_of_historical_embeddings_have_a_cpm_each(
+def test_each_variant_of_historical_embeddings_has_its_own_cpm(
     experiment, runs, name, aggregation, snapshots
 ):
     ROWS[name].run(experiment)
@@ -258,7 +258,7 @@ def test_variants_of_historical_embeddings_have_a_cpm_each(
     assert len(model.get_layer("user_id_historical_snapshots").dates) == snapshots
 
 
-def test_variants_of_a_ctr_share_a_cpm(experiment, runs):
+def test_variants_of_a_ctr_share_one_cpm(experiment, runs):
     for name in ("bn_kept", "never"):
         ROWS[name].run(experiment)
     kept, never = runs[2], runs[5]
@@ -272,14 +272,14 @@ def test_variants_of_a_ctr_share_a_cpm(experiment, runs):
 
 
 @pytest.mark.parametrize("name", ["share_bottom", "mmoe", "ple", "star"])
-def test_joint_models_take_both_kinds_of_data(experiment, runs, name):
+def test_joint_models_train_on_both_kinds_of_data(experiment, runs, name):
     assert name in JOINT
     ROWS[name].run(experiment)
     assert runs[0].periods == experiment.data.joint
     assert runs[0].run.keywords["training"].ratio is None
 
 
-def test_variants_of_cpm(experiment, runs):
+def test_variants_of_cpm_have_their_own_models_and_windows(experiment, runs):
     for name in ("cpm_once", "no_batch_norm", "every_window"):
         ROWS[name].run(experiment)
     once, plain, usual = runs[1], runs[4], runs[7]
@@ -298,7 +298,7 @@ def _parts(level, layer):
     return getattr(layer, "layers", [layer])
 
 
-def test_validation_is_of_cpm_before_the_start(experiment, monkeypatch):
+def test_validation_scores_cpm_before_the_start(experiment, monkeypatch):
     asked = []
 
     def note(self, level):
@@ -323,7 +323,7 @@ def lines_of(absent, label, score, user="a", month=0, in_cpm=True):
     return pd.DataFrame(columns | {"known_to_cpm": in_cpm, "month": month})
 
 
-def test_metrics_of_users_by_absence():
+def test_metrics_are_grouped_by_absence_of_the_user():
     lines = pd.concat(
         [
             lines_of([1, 3.9], [0, 1], [0.2, 0.7]),
@@ -364,7 +364,7 @@ def record(row, seed, gauc):
     }
 
 
-def test_tables_have_sizes_and_say_what_pays():
+def test_tables_have_sizes_and_say_which_parts_pay():
     records = [
         record(row, seed, gauc + seed / 100)
         for seed in (0, 1)
@@ -418,7 +418,7 @@ def test_the_committed_tables_follow_from_the_committed_results(path):
         assert text in committed
 
 
-def test_intervals_are_of_the_rows_whose_scores_are_there(tmp_path):
+def test_intervals_cover_the_rows_with_saved_scores(tmp_path):
     records = [record(row, s, 0.7) for row in ("ecdctr", "cpm_only") for s in (0, 1)]
 
     def file(seed, row):
@@ -433,7 +433,7 @@ def test_intervals_are_of_the_rows_whose_scores_are_there(tmp_path):
     assert found == dict.fromkeys(("all", "recent"), {"TPM": Interval(0.5, 0.5, 0.5)})
 
 
-def test_intervals_of_absent_users_are_of_their_rows_only(tmp_path):
+def test_intervals_of_absent_users_cover_only_their_rows(tmp_path):
     records = [record(row, 0, 0.7) for row in ("ecdctr", "cpm_only")]
 
     def file(seed, row):
@@ -492,13 +492,13 @@ def test_a_killed_experiment_resumes(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("wrong", ["--rows nothing", "--table 6", "--start 0"])
-def test_a_wrong_command_fails_before_any_work(wrong, capsys):
+def test_a_wrong_command_is_refused_before_any_work(wrong, capsys):
     with pytest.raises(SystemExit):
         ecdctr.main(wrong.split())
     assert "error: " in capsys.readouterr().err
 
 
-def test_defaults_depend_on_the_dataset():
+def test_defaults_depend_on_the_data_set():
     arguments = ecdctr.parse(
         ["--dataset", "kuairand", "--pair", "1_4", "--start", "12"]
     )

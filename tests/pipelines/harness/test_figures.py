@@ -30,7 +30,7 @@ def drawn(monkeypatch):
     return axes
 
 
-def test_routes_are_drawn_by_layer_and_by_field(tmp_path, drawn):
+def test_routes_are_plotted_by_layer_and_by_field(tmp_path, drawn):
     shares = pd.DataFrame(
         {"user_embedding": [0.2, 0.4], "deep_0": [1.0, 0.5], "deep_1": [0.0, 0.0]}
     )
@@ -70,7 +70,7 @@ def test_frequency_figure_shows_every_group_of_every_row(tmp_path, drawn):
     assert names == ["Fine-Tune", "AutoFT"]
 
 
-def test_curves_count_epochs_from_one_and_name_a_row_once(tmp_path, drawn):
+def test_curves_count_epochs_from_one_and_label_each_row_once(tmp_path, drawn):
     curves = {"AutoFT": [[0.6, 0.7], [0.5]], "Fine-Tune": [[0.8]]}
     figures.curve_figure(curves, tmp_path / "curves.png")
     lines = drawn["curves.png"].lines
@@ -89,13 +89,13 @@ def test_curves_count_epochs_from_one_and_name_a_row_once(tmp_path, drawn):
         lambda folder: figures.curve_figure({}, folder / "a.png"),
     ],
 )
-def test_nothing_to_draw_says_what_to_run(draw, tmp_path):
+def test_without_results_the_figure_error_says_which_command_to_run(draw, tmp_path):
     with pytest.raises(ValueError, match="Fix: run"):
         draw(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_drawing_leaves_the_old_figure(tmp_path):
+def test_a_failed_plot_keeps_the_old_figure(tmp_path):
     path = tmp_path / "curves.png"
     path.write_bytes(b"old")
     with pytest.raises(TypeError):

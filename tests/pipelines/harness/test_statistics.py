@@ -23,7 +23,7 @@ def clicks(rows=400, seed=0):
     return labels, good, poor
 
 
-def test_paired_tests_by_hand():
+def test_paired_tests_agree_with_hand_computed_numbers():
     """Differences 1, 2, 3: t = 2 / (1 / sqrt 3); one of 8 sign patterns, two-sided."""
     tests = paired_tests([11.0, 12.0, 13.0], [10.0, 10.0, 10.0])
     assert tests.difference == 2.0
@@ -31,7 +31,7 @@ def test_paired_tests_by_hand():
     assert tests.wilcoxon == 0.25
 
 
-def test_paired_tests_are_scipys():
+def test_paired_tests_agree_with_scipy():
     rng = np.random.default_rng(1)
     method, baseline = rng.normal(size=(2, 8))
     tests = paired_tests(method, baseline)
@@ -48,37 +48,37 @@ def test_five_seeds_never_give_a_wilcoxon_below_a_sixteenth():
     assert tests.t_test < 1e-6
 
 
-def test_paired_tests_of_one_seed_and_of_equal_methods():
+def test_one_seed_has_no_p_value_and_equal_methods_have_a_p_value_of_one():
     single = paired_tests([0.8], [0.7])
     assert single.difference == pytest.approx(0.1)
     assert np.isnan([single.t_test, single.wilcoxon]).all()
     assert paired_tests([0.8, 0.7], [0.8, 0.7]) == (0.0, 1.0, 1.0)
 
 
-def test_the_same_difference_in_every_seed_has_no_spread_to_doubt_it():
+def test_the_same_difference_in_every_seed_has_a_p_value_of_zero():
     assert paired_tests([1.0, 2.0, 3.0], [0.0, 1.0, 2.0]).t_test == 0.0
 
 
-def test_paired_tests_want_the_same_seeds():
+def test_paired_tests_need_the_same_seeds():
     with pytest.raises(ValueError, match="run both methods with the same seeds"):
         paired_tests([0.8, 0.7], [0.8])
 
 
-def test_weighted_auc_is_scikit_learns():
+def test_weighted_auc_agrees_with_scikit_learn():
     labels, scores, _ = clicks()
     weights = np.random.default_rng(2).integers(0, 4, len(labels))
     expected = roc_auc_score(labels, scores, sample_weight=weights)
     assert WeightedAUC(labels, scores)(weights) == pytest.approx(expected)
 
 
-def test_weighted_auc_by_hand():
+def test_weighted_auc_agrees_with_hand_computed_numbers():
     """Of the weight 2 * 3 of pairs, the tie counts half: 2 * (2 + 1 / 2)."""
     auc = WeightedAUC([1, 0, 0], [0.5, 0.1, 0.5])
     assert auc(np.array([2, 2, 1])) == pytest.approx(5 / 6)
     assert np.isnan(auc(np.array([0, 1, 1])))
 
 
-def test_difference_is_that_of_scikit_learn_averaged_over_seeds():
+def test_difference_agrees_with_scikit_learn_averaged_over_seeds():
     labels, good, poor = clicks()
     other = good[::-1]
     found = bootstrap_auc_difference(labels, [good, other], [poor, poor], resamples=2)
@@ -93,7 +93,7 @@ def rank_auc(labels, scores):
     return (ranks - clicks * (clicks + 1) / 2) / (clicks * (len(labels) - clicks))
 
 
-def test_interval_is_that_of_scipys_bootstrap():
+def test_interval_agrees_with_the_bootstrap_of_scipy():
     labels, good, poor = clicks()
     expected = stats.bootstrap(
         (labels, good, poor),
@@ -112,7 +112,7 @@ def test_interval_is_that_of_scipys_bootstrap():
     assert found.high == pytest.approx(expected.high, abs=0.015)
 
 
-def test_pairing_makes_the_interval_of_a_method_with_itself_a_point():
+def test_a_method_against_itself_has_an_interval_of_zero_width():
     labels, good, _ = clicks()
     assert bootstrap_auc_difference(labels, good, 2 * good) == (0.0, 0.0, 0.0)
 
@@ -125,7 +125,7 @@ def test_interval_narrows_with_rows_and_widens_with_confidence():
     assert sure.high - sure.low > few.high - few.low
 
 
-def test_bootstrap_wants_the_same_rows():
+def test_bootstrap_needs_the_same_rows():
     labels, good, poor = clicks()
     with pytest.raises(ValueError, match="score the same test rows"):
         bootstrap_auc_difference(labels, good, poor[:-1])

@@ -41,7 +41,7 @@ def points(trials):
     ]
 
 
-def test_first_candidate_is_the_default_and_none_occurs_twice():
+def test_the_first_candidate_is_the_default_and_none_repeats():
     tried = points(candidates(SETTINGS, SPACE, budget=6))
     assert tried[0] == (0.1, 0.0, 4)
     assert len(set(tried)) == 6
@@ -58,7 +58,7 @@ def test_all_points_are_tried_if_the_budget_allows():
     assert len(tried) == len(set(tried)) == 18
 
 
-def test_settings_that_the_space_does_not_name_stay():
+def test_settings_outside_the_space_stay():
     (trial,) = candidates(SETTINGS, {}, budget=3)
     assert trial == Trial(SETTINGS)
 
@@ -66,7 +66,7 @@ def test_settings_that_the_space_does_not_name_stay():
 @pytest.mark.parametrize(
     ("space", "budget"), [(SPACE, 0), ({"rank": ()}, 2)], ids=["budget", "no values"]
 )
-def test_nothing_to_try_is_an_error(space, budget):
+def test_an_empty_search_space_is_an_error(space, budget):
     with pytest.raises(ValueError, match="at least one trial"):
         candidates(SETTINGS, space, budget)
 
@@ -78,7 +78,7 @@ def splits():
     return Splits(frame, frame, frame)
 
 
-def test_tune_keeps_the_best_on_validation_and_says_what_it_tried(splits, tmp_path):
+def test_tune_keeps_the_best_on_validation_and_lists_its_trials(splits, tmp_path):
     schema = tf_ctr.Schema([tf_ctr.Categorical("item")], label="click")
     schema.fit(splits.train)
     built = []
@@ -111,7 +111,7 @@ def test_tune_keeps_the_best_on_validation_and_says_what_it_tried(splits, tmp_pa
 # Result lines
 
 
-def test_results_are_found_again(tmp_path):
+def test_results_are_loaded_again(tmp_path):
     path = tmp_path / "runs" / "results.jsonl"
     lines = ResultLines(path)
     lines.append({"row": "a", "seed": 0, "auc": 0.5})
@@ -138,13 +138,13 @@ def test_results_that_were_made_in_another_way_are_refused(tmp_path):
         lines.require({}, {"settings": {"units": (4, 2)}})
 
 
-def test_a_line_that_is_not_json_is_named(tmp_path):
+def test_an_invalid_json_line_is_named_in_the_error(tmp_path):
     (tmp_path / "results.jsonl").write_text('{"row": "a"}\n{"row": \n')
     with pytest.raises(ValueError, match="line 2"):
         ResultLines(tmp_path / "results.jsonl")
 
 
-def test_a_record_that_is_not_json_loses_nothing(tmp_path):
+def test_a_record_that_is_not_json_keeps_the_earlier_records(tmp_path):
     lines = ResultLines(tmp_path / "results.jsonl")
     lines.append({"row": "a"})
     with pytest.raises(TypeError, match="JSON"):
@@ -189,7 +189,7 @@ def test_groups_are_ranked_by_frequency_in_training():
     assert groups["auc"].tolist() == [0.5, 1.0]
 
 
-def test_group_of_one_class_is_undefined():
+def test_the_metrics_of_a_group_of_one_class_are_undefined():
     groups = auc_by_frequency(
         [1, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], list("aabb"), list("abb"), 2
     )

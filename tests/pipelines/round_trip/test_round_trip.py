@@ -131,7 +131,7 @@ def test_the_table_counts_what_was_refused():
     }
 
 
-def test_versions_are_timed_beside_the_first(exported_rates, capsys, tmp_path):
+def test_versions_are_timed_against_the_first(exported_rates, capsys, tmp_path):
     path = tmp_path / "costs.csv"
     versions = [str(exported_rates / "1"), str(exported_rates / "2")]
     sizes = ["--batch-sizes", "1", "3", "--rounds", "2", "--csv", str(path)]
