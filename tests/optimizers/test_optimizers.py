@@ -230,6 +230,15 @@ def test_a_variable_can_have_its_own_learning_rate(sparse, prepare):
     np.testing.assert_allclose(moved, expected, atol=1e-6)
 
 
+def test_multipliers_are_saved_with_the_optimizer():
+    table, bias = keras.Variable([[1.0]]), keras.Variable([1.0])
+    optimizer = SparseAdam()
+    assert optimizer.get_config()["learning_rate_multipliers"] is None
+    table.learning_rate_multiplier = 0.5
+    optimizer.build([table, bias])
+    assert optimizer.get_config()["learning_rate_multipliers"] == [0.5, 1.0]
+
+
 def test_a_schedule_sets_the_learning_rate_of_each_step():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.5, 0.0])
     moved = train(SparseAdam(schedule), [slices(0), slices(1)])
