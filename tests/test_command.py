@@ -30,6 +30,14 @@ def without_tensorflow(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT raises KeyboardInterrupt, as at a prompt; a background job ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def run_fresh(code, **options):
     """Runs Python code in a process that can import tf_ctr_command."""
     environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
@@ -145,7 +153,7 @@ def test_an_error_about_the_request_is_a_message(tmp_path, capsys):
     assert printed.err.startswith("Expected a directory with versions of a model")
 
 
-def test_ctrl_c_prints_one_line(monkeypatch, capsys):
+def test_ctrl_c_prints_one_line(interruptible, monkeypatch, capsys):
     interrupted = lambda _: signal.raise_signal(signal.SIGINT)  # noqa: E731
     monkeypatch.setattr(commands, "check", interrupted)
     assert main(["check", "my models/1"], prog="python -m tf_ctr") == 130
@@ -176,7 +184,7 @@ def eager(monkeypatch):
 
 
 def test_a_stopped_demo_resumes_and_ends_with_the_table(
-    eager, monkeypatch, tmp_path, capsys
+    eager, interruptible, monkeypatch, tmp_path, capsys
 ):
     autoft, exported = demo.transfer.autoft, []
     monkeypatch.setattr(demo, "BATCH_SIZE", 4096)
