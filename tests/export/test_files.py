@@ -183,7 +183,9 @@ def test_batching_parameters_have_the_batch_sizes_and_no_padding(exported):
     assert parsed.enable_large_batch_splitting.value
     assert parsed.max_enqueued_batches.value >= 8
     sizes = [line for line in text.splitlines() if line.startswith("allowed")]
-    assert sizes == [f"allowed_batch_sizes: {size}" for size in SIZES]
+    # Source: bundle_factory_util.cc, WrapSessionForBatching.
+    assert sizes == [f"allowed_batch_sizes: {size}" for size in (*SIZES, 8 * 5)]
+    assert not parsed.HasField("num_batch_threads")  # Without effect in a version.
     assert "pad_variable_length_inputs: false" in text
 
 

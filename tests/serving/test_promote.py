@@ -193,7 +193,6 @@ def other_weights(version):
     [
         lambda version: (version / "saved_model.pb").unlink(),
         lambda version: shutil.rmtree(version / "variables"),
-        lambda version: (version / "fingerprint.pb").unlink(),
         cut_short,
         other_weights,
     ],

@@ -64,12 +64,32 @@ def test_json_rows_and_columns_are_the_same_inputs():
         ({"inputs": {"item": [7], "tags": [[{"b64": "%"}]]}}, "'tags' in base64"),
         ({"instances": [], "signature_name": "no"}, "serving_default"),
         ({"instances": [], "signature_name": ["no"]}, "serving_default"),
-        ({"instances": [{}], "signature": "no"}, "no further key"),
+        ({"instances": [{"item": 7, "tags": ["a"], "age": 1}]}, "the inputs"),
+        ({"inputs": {"item": [7], "age": [1]}}, "the inputs"),
+        ({"instances": [{"item": None, "tags": ["a"]}]}, "'item' as int64"),
     ],
 )
 def test_json_is_refused_when_the_server_refuses_it(body, words):
+    """Source: json_tensor.cc, FillPredictRequestFromJson and AddValueToTensor."""
     with pytest.raises(ValueError, match=words):
         read_predict(body, TWO)
+
+
+def test_json_that_the_server_ignores():
+    """Source: json_tensor.cc, FillTensorMapFromInputsMap."""
+    columns = {"item": [7], "tags": [["a"]], "age": [1]}
+    name, inputs = read_predict({"inputs": columns, "signature": "no"}, TWO)
+    assert name == "serving_default" and set(inputs) == {"item", "tags"}
+    assert read_examples({"examples": [{}], "rows": 1})[0] == "serving_default"
+
+
+def test_json_floats_may_be_written_as_integers_that_they_hold_exactly():
+    """Source: json_tensor.cc, IsLosslessDecimal."""
+    age = {"serving_default": signature_def(age=tensor_info(tf.float32, None))}
+    _, inputs = read_predict({"instances": [7, 2**24 - 1]}, age)
+    assert inputs["age"].tolist() == [7, 2**24 - 1]
+    with pytest.raises(ValueError, match="loss of precision"):
+        read_predict({"instances": [2**24]}, age)
 
 
 def test_json_examples_share_the_context_and_keep_integers_apart_from_floats():
@@ -77,18 +97,20 @@ def test_json_examples_share_the_context_and_keep_integers_apart_from_floats():
         "examples": [{"item": [7, 8]}, {"item": 9, "age": 1}],
         "context": {"age": 2.5, "user": "ann"},
     }
-    name, inputs = read_examples(body, "classify")
-    assert name == "classify"
+    name, inputs = read_examples(body)
+    # Source: classifier.cc, GetClassificationSignatureDef.
+    assert name == "serving_default"
     first, second = map(tf.train.Example.FromString, inputs["inputs"])
     assert first.features.feature["item"].int64_list.value == [7, 8]
     assert first.features.feature["age"].float_list.value == [2.5]
     assert first.features.feature["user"].bytes_list.value == [b"ann"]
     assert second.features.feature["age"].int64_list.value == [1]
     named = {"examples": [{}], "signature_name": "scorer"}
-    assert read_examples(named, "classify")[0] == "scorer"
-    for wrong in ({}, {"examples": []}, {"examples": [{}], "rows": 1}):
+    assert read_examples(named)[0] == "scorer"
+    # Source: json_tensor.cc, AddValueToFeature.
+    for wrong in ({}, {"examples": []}, {"examples": [{"age": [1, 2.5]}]}):
         with pytest.raises(ValueError, match="Expected"):
-            read_examples(wrong, "classify")
+            read_examples(wrong)
 
 
 def test_a_predict_request_is_read_as_it_was_written():

@@ -58,14 +58,25 @@ def _predict(loaded, request):
 
 
 def _classify(loaded, request):
-    outputs = loaded(*read_examples(request, "classify"))
+    outputs = loaded(*_examples(loaded, request, "classes"))
     pairs = zip(_json(outputs["classes"]), _json(outputs["scores"]), strict=True)
     return {"results": [list(zip(*pair, strict=True)) for pair in pairs]}
 
 
 def _regress(loaded, request):
-    outputs = loaded(*read_examples(request, "regress"))
+    outputs = loaded(*_examples(loaded, request, "outputs"))
     return {"results": _json(outputs["outputs"].reshape(-1))}
+
+
+def _examples(loaded, request, output):
+    """The inputs of `:classify` and `:regress`; 400 for a signature of another kind."""
+    name, inputs = read_examples(request)
+    found = signatures(loaded.meta_graph)
+    if name not in found:
+        raise ValueError(f"No signature was found with the name: {name}")
+    if set(found[name].inputs) != {"inputs"} or output not in found[name].outputs:
+        raise ValueError("Expected one input Tensor.")
+    return name, inputs
 
 
 def _json(values):

@@ -15,14 +15,14 @@ BATCHES_PER_REQUEST = 8
 BATCHING = """\
 # For this version only; start the server with
 #   --enable_batching --enable_per_model_batching_parameters
-# Rows of the largest request, and of the largest batch that it is cut into.
+# Rows of the largest request, and of the largest batch that it is cut into. The server
+# asks for the former as the last allowed size, though no batch is that large.
 max_batch_size {{ value: {request} }}
 max_execution_batch_size {{ value: {largest} }}
 enable_large_batch_splitting {{ value: true }}
 batch_timeout_micros {{ value: 1000 }}
 # Twice the batches of the largest request, which waits whole or is refused.
 max_enqueued_batches {{ value: 16 }}
-num_batch_threads {{ value: 8 }}
 {allowed}
 # True would pad lists with a request's own first id, and move scores.
 pad_variable_length_inputs: false
@@ -196,8 +196,13 @@ def publish_configured(
 
 
 def batching_text(batch_sizes: Sequence[int]) -> str:
-    """Returns the text of `batching_params.pbtxt` for increasing batch sizes."""
-    allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in batch_sizes)
+    """Returns the text of `batching_params.pbtxt` for increasing batch sizes.
+
+    Source: TensorFlow Serving, `bundle_factory_util.cc` (`WrapSessionForBatching`): the
+    last allowed size is `max_batch_size`, also where large requests are cut.
+    """
     largest = batch_sizes[-1]
     request = BATCHES_PER_REQUEST * largest
+    sizes = [*batch_sizes, request]
+    allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in sizes)
     return BATCHING.format(request=request, largest=largest, allowed=allowed)

@@ -1,4 +1,9 @@
-"""Rules for the batching parameters, and for signatures under batching."""
+"""Rules for the batching parameters, and for signatures under batching.
+
+Sources: TensorFlow Serving, `bundle_factory_util.cc` (`GetPerModelBatchingParams`,
+`GetQueueOptions`, `WrapSessionForBatching`) and `batching_session.cc`; TensorFlow,
+`shared_batch_scheduler.h` (`SharedBatchScheduler::AddQueue`).
+"""
 
 import functools
 import pathlib
@@ -22,6 +27,8 @@ RULE = "batching"
 FILE = "batching_params.pbtxt"
 
 INT64, BOOL, STRING = "Int64Value", "BoolValue", "StringValue"
+# `max_batch_size` where it is not set: `QueueOptions::input_batch_size_limit`.
+DEFAULT_LARGEST = 1000
 # Those of `BatchingParameters` that hold one value.
 FIELDS = {
     "max_batch_size": INT64,
@@ -37,15 +44,24 @@ FIELDS = {
 def check_batching(
     version: pathlib.Path, meta_graph: meta_graph_pb2.MetaGraphDef
 ) -> Iterator[Finding]:
-    """Yields what stops the server's start, or mixes up the rows of a batch."""
+    """Yields what stops the load, crashes the server, or mixes up rows of a batch."""
+    file = version / FILE
+    if file.is_file() and not file.stat().st_size:
+        # The server maps the file into memory, which fails for no bytes.
+        yield error(RULE, f"{FILE} is empty: the version does not load")
+        return
     try:
         parameters = batching_parameters(version)
     except (text_format.ParseError, UnicodeDecodeError) as problem:
-        yield error(RULE, f"{FILE} cannot be read: {problem}")
+        yield error(
+            RULE, f"{FILE} cannot be read, so the version does not load: {problem}"
+        )
         return
     if parameters is None:
         return
+    yield from _check_crashes(parameters)
     yield from _check_sizes(parameters)
+    yield from _check_without_effect(parameters)
     open_lists = sorted(
         {
             key
@@ -58,8 +74,9 @@ def check_batching(
     if parameters.pad_variable_length_inputs and open_lists:
         yield error(
             RULE,
-            "pad_variable_length_inputs pads with the first value of a "
-            f"request, a real id; clear it, for {open_lists}",
+            "pad_variable_length_inputs pads with the first value of a request, a real "
+            "id, so that a row's score depends on its batch; clear it, for "
+            f"{open_lists}",
         )
     elif open_lists:
         yield note(
@@ -96,23 +113,96 @@ def parse_batching_parameters(text: str) -> Message:
     return text_format.Parse(text, _batching_parameters()())
 
 
-def _check_sizes(parameters):
-    sizes = list(parameters.allowed_batch_sizes)
-    if sizes != sorted(set(sizes)) or any(size < 1 for size in sizes):
-        yield error(RULE, f"allowed_batch_sizes must increase from 1 on: {sizes}")
-    largest = parameters.max_batch_size.value
-    # Where it is true, larger requests are cut into batches of the execution size.
-    if parameters.enable_large_batch_splitting.value:
-        largest = parameters.max_execution_batch_size.value or largest
-    if sizes and sizes[-1] != largest:
+def execution_size(parameters: Message) -> int:
+    """Returns the rows of the largest batch that the server executes.
+
+    Larger requests are cut into batches of this size where that is enabled, or refused.
+    """
+    if not parameters.enable_large_batch_splitting.value:
+        return _largest_request(parameters)
+    if parameters.HasField("max_execution_batch_size"):
+        return parameters.max_execution_batch_size.value
+    return parameters.max_batch_size.value  # The server's default does not count here.
+
+
+def _largest_request(parameters):
+    if parameters.HasField("max_batch_size"):
+        return parameters.max_batch_size.value
+    return DEFAULT_LARGEST
+
+
+def _check_crashes(parameters):
+    """Values that `AddQueue` refuses.
+
+    `BatchingSession::Create` then writes to the session that was not made: signal 11.
+    """
+    splits = parameters.enable_large_batch_splitting.value
+    largest = _largest_request(parameters)
+    wrong = []
+    if largest == 0:
+        wrong.append("max_batch_size 0")
+    if parameters.batch_timeout_micros.value < 0:
+        wrong.append(f"batch_timeout_micros {parameters.batch_timeout_micros.value}")
+    if splits and execution_size(parameters) > largest:
+        wrong.append(
+            f"max_execution_batch_size {execution_size(parameters)} over "
+            f"max_batch_size {largest}"
+        )
+    queue = parameters.max_enqueued_batches
+    if splits and parameters.HasField("max_enqueued_batches") and queue.value == 0:
+        wrong.append("max_enqueued_batches 0 with enable_large_batch_splitting")
+    for each in wrong:
+        yield error(RULE, f"{each} crashes the server (signal 11)")
+    # Sizes are unsigned in the server, which makes a negative one very large.
+    for name in ("max_batch_size", "max_execution_batch_size", "max_enqueued_batches"):
+        if getattr(parameters, name).value < 0:
+            yield error(
+                RULE, f"{name} is negative, which the server reads as unlimited"
+            )
+    if splits and largest and execution_size(parameters) == 0:
         yield error(
             RULE,
-            f"the last of allowed_batch_sizes, {sizes[-1]}, must be the "
-            f"largest batch, {largest}",
+            "enable_large_batch_splitting without max_batch_size or "
+            "max_execution_batch_size: every request is answered UNAVAILABLE",
         )
-    for name in ("max_batch_size", "num_batch_threads", "max_enqueued_batches"):
-        if parameters.HasField(name) and getattr(parameters, name).value < 1:
-            yield error(RULE, f"{name} must be at least 1")
+
+
+def _check_sizes(parameters):
+    sizes = list(parameters.allowed_batch_sizes)
+    largest = _largest_request(parameters)
+    if not sizes:
+        return
+    if sizes[-1] != largest:
+        yield error(
+            RULE,
+            f"the last of allowed_batch_sizes, {sizes[-1]}, must be max_batch_size, "
+            f"{largest}, or the version does not load",
+        )
+    if sizes != sorted(set(sizes)) or sizes[0] < 1:
+        yield note(
+            RULE,
+            f"allowed_batch_sizes {sizes} do not increase from 1 on: the server fills "
+            "a batch up to the first of them that is large enough",
+        )
+
+
+def _check_without_effect(parameters):
+    splits = parameters.enable_large_batch_splitting.value
+    if parameters.HasField("max_execution_batch_size") and not splits:
+        yield note(
+            RULE,
+            "max_execution_batch_size has no effect without "
+            "enable_large_batch_splitting",
+        )
+    if parameters.HasField("num_batch_threads"):
+        yield note(
+            RULE,
+            "num_batch_threads has no effect in a version: only "
+            "--batching_parameters_file sizes the pool",
+        )
+    queue = parameters.max_enqueued_batches
+    if parameters.HasField("max_enqueued_batches") and queue.value == 0 and not splits:
+        yield note(RULE, "max_enqueued_batches 0 is read as 1")
 
 
 @functools.cache

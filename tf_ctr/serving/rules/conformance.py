@@ -7,7 +7,11 @@ from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.reference import raw_columns
-from tf_ctr.serving.rules.batching import batching_parameters, check_batching
+from tf_ctr.serving.rules.batching import (
+    batching_parameters,
+    check_batching,
+    execution_size,
+)
 from tf_ctr.serving.rules.files import check_files, check_version_name
 from tf_ctr.serving.rules.findings import Finding, error, errors
 from tf_ctr.serving.rules.graph import check_graph
@@ -44,7 +48,7 @@ def check(version: str | os.PathLike, published: bool = True) -> list[Finding]:
     try:
         meta_graph = read_meta_graph(version)
     except (ValueError, OSError) as problem:
-        return [*found, error("files", str(problem))]
+        return [*found, error("files", f"the version does not load. {problem}")]
     found += check_files(version, meta_graph)
     found += check_signatures(meta_graph)
     found += check_graph(meta_graph)
@@ -55,7 +59,7 @@ def check(version: str | os.PathLike, published: bool = True) -> list[Finding]:
         with SessionLoader(version) as loaded:
             return found + _run(version, loaded)
     except ValueError as problem:
-        return [*found, error("load", str(problem))]
+        return [*found, error("load", f"the version does not load. {problem}")]
 
 
 def require_conformant(
@@ -85,7 +89,10 @@ def require_conformant(
 def _run(version, loaded):
     """The findings of the rules that run the version."""
     parameters = batching_parameters(version)
-    sizes = parameters.allowed_batch_sizes if parameters is not None else ()
+    sizes = []
+    if parameters is not None:  # No batch is filled up to a size that is not executed.
+        largest = execution_size(parameters)
+        sizes = [n for n in parameters.allowed_batch_sizes if n <= largest]
     found = [*check_warmup(version, loaded, sizes), *check_requests(version, loaded)]
     file = version / "assets.extra" / "schema.json"
     if file.exists():

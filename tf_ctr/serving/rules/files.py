@@ -1,4 +1,9 @@
-"""Rules for the files of a version: named for the server, complete, undamaged."""
+"""Rules for the files of a version: named for the server, complete, undamaged.
+
+Sources: TensorFlow Serving, `file_system_storage_path_source.cc`
+(`ParseVersionNumber`); TensorFlow, `cc/saved_model/loader.cc` (`RunRestore`,
+`LoadSavedModelInternal`).
+"""
 
 import pathlib
 import zipfile
@@ -11,7 +16,7 @@ from tensorflow.core.protobuf import fingerprint_pb2, meta_graph_pb2
 # Not public, but the only code that computes what the server logs: pinned by a test.
 from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
-from tf_ctr.serving.rules.findings import Finding, error
+from tf_ctr.serving.rules.findings import Finding, error, note
 
 RULE = "files"
 HASHES = (
@@ -24,14 +29,14 @@ HASHES = (
 
 
 def check_version_name(version: pathlib.Path) -> Iterator[Finding]:
-    """Yields an error unless the directory is named as the server names versions."""
+    """Yields a finding unless the directory is named as the server names versions."""
     name = version.resolve().name
-    if not (name.isascii() and name.isdecimal() and str(int(name)) == name):
+    if not (name.isascii() and name.isdecimal()):
         yield error(
-            RULE,
-            f"a version is named by an integer without leading zeros, not {name!r}; "
-            "the server skips it",
+            RULE, f"a version is named by an integer, not {name!r}; the server skips it"
         )
+    elif str(int(name)) != name:
+        yield note(RULE, f"{name!r} is version {int(name)} to the server")
 
 
 def check_files(
@@ -50,7 +55,10 @@ def check_files(
 def _check_fingerprint(version):
     file = version / "fingerprint.pb"
     if not file.is_file():
-        yield error(RULE, "fingerprint.pb is missing: a half-written version")
+        yield note(
+            RULE,
+            "fingerprint.pb is missing: whether a file was damaged cannot be told",
+        )
         return
     try:
         written = fingerprint_pb2.FingerprintDef.FromString(file.read_bytes())
@@ -73,14 +81,22 @@ def _check_variables(version):
     """Reads every variable: TensorFlow compares each with its checksum."""
     prefix = version / "variables" / "variables"
     if not prefix.with_suffix(".index").is_file():
-        yield error(RULE, "variables/variables.index is missing")
+        yield error(
+            RULE,
+            "variables/variables.index is missing: the version loads, and then answers "
+            "400, as it finds no variable",
+        )
         return
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as problem:
-        yield error(RULE, f"variables/ cannot be read: {_first_line(problem)}")
+        yield error(
+            RULE,
+            "variables/ cannot be read, so the version does not load: "
+            f"{_first_line(problem)}",
+        )
 
 
 def _check_archive(archive):

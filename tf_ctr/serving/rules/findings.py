@@ -9,8 +9,9 @@ class Finding(NamedTuple):
 
     Attributes:
         rule: The group of rules, e.g. `"signatures"`.
-        severity: `"error"`: the server refuses the version or answers wrongly.
-            `"note"`: it serves, with the limit that the message states.
+        severity: `"error"`: the server crashes, does not load the version, or loads it
+            and answers some request with an error or a wrong score; the message says
+            which. `"note"`: it serves, with the limit that the message states.
         message: What is wrong, with the values.
     """
 

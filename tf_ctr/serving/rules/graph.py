@@ -1,4 +1,9 @@
-"""Rules for the operations and variables that the signatures reach."""
+"""Rules for the operations and variables that the signatures reach.
+
+Sources: TensorFlow, `cc/saved_model/loader.cc` (an operation that is not registered
+fails the load); the answers to `PyFunc`, random operations, XLA and unread variables
+were seen on a server.
+"""
 
 import re
 from collections.abc import Iterator
@@ -6,33 +11,59 @@ from collections.abc import Iterator
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.framework import op_def_registry
 
-from tf_ctr.serving.rules.findings import Finding, error
+from tf_ctr.serving.rules.findings import Finding, error, note
 from tf_ctr.serving.version import INIT_OP, signatures
 
 RULE = "graph"
 TABLES = {"HashTableV2", "HashTable"}
-IMPURE = re.compile("^Assign|^ResourceScatter|^ResourceApply|Random|PyFunc")
+WRITES = re.compile("^Assign|^ResourceScatter|^ResourceApply")
+RANDOM = re.compile("Random")
+PYTHON = re.compile("PyFunc")
 
 
 def check_graph(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[Finding]:
-    """Yields operations that a server lacks or must not run, and unused variables."""
+    """Yields operations that a server lacks or should not run, and unused variables."""
     nodes = _reached(meta_graph)
     ops = {node.op for node in nodes}
     graph = meta_graph.graph_def
     functions = graph.library.function
     own = {each.signature.name for each in functions}
     if unknown := sorted(op for op in ops - own if op_def_registry.get(op) is None):
-        yield error(RULE, f"operations that plain TensorFlow lacks: {unknown}")
-    if impure := sorted(filter(IMPURE.search, ops)):
-        yield error(RULE, f"operations that draw, write or call Python: {impure}")
+        yield error(
+            RULE,
+            "operations that plain TensorFlow lacks, so the version does not load: "
+            f"{unknown}",
+        )
+    if python := sorted(filter(PYTHON.search, ops)):
+        yield error(
+            RULE,
+            f"operations that call Python: {python}: the version loads, and then "
+            "answers 400",
+        )
+    if writes := sorted(filter(WRITES.search, ops)):
+        yield error(
+            RULE,
+            f"operations that write: {writes}: a row's score depends on earlier "
+            "requests",
+        )
+    if random := sorted(filter(RANDOM.search, ops)):
+        yield note(RULE, f"operations that draw: {random}: a row's score may vary")
     everywhere = [*graph.node, *(node for each in functions for node in each.node_def)]
     if any(each.attr["_XlaMustCompile"].b for each in [*functions, *everywhere]):
-        yield error(RULE, "functions compiled by XLA, which the server refuses")
+        yield note(
+            RULE, "functions compiled by XLA, which not every server is built with"
+        )
     if ops & TABLES and INIT_OP not in meta_graph.signature_def:
-        yield error(RULE, "lookup tables without an operation to fill them")
-    if unused := sorted(_variables(graph.node) - _variables(nodes)):
         yield error(
-            RULE, f"variables that no signature reads, e.g. of the optimizer: {unused}"
+            RULE,
+            "lookup tables without an operation to fill them: the version loads, and "
+            "then answers 400",
+        )
+    if unused := sorted(_variables(graph.node) - _variables(nodes)):
+        yield note(
+            RULE,
+            "variables that no signature reads, e.g. of the optimizer, take memory: "
+            f"{unused}",
         )
 
 

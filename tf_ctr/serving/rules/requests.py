@@ -29,18 +29,23 @@ def check_requests(version: pathlib.Path, loaded: SessionLoader) -> Iterator[Fin
     for file in sorted((version / FOLDER).glob("*")):
         try:
             if file.suffix == ".json":
-                _run_json(json.loads(file.read_text()), loaded, file.stem)
+                _run_json(json.loads(file.read_text()), loaded)
             elif file.suffix == ".pbtxt":
                 _run_proto(file.read_text(), loaded)
         except ImportError as problem:
             yield note(RULE, f"{file.name} not run. {problem}")
-        except (ValueError, TypeError, text_format.ParseError) as problem:
+        except (
+            ValueError,
+            TypeError,
+            FloatingPointError,
+            text_format.ParseError,
+        ) as problem:
             yield error(RULE, f"{file.name} fails: {problem}")
 
 
-def _run_json(body, loaded, name):
+def _run_json(body, loaded):
     if isinstance(body, dict) and "examples" in body:
-        loaded(*read_examples(body, name))
+        loaded(*read_examples(body))
     else:
         loaded(*read_predict(body, signatures(loaded.meta_graph)))
 

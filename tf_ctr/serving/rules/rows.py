@@ -76,8 +76,8 @@ def check_rows(
     if not difference <= TOLERANCE:
         yield error(
             RULE,
-            f"a row scored by itself differs by {difference:.3g}: rows see one "
-            "another, and the rows that fill a batch up would count",
+            f"a row scored by itself differs by {difference:.3g}: a row's score "
+            "depends on its batch, which the server joins from several requests",
         )
     if none.shape[0]:
         yield error(RULE, f"no row gives {none.shape[0]} scores")

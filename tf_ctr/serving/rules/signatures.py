@@ -1,4 +1,13 @@
-"""Rules of the server for signatures: keys, dtypes, shapes, and what JSON can carry."""
+"""Rules of the server for signatures: keys, dtypes, shapes, and what JSON can carry.
+
+A version with any signature loads: what is wrong shows in the answers.
+
+Sources: TensorFlow Serving, `predict_util.cc` (`RunPredict`), `classifier.cc`
+(`PreProcessClassification`, `PostProcessClassificationResult`), `regressor.cc`
+(`PreProcessRegression`, `PostProcessRegressionResult`), `json_tensor.cc`
+(`AddValueToTensor`, `AddSingleValueAndAdvance`, `MakeRowFormatJsonFromTensors`) and
+`batching_util.h` (`ComputeTensorBatchSize`).
+"""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -13,8 +22,9 @@ from tf_ctr.serving.wire.signatures import DEFAULT
 RULE = "signatures"
 METHOD = "tensorflow/serving/{}"
 CLASSIFY_OUTPUTS = {"classes": tf.string, "scores": tf.float32}
-# The dtypes of the tensors that the server's JSON parser fills.
-JSON_DTYPES = {
+# The dtypes of the tensors that the server's JSON parser fills. Its source lists uint32
+# too, but a server answered 400.
+READ_FROM_JSON = {
     tf.bool,
     tf.string,
     tf.float32,
@@ -25,25 +35,27 @@ JSON_DTYPES = {
     tf.int64,
     tf.uint8,
 }
+WRITTEN_AS_JSON = READ_FROM_JSON | {tf.float16, tf.uint32, tf.uint64}
 
 
 def check_signatures(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[Finding]:
-    """Yields what the server would refuse in a request to any signature."""
+    """Yields what makes the server refuse requests to a signature."""
     found = signatures(meta_graph)
     if DEFAULT not in found:
         yield error(
             RULE,
-            f"no {DEFAULT!r} among {sorted(found)}: a request "
-            "that names no signature fails",
+            f"no {DEFAULT!r} among {sorted(found)}: a request that names no signature "
+            "is answered 400",
         )
     for name, each in found.items():
         kind = signature_kind(name, each)
         yield from _check_method(name, each, kind)
         yield from _check_tensors(name, each)
-        if kind == "regress":
-            yield from _check_regress(name, each)
-        if kind == "classify":
-            yield from _check_classify(name, each)
+        if kind != "predict":
+            yield from (
+                error(RULE, f"{breach}: {name!r} answers 400")
+                for breach in breaches(kind, each)
+            )
 
 
 def signature_kind(
@@ -57,91 +69,88 @@ def signature_kind(
     return "predict"
 
 
-def _check_method(name, signature, kind):
-    method = signature.method_name
-    if method not in (METHOD.format("predict"), METHOD.format(kind)):
-        yield error(
-            RULE, f"{name!r} has the method {method!r}, not {METHOD.format(kind)!r}"
+def breaches(
+    kind: Literal["regress", "classify"], signature: meta_graph_pb2.SignatureDef
+) -> Iterator[str]:
+    """Yields why `:regress` or `:classify` requests to a signature are refused."""
+    inputs = dict(signature.inputs)
+    info = inputs.get("inputs")
+    strings = info is not None and info.dtype == tf.string.as_datatype_enum
+    if set(inputs) != {"inputs"} or not strings or len(shape(info) or ()) != 1:
+        yield (
+            "expected the one input 'inputs', string [N] of serialized tf.Example, not "
+            f"{sorted(inputs)}"
         )
-    elif method != METHOD.format(kind):
-        yield note(
-            RULE,
-            f"{name!r} has the method {method!r}: a server that runs with "
-            "--enable_signature_method_name_check refuses it",
-        )
+    check_outputs = _regress_outputs if kind == "regress" else _classify_outputs
+    yield from check_outputs(dict(signature.outputs))
 
 
-def _check_tensors(name, signature):
-    if not signature.inputs or not signature.outputs:
-        yield error(RULE, f"{name!r} lacks inputs or outputs")
-    for key, info in [*signature.inputs.items(), *signature.outputs.items()]:
-        where = f"{key!r} of {name!r}"
-        size = shape(info)
-        if info.WhichOneof("encoding") != "name":
-            yield error(RULE, f"{where} is sparse or ragged, which no request carries")
-        elif tf.as_dtype(info.dtype) not in JSON_DTYPES:
-            dtype = tf.as_dtype(info.dtype).name
-            yield error(RULE, f"{where} is {dtype}, which JSON does not carry")
-        elif not size or size[0] is not None:
-            yield error(
-                RULE,
-                f"{where} has shape {size}: the first dimension must be "
-                "open, for the rows of a batch",
-            )
-    for key, info in signature.outputs.items():
-        if key.endswith("_bytes") and info.dtype == tf.string.as_datatype_enum:
-            yield note(
-                RULE, f"{key!r} of {name!r} ends in _bytes: REST answers it in base64"
-            )
-
-
-def _check_regress(name, signature):
-    yield from _check_examples(name, signature)
-    outputs = dict(signature.outputs)
+def _regress_outputs(outputs):
     if set(outputs) != {"outputs"}:
-        yield error(
-            RULE, f"{name!r} must have the one output 'outputs', not {sorted(outputs)}"
-        )
+        yield f"expected the one output 'outputs', not {sorted(outputs)}"
         return
     info = outputs["outputs"]
     size = shape(info)
     column = size is not None and (len(size) == 1 or size[1:] == (1,))
     if info.dtype != tf.float32.as_datatype_enum or not column:
-        yield error(
-            RULE,
-            f"'outputs' of {name!r} must be float32 [N] or [N, 1], not "
-            f"{tf.as_dtype(info.dtype).name} {size}",
+        yield (
+            "expected 'outputs' as float32 [N] or [N, 1], not "
+            f"{tf.as_dtype(info.dtype).name} {size}"
         )
 
 
-def _check_classify(name, signature):
-    yield from _check_examples(name, signature)
-    outputs = dict(signature.outputs)
-    if not outputs or not set(outputs) <= set(CLASSIFY_OUTPUTS):
-        yield error(
-            RULE,
-            f"{name!r} must have the outputs 'classes', 'scores' or both, "
-            f"not {sorted(outputs)}",
+def _classify_outputs(outputs):
+    if len(outputs) not in (1, 2) or not set(outputs) & set(CLASSIFY_OUTPUTS):
+        yield (
+            "expected one or two outputs, 'classes', 'scores' or both among them, not "
+            f"{sorted(outputs)}"
         )
     for key, dtype in CLASSIFY_OUTPUTS.items():
         info = outputs.get(key)
         if info is None:
             continue
         if info.dtype != dtype.as_datatype_enum or len(shape(info) or ()) != 2:
-            yield error(
-                RULE,
-                f"{key!r} of {name!r} must be {dtype.name} [N, K], not "
-                f"{tf.as_dtype(info.dtype).name} {shape(info)}",
+            yield (
+                f"expected {key!r} as {dtype.name} [N, K], not "
+                f"{tf.as_dtype(info.dtype).name} {shape(info)}"
             )
 
 
-def _check_examples(name, signature):
-    inputs = dict(signature.inputs)
-    info = inputs.get("inputs")
-    strings = info is not None and info.dtype == tf.string.as_datatype_enum
-    if set(inputs) != {"inputs"} or not strings or len(shape(info) or ()) != 1:
-        yield error(
+def _check_method(name, signature, kind):
+    if (method := signature.method_name) != METHOD.format(kind):
+        yield note(
             RULE,
-            f"{name!r} must have the one input 'inputs', string [N] of "
-            f"serialized tf.Example, not {sorted(inputs)}",
+            f"{name!r} has the method {method!r}, not {METHOD.format(kind)!r}: a "
+            "server that runs with --enable_signature_method_name_check refuses it",
         )
+
+
+def _check_tensors(name, signature):
+    if not signature.inputs or not signature.outputs:
+        yield error(RULE, f"{name!r} lacks inputs or outputs, so it answers 400")
+    tensors = [(key, info, READ_FROM_JSON) for key, info in signature.inputs.items()]
+    tensors += [(key, info, WRITTEN_AS_JSON) for key, info in signature.outputs.items()]
+    for key, info, dtypes in tensors:
+        where = f"{key!r} of {name!r}"
+        size = shape(info)
+        if info.WhichOneof("encoding") != "name":
+            yield error(RULE, f"{where} is sparse or ragged: REST answers 400")
+        elif (dtype := tf.as_dtype(info.dtype)) not in dtypes:
+            yield error(
+                RULE, f"{where} is {dtype.name}, which JSON lacks: REST answers 400"
+            )
+        elif size == ():
+            yield error(
+                RULE, f"{where} has no dimension for rows: {name!r} answers 400"
+            )
+        elif size and size[0] is not None:
+            yield note(
+                RULE,
+                f"{where} has shape {size}: only requests and batches of {size[0]} "
+                "rows are answered",
+            )
+    for key, info in signature.outputs.items():
+        if key.endswith("_bytes") and info.dtype == tf.string.as_datatype_enum:
+            yield note(
+                RULE, f"{key!r} of {name!r} ends in _bytes: REST answers it in base64"
+            )

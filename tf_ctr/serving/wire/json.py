@@ -62,6 +62,7 @@ def read_predict(
     A body has rows, `{"instances": [{input: value}]}`, or columns, `{"inputs": {input:
     values}}`. The name of a single input may be left out. An integer tensor takes no
     `1.0`, a string tensor takes text or `{"b64": ...}`, and lists must be rectangular.
+    Further keys of the body are ignored, as are unknown inputs in a body of columns.
 
     Args:
         body: The parsed JSON.
@@ -82,28 +83,26 @@ def read_predict(
         raise _refusal(
             "either 'instances' or 'inputs'", sorted(body), "give one of them"
         )
-    if unknown := set(body) - {"instances", "inputs", "signature_name"}:
-        raise _refusal("no further key", sorted(unknown), "remove it")
     name = body.get("signature_name", DEFAULT)
     check_name("signature", name if isinstance(name, str) else repr(name), signatures)
     inputs = signatures[name].inputs
     if "inputs" in body:
-        columns = _by_input(body["inputs"], inputs)
+        columns = _columns(body["inputs"], inputs)
     else:
         rows = [_by_input(row, inputs) for row in _rows(body, "instances")]
         columns = {key: [row[key] for row in rows] for key in inputs}
     return name, {key: _tensor(columns[key], inputs[key], key) for key in inputs}
 
 
-def read_examples(body: Any, name: str) -> tuple[str, dict[str, np.ndarray]]:
+def read_examples(body: Any) -> tuple[str, dict[str, np.ndarray]]:
     """Returns the signature and the inputs of a `:classify` or `:regress` request.
 
     Integers become int64 features, numbers with a decimal point float features, text
-    bytes. A feature of `context` is in every example that lacks it.
+    bytes. A feature of `context` is in every example that lacks it. Like `:predict`,
+    both ask `serving_default` unless the body names a signature.
 
     Args:
         body: The parsed JSON.
-        name: The signature, if the body names none.
 
     Returns:
         `(name, {"inputs": serialized examples})`.
@@ -112,10 +111,8 @@ def read_examples(body: Any, name: str) -> tuple[str, dict[str, np.ndarray]]:
         ValueError: For a body that the server answers with status 400.
     """
     rows = _rows(body, "examples")
-    if unknown := set(body) - {"examples", "context", "signature_name"}:
-        raise _refusal("no further key", sorted(unknown), "remove it")
     examples = [_example({**body.get("context", {}), **row}) for row in rows]
-    return body.get("signature_name", name), {"inputs": np.array(examples, object)}
+    return body.get("signature_name", DEFAULT), {"inputs": np.array(examples, object)}
 
 
 def _refusal(expected, received, fix):
@@ -129,6 +126,13 @@ def _rows(body, key):
         received = repr(rows)[:80]
         raise _refusal(f"a list of rows as {key!r}", received, "give at least one")
     return rows
+
+
+def _columns(given, inputs):
+    """As `_by_input`, without the columns that are no input."""
+    if isinstance(given, dict) and set(given) > set(inputs):
+        given = {key: given[key] for key in inputs}
+    return _by_input(given, inputs)
 
 
 def _by_input(given, inputs):
@@ -194,7 +198,11 @@ def _element(value, dtype, name):
     elif dtype == tf.bool and isinstance(value, bool):
         return value
     elif dtype.is_floating and number:
-        return value
+        largest = 2 ** (24 if dtype == tf.float32 else 53) - 1
+        if isinstance(value, float) or abs(value) <= largest:
+            return value
+        expected = f"{name!r} as {dtype.name} without loss of precision"
+        raise _refusal(expected, value, "write the number with a decimal point")
     fix = "write integers without a point" if dtype in INTEGERS else "convert it"
     raise _refusal(f"{name!r} as {dtype.name}", repr(value)[:80], fix)
 
@@ -209,8 +217,11 @@ def _feature(value, name):
     flat = value if isinstance(value, list) else [value]
     if all(isinstance(each, int) for each in flat):
         return tf.train.Feature(int64_list=tf.train.Int64List(value=flat))
-    if all(isinstance(each, int | float) for each in flat):
+    if all(isinstance(each, float) for each in flat):
         return tf.train.Feature(float_list=tf.train.FloatList(value=flat))
+    if any(isinstance(each, int | float) for each in flat):
+        fix = "write either all or no numbers with a decimal point"
+        raise _refusal(f"{name!r} with values of one kind", repr(value)[:80], fix)
     text = [_element(each, tf.string, name) for each in flat]
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=text))
 
