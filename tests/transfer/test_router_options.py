@@ -202,6 +202,19 @@ def test_router_arguments_reach_every_router():
 # Embedded numbers
 
 
+def test_router_options_cost_no_random_draw():
+    """As in version 0.1, so that a seed gives the same initial weights."""
+    source, router = small_dcn(), GumbelRouter(1, seed=0)
+    policies = []
+    for like in (router, {}, None):
+        keras.utils.set_random_seed(1)
+        policies.append(autoft(source, router=like, seed=3).get_layer("deep_router"))
+    first, *others = (policy.get_weights() for policy in policies)
+    for weights in others:
+        for expected, weight in zip(first, weights, strict=True):
+            np.testing.assert_array_equal(expected, weight)
+
+
 def test_embedded_number_is_a_field_of_the_embedding_policy():
     source = deepfm(click_schema(), embedding_dim=4, hidden_units=(8,))
     model = autoft(source, which="embedding")

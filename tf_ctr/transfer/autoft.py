@@ -76,7 +76,7 @@ def autoft(
     >>> [layer.name for layer in autoft(source).layers]
     ['age', 'deep_0_frozen', 'deep_0', 'deep_router', 'deep_0_route', 'click']
     """
-    graph, like = Graph(source), _prototype(router)
+    graph, like = Graph(source), _router_config(router)
     chosen = _components(graph, which)
     inputs = inputs_like(source)
     rows = look_up(source, inputs, graph.embeddings)
@@ -142,24 +142,33 @@ def _components(graph: Graph, which: str | Sequence[str] | None) -> set[str]:
     return chosen
 
 
-def _prototype(router: GumbelRouter | Mapping[str, Any] | None) -> GumbelRouter:
-    """Returns a router of one decision that every policy is made like."""
+def _router_config(
+    router: GumbelRouter | Mapping[str, Any] | None,
+) -> tuple[type[GumbelRouter], dict[str, Any]]:
+    """Returns the class of the policies, and the configuration that they share."""
     if isinstance(router, GumbelRouter):
-        return router
+        return type(router), router.get_config()
+    # With a seed: a router without one draws one from Python's generator, which moves
+    # all draws after it, and so the initial weights of the policies.
     own = {"name", "num_decisions", "seed", "trainable"}
-    valid = set(GumbelRouter(1).get_config()) - own
+    valid = set(GumbelRouter(1, seed=0).get_config()) - own
     for name in router or {}:
         check_name("argument of GumbelRouter", name, valid)
-    return GumbelRouter(1, **(router or {}))
+    config = GumbelRouter(1, seed=0, **(router or {})).get_config()
+    return GumbelRouter, {**config, "seed": None}
 
 
 def _policy(
-    component: str, num_decisions: int, like: GumbelRouter, seed: int | None
+    component: str,
+    num_decisions: int,
+    like: tuple[type[GumbelRouter], dict[str, Any]],
+    seed: int | None,
 ) -> GumbelRouter:
     """Returns the router of a component, with noise that no other component has."""
-    seed = like.seed if seed is None else seed
+    kind, config = like
+    seed = config["seed"] if seed is None else seed
     if seed is not None:
         entropy = [seed, *component.encode()]
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     own = {"num_decisions": num_decisions, "name": component + ROUTER, "seed": seed}
-    return type(like).from_config({**like.get_config(), **own})
+    return kind.from_config({**config, **own})
