@@ -51,8 +51,8 @@ def fit(values, **options):
         ({"vocabulary": ["a", "b", "a"]}, ["1 repeated"]),
         ({"vocabulary": ["a", ""]}, ["''", "padding"]),
         ({"vocabulary": [0, -1]}, ["-1", "padding="]),
-        ({"vocabulary": [1, 2**64]}, ["64 bits", f"{2**64}", "str(value)"]),
-        ({"vocabulary": [1], "padding": -(2**70)}, ["64 bits", f"{-(2**70)}"]),
+        ({"vocabulary": [1, 2**64]}, ["64-bit", f"{2**64}", "str(value)"]),
+        ({"vocabulary": [1], "padding": -(2**70)}, ["64-bit", f"{-(2**70)}"]),
     ],
 )
 def test_wrong_arguments_of_categorical_are_refused(arguments, words):

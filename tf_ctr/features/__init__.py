@@ -1,13 +1,13 @@
-"""A schema: the fields of a data set, what they learn, and how they are encoded.
+"""Schemas: the fields of a data set, what they learn from it, and their encoding.
 
-Four words. A *field* is a column of the data: `Categorical` and `Sequence` fields hold
-ids, `Numeric` ones numbers. *Raw* values are those of a frame, a file or a request;
-*encoded* ones are what a model gets: the row of an embedding table per id, and
-standardised numbers. A *vocabulary* lists the ids that have a row each. A field is
-*fitted* once it knows everything that it was told to learn from the data.
+A *field* is a column of the data: `Categorical` and `Sequence` fields hold ids,
+`Numeric` fields hold numbers. *Raw* values come from a frame, a file or a request;
+*encoded* values go into a model: each id as a row of an embedding table, and
+standardised numbers. A *vocabulary* lists the ids that have a row of their own. A
+field is *fitted* once it has learned everything that its arguments leave open.
 
-A new kind of field is a subclass of `tf_ctr.features.field.Field` in a file of its own,
-and an import here. Other code asks a field what it needs, never what kind it is.
+To add a kind of field, subclass `tf_ctr.features.field.Field` in a new file and import
+it here. Other code uses the methods of `Field` and never checks the class of a field.
 """
 
 from tf_ctr.features.categorical import Categorical

@@ -1,8 +1,8 @@
 """Arrow arrays as checked ids, numbers and lists.
 
 Arrow reads every kind of pandas column (object, str, category, nullable and
-Arrow-backed ones, lists) the same way, with one notion of missing. In the functions
-below, `name` is the column that an array comes from, for the messages.
+Arrow-backed ones, lists) the same way, with a single notion of missing values. In the
+functions below, `name` is the column of the array, for error messages.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from tf_ctr.errors import explain
 
 ARROW_TYPE = {"string": pa.large_string(), "int64": pa.int64()}
 
-# All whole numbers up to 2 to this power are exact in a float of so many bits.
+# By the bits of a float: it holds all whole numbers up to 2 to this power exactly.
 EXACT_BITS = {16: 11, 32: 24, 64: 53}
 
 
@@ -72,13 +72,13 @@ def as_floats(array: pa.Array, name: str) -> np.ndarray:
 
 
 def to_float32(values: np.ndarray) -> np.ndarray:
-    """Returns numbers as the encoder takes them; those out of range are infinite."""
+    """Returns numbers as float32; numbers out of its range become infinite."""
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
 
 
 def flat_lists(array: pa.Array, name: str) -> tuple[pa.Array, np.ndarray]:
-    """Returns the values of all lists, and the row of each as int64.
+    """Returns the values of all lists, and the row of each value as int64.
 
     Raises:
         TypeError: For values that are not lists, or are lists of lists.
@@ -94,7 +94,8 @@ def flat_lists(array: pa.Array, name: str) -> tuple[pa.Array, np.ndarray]:
                 "split('|'), or give the field multivalent=False",
             )
         )
-    # `list_parent_indices` counts what lies behind a null, `list_flatten` does not.
+    # `list_parent_indices` would also count values hidden behind a null list, which
+    # `list_flatten` leaves out.
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy()
     return decoded(pc.list_flatten(array)), np.repeat(np.arange(len(array)), lengths)
 
@@ -119,7 +120,10 @@ def _id_dtype(array, name):
 
 
 def _whole_numbers(array, name):
-    """Integers that pandas turned into floats because some are missing."""
+    """Returns float64 with null for NaN; raises if the numbers may be rounded.
+
+    pandas turns integers into floats if some of them are missing.
+    """
     exact = 2.0 ** EXACT_BITS[array.type.bit_width]
     array = array.cast(pa.float64())
     array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)

@@ -1,4 +1,4 @@
-"""A field of ids with an embedding row each."""
+"""A field of ids, each with an embedding row."""
 
 import dataclasses
 from collections.abc import Hashable, Iterable, Sequence
@@ -36,11 +36,11 @@ INT64 = np.iinfo(np.int64)
 
 @dataclasses.dataclass(frozen=True)
 class Categorical(Field):
-    """Ids, strings or integers, that get one embedding row each.
+    """A field of ids, strings or integers, with one embedding row each.
 
-    Row 0 of the table is padding and missing values, rows `1..num_oov` are ids
-    outside the vocabulary, and the vocabulary follows. A hashed field (`num_buckets`)
-    has no vocabulary: its buckets are the rows `1..num_buckets`.
+    Row 0 of the table stands for padding and missing values, rows `1..num_oov` for ids
+    outside the vocabulary; the rows of the vocabulary follow. A hashed field
+    (`num_buckets`) has no vocabulary: its buckets are the rows `1..num_buckets`.
 
     A field never changes: `Schema.fit` puts a completed copy in its place.
 
@@ -49,16 +49,16 @@ class Categorical(Field):
         vocabulary: The ids, in the order of their rows. `None` learns them from the
             data, most frequent first and equal counts by value.
         num_buckets: The number of rows to hash ids into, instead of a vocabulary; for
-            ids without bound.
-        min_count: A learned vocabulary leaves out ids seen less often. A given one
-            stays whole.
+            an unbounded number of ids.
+        min_count: A learned vocabulary leaves out ids seen fewer times than this. A
+            given vocabulary keeps all of its ids.
         multivalent: Whether each row holds a list of ids.
-        max_length: How many ids of each row of a multivalent field are kept, the first
-            ones. `None` learns the length of the longest list, 128 at most.
+        max_length: The number of ids to keep in each row of a multivalent field: the
+            first ones. `None` learns the length of the longest list, 128 at most.
         pooling: `"mean"` or `"sum"` over the ids of a multivalent field.
         dtype: `"string"` or `"int64"`; `None` takes it from the vocabulary or data.
-        padding: The raw value that means missing, in the data too. `None` stands for
-            `""` or `-1`, by the dtype.
+        padding: The raw value that stands for a missing id, in the data too. Defaults
+            to `""` for strings and to `-1` for integers.
         num_oov: Rows for ids outside the vocabulary, chosen by hash.
 
     Raises:
@@ -118,16 +118,16 @@ class Categorical(Field):
 
     @property
     def has_vocabulary(self) -> bool:
-        """Whether its ids have a vocabulary, because they are not hashed."""
+        """Whether the field has a vocabulary: all fields do that are not hashed."""
         return self.num_buckets is None
 
     @property
     def layout(self) -> Hashable:
-        """What decides the rows of the table: the buckets, or the vocabulary."""
+        """The arguments that determine the rows of the table; see `Field.layout`."""
         return self.num_buckets, self.num_oov, self.vocabulary
 
     def row_keys(self) -> list[Hashable]:
-        """Returns what each row of the table stands for; see `Field.row_keys`."""
+        """Returns a key for each row of the table; see `Field.row_keys`."""
         if self.num_buckets is not None:
             count = self.num_buckets
             return [MISSING, *(("hashed", i, count) for i in range(count))]
@@ -140,7 +140,7 @@ class Categorical(Field):
         return (raw_id_lists if self.multivalent else raw_ids)(frame, self)
 
     def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
-        """Returns `n` ids, or lists of ids, at random; see `Field.example_values`."""
+        """Returns `n` random ids or lists of ids; see `Field.example_values`."""
         if self.multivalent:
             return example_id_lists(self, known(self.max_length), n, generator)
         # Nullable: integers with missing values would become floats.
@@ -165,13 +165,13 @@ class Categorical(Field):
         return IdLearner(self, grow)
 
     def with_ids(self, ids: Iterable[Id]) -> "Categorical":
-        """Returns a copy whose vocabulary ends in those of `ids` that are new."""
-        # A dict keeps its keys in the order in which they first came.
+        """Returns a copy that appends the new ones of `ids` to its vocabulary."""
+        # A dict drops repeated ids and keeps the order of their first occurrence.
         vocabulary = tuple(dict.fromkeys((*(self.vocabulary or ()), *ids)))
         return dataclasses.replace(self, vocabulary=vocabulary)
 
     def unfitted(self) -> "Categorical":
-        """Returns a copy whose vocabulary, if it has one, is still to be learned."""
+        """Returns a copy without its vocabulary, to learn it from other data."""
         return dataclasses.replace(self, vocabulary=None)
 
     def _check_max_length(self):
@@ -208,7 +208,7 @@ class Categorical(Field):
                     "pass a list, in the order of the embedding rows",
                 )
             )
-        # JSON does not hold NumPy's values.
+        # JSON cannot hold NumPy values.
         ids = tuple(i.item() if isinstance(i, np.generic) else i for i in ids)
         kinds = {str: "string", int: "int64"}
         dtypes = {kinds.get(kind) for kind in set(map(type, ids))}
@@ -250,7 +250,7 @@ class Categorical(Field):
                 explain(
                     f"a vocabulary of field {self.name!r} without the padding value",
                     f"{self.padding!r} among the ids",
-                    "pass as padding= a value that is not an id",
+                    "pass a padding= that is not an id",
                 )
             )
         ids = (self.padding, *(self.vocabulary or ()))
@@ -262,8 +262,8 @@ class Categorical(Field):
         if wrong:
             raise ValueError(
                 explain(
-                    f"ids of field {self.name!r} that fit in 64 bits, with a sign",
-                    f"{len(wrong)} that do not, {wrong[0]} among them",
+                    f"ids of field {self.name!r} that fit in a signed 64-bit integer",
+                    f"{len(wrong)} that do not fit, e.g. {wrong[0]}",
                     "pass strings: [str(value) for value in vocabulary]",
                 )
             )

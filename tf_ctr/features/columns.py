@@ -1,4 +1,4 @@
-"""Columns of a pandas frame, checked: ids, numbers, lists, labels and groups."""
+"""Reads and checks the columns of a pandas frame: ids, lists, labels and groups."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -23,7 +23,7 @@ NUMPY_TYPE: dict[str | None, Any] = {"string": object, "int64": np.int64}
 
 
 def chunks(data: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Yields the frames of `data`, a frame or an iterable of them, in short pieces."""
+    """Yields `data`, a frame or an iterable of frames, in frames of limited length."""
     one = isinstance(data, pd.DataFrame) or not isinstance(data, Iterable)
     frames: Iterable[pd.DataFrame] = [data] if one else data
     for frame in frames:
@@ -83,17 +83,17 @@ def column(frame: pd.DataFrame, name: str) -> pa.Array:
 
 
 def raw_ids(frame: pd.DataFrame, field: Field) -> np.ndarray:
-    """Returns the column of a field with one id per row, `[B]`."""
+    """Returns the raw ids `[B]` of a field with one id per row."""
     return _filled(as_ids(column(frame, field.name), field.name, field.dtype), field)
 
 
 def distinct_raw_ids(
     frame: pd.DataFrame, field: Field
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the distinct raw ids of a field with one id per row, and each row's.
+    """Returns the distinct raw ids of a field, and which of them each row has.
 
     Returns:
-        The distinct ids `[U]`, and int32 `[B]`: the place of each row's id in them.
+        The distinct ids `[U]`, and the index of each row's id among them, int32 `[B]`.
     """
     array = as_ids(column(frame, field.name), field.name, field.dtype)
     encoded = array.dictionary_encode(null_encoding="encode")
@@ -101,9 +101,9 @@ def distinct_raw_ids(
 
 
 def raw_id_lists(frame: pd.DataFrame, field: Field) -> np.ndarray:
-    """Returns the column of a field of lists, `[B, max_length]`.
+    """Returns the raw ids `[B, max_length]` of a field of lists.
 
-    Missing ids are dropped, then each list is cut, and padded on the right.
+    Missing ids are dropped; then each list is cut to length, or padded on the right.
     """
     length = known(field.max_length)
     array = column(frame, field.name)
@@ -112,7 +112,7 @@ def raw_id_lists(frame: pd.DataFrame, field: Field) -> np.ndarray:
     is_id = pc.not_equal(values, pa.scalar(field.padding, values.type))
     is_id = pc.fill_null(is_id, False)
     values, rows = values.filter(is_id), rows[is_id.to_numpy(zero_copy_only=False)]
-    # The place of each id in its list: its number less that of the list's first id.
+    # The place of each id in its list: its position minus that of the list's first id.
     counts = np.bincount(rows, minlength=len(array))
     place = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
     if field.keeps_newest:
@@ -128,11 +128,11 @@ def labels(frame: pd.DataFrame, name: str) -> np.ndarray:
     values = as_floats(column(frame, name), name)
     wrong = ~np.isin(values, (0, 1))
     if wrong.any():
-        # A comparison with NaN would turn a missing label into 0.
+        # The second fix would turn a missing label into 0, because NaN > 3 is false.
         fix = (
             f"drop the rows without a label: frame.dropna(subset=[{name!r}])"
             if np.isnan(values).any()
-            else "drop these rows, or make a label of them, e.g. "
+            else "drop these rows, or turn the values into labels, e.g. "
             f"frame[{name!r}] = (frame[{name!r}] > 3).astype(int)"
         )
         raise ValueError(
@@ -147,7 +147,7 @@ def labels(frame: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def groups(frame: pd.DataFrame, name: str | None) -> np.ndarray:
-    """Returns int64 `[B]`: a code for the value of a column, -1 where it is missing."""
+    """Returns a code for each value of a column, int64 `[B]`; -1 if it is missing."""
     if name is None:
         raise ValueError(
             explain("a schema with a group", None, "pass Schema(..., group='user')")
@@ -160,13 +160,13 @@ def groups(frame: pd.DataFrame, name: str | None) -> np.ndarray:
             explain(
                 f"one plain value per row in the group column {name!r}",
                 str(error).rstrip("."),
-                "pass Schema(..., group=) the name of a column of ids",
+                "name a column of ids in Schema(..., group=...)",
             )
         ) from error
 
 
 def _filled(values, field):
-    """Ids as NumPy values, with the padding value where one is missing."""
+    """Returns ids as NumPy values, with the padding value for missing ids."""
     # Integers with nulls would pass through float64 and lose their last digits.
     filled = pc.fill_null(values, pa.scalar(field.padding, values.type))
     return filled.to_numpy(zero_copy_only=False).astype(NUMPY_TYPE[field.dtype])

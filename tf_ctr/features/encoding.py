@@ -1,4 +1,4 @@
-"""The only encoder of raw values, in training and in serving."""
+"""The encoder of raw values, the same in training and in serving."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from tf_ctr.features.field import Field
 
 
 class Encoder:
-    """Turns raw tensors into ids and standardised numbers by TensorFlow ops.
+    """Encodes raw tensors as ids and standardised numbers, with TensorFlow ops.
 
     The same ops run in a `tf.data` pipeline and in an exported model, so that
     training and serving cannot differ.
@@ -22,7 +22,7 @@ class Encoder:
     def __init__(self, fields: Sequence[Field]):
         self.fields = fields
         # Outside any graph being traced, because the tables outlive it. On the CPU,
-        # where the lookup ops are.
+        # because the lookup ops run only there.
         with tf.init_scope(), tf.device("CPU:0"):
             tables = {field.name: field.lookup_table() for field in fields}
         self._tables = {name: table for name, table in tables.items() if table}
@@ -33,7 +33,7 @@ class Encoder:
         return list(self._tables.values())
 
     def __call__(self, features: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        """Encodes every field; entries of `features` that are no field are ignored.
+        """Encodes every field, and ignores other entries of `features`.
 
         Args:
             features: Raw values of every field, as `Schema.encode` takes them.
@@ -49,7 +49,7 @@ class Encoder:
             if field.name not in features:
                 raise ValueError(
                     explain(
-                        f"raw values of every field, {field.name!r} among them",
+                        f"raw values of every field, including {field.name!r}",
                         f"values of {sorted(features)}",
                         f"add features[{field.name!r}]",
                     )
@@ -64,8 +64,8 @@ def raw_tensor(value: Any, field: Field) -> tf.Tensor:
     """Returns a tensor of the field's dtype: `[B]`, or `[B, T]` if multivalent.
 
     Args:
-        value: Anything that `tf.convert_to_tensor` takes, of shape `[B]` or `[B, 1]`,
-            or `[B, T]` or ragged for a multivalent field. Smaller dtypes are widened.
+        value: Anything that `tf.convert_to_tensor` accepts, of shape `[B]` or `[B, 1]`;
+            for a multivalent field `[B, T]` or ragged. Smaller dtypes are widened.
         field: A fitted field.
 
     Raises:
@@ -79,9 +79,9 @@ def raw_tensor(value: Any, field: Field) -> tf.Tensor:
     except (TypeError, ValueError) as error:
         raise ValueError(
             explain(
-                f"field {field.name!r} as {dtype.name} values in a rectangle",
+                f"field {field.name!r} as a rectangular array of {dtype.name} values",
                 str(error).rstrip("."),
-                "put the field's padding value (NaN for a number) where one is missing",
+                "fill missing values with the padding value (NaN for a number)",
             )
         ) from error
     if not (_castable(tensor.dtype, dtype) and _shape_fits(tensor.shape, field)):

@@ -1,4 +1,4 @@
-"""What every kind of field answers: its values, its table, what it learns."""
+"""The base class of all fields: raw values, embedding table, encoding, learning."""
 
 import abc
 import dataclasses
@@ -23,16 +23,17 @@ Value = TypeVar("Value")
 Pooling = Literal["mean", "sum"]
 POOLINGS = ("mean", "sum")
 
-# What row 0 of every table stands for.
+# The key of row 0 in every table.
 MISSING = ("missing",)
 
 
 @dataclasses.dataclass(frozen=True)
 class Field(abc.ABC):
-    """A column of the data, and what a model gets of it.
+    """A column of the data, and its encoding for a model.
 
-    The base of `Categorical`, `Numeric` and `Sequence`. What depends on the kind of a
-    field is a property or a method here, so that no other code asks for the kind.
+    The base class of `Categorical`, `Numeric` and `Sequence`. Everything that depends
+    on the kind of field is a property or a method here, so that no other code needs to
+    check the class.
 
     A field never changes: learning returns a completed copy.
 
@@ -40,19 +41,19 @@ class Field(abc.ABC):
         name: The column of the frame, and the name of the Keras input.
 
     Raises:
-        ValueError: For a name that cannot be both.
+        ValueError: If the name cannot be both.
     """
 
     name: str
 
-    # Which ids of a list that is too long are kept: the last ones, or the first.
+    # Whether a list that is too long keeps its last ids, or its first ones.
     keeps_newest = False
 
     def __post_init__(self) -> None:
         check_field_name(self.name)
 
     def linked(self, fields: "Mapping[str, Field]") -> "Field":
-        """Returns the field as part of a schema: it knows the fields that it needs.
+        """Returns the field, linked to the fields of its schema that it refers to.
 
         Args:
             fields: `{name: field}` of the schema.
@@ -67,12 +68,12 @@ class Field(abc.ABC):
     @property
     @abc.abstractmethod
     def dtype(self) -> str | None:
-        """Raw values: `"string"`, `"int64"`, `"float32"`, or `None` if unknown yet."""
+        """The dtype of raw values, e.g. `"int64"`; `None` if not known yet."""
 
     @property
     @abc.abstractmethod
     def padding(self) -> Id | float | None:
-        """The raw value that means missing; `None` if unknown yet."""
+        """The raw value that stands for a missing one; `None` if not known yet."""
 
     @property
     @abc.abstractmethod
@@ -82,7 +83,7 @@ class Field(abc.ABC):
     @property
     @abc.abstractmethod
     def max_length(self) -> int | None:
-        """Ids kept of each row; `None` if unknown yet or not multivalent."""
+        """The ids kept per row; `None` if not known yet, or not multivalent."""
 
     @property
     @abc.abstractmethod
@@ -90,13 +91,13 @@ class Field(abc.ABC):
         """How a model pools the ids of a row; `None` if there is one value per row."""
 
     def raw_spec(self) -> tf.TensorSpec:
-        """Returns the specification of the raw values: `[B]`, or `[B, T]` of lists."""
+        """Returns the specification of the raw values: `[B]`, or `[B, T]` for lists."""
         shape = [None, None] if self.multivalent else [None]
         return tf.TensorSpec(shape, self.dtype, self.name)
 
     @abc.abstractmethod
     def raw_values(self, frame: pd.DataFrame) -> np.ndarray:
-        """Returns the checked column of a frame, as `encode` takes it.
+        """Returns the checked column of a frame, as `encode` expects it.
 
         Returns:
             `[B]` of the field's dtype, strings as objects; lists as `[B, max_length]`,
@@ -109,7 +110,7 @@ class Field(abc.ABC):
 
     @abc.abstractmethod
     def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
-        """Returns `n` raw values at random, a tenth missing and a tenth unseen."""
+        """Returns `n` random raw values, a tenth missing and a tenth unseen."""
 
     # The embedding table.
 
@@ -121,37 +122,37 @@ class Field(abc.ABC):
     @property
     @abc.abstractmethod
     def table_size(self) -> int | None:
-        """Rows of the embedding table; `None` if there is none, or unknown yet."""
+        """Rows of the embedding table; `None` without one, or if not known yet."""
 
     @property
     def owner(self) -> "Field":
-        """The field whose table and vocabulary it uses: itself, or another one."""
+        """The field whose table and vocabulary this field uses, often itself."""
         return self
 
     @property
     def has_vocabulary(self) -> bool:
-        """Whether it has a vocabulary of its own, known or still to be learned."""
+        """Whether the field has its own vocabulary, known or still to be learned."""
         return False
 
     @property
     def vocabulary(self) -> Sequence[Id] | None:
-        """Its own vocabulary; `None` if there is none, or unknown yet."""
+        """The field's own vocabulary; `None` without one, or if not known yet."""
         return None
 
     @property
     def num_oov(self) -> int:
-        """Rows for ids outside its own vocabulary."""
+        """The number of rows for ids outside the field's own vocabulary."""
         return 0
 
     @property
     def layout(self) -> Hashable:
-        """What decides the rows of its own table: equal layouts, equal `row_keys`."""
+        """The values that determine the rows: equal layouts have equal `row_keys`."""
         return None
 
     def row_keys(self) -> list[Hashable]:
-        """Returns what each row of the table stands for.
+        """Returns a key for each row of the table, for what the row stands for.
 
-        An id stands for itself. Any other key is a tuple, which no id is.
+        The key of an id's row is the id. Every other key is a tuple, never an id.
         """
         return []
 
@@ -170,10 +171,10 @@ class Field(abc.ABC):
     def encode(
         self, values: tf.Tensor, table: tf.lookup.StaticHashTable | None
     ) -> tf.Tensor:
-        """Turns raw values into what a model gets, by TensorFlow ops.
+        """Encodes raw values for a model, with TensorFlow ops.
 
         Args:
-            values: Of the field's dtype: `[B]`, or `[B, T]` with any T.
+            values: Raw values of the field's dtype: `[B]`, or `[B, T]` with any T.
             table: The `lookup_table` of `owner`.
 
         Returns:
@@ -190,10 +191,10 @@ class Field(abc.ABC):
 
     @abc.abstractmethod
     def learner(self, grow: bool = False) -> "Learner":
-        """Returns the learner of what the field leaves open.
+        """Returns a learner of everything that the field leaves open.
 
         Args:
-            grow: Whether it appends new ids to a vocabulary that is known.
+            grow: Whether the learner appends new ids to a known vocabulary.
         """
 
     @property
@@ -202,7 +203,7 @@ class Field(abc.ABC):
         return self.has_vocabulary and self.vocabulary is None
 
     def with_ids(self, ids: Iterable[Id]) -> "Field":
-        """Returns a copy whose vocabulary ends in those of `ids` that are new."""
+        """Returns a copy that appends the new ones of `ids` to its vocabulary."""
         return self
 
     def unfitted(self) -> "Field":
@@ -222,38 +223,38 @@ class Field(abc.ABC):
         return type(self).__name__
 
     def arguments(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, as values that JSON holds."""
+        """Returns the constructor's arguments, as values that JSON can hold."""
         names = [entry.name for entry in dataclasses.fields(self) if entry.init]
         return {name: getattr(self, name) for name in names}
 
     def _set(self, argument: str, value: Any) -> None:
-        """Sets an argument while `__post_init__` runs: the dataclass is frozen."""
+        """Sets an argument in `__post_init__`, although the dataclass is frozen."""
         object.__setattr__(self, argument, value)
 
     def _set_count(self, argument: str, least: int, most: float = math.inf) -> None:
-        """Checks an argument and makes it a Python `int`, as JSON holds no other."""
+        """Checks a count, and stores it as a Python `int`, which JSON can hold."""
         value = getattr(self, argument)
         check_count(argument, value, least, most)
         self._set(argument, int(value))
 
 
 def known(value: Value | None) -> Value:
-    """Returns an argument that every fitted field has.
+    """Returns an argument that only a field that is not fitted may lack.
 
     Raises:
-        ValueError: If it is `None`.
+        ValueError: If the argument is `None`.
     """
     if value is None:
         raise ValueError(
-            explain("a fitted field", "one that is still open", "call schema.fit")
+            explain("a fitted field", "one that is not fitted", "call schema.fit")
         )
     return value
 
 
 def check_field_name(name: Any) -> None:
     """Raises unless `name` can name a column, a Keras input and a served input."""
-    # tf.function rewrites any other name, and the served input would then not be called
-    # like the field. It calls a method with inputs by keyword, hence no `self`.
+    # tf.function rewrites any other name, so that the served input would not have the
+    # field's name. It passes inputs by keyword to a method, so `self` is taken.
     named = isinstance(name, str) and re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)
     if not named or name == "self":
         raise ValueError(

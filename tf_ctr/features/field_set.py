@@ -1,4 +1,4 @@
-"""Fields side by side: from the columns of a frame to the inputs of a model."""
+"""An ordered set of fields: from the columns of a frame to the inputs of a model."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -17,13 +17,13 @@ Kind = TypeVar("Kind", bound=Field)
 
 
 class FieldSet:
-    """Fields in their order: the part of a `Schema` without label and learning.
+    """An ordered set of fields: a `Schema` without its label, group and learning.
 
     Args:
         fields: Fields of any kind.
 
     Raises:
-        ValueError: For a field that refers to a field that is not there.
+        ValueError: If a field refers to a field that is not in the set.
     """
 
     def __init__(self, fields: Iterable[Field]):
@@ -32,21 +32,21 @@ class FieldSet:
     def _set_fields(self, fields: Iterable[Field]) -> None:
         by_name = {field.name: field for field in fields}
         self.fields = [field.linked(by_name) for field in by_name.values()]
-        # Made when it is first used.
+        # Made on first use, because it needs fitted fields.
         self._encoder: Encoder | None = None
 
     def field(self, name: str) -> Field:
         """Returns the field called `name`.
 
         Raises:
-            ValueError: If there is none, with the names there are.
+            ValueError: If there is no such field; the message lists the names.
         """
         fields = {field.name: field for field in self.fields}
         check_name("field", name, fields)
         return fields[name]
 
     def of_kind(self, kind: type[Kind]) -> dict[str, Kind]:
-        """Returns `{name: field}` of the fields of a class, in their order.
+        """Returns `{name: field}` for the fields of one class, in their order.
 
         Args:
             kind: `Categorical`, `Numeric` or `Sequence`.
@@ -61,19 +61,19 @@ class FieldSet:
 
     @property
     def fitted(self) -> bool:
-        """Whether every field is complete."""
+        """Whether every field is fitted."""
         return all(field.fitted for field in self.fields)
 
     def check_fitted(self) -> None:
-        """Raises unless every field is complete.
+        """Raises unless every field is fitted.
 
         Raises:
-            ValueError: With the names of the fields that are not.
+            ValueError: If a field is not; the message names all of these.
         """
         unfitted = [field.name for field in self.fields if not field.fitted]
         if unfitted:
             raise ValueError(
-                explain("a fitted schema", f"open fields {unfitted}", "call schema.fit")
+                explain("a fitted schema", f"{unfitted} not fitted", "call schema.fit")
             )
 
     def raw_columns(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -101,7 +101,7 @@ class FieldSet:
         return {field.name: field.raw_spec() for field in self.fields}
 
     def example_rows(self, n: int, seed: int = 0) -> pd.DataFrame:
-        """Returns `n` raw rows drawn at random, a tenth missing and a tenth unseen."""
+        """Returns `n` random raw rows, a tenth of the ids missing, a tenth unseen."""
         self.check_fitted()
         generator = np.random.default_rng(seed)
         return pd.DataFrame(
@@ -109,13 +109,13 @@ class FieldSet:
         )
 
     def encode(self, features: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        """Turns raw values into ids and standardised numbers, by TensorFlow ops.
+        """Encodes raw values as ids and standardised numbers, with TensorFlow ops.
 
         Works on eager tensors, in `tf.data` and in a `tf.function`.
 
         Args:
-            features: Raw tensor of every field: `[B]` or `[B, 1]`, and `[B, T]` (any
-                T, or ragged) for multivalent fields.
+            features: A raw tensor for every field: `[B]` or `[B, 1]`, and `[B, T]`
+                (any T, or ragged) for multivalent fields.
 
         Returns:
             Per field: ids as int64, `[B]` or `[B, max_length]`; standardised numbers
@@ -129,7 +129,7 @@ class FieldSet:
 
     @property
     def tables(self) -> list[tf.lookup.StaticHashTable]:
-        """The lookup tables of `encode`, which an export must keep track of."""
+        """The lookup tables of `encode`, which an exported model must track."""
         return self._fitted_encoder().tables
 
     def _fitted_encoder(self) -> Encoder:

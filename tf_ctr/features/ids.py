@@ -1,4 +1,4 @@
-"""Ids on their way to rows of an embedding table, for every field that holds ids."""
+"""Maps raw ids to rows of an embedding table, for every field that holds ids."""
 
 import itertools
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from tf_ctr.features.field import Id, known
 if TYPE_CHECKING:
     from tf_ctr.features.categorical import Categorical
 
-# What a lookup table gives ids outside the vocabulary if these have several rows.
+# A lookup table returns this for unseen ids if there are several rows to choose from.
 UNSEEN = -1
 
 
 def make_lookup_table(field: "Categorical") -> tf.lookup.StaticHashTable:
     """Returns a table from the ids of a fitted field's vocabulary to their rows."""
-    # The padding value is one more key, of row 0.
+    # With the padding value as a key, the same lookup maps missing ids to row 0.
     keys = np.array([field.padding, *known(field.vocabulary)], NUMPY_TYPE[field.dtype])
     rows = np.array([0, *range(1 + field.num_oov, known(field.table_size))], np.int64)
     initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(keys), rows)
@@ -36,7 +36,7 @@ def look_up(
     Args:
         ids: Raw ids of the field's dtype, of any shape.
         field: The fitted field that owns the embedding table.
-        table: What `make_lookup_table` made of it; `None` for a hashed field.
+        table: The result of `make_lookup_table(field)`; `None` for a hashed field.
     """
     if table is None:
         rows = hashed_rows(ids, known(field.num_buckets))
@@ -48,21 +48,22 @@ def look_up(
 
 
 def hashed_rows(ids: tf.Tensor, count: int) -> tf.Tensor:
-    """Returns the row, of `1..count`, that the hash of each id chooses."""
-    # By their text, so that a column may become strings and keep its rows.
+    """Returns a row in `1..count` for each id, chosen by its hash."""
+    # Integers are hashed as text, so that a column keeps its rows as strings.
     text = ids if ids.dtype == tf.string else tf.strings.as_string(ids)
     return 1 + tf.strings.to_hash_bucket_fast(text, count)
 
 
 def fixed_length(rows: tf.Tensor, length: int, newest: bool) -> tf.Tensor:
-    """Moves the ids of each row to the left, and cuts or pads them to a length.
+    """Moves the ids of each row to the left, and cuts or pads them to one length.
 
-    Padding anywhere is dropped before the cut: clients pad a batch to its longest row.
+    All padding is dropped before the cut, because clients pad a batch to its longest
+    row.
 
     Args:
         rows: Rows of a table, `[B, T]`, 0 for padding.
-        length: The length wanted.
-        newest: Whether to keep the last ids of a longer list, not the first.
+        length: The new length.
+        newest: Whether to keep the last ids of a longer list, not the first ones.
 
     Returns:
         `[B, length]`.
@@ -98,7 +99,7 @@ def example_id_lists(
 
 
 def unseen_ids(field: "Categorical") -> Iterator[Id]:
-    """Yields ids, without end, that are neither in the vocabulary nor padding."""
+    """Yields endless ids that are neither in the vocabulary nor padding."""
     taken = {field.padding, *(field.vocabulary or ())}
     for number in itertools.count():
         unseen = number if field.dtype == "int64" else f"unseen_{number}"

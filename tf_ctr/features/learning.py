@@ -1,6 +1,6 @@
-"""What `Schema.fit` and `Schema.extend` learn of each field, in one pass over the data.
+"""Learners of the fields, for `Schema.fit` and `Schema.extend`: one pass over the data.
 
-A field gives its `Learner`, which sees every frame and returns the completed field.
+A field makes its `Learner`, which reads every frame and returns the completed field.
 """
 
 import abc
@@ -28,16 +28,17 @@ if TYPE_CHECKING:
 # A learned `max_length` is at most this.
 LONGEST = 128
 
-# The share of a column's range that float32 may lose; a model cannot use less.
+# The share of a column's range that float32 may round away; a model cannot use
+# smaller differences.
 LOST_SHARE = 1e-3
 
 
 class Learner(abc.ABC):
-    """Learns from a column what its field leaves open."""
+    """Learns from a column everything that its field leaves open."""
 
     @abc.abstractmethod
     def update(self, frame: pd.DataFrame) -> None:
-        """Takes in the column of one more frame.
+        """Reads the column of one more frame.
 
         Raises:
             ValueError: If the frame lacks the column.
@@ -46,9 +47,9 @@ class Learner(abc.ABC):
 
     @abc.abstractmethod
     def learned(self) -> tuple[Field, float | None]:
-        """Returns the completed field, and the share of values with an own row.
+        """Returns the completed field, and the share of values with a row of their own.
 
-        The share is `None` where values are not counted, or there were none.
+        The share is `None` if values are not counted, or if there were none.
 
         Raises:
             ValueError: If the field has nothing to learn from.
@@ -58,14 +59,14 @@ class Learner(abc.ABC):
 def learn(
     learners: Sequence[Learner], data: pd.DataFrame | Iterable[pd.DataFrame]
 ) -> tuple[list[Field], dict[str, float | None]]:
-    """Shows all frames to the learners.
+    """Runs the learners over all frames.
 
     Args:
         learners: One per field.
         data: A pandas frame, or an iterable of frames.
 
     Returns:
-        The completed fields, and the share of values with an own row per field.
+        The completed fields, and by field the share of values with a row of their own.
     """
     rows = 0
     for frame in chunks(data):
@@ -83,7 +84,7 @@ class IdLearner(Learner):
     Args:
         field: The field.
         grow: Whether to append new ids to a known vocabulary. A new id must be seen
-            `min_count` times; a known one stays whatever its count.
+            `min_count` times; a known id stays, whatever its count.
     """
 
     def __init__(self, field: "Categorical", grow: bool = False):
@@ -113,7 +114,7 @@ class IdLearner(Learner):
             self._counts.update(dict(pairs))
 
     def learned(self) -> tuple["Categorical", float | None]:
-        """Returns the completed field, and the share of values with an own row."""
+        """Returns the completed field, and the share of values in its vocabulary."""
         field, known = self.field, self._present
         if self._learns_ids:
             field = field.with_ids(self._frequent())
@@ -127,7 +128,7 @@ class IdLearner(Learner):
         return field, _share(known, self._values)
 
     def _frequent(self):
-        """The ids seen often enough, most frequent first, then by value."""
+        """Returns the ids seen often enough, most frequent first, ties by value."""
         least, known = self.field.min_count, self.field.vocabulary
         kept = [pair for pair in self._counts.items() if pair[1] >= least]
         if not (kept or known):
@@ -146,7 +147,7 @@ class IdLearner(Learner):
 
 
 class NumberLearner(Learner):
-    """Sketches the finite numbers of a numeric field.
+    """Learns the moments or the bins of a numeric field from its finite numbers.
 
     Args:
         field: The field.
@@ -161,7 +162,7 @@ class NumberLearner(Learner):
         self._low, self._high, self._lost = np.inf, -np.inf, 0.0
 
     def update(self, frame: pd.DataFrame) -> None:
-        """Takes in the numbers of one more frame, as the encoder will get them."""
+        """Reads the numbers of one more frame, rounded as the encoder gets them."""
         exact = as_floats(column(frame, self.field.name), self.field.name)
         values = to_float32(exact).astype(np.float64)
         finite = np.isfinite(values)
@@ -187,20 +188,20 @@ class NumberLearner(Learner):
                 explain(
                     f"column {self.field.name!r} to keep its differences in float32",
                     f"values of {self._low} to {self._high}, rounded by {self._lost}",
-                    "subtract a reference first, e.g. make days since a date of them",
+                    "subtract a reference first, e.g. count days since a date",
                 )
             )
         return self._sketch.complete(field), share
 
 
 class Moments:
-    """Mean and standard deviation of a stream."""
+    """The mean and standard deviation of a stream of numbers."""
 
     def __init__(self) -> None:
         self._count, self._mean, self._squares = 0, 0.0, 0.0
 
     def add(self, values: np.ndarray) -> None:
-        """Takes in some more numbers, float64 `[n]`."""
+        """Adds numbers, float64 `[n]`."""
         # Squared deviations from the mean of each part, not squares of the numbers:
         # the difference of two large sums would lose its digits (Chan, Golub and
         # LeVeque, "Updating formulae and a pairwise algorithm", 1979).
@@ -215,8 +216,8 @@ class Moments:
     def complete(self, field: "Numeric") -> "Numeric":
         """Returns a copy of `field` with the moments that it leaves open."""
         variance = self._squares / self._count
-        # What rounding alone may leave of the variance of a constant, as scikit-learn's
-        # StandardScaler bounds it.
+        # Rounding can give a constant a variance of up to this bound, which is that of
+        # scikit-learn's StandardScaler.
         epsilon = self._count * np.finfo(np.float64).eps
         constant = variance <= epsilon * variance + (epsilon * self._mean) ** 2
         std = 1.0 if constant else math.sqrt(variance)
@@ -228,11 +229,10 @@ class Moments:
 
 
 class Quantiles:
-    """Approximate quantiles of a stream.
+    """Approximate quantiles of a stream of numbers.
 
     Args:
-        num_bins: The number of bins wanted. The error of a rank is about a tenth of a
-            bin at most.
+        num_bins: The number of bins. Ranks are exact to about a tenth of a bin.
     """
 
     def __init__(self, num_bins: int):
@@ -241,11 +241,11 @@ class Quantiles:
         )
 
     def add(self, values: np.ndarray) -> None:
-        """Takes in some more numbers, float64 `[n]`."""
+        """Adds numbers, float64 `[n]`."""
         self._sketch.update_state(values)
 
     def complete(self, field: "Numeric") -> "Numeric":
-        """Returns a copy of `field` with the boundaries, each once."""
+        """Returns a copy of `field` with the boundaries, without repeats."""
         self._sketch.finalize_state()
         cuts = np.unique(self._sketch.bin_boundaries).tolist()
         return dataclasses.replace(field, boundaries=cuts)
@@ -259,5 +259,5 @@ def _nothing_in(name):
     return explain(
         f"at least one value in column {name!r}",
         "only missing ones",
-        "leave the field out, or give what it would learn in its arguments",
+        "leave the field out, or pass the values that it would learn as arguments",
     )

@@ -20,19 +20,19 @@ from tf_ctr.features.learning import NumberLearner
 
 @dataclasses.dataclass(frozen=True)
 class Numeric(Field):
-    """Numbers, standardised or cut into bins of equal counts.
+    """A field of numbers, standardised or cut into bins of equal counts.
 
-    NaN and infinite values are missing: 0 (the mean) when standardised, row 0 of the
-    table when binned. Numbers are read as float32, which has seven digits: subtract a
-    reference from large ones that differ by little, e.g. turn timestamps into days
-    since a date.
+    NaN and infinite values count as missing: they become 0 (the mean) when
+    standardised, row 0 of the table when binned. Numbers are read as float32, which has
+    seven digits: subtract a reference from large numbers with small differences, e.g.
+    turn timestamps into days since a date.
 
     Args:
         name: The column of the frame, and the name of the Keras input.
         transform: `"standardize"` to mean 0 and standard deviation 1, or
             `"quantile"`: the bins become ids with an embedding table.
-        num_bins: The number of bins of a quantile field. Fewer result where one
-            value is more frequent than a bin.
+        num_bins: The number of bins of a quantile field. There are fewer if one value
+            fills more than a bin.
         mean: The mean to subtract. `None` learns it.
         std: The standard deviation to divide by. `None` learns it, as 1 for a
             constant column.
@@ -55,7 +55,7 @@ class Numeric(Field):
     std: float | None = None
     boundaries: Sequence[float] | None = dataclasses.field(default=None, repr=False)
 
-    # Not annotated, so no arguments: the same for all numbers.
+    # Without annotations, so that the dataclass does not make arguments of them.
     dtype = "float32"
     padding = math.nan
     multivalent = False
@@ -94,7 +94,7 @@ class Numeric(Field):
 
     @property
     def layout(self) -> Hashable:
-        """What decides the rows of the table: the boundaries of the bins."""
+        """The boundaries of the bins, which determine the rows of the table."""
         return self.boundaries
 
     def row_keys(self) -> list[Hashable]:
@@ -109,7 +109,7 @@ class Numeric(Field):
         return to_float32(as_floats(column(frame, self.name), self.name))
 
     def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
-        """Returns `n` numbers at random, a tenth missing and some beyond the bins."""
+        """Returns `n` random numbers, a tenth missing and some beyond the bins."""
         if self.boundaries is None:
             values = generator.normal(*known(self.scale), n)
         else:
@@ -130,7 +130,7 @@ class Numeric(Field):
         """Returns float32 `[B, 1]`, or the rows of bins as int64 `[B]`."""
         finite = tf.math.is_finite(values)
         if self.boundaries is None:
-            # In float64: the difference of two large numbers may be small.
+            # In float64, because the difference of two large numbers may be small.
             scaled = (tf.cast(values, tf.float64) - self.mean) / self.std
             standardised = tf.where(finite, tf.cast(scaled, tf.float32), 0.0)
             return standardised[:, tf.newaxis]
@@ -172,7 +172,7 @@ class Numeric(Field):
                     f"leave {argument} out to learn it from the data",
                 )
             )
-        # JSON does not hold NumPy's values.
+        # JSON cannot hold NumPy values.
         self._set(argument, float(value))
 
     def _check_bins(self):

@@ -16,8 +16,9 @@ from tf_ctr.features.learning import learn
 class Schema(FieldSet):
     """The fields of a data set, its label and its group.
 
-    The only place for names and dtypes. Of encoded ids, row 0 is padding and missing
-    values, rows `1..num_oov` are unseen ids, then follows the vocabulary.
+    Names and dtypes are stated here and nowhere else. An encoded id is a row of an
+    embedding table: row 0 stands for padding and missing values, rows `1..num_oov` for
+    unseen ids; the rows of the vocabulary follow.
 
     Args:
         fields: `Categorical`, `Numeric` and `Sequence` fields.
@@ -26,8 +27,9 @@ class Schema(FieldSet):
             user. It may be a field or any other column.
 
     Raises:
-        ValueError: For repeated names, or a `Sequence` of no categorical field.
-        TypeError: For something that is no field, or a group that is no name.
+        ValueError: For no field, repeated names, or a `Sequence` whose `of` is not a
+            categorical field.
+        TypeError: If one of `fields` is not a field, or `group` is not a name.
 
     Example:
 
@@ -44,7 +46,7 @@ class Schema(FieldSet):
     ):
         self.label = label
         self.group = group
-        # As they were given; `fields` has what was learned, too.
+        # The fields as given, for a second `fit`; `fields` has what was learned, too.
         self._specs = list(fields)
         _check_arguments(self._specs, label, group)
         self._complete(self._specs, coverage={})
@@ -59,7 +61,7 @@ class Schema(FieldSet):
         self.coverage = coverage
 
     def fit(self, data: pd.DataFrame | Iterable[pd.DataFrame]) -> "Schema":
-        """Learns what the fields leave open, in one pass.
+        """Learns everything that the fields leave open, in one pass over the data.
 
         A second call forgets what the first one learned. If it raises, the schema
         stays as it was.
@@ -72,7 +74,7 @@ class Schema(FieldSet):
             The schema itself.
 
         Raises:
-            ValueError: For a missing column, or values that nothing is learned from.
+            ValueError: For a missing column, or one without values to learn from.
             TypeError: For a column whose values do not fit its field.
         """
         self._complete(*learn([spec.learner() for spec in self._specs], data))
@@ -87,10 +89,10 @@ class Schema(FieldSet):
         makes a trained model fit the new schema.
 
         Args:
-            data: As for `fit`. The order of the new rows is that of `fit`, too.
+            data: As for `fit`. New rows are in the same order as in `fit`.
 
         Returns:
-            A new schema; this one stays as it is. Its `coverage` is that of `data`.
+            A new schema with the `coverage` of `data`; this one does not change.
 
         Raises:
             ValueError: For a missing column, no row, or a schema that is not fitted.
@@ -115,18 +117,19 @@ class Schema(FieldSet):
     def union(self, other: "Schema") -> "Schema":
         """Returns a schema that also knows the ids of another one, after its own.
 
-        Like `extend`, with the vocabularies of `other` for data: no known id changes
-        its row, and everything else stays.
+        Like `extend`, but with the vocabularies of `other` in place of data: no known
+        id changes its row, and everything else stays.
 
         Args:
-            other: A fitted schema. Its fields that this one lacks are ignored.
+            other: A fitted schema. Fields that this schema lacks are ignored.
 
         Returns:
-            A new schema; this one stays as it is.
+            A new schema; this one does not change.
 
         Raises:
             ValueError: For a schema that is not fitted.
-            TypeError: For ids of one field that are strings here and integers there.
+            TypeError: If the ids of a field are strings in one schema and integers in
+                the other.
 
         Example:
 
@@ -168,10 +171,10 @@ class Schema(FieldSet):
         return columns.groups(frame, self.group)
 
     def summary(self) -> pd.DataFrame:
-        """Returns one line per field.
+        """Returns a table with one line per field.
 
-        `rows` is the size of the embedding table; `coverage` the share of the values
-        seen by `fit` that are neither missing nor unseen, NaN where not counted.
+        `rows` is the size of the embedding table. `coverage` is the share of the values
+        seen by `fit` that are neither missing nor unseen, NaN if not counted.
         """
         lines = {
             field.name: {

@@ -1,4 +1,4 @@
-"""A field of past ids of another field."""
+"""A field of histories: lists of past ids of another field."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from tf_ctr.features.learning import Learner
 
 @dataclasses.dataclass(frozen=True)
 class Sequence(Field):
-    """A history: per row a list of ids of the field `of`, oldest first.
+    """A field of histories: in each row a list of ids of the field `of`, oldest first.
 
-    It shares the vocabulary and the embedding table of that field. Its own values do
-    not count for the vocabulary: an id that only histories have is unseen.
+    It shares the vocabulary and the embedding table of the field `of`. Histories add
+    nothing to the vocabulary: an id that occurs only in histories is unseen.
 
     Args:
         name: The column of the frame, and the name of the Keras input.
         of: The `Categorical` field whose ids these are.
-        max_length: Ids kept of each row, the newest (last) ones.
+        max_length: The number of ids to keep in each row: the newest (last) ones.
         pooling: `"mean"` or `"sum"` over the ids, for backbones that pool.
 
     Raises:
@@ -59,7 +59,7 @@ class Sequence(Field):
         check_choice("pooling", self.pooling, POOLINGS)
 
     def linked(self, fields: Mapping[str, Field]) -> "Sequence":
-        """Returns a copy that knows its field `of`; see `Field.linked`."""
+        """Returns a copy linked to the field `of`; see `Field.linked`."""
         owners = {f.name: f for f in fields.values() if isinstance(f, Categorical)}
         check_name("categorical field", self.of, owners)
         copy = dataclasses.replace(self)
@@ -113,7 +113,7 @@ class Sequence(Field):
         return raw_id_lists(frame, self)
 
     def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
-        """Returns `n` lists of ids at random, a tenth missing and a tenth unseen."""
+        """Returns `n` random lists of ids, a tenth missing and a tenth unseen."""
         return example_id_lists(self.owner, self.max_length, n, generator)
 
     def encode(
@@ -124,12 +124,12 @@ class Sequence(Field):
         return fixed_length(rows, self.max_length, newest=True)
 
     def learner(self, grow: bool = False) -> Learner:
-        """Returns a learner of nothing, which checks that the column holds lists."""
+        """Returns a learner that only checks that the column holds lists."""
         return _ListCheck(self)
 
 
 class _ListCheck(Learner):
-    """Learns nothing: a sequence takes everything from the field it is `of`."""
+    """Learns nothing, because a sequence takes everything from its field `of`."""
 
     def __init__(self, field):
         self._field = field

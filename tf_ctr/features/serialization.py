@@ -1,4 +1,4 @@
-"""A schema as a JSON file."""
+"""Writes and reads a schema as a JSON file."""
 
 import json
 import os
@@ -15,13 +15,13 @@ UNREADABLE = (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeE
 
 
 class SchemaRecord(TypedDict):
-    """A schema as it is saved.
+    """The values of a saved schema.
 
     Attributes:
         label: The column of labels.
         group: The column of groups, or `None`.
-        coverage: Per field the share of values with a row of their own.
-        fields: Each field, and the field before it learned anything.
+        coverage: By field the share of values with a row of their own.
+        fields: Pairs of a fitted field and the same field before it was fitted.
     """
 
     label: str
@@ -68,7 +68,7 @@ def _from_json(record: dict[str, Any]) -> tuple[Field, Field]:
     values = {**record}
     kinds = {kind.__name__: kind for kind in Field.__subclasses__()}
     kind, learned = kinds[values.pop("kind")], values.pop("learned")
-    # An argument that can be learned is None where it was not given.
+    # An argument that was learned had not been given, so it was None.
     return kind(**values), kind(**{**values, **dict.fromkeys(learned)})
 
 
