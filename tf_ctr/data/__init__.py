@@ -1,9 +1,9 @@
-"""Frames, Parquet, CSV and TFRecord files as batches `({field: tensor}, label)`.
+"""Reads frames, Parquet, CSV and TFRecord files as `({field: tensor}, label)` batches.
 
-Every reader takes a fitted `tf_ctr.Schema` and gives the same rows: encoded by the
-schema, packed into two matrices, shuffled and gathered there, and unpacked as batches.
-A *block* is the rows that are read and encoded together; a *part* is what is read in
-one go, a file or a row group, and the unit whose order is shuffled.
+Every reader takes a fitted `tf_ctr.Schema` and returns the same batches: rows are
+encoded by the schema, packed into two matrices, shuffled, and unpacked. A *block* is a
+number of rows that are read and encoded together. A *part* is a file or a row group;
+shuffling changes the order of the parts.
 """
 
 from tf_ctr.data.csv import from_csv

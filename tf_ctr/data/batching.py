@@ -1,4 +1,4 @@
-"""From blocks of packed rows to batches, in order or shuffled."""
+"""Makes batches from blocks of packed rows, in order or shuffled."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,8 @@ from tf_ctr.features.columns import check_rows
 if TYPE_CHECKING:
     from tf_ctr.data.packing import Packing
 
-# Enough rows to make the cost of a step in Python negligible, few enough to stay in
-# the cache.
+# Enough rows that the Python overhead per block is negligible, few enough that a block
+# stays in the cache.
 BLOCK_ROWS = 1 << 16
 
 PARALLEL_READS = 4
@@ -22,7 +22,7 @@ def check_arguments(batch_size: Any, seed: Any, shuffle_blocks: Any = 1) -> None
     """Raises unless the arguments that all readers share are whole numbers in range.
 
     Raises:
-        ValueError: If one is not.
+        ValueError: If an argument is not.
     """
     check_count("batch_size", batch_size, 1)
     check_count("seed", seed, 0)
@@ -40,11 +40,10 @@ def batches(
     """Returns batches of the rows of packed blocks.
 
     Args:
-        packed: A dataset of what `packing.pack` returns, of any number of rows each.
+        packed: A dataset of results of `packing.pack`, each of any number of rows.
         packing: Turns packed rows into a batch.
-        batch_size: Rows of a batch.
-        shuffle_blocks: How many times `BLOCK_ROWS` rows to mix at a time; 0 keeps
-            their order.
+        batch_size: Rows per batch.
+        shuffle_blocks: Blocks of `BLOCK_ROWS` rows to mix at a time; 0 keeps the order.
         seed: The seed of the mixing.
         drop_remainder: Whether to leave out a last batch that is not full.
     """
@@ -56,7 +55,7 @@ def batches(
             return tf.gather(ids, order), tf.gather(numbers, order)
 
         windows = packed.rebatch(shuffle_blocks * BLOCK_ROWS)
-        # Not the seed of the order of parts: equal orders would not be independent.
+        # With the seed of the parts, both orders would be the same, not independent.
         packed = tf.data.Dataset.zip(seeds(seed + 1), windows).map(mixed)
     packed = packed.rebatch(batch_size, drop_remainder=drop_remainder)
     rows = packed.map(packing.unpack, num_parallel_calls=tf.data.AUTOTUNE)
@@ -92,8 +91,8 @@ def in_parts(
 ) -> tf.data.Dataset:
     """Returns the elements of the datasets `read(0)` to `read(count - 1)`.
 
-    With `shuffle`, every epoch reads the parts in a new random order, and
-    `PARALLEL_READS` of them side by side, which mixes their elements.
+    With `shuffle`, every epoch reads the parts in a new random order, `PARALLEL_READS`
+    of them at the same time, which mixes their elements.
     """
     if not shuffle:
         return tf.data.Dataset.range(count).flat_map(read)
@@ -106,7 +105,7 @@ def in_parts(
         read,
         cycle_length=PARALLEL_READS,
         num_parallel_calls=PARALLEL_READS,
-        # Else the order would depend on which part is read faster.
+        # Otherwise the order would depend on which part is read faster.
         deterministic=True,
     )
 
@@ -114,7 +113,7 @@ def in_parts(
 def seeds(seed: int) -> tf.data.Dataset:
     """Returns an endless dataset of pairs of numbers, new ones in every epoch.
 
-    They depend on TensorFlow's global seed, too, as all of its random ops do.
+    Like all random ops of TensorFlow, they also depend on its global seed.
     """
     numbers = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
     return numbers.batch(2, drop_remainder=True)
@@ -122,7 +121,7 @@ def seeds(seed: int) -> tf.data.Dataset:
 
 def shuffled(count: int | tf.Tensor, seed_pair: tf.Tensor) -> tf.Tensor:
     """Returns the numbers `0..count-1` in a random order, int64 `[count]`."""
-    # `index_shuffle` would need no memory, but its neighbours are far from
-    # independent: a correlation of 0.45 for 2**20 numbers.
+    # `index_shuffle` would need no memory, but its neighbouring results are far from
+    # independent: their correlation is 0.45 for 2**20 numbers.
     numbers = tf.range(count, dtype=tf.int64)
     return tf.random.experimental.stateless_shuffle(numbers, seed_pair)

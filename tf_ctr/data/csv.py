@@ -1,4 +1,4 @@
-"""Batches from CSV files, streamed."""
+"""Streams batches from CSV files."""
 
 import functools
 import itertools
@@ -33,18 +33,18 @@ def from_csv(
 ) -> tf.data.Dataset:
     """Returns the rows of CSV files as batches, for files larger than memory.
 
-    The files have a header; an empty cell is a missing value. Columns are read in the
-    types of the schema, so that `"007"` stays a string. The label may be numbers or
-    `True` and `False`. Parquet is faster, and knows its number of rows.
+    Each file has a header; an empty cell is a missing value. Columns are read with the
+    dtypes of the schema, so that `"007"` stays a string. Labels may be numbers, or
+    `True` and `False`. Parquet is faster, and stores its number of rows.
 
     A cell of a multivalent field holds its ids joined by `separator`, which no id may
-    contain. `frame["tags"].map(lambda ids: "|".join(map(str, ids)))` turns lists into
-    such cells, before `to_csv`.
+    contain. Before `to_csv`, turn lists into such cells with
+    `frame["tags"].map(lambda ids: "|".join(map(str, ids)))`.
 
     Args:
         paths: A file, a folder, a pattern, or a list of these.
         schema: A fitted schema.
-        batch_size: Rows of a batch.
+        batch_size: Rows per batch.
         shuffle: Whether to give each epoch a new random order of the files, and to
             mix the rows of `shuffle_blocks` blocks at a time.
         seed: The seed of the orders. The same seed, with the same global seed of
@@ -52,9 +52,9 @@ def from_csv(
             again. Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label; pass `False` for prediction.
-        shuffle_blocks: Blocks of 65,536 rows that are mixed at a time. More of them
-            mix better and take more memory.
-        separator: What separates the ids in a cell of a multivalent field.
+        shuffle_blocks: Blocks of 65,536 rows to mix at a time. More blocks mix better
+            and take more memory.
+        separator: The text between two ids in a cell of a multivalent field.
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
@@ -101,7 +101,7 @@ def from_csv(
 
 
 def _check_header(file: str, names: Sequence[str]) -> None:
-    # The reader of rows would name a missing column without the columns that exist.
+    # Arrow's own error for a missing column does not list the columns that exist.
     with _open(file) as reader:
         header = to_frame(reader.schema.empty_table())
     try:
@@ -133,7 +133,7 @@ def _read(
 
 
 def _conversion(schema, names):
-    # The label has no type here: Arrow tells numbers from True and False.
+    # The label is left out, so that Arrow detects whether it is numbers or booleans.
     types = {
         field.name: COLUMN_TYPE["string" if field.multivalent else field.dtype]
         for field in schema.fields
@@ -168,7 +168,7 @@ def _lists(cells, field, separator):
             )
         )
     lists = pc.split_pattern(cells, separator)
-    # An empty element is a missing one, like an empty cell.
+    # An empty element is a missing id, like an empty cell.
     ids = pc.if_else(pc.equal(lists.values, ""), None, lists.values)
     ids = ids.cast(COLUMN_TYPE[field.dtype])
     return pa.ListArray.from_arrays(lists.offsets, ids, mask=pc.is_null(lists))

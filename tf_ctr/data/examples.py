@@ -1,7 +1,7 @@
-"""Rows as `tf.train.Example`, in TFRecord files and in requests to a server.
+"""Converts rows to and from `tf.train.Example`, for TFRecord files and requests.
 
-An example has a feature per field: a list of strings, of integers or of floats. A list
-without values, or no feature at all, is a missing value.
+An example has one feature per field: a list of strings, integers or floats. An empty
+list or an absent feature is a missing value.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,8 +27,7 @@ def to_examples(
 
     Args:
         columns: `{name: array [B] or [B, T]}`, strings as text or as bytes.
-        fields: Fitted fields. The padding in the lists of the multivalent ones is left
-            out.
+        fields: Fitted fields. Padding in the lists of multivalent fields is left out.
 
     Example:
 
@@ -47,14 +46,15 @@ def to_examples(
 def parse_examples(
     serialized: tf.Tensor, fields: Sequence[Field]
 ) -> dict[str, tf.Tensor]:
-    """Returns raw features of examples, by TensorFlow ops.
+    """Returns the raw features of examples, parsed with TensorFlow ops.
 
     Args:
-        serialized: Strings `[B]`, each a `tf.train.Example`.
-        fields: Fitted fields. One that an example lacks is a missing value.
+        serialized: Strings `[B]`, each a serialized `tf.train.Example`.
+        fields: Fitted fields. A field that an example lacks is a missing value.
 
     Returns:
-        `{field: [B]}`, or `[B, T]` for multivalent fields, T the longest of them.
+        `{field: [B]}`, or `[B, T]` for multivalent fields, T the length of the longest
+        list.
     """
     parsed = tf.io.parse_example(serialized, parsing_specs(fields))
     return {
@@ -69,7 +69,7 @@ def parsing_specs(fields: Iterable[Field]) -> dict[str, Any]:
     """Returns `{field: specification}`, for `tf.io.parse_example`.
 
     Args:
-        fields: Fitted fields. One that an example lacks is a missing value.
+        fields: Fitted fields. A field that an example lacks is a missing value.
     """
     return {
         field.name: tf.io.RaggedFeature(field.dtype)
@@ -85,7 +85,7 @@ def _features(
     """Yields the feature of each row, its values without padding."""
     missing = {padding, padding.encode()} if isinstance(padding, str) else {padding}
     rows = column[:, np.newaxis] if column.ndim == 1 else column
-    # Of Python's values, which protobuf takes faster than NumPy's.
+    # As Python values, which protobuf accepts faster than NumPy values.
     for row in rows.tolist():
         values = [value for value in row if value not in missing]
         if column.dtype.kind in "OSU":

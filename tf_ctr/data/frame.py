@@ -1,4 +1,4 @@
-"""Batches from a pandas frame in memory."""
+"""Makes batches from a pandas frame in memory."""
 
 import pandas as pd
 import tensorflow as tf
@@ -20,12 +20,12 @@ def from_frame(
 ) -> tf.data.Dataset:
     """Returns the rows of a frame as batches, encoded once and kept in memory.
 
-    It takes four bytes per id or number, and eight per row for a random order.
+    The rows take four bytes per id or number, and eight per row for a random order.
 
     Args:
         frame: A pandas frame with the schema's fields and label.
         schema: A fitted schema.
-        batch_size: Rows of a batch.
+        batch_size: Rows per batch.
         shuffle: Whether to give each epoch a new random order of all rows.
         seed: The seed of the orders. The same seed, with the same global seed of
             TensorFlow (`keras.utils.set_random_seed` sets it), gives the same epochs

@@ -1,4 +1,4 @@
-"""Batches of two domains, mixed by a stated ratio."""
+"""Mixes the batches of two domains by a given ratio."""
 
 import tensorflow as tf
 
@@ -22,17 +22,17 @@ def mix(
     With `ratio=20`, one epoch passes once over a source of 20,000 rows and a target of
     1,000.
 
-    Nothing is random here: rows come in the order of the two datasets, and the same
-    datasets give the same batches again. The target is read once to count its rows.
+    Mixing is not random: rows keep the order of the two datasets, and the same datasets
+    give the same batches. The target is read once to count its rows.
 
     Args:
         source: Batches `({field: tensor}, label)` of the source domain, of any size,
             as `tf_ctr.data.from_frame` makes them. Both domains share one schema, with
             a field that tells them apart.
         target: Batches of the target domain.
-        ratio: Rows of the source per row of the target.
-        batch_size: Rows of both domains in a batch.
-        source_weight: Weight of a source row in the loss, where a target row has 1: the
+        ratio: Source rows per target row.
+        batch_size: Rows per batch, of both domains together.
+        source_weight: Weight of a source row in the loss; a target row has 1. It is the
             `g` of the loss `L_target + g L_source`. `None` leaves weights out of the
             batches, so that all rows weigh the same. Losses that layers add are not
             weighted.

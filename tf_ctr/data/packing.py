@@ -1,4 +1,4 @@
-"""Encoded rows as two matrices, which are cheap to shuffle, gather and cut."""
+"""Packs encoded rows into two matrices, which are cheap to shuffle and cut."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -18,8 +18,8 @@ Batch = tuple[dict[str, tf.Tensor], tf.Tensor] | dict[str, tf.Tensor]
 class Packing:
     """Lays the encoded fields of a block of rows side by side.
 
-    Gathering a row of a matrix is several times cheaper than gathering it from thirty
-    arrays. Ids are held as int32: no embedding table has 2**31 rows.
+    Gathering a row from a matrix is several times cheaper than gathering it from thirty
+    arrays. Ids are int32, because no embedding table has 2**31 rows.
 
     Args:
         schema: The fitted schema.
@@ -38,7 +38,7 @@ class Packing:
 
     @property
     def signature(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
-        """The specification of what `pack` returns."""
+        """The specification of the two matrices that `pack` returns."""
         width = sum(map(_width, self._ids))
         ids = tf.TensorSpec([None, width], tf.int32)
         return ids, tf.TensorSpec([None, len(self._numbers) + 1], tf.float32)
@@ -50,7 +50,7 @@ class Packing:
         return [*names, self._schema.label] if self._labelled else names
 
     def pack_frame(self, frame: pd.DataFrame) -> tuple[tf.Tensor, tf.Tensor]:
-        """Checks and encodes the rows of a frame; returns what `pack` does.
+        """Checks, encodes and packs the rows of a frame; returns the same as `pack`.
 
         Raises:
             ValueError: For a missing column, or a label other than 0 and 1.
@@ -76,14 +76,14 @@ class Packing:
         label: np.ndarray | tf.Tensor,
         places: Mapping[str, np.ndarray] | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Encodes raw columns.
+        """Encodes raw columns, and packs them into two matrices.
 
         Args:
             raw: Raw values of every field, as `Schema.encode` takes them.
             label: `[B]`.
-            places: Per field whose `raw` has distinct values only, the place of each
-                row's value among them, `[B]`. Looking up strings is costly, so each
-                is looked up once.
+            places: For each field whose `raw` holds only distinct values, the index of
+                each row's value among them, `[B]`. Looking up strings is slow, so each
+                string is looked up once.
 
         Returns:
             The ids, int32 `[B, I]`, and the numbers, float32 `[B, N + 1]`; the last
@@ -97,17 +97,17 @@ class Packing:
             for field in self._ids
         ]
         numbers = [encoded[field.name] for field in self._numbers]
-        # Without any field of ids, `concat` needs this part of no width.
+        # `concat` needs at least one part, also in a schema without ids.
         nothing = tf.zeros([tf.shape(label)[0], 0], tf.int32)
         ids = tf.concat([nothing, *ids], axis=1)
         return ids, tf.concat([*numbers, label[:, tf.newaxis]], axis=1)
 
     def unpack(self, ids: tf.Tensor, numbers: tf.Tensor) -> Batch:
-        """Returns packed rows as `({field: tensor}, label)`, or only the features.
+        """Returns packed rows as `({field: tensor}, label)`, or as features only.
 
         Args:
             ids: int32 `[B, I]`, as `pack` returns them.
-            numbers: float32 `[B, N + 1]`, likewise.
+            numbers: float32 `[B, N + 1]`, as `pack` returns them.
         """
         ids = tf.cast(ids, tf.int64)
         features, start = {}, 0
@@ -130,7 +130,7 @@ def packed_blocks(
     """Returns a dataset of packed blocks of rows.
 
     Args:
-        readers: Functions that read one part of the data each.
+        readers: Functions, each of which reads one part of the data.
         packing: Encodes and packs the blocks.
         shuffle: Whether to read the parts in a new random order per epoch.
         seed: The seed of that order.
@@ -150,7 +150,7 @@ def packed_blocks(
 
 
 def check_types(arrow_schema: pa.Schema, packing: Packing, file: str) -> None:
-    """Raises, with the name of the file, if its columns cannot be packed.
+    """Raises if the columns of a file cannot be packed; the error names the file.
 
     Raises:
         ValueError: For a missing column.
@@ -164,7 +164,7 @@ def check_types(arrow_schema: pa.Schema, packing: Packing, file: str) -> None:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Returns a frame over the memory of an Arrow table."""
+    """Returns a frame that shares the memory of an Arrow table."""
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 

@@ -1,4 +1,4 @@
-"""Batches from Parquet files, streamed by row group."""
+"""Streams batches from Parquet files, row group by row group."""
 
 import functools
 
@@ -31,23 +31,23 @@ def from_parquet(
 ) -> tf.data.Dataset:
     """Returns the rows of Parquet files as batches, for files larger than memory.
 
-    Reads one row group after the other, and only the columns of the schema. Shuffling
-    takes the row groups in a new random order and mixes the rows of `shuffle_blocks`
-    blocks at a time. This is close to a random order of all rows if those blocks hold
-    many row groups.
+    Row groups are read one after the other, and only the columns of the schema.
+    Shuffling reads the row groups in a new random order and mixes the rows of
+    `shuffle_blocks` blocks at a time. The result is close to a random order of all rows
+    if these blocks hold many row groups.
 
     Args:
         paths: A file, a folder, a pattern, or a list of these.
         schema: A fitted schema.
-        batch_size: Rows of a batch.
+        batch_size: Rows per batch.
         shuffle: Whether to give each epoch a new random order.
         seed: The seed of the orders. The same seed, with the same global seed of
             TensorFlow (`keras.utils.set_random_seed` sets it), gives the same epochs
             again. Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label; pass `False` for prediction.
-        shuffle_blocks: Blocks of 65,536 rows that are mixed at a time. More of them
-            mix better and take more memory.
+        shuffle_blocks: Blocks of 65,536 rows to mix at a time. More blocks mix better
+            and take more memory.
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
@@ -75,7 +75,7 @@ def from_parquet(
     check_arguments(batch_size, seed, shuffle_blocks)
     parts = [_fragment(file) for file in resolve(paths, ".parquet")]
     packing = Packing(schema, labelled)
-    # Many files have few types, of which each is checked once.
+    # Many files share few schemas, so each Arrow schema is checked once.
     types = {part.physical_schema.remove_metadata(): part.path for part in parts}
     for arrow_schema, file in types.items():
         check_types(arrow_schema, packing, file)

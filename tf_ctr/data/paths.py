@@ -1,4 +1,4 @@
-"""Which files a user means."""
+"""Finds the files that a path, a folder or a pattern names."""
 
 import glob
 import os
@@ -16,9 +16,9 @@ def resolve(paths: Paths, suffix: str) -> list[str]:
     """Returns the files named by a path, a folder, a pattern, or a list of these.
 
     Args:
-        paths: What the user passed. The files of a folder and those that match a
-            pattern are sorted by name; a list keeps its order. A folder among them
-            stands for its files: Spark writes one in place of a file.
+        paths: A path, a folder, a pattern, or a list of these. The files in a folder
+            and the matches of a pattern are sorted by name; a list keeps its order. A
+            match that is a folder stands for its files, as Spark writes folders.
         suffix: The ending of the files to take from a folder, e.g. `".csv"`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Rows of a file as a frame."""
+"""Reads the rows of a file into a frame."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.features.field import Field, known
 
-# Cells of a CSV file that mean a missing number. A string may be any of these but "".
+# Cells of a CSV file that stand for a missing number. Only "" is a missing string.
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 CSV_DTYPES = {"string": str, "int64": "Int64", "float32": "float64"}
 
@@ -19,15 +19,14 @@ CSV_DTYPES = {"string": str, "int64": "Int64", "float32": "float64"}
 def read_frame(path: str | os.PathLike, schema: Schema | None = None) -> pd.DataFrame:
     """Returns the rows of a `.parquet`, `.csv` or `.jsonl` file.
 
-    A field of lists needs `.parquet` or `.jsonl`. Values are as they are in the file:
-    no text becomes a number or a date, and integers keep all their digits in a column
-    with missing values.
+    A field of lists needs `.parquet` or `.jsonl`. Values stay as they are in the file:
+    no text becomes a number or a date, and integers in a column with missing values
+    keep all their digits.
 
     Args:
         path: The file.
-        schema: The fitted schema whose fields are read. A `.csv` does not say what
-            its columns hold: without a schema `007` is the number 7, and `NA` is
-            missing.
+        schema: The fitted schema of the fields. A `.csv` file has no types: without a
+            schema, `007` is the number 7, and `NA` is missing.
 
     Raises:
         ValueError: If there is no such file, it has another ending, or it cannot be

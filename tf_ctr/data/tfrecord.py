@@ -1,4 +1,4 @@
-"""Batches from TFRecord files of `tf.train.Example`."""
+"""Reads and writes TFRecord files of `tf.train.Example`."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ from tf_ctr.files import replacing
 
 BLOCK_RECORDS = 1 << 13
 
-# A feature that so many first records all lack is a wrong name, not a missing value.
+# A feature absent from all of the first records is a wrong name, not a missing value.
 CHECKED_RECORDS = 100
 
 LABEL_DTYPE = {"int64_list": tf.int64, "float_list": tf.float32}
@@ -38,14 +38,14 @@ def from_tfrecord(
     """Returns the records of TFRecord files as batches, for files larger than memory.
 
     Each record is a `tf.train.Example` with one feature per field, as `to_tfrecord`
-    writes them; a feature that a record lacks is a missing value. The label, and a
-    feature of a field that is not multivalent, must hold exactly one value: TensorFlow
-    stops at an empty list, or at two values, with a parse error of its own.
+    writes it; an absent feature is a missing value. The label, and the feature of a
+    field that is not multivalent, must hold exactly one value: TensorFlow raises a
+    parse error for an empty list or two values.
 
     Args:
         paths: A file, a folder, a pattern, or a list of these.
         schema: A fitted schema.
-        batch_size: Rows of a batch.
+        batch_size: Rows per batch.
         shuffle: Whether to give each epoch a new random order of the files, and to
             mix the rows of `shuffle_blocks` blocks at a time.
         seed: The seed of the orders. The same seed, with the same global seed of
@@ -53,8 +53,8 @@ def from_tfrecord(
             again. Every new iterator over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label; pass `False` for prediction.
-        shuffle_blocks: Blocks of 65,536 rows that are mixed at a time. More of them
-            mix better and take more memory.
+        shuffle_blocks: Blocks of 65,536 rows to mix at a time. More blocks mix better
+            and take more memory.
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
@@ -81,7 +81,7 @@ def from_tfrecord(
     """
     check_arguments(batch_size, seed, shuffle_blocks)
     files = resolve(paths, ".tfrecord")
-    # A job that writes a file per partition leaves some without records.
+    # A job that writes one file per partition may leave some files without records.
     kinds_of = {file: _feature_kinds(file) for file in files}
     found = {file: kinds for file, kinds in kinds_of.items() if kinds is not None}
     check_rows(len(found))
@@ -93,7 +93,7 @@ def from_tfrecord(
             explain(
                 f"label {schema.label!r} of one type in all files",
                 "integers in some and floats in others",
-                "read the files as two datasets and join them by concatenate",
+                "read the files as two datasets and join them with concatenate",
             )
         )
     packing = Packing(schema, labelled)
