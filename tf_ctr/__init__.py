@@ -4,9 +4,10 @@ Importing the package registers its layers, optimizers and metrics with Keras, s
 `keras.saving.load_model` needs no `custom_objects`.
 
 Start with a `Schema` of `Categorical`, `Numeric` and `Sequence` fields. `data` turns
-rows into batches, `backbones` a schema into a `keras.Model`, `transfer` a source model
-into a target model, and `export` writes a model for TF Serving. `python -m tf_ctr` says
-what is installed; `tf_ctr demo` shows a transfer from start to end.
+rows into batches, `backbones` turns a schema into a `keras.Model`, `transfer` turns a
+source model into a target model, and `export` writes a model for TF Serving.
+`python -m tf_ctr` prints the installed versions; `tf_ctr demo` runs a transfer from
+start to end.
 """
 
 import configparser
@@ -57,7 +58,7 @@ __all__ = [
 
 
 def _version() -> str:
-    """The installed version; in a checkout that was never installed, the coming one."""
+    """Returns the installed version, or that of a checkout that is not installed."""
     try:
         return importlib.metadata.version("tf_ctr")
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The command `tf_ctr`, as `python -m tf_ctr`."""
+"""Runs the command `tf_ctr` as `python -m tf_ctr`."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""What the command `tf_ctr` does, once `tf_ctr_command` has read its arguments.
+"""The commands of `tf_ctr`, called after `tf_ctr_command` has parsed the arguments.
 
-Every function takes the arguments of the command that it is named after, prints its
-result, and returns whether all is well.
+Each function runs the command of its name: it takes the parsed arguments, prints the
+result, and returns whether the command succeeded.
 """
 
 import argparse
@@ -31,7 +31,7 @@ First steps:
   tf_ctr --help    the commands, among them those for exported versions
   https://github.com/tf-ctr/tf_ctr#readme    twenty lines from frames to a SavedModel
 """
-# By the extra: a module of a package that only the extra installs.
+# `{extra: (a module that only this extra installs, its purpose)}`.
 EXTRAS = {
     "serving": ("tensorflow_serving", "clients of TF Serving, and its requests"),
     "pipelines": ("tensorflow_datasets", "TFDS data sets"),
@@ -39,7 +39,7 @@ EXTRAS = {
 
 
 def about(_: argparse.Namespace) -> bool:
-    """Prints what is installed, and the first steps."""
+    """Prints the installed versions and the first steps."""
     gpus = tf.config.list_physical_devices("GPU")
     names = [
         tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
@@ -59,7 +59,7 @@ def about(_: argparse.Namespace) -> bool:
 
 
 def demo(arguments: argparse.Namespace) -> bool:
-    """Trains and compares models of a synthetic world."""
+    """Trains and compares models on a synthetic world."""
     options = {"rows": arguments.rows, "epochs": arguments.epochs}
     demonstration.run(
         arguments.run_dir, **options, seed=arguments.seed, export_dir=arguments.export
@@ -77,7 +77,7 @@ def check(arguments: argparse.Namespace) -> bool:
 
 
 def parity(arguments: argparse.Namespace) -> bool:
-    """Prints how far a version's scores are from those of its Keras model."""
+    """Prints how much a version's scores differ from those of its Keras model."""
     rows = _rows(arguments.rows, arguments.version)
     found = comparison.compare_ways(arguments.version, rows, ways=arguments.ways)
     print(found)

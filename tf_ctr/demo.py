@@ -1,4 +1,4 @@
-"""A transfer from start to end on a small synthetic world: `tf_ctr demo`."""
+"""Runs a transfer from start to end on a small synthetic world: `tf_ctr demo`."""
 
 import json
 import math
@@ -29,15 +29,15 @@ def run(
 ) -> pd.DataFrame:
     """Trains four models, prints their test metrics in one table, and returns it.
 
-    A DCN is trained on the source domain, and one on the few rows of the target.
-    `fine_tune` and `autoft` carry the first one to the target. All are tested on the
-    target's last two days.
+    One DCN is trained on the source domain, another on the few rows of the target
+    domain. `fine_tune` and `autoft` transfer the first one to the target. All four are
+    tested on the target's last two days.
 
     Args:
-        run_dir: Folder for models and logs. A run that was killed resumes from it, and
-            models that it holds are not trained again.
-        rows: Rows of the source; the target has a tenth of them.
-        epochs: Most epochs of each model; early stopping usually ends before.
+        run_dir: Folder for models and logs. A killed run resumes from it, and models
+            in it are not trained again.
+        rows: Rows of the source domain; the target has a tenth of them.
+        epochs: Most epochs of each model; early stopping usually stops earlier.
         seed: Seed of the world and of all training.
         export_dir: Where to export the model of `autoft` for TF Serving, as the next
             version; `None` does not export.
@@ -94,7 +94,7 @@ def run(
 
 
 def _keep_settings(run_dir: pathlib.Path, settings: dict[str, int]) -> None:
-    """Notes the settings in the folder; raises if it has others."""
+    """Writes the settings to the folder; raises if it holds other settings."""
     file = run_dir / SETTINGS_FILE
     if not file.exists():
         with replacing(file) as temporary:
@@ -118,7 +118,7 @@ def _trained(
     epochs: int,
     seed: int,
 ) -> keras.Model:
-    """Trains a model, or loads it if the folder has it."""
+    """Returns a trained model: loads it from the folder, or trains and saves it."""
     folder = run_dir / name.lower().replace(" ", "_")
     if (folder / "model.keras").exists():
         print(f"{name}: trained before")
@@ -142,7 +142,7 @@ def _trained(
         validation_data=validation,
         epochs=epochs,
         callbacks=callbacks,
-        shuffle=False,  # The batches are shuffled.
+        shuffle=False,  # `from_frame` shuffles; Keras warns that it cannot.
         verbose=0,
     )
     with whole_folder(folder) as partial:
@@ -158,6 +158,6 @@ def _print_result(table: pd.DataFrame, domains: TwoDomains) -> None:
     print(f"\nTarget, {len(clicks):,} test rows:\n")
     print(table.to_string(float_format="{:.4f}".format))
     print(
-        f"\nOne seed; the standard error of an AUC is up to {error:.3f} here. Best "
-        "possible are the true\nclick probabilities, which the generator knows."
+        f"\nOne seed; the standard error of an AUC is up to {error:.3f} here. The best "
+        "possible scores\nare the true click probabilities, which the generator knows."
     )

@@ -1,9 +1,9 @@
-"""Error messages in three parts, and the checks of arguments that several rooms share.
+"""Error messages in three parts, and argument checks that several packages share.
 
 Every message says what was expected, what was received, and how to fix it. A check is
 a function `check_...` that returns nothing and raises `ValueError`:
 
-- `check_name`: a name must be one of those that a schema or a model has;
+- `check_name`: a name must be one of the names in a schema or a model;
 - `check_choice`: an argument must be one of a few fixed values;
 - `check_count`, `check_positive`: arguments must be whole numbers in a range.
 """
@@ -20,7 +20,7 @@ def explain(expected: str, received: Any, fix: str) -> str:
     Args:
         expected: What the caller should have passed.
         received: What the caller passed; shown as text.
-        fix: What to do about it, as an instruction.
+        fix: How to fix it, as an instruction.
 
     Returns:
         The message.
@@ -39,7 +39,7 @@ def unknown_name(kind: str, name: Any, valid: Iterable[str]) -> str:
     """Returns the message for a wrong name, with the valid names.
 
     Args:
-        kind: What the name should have named, e.g. `"field"`.
+        kind: The kind of thing that is named, e.g. `"field"`.
         name: The name received.
         valid: The valid names.
 
@@ -61,9 +61,9 @@ def check_name(kind: str, name: Any, valid: Collection[str]) -> None:
     """Raises unless `name` is one of the valid names, which the error lists.
 
     Args:
-        kind: What the name should name, e.g. `"field"`.
+        kind: The kind of thing that is named, e.g. `"field"`.
         name: The name received.
-        valid: The valid names; of a dict, its keys.
+        valid: The valid names, or a dict with these keys.
 
     Raises:
         ValueError: If `name` is none of them.
@@ -114,7 +114,7 @@ def check_choice(argument: str, value: Any, choices: Sequence[Any]) -> None:
 def check_count(argument: str, value: Any, least: int, most: float = math.inf) -> None:
     """Raises unless `value` is a whole number from `least` to `most`.
 
-    Integers of NumPy are whole numbers; `True` and `2.0` are not.
+    NumPy integers are whole numbers; `True` and `2.0` are not.
 
     Args:
         argument: Name of the argument.
@@ -150,8 +150,8 @@ def check_positive(**arguments: Any) -> None:
     """Raises unless every argument is a whole number of at least 1.
 
     Args:
-        **arguments: `name=value`. A tuple or a list holds one number per layer, and
-            may be empty.
+        **arguments: `name=value`. A value may be a tuple or a list of such numbers,
+            also an empty one.
 
     Raises:
         ValueError: For the first argument that is not.

@@ -1,4 +1,4 @@
-"""Scores and exact metrics of a model on a frame.
+"""Computes scores and exact metrics of a model on a frame.
 
 A *score* is the click probability that a model gives a row.
 """
@@ -31,7 +31,7 @@ def predict(
         verbose: As in `keras.Model.predict`.
 
     Returns:
-        Float array `[B]`, with B the rows of the frame.
+        Float array `[B]`, with B the number of rows.
 
     Raises:
         ValueError: For a frame that does not fit the schema, or a model that does
@@ -105,7 +105,7 @@ def evaluate(
     {'rows': 4, 'click_rate': 0.25, 'auc': 0.5, 'log_loss': 0.693...,
      'calibration': 2.0}
     """
-    # Before the model runs, which may take long: a bad label fails at once.
+    # Before the model runs, which may take long, so that a bad label fails at once.
     labels = schema.labels(frame)
     groups = None if schema.group is None else schema.groups(frame)
     scores = predict(model, frame, schema, batch_size, verbose)
@@ -156,7 +156,7 @@ def auc_loss(
     schema: Schema,
     batch_size: int = 8192,
 ) -> float:
-    """Returns how much AUC is lost by scoring with another model.
+    """Returns the AUC that is lost by scoring with another model.
 
     Args:
         model: A model, e.g. one made by `tf_ctr.transfer.autoft`.
@@ -167,7 +167,7 @@ def auc_loss(
         batch_size: Rows per batch. Only memory and speed depend on it.
 
     Returns:
-        The AUC of `model` less that of `replacement`; below 0 for a gain, NaN for
+        The AUC of `model` minus that of `replacement`; below 0 for a gain, NaN for
         labels of one class.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Files and folders that appear whole, survive a power cut, and can be verified.
+"""Writes files and folders atomically and durably, and verifies their checksums.
 
-All writing goes to a temporary sibling that takes the final name by one rename. So a
-failure or a kill neither costs the old content nor leaves half of the new.
+Everything is written to a temporary sibling, which takes the final name by one rename.
+So a failure or a kill neither loses the old content nor leaves half of the new.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from tf_ctr.errors import explain
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Yields a temporary sibling of a file, which replaces it on success.
+    """Yields a temporary sibling of a file, which replaces the file on success.
 
     Args:
         path: The file to write. Its folder is created if it is missing.
 
     Yields:
-        The path to write to. It is removed if the block raises.
+        The path to write to. The file is removed if the block raises.
 
     Raises:
         ValueError: If `path` is a folder.
@@ -58,16 +58,15 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields an empty temporary folder, which becomes `path` on success.
 
-    An existing folder is replaced. Between two renames it is only there as
-    `replaced_folder(path)`: a process that is killed at that moment leaves it under
-    that name.
+    An existing folder is replaced. Between two renames, the old folder exists only as
+    `replaced_folder(path)`: a process killed at that moment leaves it under this name.
 
     Args:
         path: The folder to write. Its parent is created if it is missing.
 
     Yields:
-        The folder to write to. It is removed if the block raises; the leftover of a
-        killed process is removed by the next call.
+        The folder to write to. It is removed if the block raises. The next call
+        removes the leftover of a killed process.
 
     Example:
 
@@ -88,7 +87,7 @@ def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         replaced = replaced_folder(path)
         if path.exists():
             shutil.rmtree(replaced, ignore_errors=True)
-            # No rename replaces a folder that has files in it.
+            # `os.rename` cannot replace a folder that has files in it.
             os.rename(path, replaced)
         os.rename(partial, path)
         _flush(path.parent)
@@ -98,16 +97,16 @@ def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def replaced_folder(path: str | os.PathLike) -> pathlib.Path:
-    """Returns where `whole_folder` puts the folder that it replaces."""
+    """Returns the path to which `whole_folder` moves the folder that it replaces."""
     path = pathlib.Path(path)
     return path.with_name(f".{path.name}.replaced")
 
 
 def move_folder(folder: pathlib.Path, path: pathlib.Path) -> None:
-    """Renames a complete folder, so that it is whole even after a power cut.
+    """Renames a complete folder, which stays whole even after a power cut.
 
     Args:
-        folder: The folder, whose content reaches the disk before the new name does.
+        folder: The folder. Its content reaches the disk before the new name does.
         path: The new name, on the same file system.
 
     Raises:
