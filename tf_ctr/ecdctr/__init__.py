@@ -1,15 +1,15 @@
 """E-CDCTR: three levels of models, trained asynchronously.
 
-A tiny pre-training model (*TPM*) on long-term natural data writes dated *snapshots* of
-its embeddings. A complete pre-training model (*CPM*) on recent natural data has the
-newest snapshots as further features, its *historical embeddings*. The advertisement
-model (*A-CTR*) starts from CPM. `tpm_level`, `cpm_level` and `a_ctr_level` describe
-them; `tf_ctr.continual.run_levels` runs them. `SnapshotStore` is the folder of
-snapshots; `ExportSnapshots` and `ImportSnapshots` are the callbacks that write and read
-it.
+A tiny pre-training model (*TPM*) is trained on long-term natural data and writes dated
+*snapshots* of its embeddings. A complete pre-training model (*CPM*) is trained on
+recent natural data, with the newest snapshots as further features: its *historical
+embeddings*. The advertisement model (*A-CTR*) starts from CPM. `tpm_level`, `cpm_level`
+and `a_ctr_level` describe them; `tf_ctr.continual.run_levels` runs them.
+`SnapshotStore` is the folder of snapshots, which the callbacks `ExportSnapshots` and
+`ImportSnapshots` write and read.
 
-Source: E-CDCTR (arXiv 2408.16238). Only its abstract is public here; each argument that
-we inferred or chose says so.
+Source: E-CDCTR (arXiv 2408.16238). We know only its abstract; the documentation of each
+argument says if we inferred or chose it.
 """
 
 from tf_ctr.ecdctr.exchange import ExportSnapshots, ImportSnapshots

@@ -1,4 +1,4 @@
-"""How the levels of E-CDCTR exchange snapshots: two callbacks of their runs."""
+"""Two callbacks by which the levels of E-CDCTR exchange snapshots."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from tf_ctr.transfer.historical import fill_historical, historical_tables
 class ExportSnapshots(PeriodCallback):
     """Writes the trained embeddings of every period as a snapshot.
 
-    The snapshot's date is when the period's model is ready. The record has the number
-    of ids by field as `published`.
+    The snapshot's date is the time at which the period's model is ready. The record
+    holds the number of ids per field as `published`.
 
     Args:
         snapshots: The store to write to.
@@ -34,12 +34,12 @@ class ExportSnapshots(PeriodCallback):
         schema: Schema,
         record: dict[str, Any],
     ) -> None:
-        """Writes the snapshot; a period that is repeated replaces it."""
+        """Writes the snapshot; a repeated period replaces its snapshot."""
         layers, tables = Graph(model).tables_by_field, {}
         for name in self._fields:
             vocabulary = schema.field(name).vocabulary or ()
             (rows,) = model.get_layer(layers[name]).get_weights()
-            # The rows before the vocabulary are of missing and unseen ids.
+            # The rows before the vocabulary stand for missing and unseen ids.
             tables[name] = vocabulary, rows[len(rows) - len(vocabulary) :]
         self._snapshots.add(period.ready, tables)
         record["published"] = {name: len(ids) for name, (ids, _) in tables.items()}
@@ -48,16 +48,16 @@ class ExportSnapshots(PeriodCallback):
 class ImportSnapshots(PeriodCallback):
     """Fills the historical embeddings of a model before it is trained.
 
-    The record has the dates of the model's snapshots as `prepared`. A model without
-    historical embeddings stays as it is.
+    The record holds the dates of the model's snapshots as `prepared`. A model without
+    historical embeddings does not change.
 
     Args:
-        snapshots: The store to read from; `None` if there is none. Then a model with
-            historical embeddings keeps them, with a warning.
+        snapshots: The store to read from. With `None`, a model with historical
+            embeddings keeps them, with a warning.
         newest: `True` takes the newest snapshots by the end of the period, and gives
-            the model a row for each of their ids. `False` reads the snapshots that the
-            model already has once more, for ids that are new to it. If one of them is
-            not readable any more, the model keeps what it has, with a warning.
+            the model a row for each of their ids. `False` reads the model's own
+            snapshots again, for ids that are new to the model. If one of them can no
+            longer be read, the model keeps its embeddings, with a warning.
     """
 
     def __init__(self, snapshots: SnapshotStore | None, newest: bool) -> None:
@@ -85,8 +85,8 @@ class ImportSnapshots(PeriodCallback):
             return
         if self._snapshots is None:
             warnings.warn(
-                "The model has historical embeddings, but there is no folder of "
-                "snapshots: ids that are new to it have none. Pass snapshots=.",
+                "The model has historical embeddings, but no folder of snapshots was "
+                "given: ids that are new to the model have none. Pass snapshots=.",
                 stacklevel=2,
             )
         else:
@@ -100,7 +100,7 @@ class ImportSnapshots(PeriodCallback):
         record["prepared"] = [date for date in _places(tables) if date is not None]
 
     def _places_to_fill(self, snapshots, tables, period):
-        """Returns K dates; without a date among them, the model keeps what it has."""
+        """Returns the K dates to fill; without any date, the model does not change."""
         places = _places(tables)
         if self._newest:
             found = snapshots.dates(period.end, newest=len(places))
@@ -109,9 +109,9 @@ class ImportSnapshots(PeriodCallback):
         if not wanted or snapshots.dates(wanted[-1], len(wanted)) == wanted:
             return places
         warnings.warn(
-            f"Some of the snapshots {wanted} cannot be read any more in "
-            f"{snapshots.directory}: ids that are new to the model have no historical "
-            "embedding until the next snapshot.",
+            f"Some of the snapshots {wanted} in {snapshots.directory} can no longer be "
+            "read: ids that are new to the model have no historical embedding until "
+            "the next snapshot.",
             stacklevel=3,
         )
         return []

@@ -1,4 +1,4 @@
-"""The three levels of E-CDCTR, each a run with callbacks that exchange snapshots."""
+"""The three levels of E-CDCTR: runs with callbacks that exchange snapshots."""
 
 import dataclasses
 import functools
@@ -56,26 +56,26 @@ def tpm_level(
 
     Args:
         periods: The periods of natural data, usually months.
-        directory: The folder of its run.
+        directory: The folder of the run.
         model: A small uncompiled `keras.Model` of `schema`, e.g. a
             `tf_ctr.backbones.dnn` with one hidden layer.
         schema: A fitted `tf_ctr.Schema` of a few basic fields.
         snapshots: The folder to write snapshots to.
         fields: The fields whose embeddings to export: users and items.
         refresh: Which periods to train on. By default a period's model continues from
-            the one before, so that its snapshots are in one space, which a mean over
+            the previous one, so that all snapshots are in one space, which a mean over
             them needs. `Refresh(every="period", restart=True, window=6)` restarts from
-            `model`. We do not know which of them the paper does.
-        training: How the model of a period is trained.
+            `model`. We do not know which of the two the paper uses.
+        training: How to train the model of a period.
         callbacks: Further callbacks, called after the one that writes the snapshot.
-        delay: How long training takes; see `tf_ctr.continual.Level`.
+        delay: The time that training takes; see `tf_ctr.continual.Level`.
 
     Returns:
         A level for `tf_ctr.continual.run_levels`.
 
     Raises:
-        ValueError: If a field is unknown or has no vocabulary, or as `Level`.
-        TypeError: As `Level`.
+        ValueError: If a field is unknown or has no vocabulary, or by `Level`.
+        TypeError: By `Level`.
     """
     tables = Graph(model).tables_by_field
     for name in fields:
@@ -116,8 +116,8 @@ def cpm_level(
     """Returns the level of the complete pre-training model, CPM.
 
     Before each period the model takes the newest snapshots, and gets a row for each of
-    their ids, except in fields whose vocabulary is given and not fitted. So it knows a
-    user who was absent from its own recent data by the historical embedding.
+    their ids, except in fields with a given vocabulary. So the model has a historical
+    embedding even for a user who is absent from its own recent data.
 
     Source: E-CDCTR (arXiv 2408.16238), abstract: the network structure and features of
     the advertisement model, on short-term natural data. Write-ups of the paper report
@@ -126,28 +126,29 @@ def cpm_level(
     Args:
         periods: The periods of natural data, usually weeks. On periods of
             advertisements, this trains a model without transfer.
-        directory: The folder of its run.
-        model: An uncompiled `keras.Model` of `schema`, with historical embeddings from
-            `tf_ctr.transfer.add_historical`, or without.
+        directory: The folder of the run.
+        model: An uncompiled `keras.Model` of `schema`, with or without historical
+            embeddings from `tf_ctr.transfer.add_historical`.
         schema: The fitted `tf_ctr.Schema` of the advertisement model.
-        snapshots: The folder of TPM's snapshots; `None` for a model without.
+        snapshots: The folder of TPM's snapshots; `None` for a model without historical
+            embeddings.
         tpm: TPM's level, so that a late TPM is reported.
-        refresh: Which periods to train on. By default each model continues from the one
-            before and is trained on a month of weeks, the paper's window, so that it
+        refresh: Which periods to train on. By default each model continues from the
+            previous one and is trained on four weeks, the paper's window, so that it
             sees each row four times. `Refresh(window=1)` was better on real data (see
             `pipelines/ecdctr/README.md`).
             `Refresh(every="period", restart=True, window=4)` restarts from `model`. We
-            do not know which of them the paper does.
-        training: How the model of a period is trained.
+            do not know which of the two the paper uses.
+        training: How to train the model of a period.
         callbacks: Further callbacks, called after the one that reads the snapshots.
-        delay: How long training takes; see `tf_ctr.continual.Level`.
+        delay: The time that training takes; see `tf_ctr.continual.Level`.
 
     Returns:
         A level for `tf_ctr.continual.run_levels`.
 
     Raises:
-        ValueError: As `Level`.
-        TypeError: As `Level`.
+        ValueError: By `Level`.
+        TypeError: By `Level`.
     """
     level_run = functools.partial(
         run,
@@ -177,37 +178,38 @@ def a_ctr_level(
 ) -> Level:
     """Returns the level of the advertisement model, A-CTR.
 
-    It starts in the first period by whose end a CPM is ready. There it is trained on
-    the earlier periods too, as far as the window reaches. It has the same snapshots as
-    its CPM.
+    The level starts in the first period by whose end a CPM is ready. In this period the
+    model is also trained on earlier periods, as far as the window reaches. The model
+    has the same snapshots as its CPM.
 
     Source: E-CDCTR (arXiv 2408.16238), abstract: initial parameters from CPM,
     historical embeddings from TPM, daily fine-tuning on advertisements. We do not know
-    on how many days it is trained, nor when it restarts from CPM: a week, and a restart
-    with every new CPM, are our choices.
+    on how many days the model is trained, nor when it restarts from CPM: a week, and a
+    restart with every new CPM, are our choices.
 
     Args:
         periods: The periods of advertisement data, usually days.
-        directory: The folder of its run.
+        directory: The folder of the run.
         cpm: CPM's level.
-        snapshots: The folder of TPM's snapshots; `None` for a model without.
-        refresh: When it restarts from the newest CPM, and which periods to train on.
-            A model that does not restart sees a row in every window that has it, unless
-            `window_when="restart"`. This level sets `first` itself.
-        batch_norm: What to take of CPM's BatchNorm; see `tf_ctr.transfer.a_ctr`. Unless
-            it is `"keep"`, the moving statistics are measured after every training,
-            whatever `training` says.
-        training: How the model of a period is trained.
+        snapshots: The folder of TPM's snapshots; `None` for a model without historical
+            embeddings.
+        refresh: When to restart from the newest CPM, and which periods to train on. A
+            model that does not restart sees a row once in every window that includes
+            it, unless `window_when="restart"`. This level sets `first` itself.
+        batch_norm: How to start BatchNorm; see `tf_ctr.transfer.a_ctr`. Unless it is
+            `"keep"`, the moving statistics are measured after every training, whatever
+            `training` says.
+        training: How to train the model of a period.
         slices: As in `tf_ctr.continual.run`.
         callbacks: Further callbacks, called after the one that reads the snapshots.
-        delay: How long training takes; see `tf_ctr.continual.Level`.
+        delay: The time that training takes; see `tf_ctr.continual.Level`.
 
     Returns:
         A level for `tf_ctr.continual.run_levels`.
 
     Raises:
-        ValueError: If `batch_norm` is unknown, or as `Level`.
-        TypeError: As `Level`.
+        ValueError: If `batch_norm` is unknown, or by `Level`.
+        TypeError: By `Level`.
     """
     check_name("start of BatchNorm", batch_norm, BATCH_NORM_STARTS)
     training = training or Training()
@@ -231,12 +233,12 @@ def _import_snapshots(folder, newest):
 
 
 def _start(source, target, batch_norm):
-    # Its name is in the records of finished runs, which a resumed run compares.
+    # Do not rename: finished runs record this name, and a resumed run compares it.
     return a_ctr(source, batch_norm)
 
 
 def _run_from_first_cpm(periods, directory, source, refresh, **options):
-    """Runs the periods from the first with a CPM on; all of them can fill windows."""
+    """Runs the periods from the first one with a CPM; earlier ones fill windows."""
     first = periods[0].number
     if not Store(directory).numbers():
         first = _first_with_cpm(periods, Store(source))
@@ -252,6 +254,6 @@ def _first_with_cpm(periods, store):
         explain(
             "a finished CPM to start from",
             f"none in {store.directory} by the end of period {periods[-1].label}",
-            "nothing if CPM is due later: A-CTR starts with the first CPM",
+            "do nothing if CPM is due later: A-CTR starts with the first CPM",
         )
     )

@@ -1,4 +1,4 @@
-"""One snapshot on disk: a folder with a table per field, and a manifest."""
+"""Writes and reads one snapshot: a folder with a table per field, and a manifest."""
 
 import json
 import pathlib
@@ -50,7 +50,7 @@ def write(
 def names(directory: pathlib.Path) -> list[str]:
     """Returns the names of the snapshots in a folder, sorted."""
     folders = {path.name for path in directory.glob("*") if path.is_dir()}
-    # A process killed while it replaced a snapshot left only the old one, hidden.
+    # A process killed while it replaced a snapshot leaves only the old one, hidden.
     prefix, suffix = replaced_folder("name").name.split("name")
     replaced = {
         name.removeprefix(prefix).removesuffix(suffix)
@@ -61,7 +61,7 @@ def names(directory: pathlib.Path) -> list[str]:
 
 
 def existing(folder: pathlib.Path) -> pathlib.Path:
-    """Returns a snapshot's folder, or the old one that was about to be replaced."""
+    """Returns the folder of a snapshot, or of the old one if a kill left only that."""
     replaced = replaced_folder(folder)
     return replaced if replaced.exists() and not folder.exists() else folder
 

@@ -50,25 +50,26 @@ class SnapshotStore:
     def add(
         self, date: Date, tables: Mapping[str, tuple[Collection[Any], Any]]
     ) -> None:
-        """Writes a snapshot, replacing one of the same date.
+        """Writes a snapshot, and replaces one of the same date.
 
         Args:
             date: A number, or an ISO date as text.
-            tables: `{field: (ids, embeddings [n, D])}`, with the ids as the field's
-                vocabulary has them.
+            tables: `{field: (ids, embeddings [n, D])}`, with ids as in the field's
+                vocabulary.
 
         Raises:
             ValueError: If there is not one finite embedding per id.
-            TypeError: If the date is neither a number nor text, or is not of the kind
-                of the dates that the folder has.
+            TypeError: If the date is neither a number nor text, or the dates in the
+                folder are of the other kind.
         """
-        with warnings.catch_warnings(action="ignore"):  # Writing does not read them.
+        # A damaged snapshot matters to readers, not to a writer.
+        with warnings.catch_warnings(action="ignore"):
             self._check_date(date, list(self._listed()))
         arrays = {
             field: (list(ids), np.asarray(embeddings, "float32"))
             for field, (ids, embeddings) in tables.items()
         }
-        if isinstance(date, np.generic):  # JSON knows Python's own numbers only.
+        if isinstance(date, np.generic):  # JSON cannot hold NumPy values.
             date = date.item()
         snapshot_folder.write(self.directory / _folder_name(date), date, arrays)
 
@@ -88,7 +89,7 @@ class SnapshotStore:
             listed = [date for date in listed if date <= until]
         found: list[Date] = []
         for date in sorted(listed, reverse=True):
-            # Reading a snapshot through is slow, so stop when there are enough.
+            # Checksums are slow to compute, so stop once there are enough snapshots.
             if len(found) != newest and snapshot_folder.is_intact(self._folder(date)):
                 found.append(date)
         return found[::-1]
@@ -104,9 +105,10 @@ class SnapshotStore:
 
         Args:
             field: A fitted `tf_ctr.Categorical` with a vocabulary.
-            num_snapshots: K. If there are fewer, the first places stay empty.
+            num_snapshots: K. If there are fewer snapshots, the first places stay empty.
             until: Leave out snapshots of later dates.
-            dates: The K snapshots to read instead, `None` for an empty place.
+            dates: The dates of K snapshots to read instead of the newest, `None` for an
+                empty place.
 
         Returns:
             A tuple `(dates, embeddings, known)`: K dates, `None` for an empty place;
@@ -212,7 +214,7 @@ def _folder_name(date):
 
 
 def _check_kind_of_ids(field, ids):
-    # Text and numbers never match: all embeddings would be unknown, silently.
+    # Text never matches numbers: all embeddings would silently be unknown.
     if not len(ids) or not field.vocabulary:
         return
     own, other = field.vocabulary[0], next(iter(ids))
