@@ -1,16 +1,17 @@
-"""Training over time: period by period, from the newest source model there is.
+"""Training over time: period by period, from the newest available source model.
 
 A *period* is an hour, a day or a week of impressions, with a number and an end. A *run*
-trains one model over periods, and keeps what each period left in a folder: the model,
-its schema and a record. A run is *finished* with a period when that folder is there. It
-*resumes* from the newest one, and takes in newer *source* models as `Refresh` says.
+trains one model over periods, and saves a folder per period: the model, its schema and
+a record. A period is *finished* once its folder exists. A killed run *resumes* after
+the newest finished period. `Refresh` says how a run takes in newer *source* models.
 Several runs on one clock are *levels*; none of them waits for another.
 
-- `run` trains a target model, `train_source` a source model, `run_levels` several.
-- `Period`, `Training` and `Refresh` describe the data, the training of one period, and
-  what a newer source model changes.
-- `PeriodCallback` is the base class of callbacks; `ExportCallback` and `MatrixCallback`
-  export, and test on all periods.
+- `run` trains a target model, `train_source` a source model, `run_levels` several
+  models.
+- `Period` describes the data, `Training` the training of one period, and `Refresh` the
+  effect of a newer source model.
+- `PeriodCallback` is the base class of callbacks. `ExportCallback` exports each model,
+  `MatrixCallback` tests each model on all periods.
 - `Report` shows the metrics. Each period is tested before it is trained on.
 """
 

@@ -1,4 +1,4 @@
-"""What a run calls in every period, in the manner of Keras callbacks."""
+"""Callbacks that a run calls in every period, like those of Keras."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
@@ -11,22 +11,22 @@ from tf_ctr.features import Schema
 
 
 class PeriodCallback:
-    """Base class of what `tf_ctr.continual.run` calls in every period.
+    """Base class of the callbacks that `tf_ctr.continual.run` calls in every period.
 
-    Override the methods you need. In each period that is trained, `run` calls, after it
-    tested the model so far:
+    Override the methods that you need. In each trained period, after testing the
+    previous model, `run` calls:
 
     1. `ids`, before the tables get rows for new ids;
-    2. `on_period_begin`, when the model to train knows all ids;
-    3. `on_period_end`, when it is trained and the period is not saved yet.
+    2. `on_period_begin`, once the model to train has a row for every id;
+    3. `on_period_end`, after the training and before the period is saved.
 
-    Each is called for all callbacks, in the order of the list, before the next one. A
-    period without rows calls none of them. The period is saved after the last call: a
-    run killed before that repeats the period, and calls everything a second time.
+    Each method is called for all callbacks, in the order of the list, before the next
+    method. A period without rows calls none of them. The period is saved after the last
+    call: a run killed earlier repeats the period with all of its calls.
 
-    What callbacks may change: `on_period_begin` may change the model in place. Both
-    `on_...` methods may add JSON-like values under new names to `record`, the period's
-    line of `report.jsonl`. Everything else is read-only.
+    `on_period_begin` may change the model in place. Both `on_...` methods may add
+    JSON-like values under new names to `record`, the period's line of `report.jsonl`.
+    Everything else is read-only.
 
     Example:
 
@@ -38,7 +38,7 @@ class PeriodCallback:
     def ids(
         self, period: Period, model: keras.Model
     ) -> Mapping[str, Collection[int | str]]:
-        """Returns `{field: ids}` that get a row although no data has them yet.
+        """Returns `{field: ids}` to add to the tables although no data has them yet.
 
         Args:
             period: The period.
@@ -53,13 +53,13 @@ class PeriodCallback:
         schema: Schema,
         record: dict[str, Any],
     ) -> None:
-        """Called before the training of a period.
+        """Runs before the training of a period.
 
         Args:
             period: The period.
             model: The compiled model to train, with a row for every id.
             schema: Its schema.
-            record: The record so far, with the metrics of the test in `test`.
+            record: The record so far, with the test metrics in `test`.
         """
 
     def on_period_end(
@@ -69,7 +69,7 @@ class PeriodCallback:
         schema: Schema,
         record: dict[str, Any],
     ) -> None:
-        """Called after the training of a period, before it is saved.
+        """Runs after the training of a period, before the period is saved.
 
         Args:
             period: The period.
@@ -80,7 +80,7 @@ class PeriodCallback:
 
 
 class ExportCallback(PeriodCallback):
-    """Exports the model of every period; the record has the result as `exported`.
+    """Exports the model of every period; the record holds the result as `exported`.
 
     Args:
         export: A function `(model, schema)`, e.g.
@@ -104,8 +104,8 @@ class ExportCallback(PeriodCallback):
 class MatrixCallback(PeriodCallback):
     """Tests the model of every period on all given periods.
 
-    `tf_ctr.continual.Report.matrix` shows the result: what a model forgets of earlier
-    periods, and how its metrics decay over later ones.
+    `tf_ctr.continual.Report.matrix` shows the result: how much a model forgets of
+    earlier periods, and how its metrics decay over later ones.
 
     Args:
         periods: The periods to test on.
@@ -124,7 +124,7 @@ class MatrixCallback(PeriodCallback):
         """Tests the trained model."""
         record["matrix"] = {}
         for other in self._periods:
-            # The run itself tests the next period, when it comes to it.
+            # The run itself tests the model on the next period.
             if other.number == period.number + 1:
                 continue
             frame = other.read()

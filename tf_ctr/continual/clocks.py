@@ -1,4 +1,4 @@
-"""Several runs on one clock; none of them waits for another."""
+"""Runs several levels on one clock; none of them waits for another."""
 
 import dataclasses
 import json
@@ -19,16 +19,17 @@ class Level:
     """A run with its own schedule.
 
     Attributes:
-        name: What messages call the level.
+        name: The name of the level in messages.
         periods: The periods of the run, of any length; their ends are on the clock
             that all levels share.
         directory: The folder of the run.
-        run: A function that runs the first of these periods, as many as it is given,
-            e.g. `functools.partial(tf_ctr.continual.run, directory=..., source=...)`.
-        reads: The levels whose newest finished model the run takes.
-        delay: How long after the end of a period its training is finished, on the
-            shared clock. Other levels do not see the model until then. Ends must be
-            numbers if there is a delay.
+        run: A function that runs the periods that it is given, the first ones of the
+            level, e.g. `functools.partial(tf_ctr.continual.run, directory=...,
+            source=...)`.
+        reads: The levels whose newest finished models the run reads.
+        delay: The time from the end of a period to the end of its training, on the
+            shared clock. Other levels do not see the model until then. A delay needs
+            ends that are numbers.
 
     Raises:
         ValueError: If the delay is negative, or the periods are not in order.
@@ -69,10 +70,10 @@ class Level:
         return set(Store(self.directory).numbers())
 
     def lateness(self, now: Time) -> str:
-        """Returns a message if a period that is due is not finished, or `""`.
+        """Returns a message if a due period is not finished, otherwise `""`.
 
         Args:
-            now: Periods that end by then are due.
+            now: The time; periods that end by then are due.
         """
         late = self._late(now)
         if not late:
@@ -106,28 +107,28 @@ def run_levels(
 ) -> dict[str, Report]:
     """Runs levels period by period, in the order in which their trainings are due.
 
-    Each level reads what the levels below have finished by the end of its period. No
-    level waits for another. If a level fails, the others continue with its newest
-    finished model, and when its next period is due, it tries again from the period
-    that failed. The folders of the levels are the only state: a killed call resumes
-    when it is repeated.
+    Each level reads the models that the levels below have finished by the end of its
+    period. No level waits for another. If a level fails, the others continue with its
+    newest finished model; when its next period is due, the level tries again from the
+    period that failed. The folders of the levels are the only state: a killed call
+    resumes when it is repeated.
 
-    To run the levels in separate processes, call this in each, with one level.
+    To run the levels in separate processes, call this function once in each process,
+    with one level.
 
     Args:
-        levels: The levels. If several are due at the same time, the first one runs
-            first.
-        directory: The folder for `schedule.jsonl`, a line per training that finished,
-            failed, could not start yet, or was late.
+        levels: The levels. If several are due at the same time, they run in this order.
+        directory: The folder for `schedule.jsonl`, which gets a line per training that
+            finished, failed, could not start yet, or was late.
         strict: Whether to raise the error of a level that fails.
-        verbose: 0 prints only failures and lateness, 1 prints every training.
+        verbose: 0 prints only failures and lateness, 1 also every finished training.
 
     Returns:
         `{name: report}`.
 
     Raises:
-        ValueError: If two levels have the same name, or a record cannot be read; the
-            latter after all other levels have run.
+        ValueError: If two levels have the same name, or, after all levels have run, if
+            a record cannot be read.
         TypeError: If the ends are numbers in some levels and dates in others.
 
     Example:
@@ -178,7 +179,7 @@ def _check_names(names):
             explain(
                 "levels of different names",
                 names,
-                "rename one, by dataclasses.replace(level, name=...)",
+                "rename one with dataclasses.replace(level, name=...)",
             )
         )
 
@@ -190,13 +191,13 @@ def _check_ends(levels):
             explain(
                 "ends of one kind, on a clock that all levels share",
                 ends,
-                "give the periods of all levels numbers by end=, or all ISO dates",
+                "pass end= to the periods of all levels, either numbers or ISO dates",
             )
         )
 
 
 class _Log:
-    """The schedule's log. Other calls and processes append to the same file."""
+    """Appends to the log of the schedule, as other calls and processes may do."""
 
     def __init__(self, path, verbose):
         self._path, self._verbose = path, verbose

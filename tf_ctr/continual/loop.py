@@ -33,27 +33,27 @@ def run(
     slices: Sequence[str] | Mapping[str, pd.Series] = (),
     callbacks: Sequence[PeriodCallback] = (),
 ) -> Report:
-    """Trains a target model period by period, from the newest source model there is.
+    """Trains a target model period by period, from the newest available source model.
 
-    In each period, `run` tests the model of the period before on the new rows, which
-    the model has not seen (prequential evaluation); gives new ids a row in the tables;
-    copies the newest source model into the frozen tower; trains the adapters and the
-    target tower on the new rows only; and saves all of it in one step.
+    In each period, `run` tests the model of the previous period on the new rows, which
+    the model has not seen (prequential evaluation); adds rows for new ids to the
+    tables; copies the newest source model into the frozen tower; trains the adapters
+    and the target tower on the new rows only; and saves the period in one step.
 
-    A killed run resumes by the same call, with the same final numbers. The same call
-    with more periods continues the run: finished periods are skipped.
+    To resume a killed run, repeat the call: it gives the same final numbers. To
+    continue a run, call it with more periods: finished periods are skipped.
 
     A new id, from the target's rows or from the source model, starts as a copy of the
-    row for unseen ids, which stood for it so far. No other row changes, and every row
-    keeps its optimizer slots.
+    row for unseen ids, in which it was looked up before. No other row changes, and
+    every row keeps its optimizer slots.
 
-    Every period starts from the files of the period before and from its own seed, so
-    that a resumed run equals an uninterrupted one. This sets Keras's global seed.
+    Every period starts from the files of the previous period and from its own seed, so
+    that a resumed run equals an uninterrupted one. `run` sets Keras's global seed.
 
-    Source: CTNet (arXiv 2208.05728), Algorithm 1. The paper does not say how many
-    epochs an increment gets, nor whether optimizer slots are kept. Here it gets one
-    epoch and slots are kept, unless the method adds trainable weights to a model that
-    was trained with Adam: then Adam restarts.
+    Source: CTNet (arXiv 2208.05728), Algorithm 1. The paper states neither the number
+    of epochs per increment nor whether optimizer slots are kept. Here the default is
+    one epoch, and slots are kept, unless the method adds trainable weights to a model
+    that was trained with Adam: then Adam restarts.
 
     Args:
         periods: The periods in order. The first one is the paper's `t0`.
@@ -64,24 +64,24 @@ def run(
             directory of `train_source`, whose newest model that is ready by the end of
             the period is used.
         schema: The schema of the models passed as `keras.Model`. Source and target
-            describe a field of the same name alike. The target has all fields of the
-            source.
+            must describe a field of the same name in the same way, and the target must
+            have all fields of the source.
         method: A name in `tf_ctr.transfer.METHODS`, `"target_only"`, or a function
-            `(source, target) -> uncompiled model`. Bind further arguments by
+            `(source, target) -> uncompiled model`. Bind further arguments with
             `functools.partial(tf_ctr.transfer.ctnet, adapter="linear")`. `l2_sp` has
-            weights outside its layers, so it takes new ids only if it restarts in
+            weights outside its layers, so it can take new ids only if it restarts in
             every period.
-        refresh: What a newer source model changes, and on which periods to train. A
+        refresh: The effect of a newer source model, and the periods to train on. A
             source model with damaged files is skipped with a warning.
-        training: How the model of a period is trained.
+        training: How to train the model of a period.
         slices: Columns, e.g. `("user_id", "item_id")`, to measure rows with old and
             with new values separately; a value is new until the model was trained on
             it in the target domain. If the target model was trained elsewhere, pass
             `{column: values that it was trained on}`.
-        callbacks: Called in every period, in this order.
+        callbacks: Callbacks to call in every period, in this order.
 
     Returns:
-        The report. `directory` has it too, as `report.jsonl`, `report.md` and
+        The report. It is also in `directory`, as `report.jsonl`, `report.md` and
         TensorBoard scalars.
 
     Raises:
@@ -136,7 +136,7 @@ def run(
         if plan.training.verbose:
             print(report.line(record), flush=True)
     report = Report(store.records())
-    report.write(store.directory)  # A run killed after its last step lacks it.
+    report.write(store.directory)  # A run killed after its last step did not write it.
     return report
 
 
@@ -152,14 +152,14 @@ def train_source(
 ) -> Report:
     """Trains a source model period by period, for `run` to transfer from.
 
-    It is `run(target=model, method="target_only")`. Source and target have schedules of
-    their own: `run` reads the source models that are finished.
+    This is `run(target=model, method="target_only")`. Source and target have schedules
+    of their own: `run` reads the source models that are finished.
 
     Args:
         periods: The periods of the source domain; see `run`.
         directory: The folder for the models, one per period.
         model: The model to start from: a `keras.Model`, or a directory as in `run`.
-        schema: Its schema; `None` for a directory.
+        schema: The schema of `model`; `None` if `model` is a directory.
         refresh: As in `run`.
         training: As in `run`.
         slices: As in `run`.
@@ -189,8 +189,8 @@ def train_source(
 def expected_tracing() -> Iterator[None]:
     """Silences TensorFlow's warning about a function that is traced repeatedly.
 
-    Every period has its own model, whose functions are traced once. TensorFlow takes
-    them for one function that is traced in every period.
+    Every period has its own model, whose functions are traced once. TensorFlow mistakes
+    them for a single function that is traced in every period.
 
     Example:
 

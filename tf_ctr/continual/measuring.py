@@ -1,4 +1,4 @@
-"""The exact metrics of a model on a period, also on new users and items only."""
+"""Measures a model on a period, also on rows with new or old users and items only."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -71,11 +71,11 @@ def measure_scores(
 def with_seen(
     seen: Mapping[str, pd.Series], frame: pd.DataFrame, columns: Sequence[str]
 ) -> dict[str, pd.Series]:
-    """Returns the values that were seen with those of more rows, without repeats.
+    """Returns the seen values together with those of more rows, without repeats.
 
     Args:
-        seen: `{column: values}`.
-        frame: The rows.
+        seen: `{column: values}` seen so far.
+        frame: The further rows.
         columns: The columns to return.
     """
     joined = {}

@@ -19,7 +19,7 @@ TARGET_ONLY = "target_only"
 def method_function(
     method: str | Callable[..., keras.Model], has_source: bool, has_target: bool
 ) -> Callable[..., keras.Model]:
-    """Returns the function of a method, by its name or as it was passed.
+    """Returns the function of a method, given by its name or as a function.
 
     Args:
         method: A name in `tf_ctr.transfer.METHODS`, `"target_only"`, or a function.
@@ -70,11 +70,11 @@ def target_only(source: None, target: keras.Model) -> keras.Model:
 
 
 def settings(method: Callable[..., keras.Model]) -> dict[str, str]:
-    """Returns the name and the bound arguments of a method, as records have them."""
+    """Returns the name and the bound arguments of a method, as saved in records."""
     function, bound = method, {}
     if isinstance(method, functools.partial):
         function, bound = method.func, method.keywords
-    # An object that is called has no name of its own.
+    # A callable object has no name of its own.
     name = getattr(function, "__qualname__", type(function).__name__)
     return {"method": name, "arguments": repr(sorted(bound.items()))}
 
@@ -88,14 +88,14 @@ def start(
     """Returns a compiled model made by a method.
 
     Args:
-        method: What `method_function` returned.
+        method: The function that `method_function` returned.
         source: The source model, or `None`.
         target: The target model, or `None`.
         compile: A function that compiles a model in place.
 
     Returns:
-        The model, and what became of the target's optimizer: `"fresh"` if its slots
-        are not used, or else how many were carried over.
+        The model, and the fate of the target's optimizer: `"fresh"` if its slots are
+        not used, otherwise how many slots were copied.
     """
     model = apply(method, source, {"target": target})
     compile(model)
@@ -116,8 +116,9 @@ def _carry_slots(target, model):
     ]
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if added and hasattr(optimizer, "beta_1"):
-        # Adam corrects the bias of all moments by one step count. With the target's
-        # count, the first steps of the new weights would be more than twice as long.
+        # Adam has one step count for the bias correction of all moments. With the
+        # target's count, the first steps of new weights would be more than twice as
+        # long.
         return "fresh"
     for old, new in pairs:
         weights = zip(old.get_weights(), new.get_weights(), strict=False)
@@ -129,7 +130,7 @@ def _carry_slots(target, model):
 def frozen_suffixes(
     method: Callable[..., keras.Model], model: keras.Model
 ) -> list[str]:
-    """Returns the suffixes of the layers in which a model holds its source model."""
+    """Returns the suffixes of the layers that hold a model's source model."""
     names = [layer.name for layer in model.layers if layer.weights]
     return [
         suffix
@@ -157,7 +158,7 @@ def grown_schema(
     Args:
         schema: The schema; its ids keep their rows.
         others: Further schemas.
-        frames: New rows, read one frame after another.
+        frames: New rows, read one frame at a time.
     """
     for other in others:
         schema = schema.union(other)
@@ -178,16 +179,16 @@ def with_ids(schema: Schema, ids: Mapping[str, Collection[int | str]]) -> Schema
 def grown_model(finished: Finished, schema: Schema) -> keras.Model:
     """Returns a model whose tables have a row for every id of a larger schema.
 
-    A new id starts as a copy of the row for unseen ids, which stood for it so far.
-    Everything else stays equal to the bit. A model that knows all ids is returned
-    itself.
+    A new id starts as a copy of the row for unseen ids, in which it was looked up
+    before. Everything else stays equal to the last bit. If the model has all rows
+    already, the model itself is returned.
 
     Args:
         finished: The model with its own schema.
-        schema: A schema with at least its fields and its ids, in any order.
+        schema: A schema with at least the fields and ids of the model's, in any order.
 
     Raises:
-        ValueError: If the schema lacks one of its fields.
+        ValueError: If the schema lacks a field of the model.
     """
     names = [field.name for field in schema.fields]
     lacking = [f.name for f in finished.schema.fields if f.name not in names]
@@ -197,7 +198,7 @@ def grown_model(finished: Finished, schema: Schema) -> keras.Model:
                 f"the fields {lacking} of the other model's schema in this one",
                 f"fields {names}",
                 "add them to the target model's schema; its rows may have missing "
-                "values there",
+                "values in them",
             )
         )
     own = Schema(

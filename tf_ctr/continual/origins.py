@@ -27,7 +27,7 @@ class FixedModel:
         self._finished = Finished(model, schema)
 
     def number(self, end: Time, before: bool = False) -> int | None:
-        """Returns `None`: the model is of no period."""
+        """Returns `None`, because the model belongs to no period."""
         return None
 
     def load(self, end: Time, before: bool = False) -> Finished:
@@ -36,16 +36,16 @@ class FixedModel:
 
 
 class PeriodModels:
-    """The models of another run, one per period, as soon as they are finished.
+    """The finished models of another run, one per period.
 
     Args:
-        directory: The folder of that run.
-        kind: What the models are, for messages.
+        directory: The folder of the other run.
+        kind: The kind of models, for messages.
     """
 
     def __init__(self, directory: str | os.PathLike, kind: Kind) -> None:
         self._store, self._kind = Store(directory), kind
-        self._intact: set[int] = set()  # Reading a model's checksums takes long.
+        self._intact: set[int] = set()  # Computing a model's checksums takes long.
 
     def number(self, end: Time, before: bool = False) -> int | None:
         """Returns the period of the newest model that is ready by `end`.
@@ -54,7 +54,7 @@ class PeriodModels:
 
         Args:
             end: The end of a period.
-            before: Whether to skip the model of a period that ends exactly then.
+            before: Whether to skip the model of a period that ends exactly at `end`.
 
         Returns:
             The number of the period, or `None` if there is no such model.
@@ -66,7 +66,7 @@ class PeriodModels:
         """Returns the model that `number` finds.
 
         Raises:
-            ValueError: If there is none.
+            ValueError: If there is no such model.
         """
         record = self._store.latest(end, before, self._is_good)
         if record is None:
@@ -98,12 +98,12 @@ class PeriodModels:
 def origin(
     value: keras.Model | str | os.PathLike | None, schema: Schema | None, kind: Kind
 ) -> FixedModel | PeriodModels | None:
-    """Returns where to load models from; `None` if there are none.
+    """Returns the object to load models from; `None` without models.
 
     Args:
         value: A model, the folder of a run, or `None`.
-        schema: The schema of a model.
-        kind: What the models are, for messages.
+        schema: The schema, if `value` is a model.
+        kind: The kind of models, for messages.
 
     Raises:
         ValueError: If a model comes without a schema, or the folder does not exist.

@@ -1,4 +1,4 @@
-"""Periods of time, in order and without a gap."""
+"""Periods of time, in order and without gaps."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -20,22 +20,23 @@ class Period:
     """The impressions of one period: an hour, a day, a week.
 
     Attributes:
-        number: 0, 1, 2, ...: one more than that of the period before.
+        number: 0, 1, 2, ...: one more than the number of the previous period.
         data: A pandas frame of the target domain, or a function without arguments that
-            returns one and is called when the run reaches the period. It may be empty.
-        end: When the period ends, a number or an ISO date, on a clock that all runs
-            share: a run takes source models that are ready by then. Defaults to
-            `number`, for runs whose periods have the same start and length.
-        name: What reports call the period. Defaults to `end`.
+            returns the frame and is called when the run reaches the period. The frame
+            may be empty.
+        end: The time at which the period ends, a number or an ISO date, on a clock that
+            all runs share: a run takes source models that are ready by then. Defaults
+            to `number`, for runs whose periods have the same start and length.
+        name: The name of the period in reports. Defaults to `end`.
         source: The impressions of the source domain, like `data`. Only models of
             `tf_ctr.joint` are trained on them.
-        ready: When other runs can use the model of this period, on the same clock.
-            Defaults to `end`; a `Level` adds its delay.
+        ready: The time at which other runs can use the model of this period, on the
+            same clock. Defaults to `end`; a `Level` adds its delay.
 
     Raises:
         ValueError: If `number` is not a whole number of at least 0, or `ready` is
             before `end`.
-        TypeError: If `end` is not a number or text, or `ready` is not of its kind.
+        TypeError: If `end` is neither a number nor text, or `ready` is of another kind.
 
     Example:
 
@@ -48,7 +49,7 @@ class Period:
     end: Time = None  # type: ignore[assignment]  # `__post_init__` sets it.
     name: str = ""
     source: Rows | None = dataclasses.field(default=None, repr=False)
-    ready: Time = None  # type: ignore[assignment]  # Likewise.
+    ready: Time = None  # type: ignore[assignment]  # `__post_init__` sets it.
 
     def __post_init__(self) -> None:
         check_count("number", self.number, least=0)
@@ -86,7 +87,7 @@ class Period:
 
     @property
     def label(self) -> str:
-        """The name, or the end if there is no name."""
+        """The name, or the end of a period without a name."""
         return self.name or str(self.end)
 
     def read(self) -> pd.DataFrame:
@@ -109,8 +110,8 @@ def ordered(periods: Iterable[Period]) -> list[Period]:
     """Returns the periods as a list, after checking their order.
 
     Raises:
-        TypeError: If one is not a period, or their ends differ in kind.
-        ValueError: If there is none, or one is missing, repeated or out of order.
+        TypeError: If a period is not a `Period`, or their ends differ in kind.
+        ValueError: If there is no period, or one is missing, repeated or out of order.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""When a model restarts from its source, and on which periods it is trained."""
+"""Decides when a model restarts from its source, and on which periods it is trained."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from tf_ctr.errors import check_choice, check_count, explain
 
 @dataclasses.dataclass(frozen=True)
 class Refresh:
-    """What a newer source model changes, and on which periods a model is trained.
+    """The effect of a newer source model, and the periods that a model is trained on.
 
     By default a newer source model replaces the frozen copies of the older one, and
     each period is trained on once (CTNet, arXiv 2208.05728, Algorithm 1).
@@ -19,17 +19,17 @@ class Refresh:
         every: When to take in a source model. `"arrival"`: in each period by whose end
             a newer one is ready. `"period"`: in each period. `"never"`: only in the
             first period, so that the model is transferred once.
-        restart: What to take in. `False`: only the frozen copies, the layers
-            `..._source` and `..._frozen`, are replaced; a model without them ignores
-            newer source models. `True`: the model restarts, that is, the method is
-            applied again to the newest source and target models.
-        window: Number of periods to train on, the newest ones; `None` for all periods
-            since the first one.
+        restart: How to take it in. `False`: it replaces only the frozen copies, the
+            layers `..._source` and `..._frozen`; a model without them ignores newer
+            source models. `True`: the model restarts, that is, the method is applied
+            again to the newest source and target models.
+        window: The number of newest periods to train on; `None` for all periods since
+            the first one.
         window_when: `"always"`: the window applies in every period. `"restart"`: a
             model that does not restart is trained on the newest period only, so that
             it sees no row twice.
-        first: Number of the first period to train a model in; earlier periods only
-            fill windows. Defaults to the first period.
+        first: Number of the first period in which to train a model; earlier periods
+            only fill windows. Defaults to the first period.
 
     Raises:
         ValueError: If a choice is unknown, or `window` is not at least 1.
@@ -54,14 +54,14 @@ class Refresh:
 
     def settings(self) -> dict[str, Any]:
         """Returns the values that two calls must share to continue one run."""
-        # These are the words of version 0.1, whose runs resume.
+        # The words of version 0.1, so that its runs can resume.
         refresh = "frozen"
         if self.every == "never":
             refresh = "once"
         elif self.restart:
             refresh = "restart" if self.every == "period" else "arrival"
         settings = {"refresh": refresh, "window": self.window}
-        if self.window_when != "always":  # Runs older than this choice lack it.
+        if self.window_when != "always":  # The settings of older runs lack it.
             settings["window_when"] = self.window_when
         return settings
 
@@ -72,7 +72,7 @@ class Refresh:
         finished: Iterable[int],
         restarts: bool,
     ) -> list[Period]:
-        """Returns the periods to train a model on in one period, the newest last.
+        """Returns the periods to train on when a run reaches `period`, newest last.
 
         Args:
             period: The newest period.
@@ -97,7 +97,7 @@ class Refresh:
                 explain(
                     f"the periods {first} to {period.number}, to train on together",
                     f"none before {oldest}",
-                    "pass the finished periods of the window, too",
+                    "also pass the finished periods of the window",
                 )
             )
         return [*older, period]

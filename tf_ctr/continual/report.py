@@ -1,4 +1,4 @@
-"""The metrics of a run: prequential, by slices, as a matrix, and as gains."""
+"""Reports the metrics of a run: prequential, by slice, as a matrix, and as gains."""
 
 import json
 import os
@@ -19,15 +19,15 @@ from tf_ctr.files import replacing
 class Report:
     """The metrics of a run, period by period.
 
-    A period's rows are scored by the model trained until the period before, and trained
-    on only then. So each metric is of rows that the model has not seen (prequential
-    evaluation).
+    A period's rows are first scored by the model trained until the previous period, and
+    only then trained on. So each metric is measured on rows that the model has not seen
+    (prequential evaluation).
 
     Args:
         records: The records of the periods, in order.
 
     Attributes:
-        records: The same records, as a list.
+        records: These records, as a list.
     """
 
     def __init__(self, records: Iterable[Record]) -> None:
@@ -105,7 +105,7 @@ class Report:
         return (own - other).dropna(how="all")
 
     def line(self, record: Record) -> str:
-        """Returns a line of text about a period."""
+        """Returns one line of text about a period, to print."""
         head = f"period {record['number']} ({record['name']})"
         if "skipped" in record:
             return f"{head}: skipped, {record['skipped']}"
@@ -124,7 +124,7 @@ class Report:
         return f"{head}: {shown}; {trained}"
 
     def to_markdown(self) -> str:
-        """Returns the prequential metrics as a table."""
+        """Returns the prequential metrics as a Markdown table."""
         if self.frame.empty:
             return "No period was tested."
         lines = [
@@ -175,8 +175,8 @@ def _number(value):
 class Scalars:
     """Writes the metrics of tested periods for TensorBoard.
 
-    A resumed run writes its finished periods again: event files cannot be continued
-    at the point where a killed process stopped.
+    A resumed run writes its finished periods again, because the event files of a killed
+    process cannot be continued where it stopped.
 
     Args:
         folder: The folder; its content is replaced.
@@ -191,7 +191,7 @@ class Scalars:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        """Writes the metrics of a period, and those of each slice as a further run."""
+        """Writes the metrics of a period, and those of each slice as another run."""
         if record["test"] is None:
             return
         self._write("all", record["number"], record["test"])

@@ -1,4 +1,4 @@
-"""One period of a run: test, refresh, train, save."""
+"""Runs one period: test, refresh, train, save."""
 
 import dataclasses
 import time
@@ -31,12 +31,12 @@ class Plan:
     """The checked arguments of `tf_ctr.continual.run`.
 
     Attributes:
-        target: Where target models to start from are loaded; `None` for no such model.
-        source: Likewise source models.
-        method: The function that applies the method.
-        refresh: What a newer source model changes.
-        training: How a model is trained.
-        slices: Columns to measure new and old values of.
+        target: Loads the target models to start from; `None` without such models.
+        source: Loads the source models; `None` without such models.
+        method: The function of the method.
+        refresh: The effect of a newer source model.
+        training: How to train a model.
+        slices: Columns whose new and old values are measured separately.
         known: `{column: values}` that a given target model was trained on.
         callbacks: Called in every period.
     """
@@ -88,7 +88,7 @@ def step(
         record["skipped"] = "no row"
         store.add(record)
         return record
-    period = dataclasses.replace(period, data=frame)  # Do not read it a second time.
+    period = dataclasses.replace(period, data=frame)  # So that it is read only once.
     seed = period_seed(plan.training.seed, period.number)
     keras.utils.set_random_seed(seed)
     latest = store.latest()
@@ -101,8 +101,8 @@ def step(
     began = time.perf_counter()
     restarts = before is None or _restarts(plan, latest, period)
     window = plan.refresh.periods_to_train(period, periods, store.numbers(), restarts)
-    # No row of a run's first window was trained on before; in later windows only the
-    # newest period's rows are new.
+    # In the first window of a run all rows are new to the model; in later windows only
+    # those of the newest period.
     new = [period] if before is not None else window
     model, schema, seen, used = _model_to_train(plan, before, latest, new, restarts)
     record |= used
@@ -146,16 +146,17 @@ def _restarts(plan, latest, period):
 def _has_newer_source(plan, latest, period):
     if plan.source is None:
         return False
-    # The number can be lower than that of the source in use, if that one is damaged by
-    # now; its successor is then not newer.
+    # If the files of the source in use are damaged by now, the newest intact source can
+    # be older than it.
     number, used = plan.source.number(period.end), latest["source"]
     return number is not None and (used is None or number > used)
 
 
 def _model_to_train(plan, before, latest, new, restarts):
-    """Returns the model to train, its schema, the seen values, and what was used.
+    """Returns the model to train, its schema, the seen values, and record entries.
 
-    `new` are the periods whose rows are trained on for the first time, newest last.
+    The entries are the period of the source model and the fate of the optimizer. `new`
+    holds the periods that are trained on for the first time, newest last.
     """
     period = new[-1]
     source, number = _source_to_take(plan, before, latest, period, restarts)
@@ -184,7 +185,7 @@ def _model_to_train(plan, before, latest, new, restarts):
 
 
 def _source_to_take(plan, before, latest, period, restarts):
-    """Returns the source model to take in, or `None`, and the period it is from."""
+    """Returns the source model to take in, or `None`, and its period's number."""
     if plan.source is None:
         return None, None
     if not restarts:
@@ -210,8 +211,8 @@ def _seen(plan, finished):
     if unknown and finished is not None and finished.number is not None:
         raise ValueError(
             explain(
-                f"slices whose old values the target's run has: {sorted(seen)}",
-                f"also {unknown}, which that run was not sliced by",
+                f"slices whose old values the target's run knows: {sorted(seen)}",
+                f"also {unknown}, which are not slices of that run",
                 "pass slices={column: values it was trained on}, or leave them out",
             )
         )

@@ -1,4 +1,4 @@
-"""Finished periods on disk, one folder each, written whole or not at all."""
+"""Saves and loads finished periods, one folder each, written whole or not at all."""
 
 import dataclasses
 import json
@@ -19,22 +19,22 @@ from tf_ctr.files import checksums, damaged_file, whole_folder
 
 CHECKSUMS, SCORES = "checksums.json", "scores.npy"
 
-# What a period left in `record.json`, by name; callbacks add names of their own.
+# The content of a period's `record.json`; callbacks add names of their own.
 Record = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """A trained model and what belongs to it.
+    """A trained model with its schema, seen values and scores.
 
     Attributes:
         model: The compiled model with its optimizer slots.
         schema: The model's schema.
         seen: `{column: values that the model was trained on}`.
-        number: The period that the model was trained until; `None` for a model that
-            the user passed.
-        scores: The scores `[N]` of that period's rows by the model before, if the
-            period was tested.
+        number: Number of the last period that the model was trained on; `None` for a
+            model that the user passed.
+        scores: The scores `[N]` that the previous model gave the period's rows; `None`
+            if the period was not tested.
     """
 
     model: keras.Model
@@ -45,13 +45,13 @@ class Finished:
 
 
 class Store:
-    """The folder of a run: `000007/` holds what period 7 left.
+    """The folder of a run: `000007/` holds the files of period 7.
 
-    `record.json` describes the period. Unless the period was skipped, `model.keras`,
-    `schema.json` and `seen_{column}.parquet` are there, with their checksums in
-    `checksums.json`; and `scores.npy` if the period was tested. A folder takes its
-    name by one rename, once it is complete: so the model, the metrics and the fact that
-    the period is finished are never apart.
+    `record.json` describes the period. Unless the period was skipped, the folder also
+    has `model.keras`, `schema.json` and `seen_{column}.parquet`, with their checksums
+    in `checksums.json`, and `scores.npy` if the period was tested. A complete folder
+    takes its name by one rename: so a period is finished exactly when its model and its
+    metrics are saved.
 
     Args:
         directory: The folder. The first `add` creates it.
@@ -77,8 +77,8 @@ class Store:
         """Saves a finished period.
 
         Args:
-            record: JSON-like, with its `number`.
-            finished: What the period left; `None` if it was skipped.
+            record: The JSON-like record of the period, with its `number`.
+            finished: The trained model; `None` if the period was skipped.
         """
         with whole_folder(self._folder(record["number"])) as folder:
             if finished is not None:
@@ -93,7 +93,7 @@ class Store:
             (folder / "record.json").write_text(json.dumps(record, indent=1))
 
     def scores(self, number: int) -> np.ndarray:
-        """Returns the scores of a period's rows from before they were trained on.
+        """Returns the scores that a period's rows had before they were trained on.
 
         Args:
             number: A period that was tested.
@@ -119,7 +119,7 @@ class Store:
             good: A function of a record; skip records for which it returns `False`.
 
         Raises:
-            TypeError: If `end` is a number and the ends here are text, or vice versa.
+            TypeError: If `end` is a number and the saved ends are text, or vice versa.
         """
         for number in reversed(self.numbers()):
             try:
@@ -146,7 +146,7 @@ class Store:
             return False
 
     def load(self, record: Record) -> Finished:
-        """Returns what a period left, without its scores."""
+        """Returns the model of a period with its schema and seen values, no scores."""
         folder = self._folder(record["number"])
         return Finished(
             keras.saving.load_model(folder / "model.keras"),
@@ -162,7 +162,7 @@ class Store:
         """Raises unless the finished periods were run with these settings.
 
         Raises:
-            ValueError: With the settings that differ.
+            ValueError: If some differ; the message names them.
         """
         for record in self.records()[:1]:
             known = record["settings"]
@@ -186,7 +186,7 @@ class Store:
                 explain(
                     f"an end like those in {self.directory}, e.g. {own!r}",
                     repr(end),
-                    "pass ends of one kind to both runs, by Period(end=...)",
+                    "pass ends of one kind to both runs, with Period(end=...)",
                 )
             ) from error
 

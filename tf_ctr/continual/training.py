@@ -1,4 +1,4 @@
-"""How the model of one period is trained."""
+"""Trains the model of one period."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -18,33 +18,34 @@ from tf_ctr.training import measure_batch_norm
 def compile_adam(model: keras.Model) -> None:
     """Compiles a model with Adam at a learning rate of 0.001, without metrics.
 
-    A period's rows are tested before they are trained on, which tells more than
-    metrics of the training.
+    It adds no metrics, because testing each period before training on it tells more
+    than training metrics.
     """
     model.compile(SparseAdam(1e-3), "binary_crossentropy")
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """How the model of one period is trained.
+    """The settings for training the model of one period.
 
     The defaults are for a small target domain: a period of 4,000 rows has 32 steps.
     CTNet (arXiv 2208.05728, section 4.2) uses AdaGrad at 0.01 and batches of 512 for
-    millions of rows a day; on 4,000 rows, its model does not get better than chance.
+    millions of rows a day; with these settings and 4,000 rows, its model stays no
+    better than chance.
 
     Attributes:
-        compile: A function that compiles a model in place. It is called only where a
+        compile: A function that compiles a model in place. It is called only when a
             model starts: later periods keep the optimizer with its slots and its
             learning rate, so use another directory for another rate.
-        batch_size: Examples per step.
+        batch_size: Rows per batch, as in `tf_ctr.data`.
         epochs: Epochs per period; one is usual for increments.
-        ratio: Rows of the source per row of the target in periods that have rows of
-            both; see `tf_ctr.joint.mix`. `None` for the ratio of the rows there are:
-            each row once, except for rounding, as every batch has rows of both.
+        ratio: Source rows per target row, in periods with rows of both domains; see
+            `tf_ctr.joint.mix`. `None` for the ratio of the data: an epoch then sees
+            each row once, up to rounding, because every batch has rows of both.
         source_weight: Weight of a source row in the loss; see `tf_ctr.joint.mix`.
-        measure_batch_norm: Whether to replace the moving statistics of BatchNorm after
-            the training by those of the period's rows under the trained weights. A few
-            steps do not move them far enough from their start.
+        measure_batch_norm: Whether to replace the moving statistics of BatchNorm, after
+            the training, by those of the period's rows under the trained weights. A few
+            training steps do not move them far enough from their initial values.
         seed: Seed of weights, noise and the order of rows.
         verbose: 0 prints nothing, 1 a line per period, 2 Keras's progress bars too.
 
@@ -84,11 +85,11 @@ class Training:
             rows = from_frame(source, schema, self.batch_size, shuffle=True, seed=seed)
             ratio = self.ratio
             if ratio is None:
-                most = self.batch_size - 1  # Every batch has a row of either domain.
+                most = self.batch_size - 1  # Every batch has a row of each domain.
                 ratio = min(max(len(source) / len(target), 1 / most), most)
             batches = mix(rows, batches, ratio, self.batch_size, self.source_weight)
         if not model.optimizer.built:
-            # Slots made inside the first step would have Keras trace it twice.
+            # If the first training step made the slots, Keras would trace it twice.
             model.optimizer.build(model.trainable_variables)
         history = model.fit(
             batches, epochs=self.epochs, verbose=int(self.verbose > 1), shuffle=False
@@ -100,12 +101,13 @@ class Training:
     def settings(self) -> dict[str, Any]:
         """Returns the values that two calls must share to continue one run."""
         settings = dataclasses.asdict(self)
-        # A name that the function has in every process; an object has its class's.
+        # The name, not the repr, is the same in every process. An object has none, so
+        # its class gives one.
         settings["compile"] = getattr(
             self.compile, "__qualname__", type(self.compile).__name__
         )
         del settings["verbose"]
-        if not self.measure_batch_norm:  # Runs older than this choice lack it.
+        if not self.measure_batch_norm:  # The settings of older runs lack it.
             del settings["measure_batch_norm"]
         return settings
 
