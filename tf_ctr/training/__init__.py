@@ -1,11 +1,12 @@
-"""Defaults for compiling and fitting click models; both stay Keras's own methods.
+"""Defaults for compiling and fitting click models with Keras's own methods.
 
-- `compile` and `callbacks` return what a training run usually needs.
-- `EarlyStopping` stops a run, restores its best weights, and resumes after a kill.
+- `compile` compiles a model with the usual optimizer, loss and metrics; `callbacks`
+  returns the usual callbacks of `model.fit`.
+- `EarlyStopping` stops a run, restores its best weights, and survives a kill.
 - `TemperatureAnnealing` and `RouteLogger` are for models with routers, as
-  `tf_ctr.transfer.autoft` makes them: an instance takes a *route*, at each depth the
-  frozen or the tuned branch, and a router draws it at a *temperature*.
-- `measure_batch_norm` measures the moving statistics of BatchNorm again.
+  `tf_ctr.transfer.autoft` makes them. An instance takes a *route*: at each depth the
+  frozen or the tuned branch. A router samples the route at a *temperature*.
+- `measure_batch_norm` measures the moving statistics of BatchNorm after training.
 """
 
 from tf_ctr.training.batch_norm import measure_batch_norm

@@ -1,4 +1,4 @@
-"""The moving statistics of BatchNorm, measured again after training."""
+"""Measures the moving statistics of BatchNorm after training."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,10 @@ from tf_ctr.surgery.names import layers_by_path
 def measure_batch_norm(model: keras.Model, batches: tf.data.Dataset) -> None:
     """Sets the moving statistics of BatchNorm to their means over some batches.
 
-    Runs one forward pass in training mode, in place; no weight is trained. After layers
-    are re-initialised, or after a short training, the moving averages have not yet
-    reached the statistics of the data.
+    Runs one forward pass over the batches in training mode and changes the model in
+    place; no weight is trained. Use it after layers were re-initialised, or after a
+    short training: the moving averages are then still far from the statistics of the
+    data.
 
     Args:
         model: A `keras.Model`. Its frozen BatchNorm layers keep their statistics.
@@ -45,15 +46,15 @@ def measure_batch_norm(model: keras.Model, batches: tf.data.Dataset) -> None:
         with _momentum(norms, momentum):
             model(features, training=True)
 
-    if not model.run_eagerly:  # An eager pass costs many times that of a graph.
+    if not model.run_eagerly:  # An eager pass is many times slower than a graph.
         forward = tf.function(forward, reduce_retracing=True)
     seen = 0
     for batch in batches:
         features = batch[0] if isinstance(batch, tuple) else batch
         rows = len(keras.tree.flatten(features)[0])
-        # With this momentum the moving average is the mean of all rows so far; in the
-        # first batch it is 0, which drops the old statistics. A tensor, because a
-        # Python number would be a constant of the graph.
+        # With this momentum the moving average is the mean of all rows so far. For the
+        # first batch it is 0, which drops the old statistics. It is a tensor, because a
+        # Python number would be traced as a constant.
         forward(features, tf.constant(seen / (seen + rows)))
         seen += rows
 
@@ -62,7 +63,7 @@ def measure_batch_norm(model: keras.Model, batches: tf.data.Dataset) -> None:
 def _momentum(
     norms: Sequence[keras.layers.BatchNormalization], momentum: tf.Tensor
 ) -> Iterator[None]:
-    """Gives the layers another momentum for the length of a block."""
+    """Sets another momentum on the layers while a block runs."""
     before = [norm.momentum for norm in norms]
     try:
         for norm in norms:

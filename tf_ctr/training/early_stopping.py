@@ -16,11 +16,11 @@ STATE, WEIGHTS = "state.json", "best.npz"
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
-    """Stops when validation stops improving, restores the best weights, resumes.
+    """Stops a run that no longer improves, restores its best weights, survives a kill.
 
-    Keras's own callback forgets the best epoch when the process dies: after
-    `BackupAndRestore`, a resumed run could end with worse weights than it had seen.
-    This one keeps its state on disk while training runs.
+    Keras's own callback forgets the best epoch when the process dies: a run resumed by
+    `BackupAndRestore` could end with worse weights than its best ones. This callback
+    keeps its state on disk while training runs.
 
     Args:
         state_dir: Folder for the state; `None` keeps it in memory only.
@@ -62,14 +62,14 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         self._seen_epoch = -1
         if self.state_dir is not None and (self.state_dir / STATE).exists():
             self._load(self.state_dir)
-            # After a kill in the last epoch the run is over. Keras looks at this flag
-            # after a batch only, so one more batch is trained.
+            # After a kill in the last epoch, training is over. Keras checks this flag
+            # only after a batch, so one more batch is trained.
             self.model.stop_training = self.wait >= self.patience
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Compares the epoch with the best one, and saves the state."""
         check_name("metric", self.monitor, logs or {})
-        # A kill between this callback and BackupAndRestore makes an epoch run twice.
+        # After a kill between this callback and BackupAndRestore, an epoch runs twice.
         if epoch <= self._seen_epoch or self.model.stop_training:
             return
         best_weights = self.best_weights

@@ -1,4 +1,4 @@
-"""What a click model is usually compiled with, and the callbacks of its training."""
+"""The usual compile arguments and training callbacks of a click model."""
 
 import os
 import pathlib
@@ -17,10 +17,10 @@ def compile(
     model: keras.Model,
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
 ) -> keras.Model:
-    """Compiles a click model the usual way, and returns it.
+    """Compiles a click model with the usual optimizer, loss and metrics; returns it.
 
     The same as `model.compile(SparseAdam(learning_rate), "binary_crossentropy",
-    metrics=[AUC(), LogLoss()])`; write that line to use anything else.
+    metrics=[AUC(), LogLoss()])`; call `model.compile` yourself to change any of them.
 
     Args:
         model: A `keras.Model` from fields to the click probability `[B, 1]`.
@@ -57,13 +57,13 @@ def callbacks(
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a training run, for `model.fit(callbacks=...)`.
 
-    Early stopping with the best weights restored, and annealing of the routers'
-    temperature. With `run_dir` also TensorBoard curves (losses, metrics, learning
-    rate, temperature, route shares) and resuming: the same call after a kill resumes
-    with the epoch that was running.
+    They stop early, restore the best weights, and anneal the temperature of routers.
+    With `run_dir` they also write TensorBoard curves (losses, metrics, learning rate,
+    temperature, route shares), and the same call after a kill resumes with the epoch
+    that was running.
 
-    Pass `shuffle=False` to `fit` too: the batches of `tf_ctr.data` shuffle themselves,
-    and Keras warns that it cannot.
+    Also pass `shuffle=False` to `fit`: `tf_ctr.data` shuffles the rows, and Keras would
+    warn that it cannot.
 
     Args:
         run_dir: Folder of the run, one per model and training; `None` writes
@@ -92,7 +92,7 @@ def callbacks(
     if validation is not None:
         chosen.append(RouteLogger(validation, run_dir))
     if run_dir is not None:
-        # After EarlyStopping: an epoch is backed up once it has been judged.
+        # After EarlyStopping, so that its state includes every epoch that is backed up.
         chosen.append(
             keras.callbacks.BackupAndRestore(
                 str(run_dir / "backup"), double_checkpoint=True

@@ -1,4 +1,4 @@
-"""Callbacks for models with routers: annealed temperature, logged route shares."""
+"""Callbacks for models with routers: they anneal temperatures and log route shares."""
 
 import os
 import pathlib
@@ -17,18 +17,18 @@ from tf_ctr.surgery.routes import mean_gates
 class TemperatureAnnealing(keras.callbacks.Callback):
     """Lowers the temperature of every `GumbelRouter`, exponentially per epoch.
 
-    From the layer's own `temperature` in the first epoch to `final_temperature` in
-    epoch number `epochs`, then constant. It depends on the epoch only, so a resumed
-    run anneals as if it had not been killed, and another `fit` starts over. A model
-    without routers does not change.
+    The temperature falls from the layer's own `temperature` in the first epoch to
+    `final_temperature` in epoch number `epochs`, then stays constant. It depends only
+    on the epoch, so a resumed run anneals as if it had not been killed, and another
+    `fit` starts over. A model without routers does not change.
 
     Source: AutoFT (arXiv 2106.04873), section 3.3, says that the distribution "can
-    be smoothly annealed" and gives no schedule; this one is ours.
+    be smoothly annealed", but gives no schedule; this one is ours.
 
     Args:
-        final_temperature: Temperature at the end; the layer's own value keeps it
-            constant, as SpotTune's code does.
-        epochs: Number of epochs to get there.
+        final_temperature: Temperature at the end. The layer's own value keeps the
+            temperature constant, as SpotTune's code does.
+        epochs: Number of epochs until the final temperature.
 
     Raises:
         ValueError: If an argument is not positive.
@@ -51,7 +51,7 @@ class TemperatureAnnealing(keras.callbacks.Callback):
 
     def at(self, epoch: int, start: float) -> float:
         """Returns the temperature in `epoch`, counted from 0."""
-        # One epoch anneals nothing: it is the first and the last one.
+        # With one epoch, the first is the last: `max` avoids a division by zero.
         progress = min(epoch / max(self.epochs - 1, 1), 1.0)
         return start * (self.final_temperature / start) ** progress
 
@@ -67,10 +67,10 @@ class TemperatureAnnealing(keras.callbacks.Callback):
 class RouteLogger(keras.callbacks.Callback):
     """Logs the share of instances on the frozen branch, and the temperature.
 
-    After every epoch, for every field and layer that AutoFT routes: the share of the
-    dataset's instances that take the frozen branch at inference, to the TensorBoard
-    run `routes` as `frozen_share/{site}`, beside `temperature`. Does nothing for a
-    model that has no routes of its own.
+    For every field and layer that AutoFT routes, it logs after every epoch the share of
+    the dataset's instances that take the frozen branch at inference. In the TensorBoard
+    run `routes` it is `frozen_share/{site}`, beside `temperature`. For a model without
+    routes of its own it does nothing.
 
     Source: AutoFT (arXiv 2106.04873), Figure 3.
 
@@ -129,7 +129,7 @@ class RouteLogger(keras.callbacks.Callback):
 
 
 def routers(model: keras.Model) -> list[GumbelRouter]:
-    """Returns the `GumbelRouter` layers of a model, and of the models within it."""
+    """Returns the `GumbelRouter` layers of a model and of the models in it."""
     found = []
     for layer in model.layers:
         if isinstance(layer, GumbelRouter):
