@@ -2,8 +2,8 @@
 
 Classes are *streaming*: Keras metrics that see one batch after the other, for
 `compile` and training. Functions are *exact*: they take the labels and scores of all
-rows at once, in NumPy. An *impression* is a row; a *group*, usually a user, is what
-GAUC averages over.
+rows at once, in NumPy. An *impression* is a row. A *group* is a set of impressions,
+usually those of a user; GAUC averages over groups.
 """
 
 from tf_ctr.metrics.auc import AUC

@@ -1,4 +1,4 @@
-"""The arrays given to the exact metrics: converted, and checked."""
+"""Converts and checks the arrays given to the exact metrics."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,7 +52,7 @@ def row_weights(weights: ArrayLike | None, rows: int) -> np.ndarray:
     """Returns weights as float64 `[B]`; ones for `None`.
 
     Raises:
-        ValueError: For another number of weights than rows, or a weight that is
+        ValueError: If the number of weights is not that of rows, or a weight is
             negative or not finite.
         TypeError: For values that are not numbers.
     """

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-# A float32 probability next to 1 has the logit 16.6: there is hardly any beyond.
+# The largest float32 probability below 1 has the logit 16.6.
 MAX_LOGIT = 16.0
 
 
@@ -18,8 +18,9 @@ class AUC(keras.metrics.AUC):
     Keras spaces its 200 thresholds evenly over the probabilities 0 to 1, and at a
     click rate of 1 % most scores lie between the first few of them. Here 2000
     thresholds are spaced evenly over the logits -16 to 16, at the same cost per
-    batch. Largest difference from `sklearn.metrics.roc_auc_score` on a million
-    scores, whose logits are normal with standard deviation 0.3, 1 or 2:
+    batch. The table shows the largest difference from `sklearn.metrics.roc_auc_score`
+    on a million scores whose logits are normal, with a standard deviation of 0.3, 1 or
+    2:
 
     | click rate | `keras.metrics.AUC` | this metric |
     |---|---|---|
@@ -31,7 +32,7 @@ class AUC(keras.metrics.AUC):
     have been seen.
 
     Args:
-        num_thresholds: Number of thresholds. Defaults to 2000, for the table above.
+        num_thresholds: Number of thresholds. The table above is for the default, 2000.
         curve: As in `keras.metrics.AUC`.
         summation_method: As in `keras.metrics.AUC`.
         name: Name of the metric. Defaults to `"auc"`, always without a counter, so
@@ -80,7 +81,7 @@ class AUC(keras.metrics.AUC):
             multi_label=multi_label,
             num_labels=num_labels,
             label_weights=label_weights,
-            # Keras would apply a sigmoid to what `unit_logits` has already scaled.
+            # `unit_logits` has scaled the scores; Keras would apply a sigmoid to them.
             from_logits=from_logits and not self._in_logits,
         )
 
@@ -112,17 +113,17 @@ class AUC(keras.metrics.AUC):
         weights = self.label_weights
         return {
             **super().get_config(),
-            # Keras gives a tensor here that it cannot read back.
+            # Keras returns a tensor here, which it cannot deserialize.
             "label_weights": weights if weights is None else weights.numpy().tolist(),
             "from_logits": self.from_logits,
         }
 
 
 def unit_logits(scores: tf.Tensor, from_logits: bool = False) -> tf.Tensor:
-    """Returns the logits of the scores, moved from [-16, 16] to [0, 1].
+    """Returns the logits of the scores, clipped and scaled from [-16, 16] to [0, 1].
 
-    A metric of ranks stays the same, but bins of equal width now resolve click rates
-    of 0.1 % as well as those of 50 %.
+    Rank metrics stay the same, but bins of equal width then resolve click rates of
+    0.1 % as well as those of 50 %.
     """
     if not from_logits:
         scores = ops.clip(scores, 0.0, 1.0)

@@ -13,10 +13,10 @@ from tf_ctr.metrics.arrays import labels_and_probabilities
 class Calibration(keras.metrics.Metric):
     """Mean predicted click probability over the observed click rate.
 
-    A model with ratio 1 is calibrated; with 1.2 it predicts 20 % more clicks than
-    there are. The ratio is NaN until the first click.
+    A model with ratio 1 is calibrated; one with ratio 1.2 predicts 20 % too many
+    clicks. The ratio is NaN until the first click.
 
-    Source: the calibration of He et al., Practical Lessons from Predicting Clicks
+    Source: "calibration" in He et al., Practical Lessons from Predicting Clicks
     on Ads at Facebook (ADKDD 2014).
 
     Args:

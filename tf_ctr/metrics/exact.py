@@ -10,14 +10,14 @@ from tf_ctr.metrics.arrays import check_length, flat, labels_and_scores, row_wei
 
 
 class GroupAUC(NamedTuple):
-    """The result of `exact_gauc`, and the groups that it counts.
+    """The result of `exact_gauc`, and the number of groups and rows behind it.
 
     Attributes:
         gauc: The impression-weighted mean of the AUC per group.
         groups_used: Number of groups with clicks and non-clicks.
         groups_skipped: Number of groups with one class only.
-        impressions_used: Rows of the groups used.
-        impressions_skipped: All other rows, including those without a group.
+        impressions_used: Number of rows in the groups used.
+        impressions_skipped: Number of all other rows, including those without a group.
     """
 
     gauc: float
@@ -30,10 +30,10 @@ class GroupAUC(NamedTuple):
 def exact_auc(
     labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
 ) -> float:
-    """Returns the area under the ROC curve, as `sklearn.metrics.roc_auc_score`.
+    """Returns the area under the ROC curve, like `sklearn.metrics.roc_auc_score`.
 
-    It is the probability that a click scores higher than a non-click, ties counted
-    half. Any increasing transform of the scores, e.g. logits, gives the same.
+    It is the probability that a click scores higher than a non-click, where ties count
+    half. Any increasing transform of the scores, e.g. logits, gives the same AUC.
 
     Args:
         labels: Labels 0 or 1, `[B]` or `[B, 1]`.
@@ -64,9 +64,9 @@ def exact_auc(
 def exact_gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> GroupAUC:
     """Returns the AUC within groups, averaged with their impressions as weights.
 
-    Groups with one class only have no AUC and are left out of both sums, as in
-    FuxiCTR. So are rows without a group: None, NaN, or -1, the code of a missing value
-    in `pandas.factorize` and `Schema.groups`.
+    Groups with one class only have no AUC and are left out, as in FuxiCTR. So are rows
+    without a group: None, NaN, or -1, which is the code of a missing value in
+    `pandas.factorize` and `Schema.groups`.
 
     Source: Zhu et al., Optimized Cost per Click in Taobao Display Advertising (KDD
     2017).
@@ -116,7 +116,7 @@ def exact_gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> Group
 def _pairs(
     labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, groups: np.ndarray
 ) -> list[np.ndarray]:
-    """Returns, per group, the weight of clicks, of non-clicks, and of won pairs.
+    """Returns, by group, the weights of clicks, of non-clicks, and of won pairs.
 
     A pair of a click and a non-click is won if the click has the higher score, and
     half won if they are equal.
@@ -125,7 +125,7 @@ def _pairs(
     groups, scores = groups[order], scores[order]
     clicks = (weights * labels)[order]
     others = (weights * (1 - labels))[order]
-    # One entry per run of equal scores in a group: a tie is counted once, as half.
+    # One entry per run of equal scores in a group, so that ties can count half.
     ties = _starts(groups, scores)
     first = _starts(groups[ties])
     clicks = np.add.reduceat(clicks, ties)

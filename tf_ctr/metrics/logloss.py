@@ -15,8 +15,8 @@ class LogLoss(keras.metrics.BinaryCrossentropy):
 
     `keras.metrics.BinaryCrossentropy` averages each batch of shape `[B]` to one
     number, so a short last batch weighs as much as a full one; and it rejects labels
-    `[B]` with predictions `[B, 1]`. This metric weighs impressions equally, and takes
-    any mix of the two shapes.
+    `[B]` with predictions `[B, 1]`. This metric weighs impressions equally, and accepts
+    any combination of the two shapes.
 
     Args:
         name: Name of the metric. Defaults to `"log_loss"`.
@@ -55,7 +55,7 @@ class LogLoss(keras.metrics.BinaryCrossentropy):
 
 
 def log_loss(labels: ArrayLike, scores: ArrayLike, eps: float | None = None) -> float:
-    """Returns the mean binary cross-entropy, as `sklearn.metrics.log_loss`.
+    """Returns the mean binary cross-entropy, like `sklearn.metrics.log_loss`.
 
     Args:
         labels: Labels 0 or 1, `[B]` or `[B, 1]`.
@@ -75,7 +75,7 @@ def log_loss(labels: ArrayLike, scores: ArrayLike, eps: float | None = None) -> 
     0.367
     """
     if eps is None:
-        # Of the dtype as given: the scores become float64 below.
+        # Read before the conversion to float64 below, which has a smaller epsilon.
         dtype = np.asarray(scores).dtype
         eps = np.finfo(dtype if dtype.kind == "f" else np.float64).eps
     clicks, rates = labels_and_probabilities(labels, scores)
