@@ -1,4 +1,4 @@
-"""Keras optimizers that are correct, and fast, on the sparse gradients of tables.
+"""Keras optimizers that are correct and fast on the sparse gradients of tables.
 
 The gradient of an embedding table is *sparse*: a `tf.IndexedSlices` with one slice per
 id in the batch, so a repeated id has several slices. Every other gradient is *dense*.

@@ -8,18 +8,18 @@ from tf_ctr.optimizers.sparse import SparseUpdates, read_rows, write_rows
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class SparseAdagrad(SparseUpdates, keras.optimizers.Adagrad):
-    """Adagrad that is correct for repeated ids and costs what the batch's rows cost.
+    """Adagrad that is correct for repeated ids and touches only the batch's rows.
 
     `keras.optimizers.Adagrad` squares the gradients of a repeated id before it adds
-    them up, and it reads and writes whole tables in every step. Here repeated ids are
-    summed first. Adagrad does not move a row whose gradient is zero, so
+    them up, and it reads and writes whole tables in every step. Here the gradients of a
+    repeated id are summed first. Adagrad does not move a row whose gradient is zero, so
     `update="lazy"` and `update="dense"` give the same weights; `"dense"` is for the
     options that work on whole tables. Everything else is as in
     `tf_ctr.optimizers.SparseAdam`.
 
     Args:
         *args: The arguments of `keras.optimizers.Adagrad`, by position.
-        update: `"lazy"`, by the rows in the batch, or `"dense"`, by whole tables.
+        update: `"lazy"` updates the rows in the batch, `"dense"` whole tables.
         learning_rate_multipliers: See `tf_ctr.optimizers.SparseAdam`.
         **kwargs: The arguments of `keras.optimizers.Adagrad`, by keyword.
 
@@ -47,7 +47,7 @@ class SparseAdagrad(SparseUpdates, keras.optimizers.Adagrad):
         variable: tf.Variable,
         learning_rate: tf.Tensor,
     ) -> None:
-        """Takes Adagrad's step, in Keras's form and order, on some rows."""
+        """Applies a step of Adagrad to some rows, in the form and order of Keras."""
         slot = self._accumulators[self._get_variable_index(variable)]
         accumulator = read_rows(slot, rows) + tf.square(gradient)
         write_rows(slot, rows, accumulator)

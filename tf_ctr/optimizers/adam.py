@@ -8,27 +8,27 @@ from tf_ctr.optimizers.sparse import SparseUpdates, read_rows, write_rows
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class SparseAdam(SparseUpdates, keras.optimizers.Adam):
-    """Adam that is correct for repeated ids and costs what the batch's rows cost.
+    """Adam that is correct for repeated ids and touches only the batch's rows.
 
     `keras.optimizers.Adam` squares the gradients of a repeated id before it adds
     them up, which moves its row too far, and it reads and writes whole tables in every
-    step. Here repeated ids are summed first. Then:
+    step. Here the gradients of a repeated id are summed first. Then:
 
-    - `update="lazy"` moves only the rows in the batch, and their moments. This is not
-      Adam on the dense gradient: a row outside the batch keeps its moments, which Adam
-      would decay, and its place, from which Adam would move it. The bias correction
-      counts all steps, as in PyTorch's SparseAdam.
-    - `update="dense"` is exactly Adam on the dense gradient, to reproduce a paper to
-      the letter. Its cost grows with the vocabulary.
+    - `update="lazy"` changes only the rows in the batch, and their moments. This is not
+      Adam on the dense gradient: a row outside the batch keeps its values and moments,
+      whereas Adam would move the row and decay its moments. The bias correction counts
+      all steps, as in PyTorch's SparseAdam.
+    - `update="dense"` is exactly Adam on the dense gradient, for an exact reproduction
+      of a paper. Its cost grows with the vocabulary.
 
     Dense gradients take Keras's own path in both cases. So does a table with a
     `regularizer`, whose gradient is dense; penalise the rows in the batch instead,
     as `tf_ctr.layers.Embedding(l2=...)` does.
 
     The cost of a step is independent of the vocabulary only if the lookup does not read
-    the table either: `tf_ctr.layers.Embedding` gathers straight from the variable. XLA
-    cannot compile `tf.unique`: that layer turns `jit_compile="auto"` off; with other
-    layers pass `compile(jit_compile=False)`.
+    the whole table either: `tf_ctr.layers.Embedding` gathers directly from the
+    variable. XLA cannot compile `tf.unique`: `tf_ctr.layers.Embedding` turns
+    `jit_compile="auto"` off; with other layers pass `compile(jit_compile=False)`.
 
     *Options of Keras.* `clipnorm`, `clipvalue`, `global_clipnorm` and
     `loss_scale_factor` act on a sparse gradient as on the dense one, without making
@@ -36,22 +36,23 @@ class SparseAdam(SparseUpdates, keras.optimizers.Adam):
     variable's `constraint` touch whole tables: with `"lazy"` they raise an error,
     with `"dense"` they work. Under `mixed_float16`, `compile` wraps the optimizer in
     `keras.optimizers.LossScaleOptimizer`, whose search for infinities overlooks all but
-    the last gradient of a repeated id. So this optimizer refuses it; use
-    `mixed_bfloat16`, or `loss_scale_factor` with `compile(auto_scale_loss=False)`.
+    the last gradient of a repeated id. So this optimizer raises an error under
+    `mixed_float16`; use `mixed_bfloat16`, or `loss_scale_factor` with
+    `compile(auto_scale_loss=False)`.
 
     *Learning rate of a layer.* A variable with the attribute
     `learning_rate_multiplier` (a float) is updated with that multiple of the learning
-    rate; weight decay keeps the full one. Set it by layer with
-    `tf_ctr.transfer.set_learning_rate_multipliers(model, {"deep_*": 0.1})`. A saved
-    model that is compiled keeps its multipliers, in the optimizer's configuration.
-    Other Keras optimizers ignore the attribute.
+    rate; weight decay uses the full rate. Set the attribute by layer with
+    `tf_ctr.transfer.set_learning_rate_multipliers(model, {"deep_*": 0.1})`. A compiled
+    model is saved with its multipliers, in the optimizer's configuration. Other Keras
+    optimizers ignore the attribute.
 
     Args:
         *args: The arguments of `keras.optimizers.Adam`, by position.
         update: `"lazy"` or `"dense"`, see above.
         learning_rate_multipliers: One factor per trainable variable, in their order;
-            for the configuration of a saved model. With `None` the variables keep
-            theirs; also, with a warning, with a list of another length.
+            for the configuration of a saved model. With `None`, the variables keep
+            their own factors. A list of another length is ignored with a warning.
         **kwargs: The arguments of `keras.optimizers.Adam`, by keyword.
 
     Raises:
@@ -78,7 +79,7 @@ class SparseAdam(SparseUpdates, keras.optimizers.Adam):
         variable: tf.Variable,
         learning_rate: tf.Tensor,
     ) -> None:
-        """Takes Adam's step, in Keras's form and order, on some rows."""
+        """Applies a step of Adam to some rows, in the form and order of Keras."""
         index = self._get_variable_index(variable)
         m = read_rows(self._momentums[index], rows)
         v = read_rows(self._velocities[index], rows)

@@ -1,4 +1,4 @@
-"""Sums of repeated ids, and updates by rows: shared by the sparse optimizers."""
+"""Base class of the sparse optimizers: sums repeated ids, updates single rows."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,11 +11,12 @@ from tf_ctr.errors import check_choice, explain
 
 
 class SparseUpdates(keras.optimizers.Optimizer):
-    """Mixed into a Keras optimizer: handles `tf.IndexedSlices`, and nothing else.
+    """A mixin that makes a Keras optimizer handle sparse gradients.
 
-    Repeated ids are summed first of all, so that loss scaling, clipping and the
-    update itself see each row once, with its whole gradient. A subclass defines in
-    `update_rows` how the rows of one variable move.
+    Repeated ids are summed before anything else, so that loss scaling, clipping and the
+    update see each row once, with its whole gradient. A subclass implements
+    `update_rows`, which updates the rows of one variable. Dense gradients go to the
+    Keras optimizer unchanged.
 
     Args:
         *args: Positional arguments of the Keras optimizer.
@@ -46,8 +47,8 @@ class SparseUpdates(keras.optimizers.Optimizer):
             keras.config.dtype_policy().compute_dtype == "float16"
             and self.loss_scale_factor is None
         ):
-            # LossScaleOptimizer searches the slices for infinities, and overlooks all
-            # but the last of a repeated id.
+            # LossScaleOptimizer searches the slices for infinities, but of a repeated
+            # id it sees only the last slice.
             raise ValueError(
                 explain(
                     "no dynamic loss scale around an optimizer of sparse gradients",
@@ -64,7 +65,7 @@ class SparseUpdates(keras.optimizers.Optimizer):
         self, variables: Sequence[keras.Variable], factors: Sequence[float]
     ) -> None:
         if len(factors) != len(variables):
-            # With an error here, a trained model could not be loaded.
+            # An error here would make it impossible to load a trained model.
             warnings.warn(
                 explain(
                     f"a learning rate multiplier for each of the {len(variables)} "
@@ -72,7 +73,7 @@ class SparseUpdates(keras.optimizers.Optimizer):
                     f"{len(factors)}; a layer was unfrozen after the model was "
                     "compiled, or they are of another model. All are ignored",
                     "set them again with "
-                    "tf_ctr.transfer.set_learning_rate_multipliers, and compile",
+                    "tf_ctr.transfer.set_learning_rate_multipliers and compile again",
                 ),
                 stacklevel=2,
             )
@@ -121,7 +122,7 @@ class SparseUpdates(keras.optimizers.Optimizer):
             super().update_step(gradient, variable, learning_rate)
             return
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            # The sum over replicas joins their slices: two may have the same id.
+            # The replicas' slices are concatenated, so an id may occur more than once.
             gradient = sum_duplicates(gradient)
         self.update_rows(
             tf.cast(gradient.values, variable.dtype),
@@ -142,7 +143,8 @@ class SparseUpdates(keras.optimizers.Optimizer):
         given = self.learning_rate_multipliers
         if not self.built:
             return None if given is None else list(given)
-        # A loaded model has only the variables that are trainable when it is saved.
+        # After loading, an optimizer has only the variables that were trainable when
+        # the model was saved.
         trained = [v for v in self._trainable_variables if v.trainable]
         factors = [multiplier(variable) for variable in trained]
         return None if set(factors) <= {1.0} else factors
@@ -157,8 +159,8 @@ class SparseUpdates(keras.optimizers.Optimizer):
         super()._backend_apply_gradients(grads, trainable_variables)
 
     def _clip_gradients(self, grads):
-        # With each row once, the values have the norm of the dense gradient. Given
-        # the slices themselves, Keras would densify them for a global norm.
+        # As each row occurs once, the values have the norm of the dense gradient. Keras
+        # would densify the slices themselves for a global norm.
         clipped = super()._clip_gradients(
             [g.values if isinstance(g, tf.IndexedSlices) else g for g in grads]
         )
@@ -181,8 +183,8 @@ class SparseUpdates(keras.optimizers.Optimizer):
         if found:
             raise ValueError(
                 explain(
-                    "no option that works on whole tables with update='lazy', where "
-                    "a gradient is sparse",
+                    "no option that works on whole tables, as update='lazy' meets a "
+                    "sparse gradient",
                     f"{', '.join(found)} for the variable "
                     f"{getattr(variable, 'path', variable.name)!r}",
                     "pass update='dense', whose step grows with the vocabulary, or "
@@ -195,7 +197,7 @@ class SparseUpdates(keras.optimizers.Optimizer):
 class SummedSlices(tf.IndexedSlices):
     """Slices in which each row occurs once, and which can be divided by a number.
 
-    Keras undoes its loss scale by `gradient / scale`, which plain `tf.IndexedSlices`
+    Keras undoes its loss scale with `gradient / scale`, which plain `tf.IndexedSlices`
     do not support.
     """
 
@@ -204,7 +206,7 @@ class SummedSlices(tf.IndexedSlices):
 
 
 def sum_duplicates(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | SummedSlices:
-    """Adds up the slices of a row that occurs several times.
+    """Adds up the slices of each row that occurs more than once.
 
     Args:
         gradient: `tf.IndexedSlices`; a dense gradient is returned unchanged.
