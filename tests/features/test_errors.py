@@ -263,4 +263,4 @@ def test_tensors_of_another_shape_or_dtype_are_refused():
         fails(lambda bad=bad: schema.encode({**good, "c": bad}), "'c'", "int64")
     fails(lambda: schema.encode({**good, "h": [5]}), "'h'", "[B, T]")
     fails(lambda: schema.encode({**good, "c": [None]}), "'c'", "padding value")
-    fails(lambda: schema.encode({**good, "h": [[5], [5, 5]]}), "'h'", "rectangular array")
+    fails(lambda: schema.encode({**good, "h": [[5], [5, 5]]}), "'h'", "rectangular")
