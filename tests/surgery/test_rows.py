@@ -62,5 +62,5 @@ def test_a_table_that_might_serve_two_vocabularies_must_be_named():
         return keras.Model(inputs, Embedding(3, 2, "normal", name=name)(ids))
 
     assert warm_start(model("b_rows"), model("b_rows"), two, two).copied
-    with pytest.raises(ValueError, match="call the table '{field}_...'"):
+    with pytest.raises(ValueError, match="name the table '{field}_...'"):
         warm_start(model("rows"), model("rows"), two, two)

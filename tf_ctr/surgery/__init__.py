@@ -1,21 +1,22 @@
-"""How a functional model is read, cut and refilled.
+"""Reads the graph of a functional model, rebuilds it, and copies its weights.
 
-Every transfer method and every rewrite for inference is made of these parts:
+Every transfer method and every rewrite for inference uses these parts:
 
-* Read: `Graph(model)` knows the calls, tables, depths and routes of a model.
-* Cut: `rebuild` runs the graph again with new layers, and asks a hook at each call what
-  to do there; `inputs_like` makes the inputs, `copy_layer` a layer of the same
-  configuration. Added layers get the suffixes of `tf_ctr.surgery.names`.
-* Refill: `copy_weights` copies weights by layer name between models of one schema;
+* Read: `Graph(model)` finds the calls, tables, depths and routes of a model.
+* Rebuild: `rebuild` runs the graph again with new layers, and calls a hook in place of
+  each layer; `inputs_like` makes the inputs, `copy_layer` a layer with the same
+  configuration. The names of added layers end in the suffixes of
+  `tf_ctr.surgery.names`.
+* Copy: `copy_weights` copies weights by layer name between models of one schema;
   `warm_start` also between schemas, row by row, with the optimizer's slots; `grow`
-  makes a copy of a model for a schema with more ids. A `WeightReport` says what became
-  of every layer.
+  copies a model for a schema with more ids. A `WeightReport` lists the outcome for
+  every layer.
 * Train: `freeze_layers` and `set_learning_rate_multipliers` choose layers by name;
-  `summary` says how every layer started and is trained.
+  `summary` lists how every layer starts and is trained.
 
-A *path* names a layer or a weight: `"deep_0"`, inside a `Sequential` `"deep_0/norm"`,
-a weight `"deep_0/norm/gamma"`. A *pattern* is a shell pattern of paths. A *depth* is a
-hidden layer, the place where methods adapt a model.
+A *path* names a layer or a weight: `"deep_0"`; `"deep_0/norm"` in a `Sequential`; the
+weight `"deep_0/norm/gamma"`. A *pattern* is a shell pattern of paths. A *depth* is a
+hidden layer at which methods adapt a model.
 """
 
 from tf_ctr.surgery.graph import Graph

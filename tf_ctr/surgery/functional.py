@@ -1,4 +1,4 @@
-"""The kind of model that surgery works on."""
+"""Checks that a model is functional with named inputs, as surgery needs."""
 
 import keras
 
@@ -12,7 +12,7 @@ def check_functional(model: keras.Model) -> dict[str, keras.KerasTensor]:
         `{name: Input}`.
 
     Raises:
-        ValueError: If it is not, or an input is not named as its key.
+        ValueError: If the model is not, or the name of an input is not its key.
     """
     inputs, received = None, type(model).__name__
     if isinstance(model, keras.Model) and not isinstance(model, keras.Sequential):
@@ -31,7 +31,7 @@ def check_functional(model: keras.Model) -> dict[str, keras.KerasTensor]:
         if tensor.name != key:
             raise ValueError(
                 explain(
-                    "every Input to be named as its key",
+                    "the name of every Input to be its key",
                     f"key '{key}' for Input(name='{tensor.name}')",
                     f"write keras.Input(..., name='{key}')",
                 )

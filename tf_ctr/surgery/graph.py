@@ -1,7 +1,7 @@
-"""A functional model read once: its calls, tables, depths and routes.
+"""Reads the calls, tables, depths and routes of a functional model.
 
-Everything is read from `model.get_config()`, the public form that is also in a `.keras`
-file, so that a fresh model, a reloaded one and a user's own are read alike.
+Everything is read from `model.get_config()`, the public form that a `.keras` file also
+holds, so that fresh, reloaded and user-built models are all read in the same way.
 """
 
 import functools
@@ -21,8 +21,7 @@ class Call(NamedTuple):
 
     Attributes:
         layer: Name of the layer.
-        parents: Names of the layers whose outputs it takes, in the order of its
-            arguments.
+        parents: Names of the layers whose outputs are its arguments, in their order.
     """
 
     layer: str
@@ -30,15 +29,15 @@ class Call(NamedTuple):
 
 
 class Graph:
-    """The parts of a functional model; each property is read once and kept.
+    """The calls, tables, depths and routes of a functional model, computed on demand.
 
     A table is an embedding table, Keras's or ours. A depth is a hidden layer that a
     transfer method can adapt. A route is a layer that chooses between a frozen and a
     tuned layer, its branches.
 
     Args:
-        model: A functional `keras.Model` with dict inputs. Checked by the properties
-            that need it, so that any model can be asked for its `routes`.
+        model: A functional `keras.Model` with dict inputs. Only the properties that
+            need such a model check it, so that `routes` works for any model.
 
     Example:
 
@@ -59,8 +58,8 @@ class Graph:
         """The input of each field.
 
         Raises:
-            ValueError: If the model is not functional with a dict of inputs, or an
-                input is not named as its key.
+            ValueError: If the model is not functional with a dict of inputs, or the
+                name of an input is not its key.
         """
         return check_functional(self.model)
 
@@ -76,7 +75,7 @@ class Graph:
 
     @functools.cached_property
     def before(self) -> dict[str, set[str]]:
-        """Per layer the names of all layers that its outputs depend on."""
+        """For each layer the names of all layers that its outputs depend on."""
         found: dict[str, set[str]] = {}
         for name, parents in self.calls:
             nearer = (found.get(parent, set()) | {parent} for parent in parents)
@@ -85,18 +84,18 @@ class Graph:
 
     @functools.cached_property
     def tables(self) -> dict[str, keras.Layer]:
-        """Every embedding table by name, first-order tables and snapshots too."""
+        """All embedding tables by name, including first-order tables and snapshots."""
         return {layer.name: layer for layer in self.model.layers if is_table(layer)}
 
     @functools.cached_property
     def tables_by_field(self) -> dict[str, str]:
-        """Which table each field is looked up in, in the order of the lookups.
+        """The table that each field is looked up in, in the order of the lookups.
 
-        First-order tables (output dim 1) are left out: they are weights of a linear
-        model, not embeddings. So are snapshots: they are data.
+        First-order tables (output dim 1) are left out, because they are weights of a
+        linear model, and snapshots are left out, because they are data.
 
         Raises:
-            ValueError: If a table takes anything but an input, or an input goes to
+            ValueError: If the argument of a table is not an input, or an input goes to
                 two tables.
         """
         tables = [
@@ -119,10 +118,10 @@ class Graph:
 
     @functools.cached_property
     def fields_by_table(self) -> dict[str, list[str]]:
-        """Which fields are looked up in each table, first-order ones included.
+        """The fields that are looked up in each table, including first-order tables.
 
         Raises:
-            ValueError: If a table takes anything but an input.
+            ValueError: If the argument of a table is not an input.
         """
         fields: dict[str, list[str]] = {name: [] for name in self.tables}
         for name, field in self._lookups(list(fields)):
@@ -131,7 +130,7 @@ class Graph:
 
     @functools.cached_property
     def inputs_by_table(self) -> dict[str, list[str]]:
-        """Which inputs the ids of each table depend on, directly or by operations."""
+        """The inputs that the ids of each table depend on, directly or indirectly."""
         return {
             name: [each for each in self.inputs if each in self.before.get(name, ())]
             for name in self.tables
@@ -139,10 +138,10 @@ class Graph:
 
     @functools.cached_property
     def number_embeddings(self) -> dict[str, str]:
-        """Which layer turns a number into an embedding, by field.
+        """The layer that turns a number into an embedding, by field.
 
-        Such a layer is a `Dense` named `{field}_embedding` and called once, on the
-        input of that field: the name tells it from a hidden layer on a numeric input.
+        Such a layer is a `Dense` named `{field}_embedding` that is called once, on the
+        input of the field. Only its name distinguishes it from a hidden layer.
         """
         called = [call.layer for call in self.calls]
         dense = {
@@ -160,14 +159,14 @@ class Graph:
 
     @property
     def embeddings(self) -> dict[str, str]:
-        """Which layer embeds each field of ids or numbers."""
+        """The layer that embeds each field of ids or numbers."""
         return self.tables_by_field | self.number_embeddings
 
     @functools.cached_property
     def domain_fields(self) -> dict[str, str]:
-        """Which field selects the weights of each layer that has some per domain.
+        """The field that selects the domain in each layer with weights per domain.
 
-        Only of layers that take the field directly.
+        Layers that do not take the field directly are left out.
         """
         layers = {
             layer.name
@@ -184,11 +183,11 @@ class Graph:
     def depths(self) -> list[str]:
         """The adaptable layers, in the order of the forward pass.
 
-        A depth has weights, is no table, and is not the prediction layer: another
-        layer with weights comes after it.
+        A depth has weights, is not a table, and is followed by another layer with
+        weights, so it is not the prediction layer.
 
         Raises:
-            ValueError: If a depth is called more than once: it is then not one place.
+            ValueError: If a depth is called more than once, and so is not one place.
         """
         weighted = [layer.name for layer in self.model.layers if _has_depth(layer)]
         followed = set().union(*(self.before.get(name, set()) for name in weighted))
@@ -221,14 +220,14 @@ class Graph:
     @functools.cached_property
     def routes(self) -> dict[str, Route]:
         """Every `Route` layer by name; empty for a model without routes."""
-        # From the layers, not from the calls: this is asked of any model.
+        # From the layers, not from the calls, so that it works for any model.
         return {
             layer.name: layer for layer in self.model.layers if isinstance(layer, Route)
         }
 
     @functools.cached_property
     def branches(self) -> dict[str, tuple[str, str]]:
-        """Per route the names of the frozen and the tuned layer it chooses between."""
+        """For each route the names of its frozen and its tuned layer."""
         return {
             name: (parents[0], parents[1])
             for name, parents in self.calls
@@ -267,7 +266,7 @@ def _parents(node: Any) -> list[str]:
 
 
 def _has_depth(layer: Any) -> bool:
-    # A bare operation is no keras.Layer, and has no weights.
+    # A bare operation is not a keras.Layer, and has no weights.
     return (
         isinstance(layer, keras.Layer) and bool(layer.weights) and not is_table(layer)
     )

@@ -1,4 +1,4 @@
-"""A trained model with rows for the ids that its schema has learned since."""
+"""Grows a trained model: adds rows for ids that its schema has learned since."""
 
 import keras
 
@@ -20,27 +20,27 @@ def grow(
 ) -> keras.Model:
     """Returns a copy of a model whose tables fit a schema with other vocabularies.
 
-    Any functional model, also one made by a transfer method: all its tables, frozen
-    ones included, get the rows of `new_schema`. Every row moves with its id, to the
-    bit; so do all other weights, the frozen flags, the learning rate multipliers and,
-    if `model` is compiled, the compile options and the optimizer's slots. With
-    `old_schema.extend(data)` as the new schema and the default `new_rows`, no score
-    changes, not even of a new id, until the model is trained.
+    It works for any functional model, also one made by a transfer method. All tables,
+    including frozen ones, get the rows of `new_schema`. Every row moves with its id.
+    The copy has exactly the same rows and other weights, frozen flags and learning rate
+    multipliers, and, if `model` is compiled, the same compile options and optimizer
+    slots. With `old_schema.extend(data)` as the new schema and the default `new_rows`,
+    no score changes until the model is trained, not even that of a new id.
 
     Args:
         model: A functional model, fresh or reloaded; it is not changed.
         old_schema: The schema that `model` was built with.
-        new_schema: A schema of the same fields, as `old_schema.extend(data)` gives.
-        new_rows: `"unseen"`: the row of a new id starts as the row that it was
-            looked up in before. `"initial"`: by the table's initializer.
+        new_schema: A schema of the same fields, e.g. `old_schema.extend(data)`.
+        new_rows: `"unseen"`: the row of a new id starts as a copy of the row in which
+            the id was looked up before. `"initial"`: the table's initializer draws it.
 
     Returns:
-        A new `keras.Model`, compiled if `model` is. Its `weight_report` says what
-        became of every layer.
+        A new `keras.Model`, compiled if `model` is. Its `weight_report` lists the
+        outcome for every layer.
 
     Raises:
         ValueError: If the schemas differ in more than vocabularies, `old_schema` is
-            not that of `model`, `model` holds weights beside its layers, or it has
+            not that of `model`, `model` holds weights outside its layers, or it has
             weights per domain and the domain's field has new ids.
 
     Example:
@@ -98,7 +98,7 @@ def _copy_multipliers(model: keras.Model, grown: keras.Model) -> None:
 
 
 def _copy_seeds(model: keras.Model, grown: keras.Model) -> None:
-    """Copies the state of dropout and other noise: variables that are no weights."""
+    """Copies the state of dropout and other noise: variables that are not weights."""
     seeds = []
     for each in (model, grown):
         weights = {id(v) for v in each.weights}
@@ -112,7 +112,7 @@ def _check_weights(model: keras.Model) -> None:
     if own:
         raise ValueError(
             explain(
-                "a model whose weights are those of its layers",
+                "a model without weights outside its layers",
                 f"'{model.name}' ({type(model).__name__}) with {own} weights that "
                 "belong to no layer",
                 "grow the model it was made from, and apply the method, e.g. l2_sp, "
@@ -147,8 +147,8 @@ def _check_schemas(old_schema: Schema, new_schema: Schema) -> None:
             explain(
                 "two schemas that differ in their vocabularies only",
                 f"other differences in the fields {wrong}",
-                "take old_schema.extend(data) as the new one; for other fields build "
-                "a model of the new schema and use tf_ctr.surgery.warm_start",
+                "pass old_schema.extend(data) as new_schema; for other fields, build a "
+                "model of the new schema and use tf_ctr.surgery.warm_start",
             )
         )
 

@@ -9,7 +9,7 @@ from tf_ctr.layers import APGDense
 from tf_ctr.surgery.names import ACTIVATION, SUM
 from tf_ctr.surgery.rebuild import first_argument
 
-# Only of these is `f(x W + b)` with another `f` known to be the same but for `f`.
+# Layers `f(x W + b)` in which the activation `f` can be replaced through the config.
 ACTIVATED = (layers.Dense, layers.EinsumDense, APGDense)
 ACTIVATIONS = (
     layers.Activation,
@@ -25,20 +25,21 @@ def add_before_activation(
 ) -> keras.KerasTensor:
     """Calls `layer` with `term` added to the argument of its activation.
 
-    `f(x W + b + term)` for a dense layer. For a small model of dense layer, norm and
-    activation, `f(norm(x W + b) + term)`: the statistics of the norm stay valid. A
-    layer of another kind, such as a cross layer, gets `term` added to its output.
+    The result is `f(x W + b + term)` for a dense layer. For a small model of dense
+    layer, norm and activation it is `f(norm(x W + b) + term)`, so that the statistics
+    of the norm stay valid. For a layer of another kind, such as a cross layer, `term`
+    is added to the output.
 
     Args:
         layer: A layer that has no weights yet; a small model may be called once.
         term: `[B, ..., D]`, D the width of the layer.
-        *args: What to call the layer on.
-        **kwargs: Likewise, by keyword.
+        *args: The arguments of the layer.
+        **kwargs: The keyword arguments of the layer.
 
     Returns:
-        The output. The weights are in a layer of the same name, in the same order.
-        A dense layer is followed by `{name}_sum` and `{name}_activation`; in a small
-        model these are inside it.
+        The output. The weights are in a layer of the same name, in the same order. A
+        dense layer is followed by `{name}_sum` and `{name}_activation`, which are
+        inside a small model.
     """
     x = first_argument(args, kwargs)
     if isinstance(layer, keras.Model) and _last_activated(layer) is not None:
@@ -73,7 +74,7 @@ def _last_activated(model: keras.Model) -> keras.Layer | None:
 def _add_inside(
     model: keras.Model, term: keras.KerasTensor, x: Any
 ) -> keras.KerasTensor:
-    """Gives a small model one more input, the term."""
+    """Calls a small model with the term as one more input."""
     tensors = x if isinstance(x, list | tuple) else [x]
     *own, addition = inputs = [
         keras.Input(t.shape[1:], dtype=t.dtype) for t in (*tensors, term)

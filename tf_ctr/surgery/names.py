@@ -1,9 +1,10 @@
 """Names of layers and weights: the suffixes that methods add, paths and patterns.
 
-The *path* of a layer is its name, inside a `Sequential` that of both: `"deep_0"`,
-`"deep_0/norm"`. The path of a weight ends in its own name: `"deep_0/norm/gamma"`.
-`variable.path` of Keras is no such path: it changes when a model is reloaded.
-A *pattern* (`fnmatch`) names all paths that it fits; a path names itself.
+The *path* of a layer is its name, `"deep_0"`, with the name of its `Sequential` in
+front if it is in one, `"deep_0/norm"`. The path of a weight ends in its own name,
+`"deep_0/norm/gamma"`. The `variable.path` of Keras is another path, which changes when
+a model is reloaded. A *pattern* (`fnmatch`) names all paths that it matches; a path
+names itself.
 """
 
 import fnmatch
@@ -14,15 +15,15 @@ import keras
 
 from tf_ctr.errors import unknown_name
 
-# Names are a contract: saved models are matched by them. A layer that is added for
-# another layer, a table or a field is called by its name and one of these.
+# Do not change these names: saved models are matched by them. A layer that is added for
+# another layer, a table or a field has that name plus one of these suffixes.
 
 # Copies of a layer:
 FROZEN = "_frozen"  # beside its tuned twin (AutoFT, SpotTune, NATR)
 SOURCE = "_source"  # in the frozen source tower (CTNet, ProgressiveNN, PTU)
 DUAL = "_dual"  # a trained second table, and its weights in the first hidden layer
 
-# What joins two branches:
+# Layers that join two branches:
 ROUTE = "_route"  # the choice of a branch (AutoFT)
 ROUTER = "_router"  # the policy network of a component (AutoFT)
 ADAPTER = "_adapter"  # from the source tower (CTNet)
@@ -32,7 +33,7 @@ GATE = "_gate"  # between the target's and the source's vector (NATR)
 SUM = "_sum"  # of a layer's output and an added term
 ACTIVATION = "_activation"  # of a dense layer, after that sum
 
-# What makes one vector of a field:
+# Layers that make one vector of a field:
 EMBEDDING = "_embedding"  # its table, or the Dense layer of a number
 POOLING = "_pooling"  # the mean over several values
 ATTENTION = "_attention"  # the weighted mean over several values
@@ -43,7 +44,7 @@ CONDITION = "_condition"  # the same for the generators (APG)
 # Historical embeddings (E-CDCTR):
 HISTORICAL = "_historical"  # the field as the backbone sees it
 SNAPSHOTS = "_snapshots"  # its dated tables
-AGGREGATION = "_aggregation"  # what joins them
+AGGREGATION = "_aggregation"  # joins the snapshots
 TABLE = "_table"  # both in one, for inference
 
 # The rows of a batch that take a branch, for inference (AutoFT):
@@ -52,7 +53,7 @@ TUNED_ROWS = "_tuned_rows"
 
 
 def layers_by_path(model: keras.Model, prefix: str = "") -> dict[str, keras.Layer]:
-    """Returns every layer with weights, a `Sequential` before the layers in it.
+    """Returns all layers with weights by path, a `Sequential` before its layers.
 
     Args:
         model: A `keras.Model`.
@@ -72,7 +73,7 @@ def layers_by_path(model: keras.Model, prefix: str = "") -> dict[str, keras.Laye
 
 
 def weights_by_path(model: keras.Model) -> list[tuple[str, keras.Variable]]:
-    """Returns `[(path, variable)]` of all weights; two may have one path."""
+    """Returns `[(path, variable)]` of all weights; two may share a path."""
     return [
         (f"{path}/{variable.name}", variable)
         for path, layer in layers_by_path(model).items()
@@ -87,16 +88,16 @@ def select(
     """Returns the paths of layers, and of weights, that some patterns name.
 
     Args:
-        patterns: Patterns of paths; `*` crosses the `/`. The path of a layer or weight
-            names only that one, even with characters such as `[`.
-        *models: Where to look.
+        patterns: Patterns of paths; `*` also matches `/`. The exact path of a layer or
+            weight names only that one, even with characters such as `[`.
+        *models: The models to search.
         weights: Whether a pattern may name a weight.
 
     Returns:
         The paths.
 
     Raises:
-        ValueError: If a pattern names nothing, listing the layers there are.
+        ValueError: If a pattern matches nothing; the message lists the layers.
     """
     layers = {path for model in models for path in layers_by_path(model)}
     paths = set(layers)
@@ -116,11 +117,11 @@ def chosen_part(path: str, chosen: Collection[str]) -> str | None:
 
     Args:
         path: Path of a layer or a weight.
-        chosen: Paths, as `select` gives.
+        chosen: Paths, as `select` returns them.
 
     Returns:
-        `path` or a layer around it, e.g. `"deep_0"` of `"deep_0/norm"`; `None` if
-        none of them was chosen.
+        `path` or a layer around it, e.g. `"deep_0"` for `"deep_0/norm"`; `None` if
+        none of them is in `chosen`.
 
     Example:
 

@@ -1,8 +1,8 @@
 """Rebuilds a functional model layer by layer; every transfer method uses it.
 
-Run the graph of a trained model again on fresh inputs; at each layer a hook
-`call(layer, *args)` decides what happens. The source is copied, never shared and
-never changed.
+The graph of a trained model runs again on fresh inputs, with a hook
+`call(layer, *args)` in place of each layer. The source is copied: its layers are
+neither shared nor changed.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,9 +26,9 @@ def rebuild(
     Args:
         model: The functional model to rebuild.
         inputs: `{name: keras.Input}`, at least those of `model`.
-        call: `call(layer, *args, **kwargs) -> output`, called in place of each
-            layer with its copy; defaults to calling the copy. The copy is named as
-            the original plus `suffix`, and has no weights before it is called.
+        call: A function `call(layer, *args, **kwargs) -> output`, called in place of
+            each layer with a copy of it. The copy has the name of the original plus
+            `suffix`, and no weights before it is called. Defaults to calling the copy.
         suffix: Appended to the name of every layer.
         trainable: Whether the new layers are trainable; `None` keeps each layer's
             flag.
@@ -51,13 +51,13 @@ def rebuild(
         )
     copies: dict[int, Any] = {}
 
-    def copy_once(layer):  # Keras asks once per call, also for a shared table.
+    def copy_once(layer):  # Keras asks for a copy per call, even of a shared table.
         if id(layer) not in copies:
             copies[id(layer)] = copy_layer(layer, suffix, trainable)
         return copies[id(layer)]
 
-    # A view without compile state: clone_model would compile the copy like the model.
-    # It has all of `inputs`, also those that only `call` uses.
+    # The view has no compile state, which clone_model would copy, and has all of
+    # `inputs`, also those that only `call` uses.
     other = {name: inputs[name] for name in inputs if name not in needed}
     view = keras.Model({**needed, **other}, model.output, name=model.name)
     clone = keras.models.clone_model(
@@ -70,7 +70,7 @@ def rebuild(
 
 
 def inputs_like(*models: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Returns fresh inputs, the union over models by field name.
+    """Returns fresh inputs for all fields of some models, one per field name.
 
     Args:
         *models: Functional models with dict inputs.
@@ -92,7 +92,7 @@ def inputs_like(*models: keras.Model) -> dict[str, keras.KerasTensor]:
                     explain(
                         f"one shape and dtype for input '{name}'",
                         f"{known.shape} {known.dtype} and {old.shape} {old.dtype}",
-                        "describe the field alike in both schemas",
+                        "describe the field in the same way in both schemas",
                     )
                 )
     return fresh
@@ -104,8 +104,8 @@ def copy_layer(
     """Returns a layer of the same configuration, with no weights yet.
 
     Args:
-        layer: A Keras layer; a bare operation, which has no weights, is returned
-            as it is.
+        layer: A Keras layer. A bare operation, which has no weights, is returned
+            unchanged.
         suffix: Appended to the layer's name.
         trainable: Whether the copy, with all its parts, is trainable; `None` keeps
             the flags of the layer and its parts.
@@ -114,7 +114,7 @@ def copy_layer(
         The copy.
 
     Raises:
-        ValueError: If the layer is one of Keras's that are fitted by `adapt`.
+        ValueError: If the layer is a Keras layer that `adapt` fits.
     """
     if not isinstance(layer, keras.Layer):
         return layer

@@ -1,4 +1,4 @@
-"""What a copy of weights did to each layer, and how each layer is trained."""
+"""Reports the outcome of a copy of weights, and how each layer is trained."""
 
 import collections
 import dataclasses
@@ -21,17 +21,17 @@ class LayerReport:
     """The outcome for one layer.
 
     Attributes:
-        layer: Name of the layer; for a part that was skipped its path.
-        action: `"copied"`: takes all weights of the source.
-            `"resized"`: a table that takes the rows of the ids it shares with the
+        layer: Name of the layer, or the path of a skipped part.
+        action: `"copied"`: the layer takes all weights of the source.
+            `"resized"`: the table takes the rows of the ids that it shares with the
             source.
-            `"new"`: a layer of the target that keeps its initial weights.
-            `"skipped"`: left as it is because the caller said so.
-            `"unused"`: a layer of the source without a counterpart.
-        rows_copied: Of a table, the rows that come from the source; else `None`.
-        rows_new: Rows of the target that the source does not have.
-        rows_dropped: Rows of the source that the target does not have.
-        reason: Why, where the action does not say it.
+            `"new"`: the layer of the target keeps its initial weights.
+            `"skipped"`: the layer is unchanged because the caller asked for it.
+            `"unused"`: the layer of the source has no counterpart.
+        rows_copied: For a table, the number of rows from the source; otherwise `None`.
+        rows_new: Number of rows of the target that the source does not have.
+        rows_dropped: Number of rows of the source that the target does not have.
+        reason: The reason for the action, if the action does not imply it.
     """
 
     layer: str
@@ -49,11 +49,11 @@ class WeightReport:
     `print(report)` gives an aligned table, `json.dumps(report.to_dict())` JSON.
 
     Attributes:
-        layers: A `LayerReport` per layer of the target, then those of the source
-            that have no counterpart.
-        optimizer: What happened to the optimizer's slots.
-        scales: A sentence per number that the two schemas standardise differently:
-            the weights behind it were trained on another scale.
+        layers: A `LayerReport` for each layer of the target, then for each layer of
+            the source without a counterpart.
+        optimizer: The outcome for the optimizer's slots.
+        scales: A sentence for each number that the two schemas standardise
+            differently, so that copied weights were trained on another scale.
 
     Example:
 
@@ -105,13 +105,13 @@ class WeightReport:
         return self._names("unused")
 
     def to_frame(self) -> pd.DataFrame:
-        """Returns one line per layer, the columns the attributes of `LayerReport`."""
+        """Returns one line per layer; the columns are those of `LayerReport`."""
         columns = [field.name for field in dataclasses.fields(LayerReport)]
         frame = pd.DataFrame([vars(each) for each in self.layers], columns=columns)
         return frame.astype({name: "Int64" for name in columns if "rows" in name})
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the report as values that JSON holds."""
+        """Returns the report as values that JSON can hold."""
         return dataclasses.asdict(self)
 
     def _names(self, action: Action) -> tuple[str, ...]:
@@ -124,15 +124,15 @@ def summary(model: keras.Model, report: WeightReport | None = None) -> pd.DataFr
     Args:
         model: A `keras.Model`.
         report: The `WeightReport` of its warm start. Defaults to
-            `model.weight_report`, which `warm_start`, `fine_tune` and `grow` leave
-            on a model; without it no layer is new.
+            `model.weight_report`, which `warm_start`, `fine_tune` and `grow` set;
+            without a report no layer is new.
 
     Returns:
-        A frame indexed by the path of the layer: `state`, `"frozen"`, `"tuned"`
-        (starts from the source and is trained) or `"new"` (trained from its initial
-        weights); `start`, its action in the report; `parameters`; `trained`, how
-        many of them are; `learning_rate_multiplier`, as `tf_ctr.optimizers` apply
-        it; `rows_new`, of a table.
+        A frame indexed by the path of the layer, with the columns `state`: `"frozen"`,
+        `"tuned"` (starts from the source and is trained) or `"new"` (trained from its
+        initial weights); `start`, the layer's action in the report; `parameters`, their
+        number; `trained`, the number of trained ones; `learning_rate_multiplier`, as
+        applied by `tf_ctr.optimizers`; and `rows_new`, for a table.
 
     Example:
 
@@ -165,7 +165,7 @@ def _line(
     entries: Mapping[str, LayerReport],
 ) -> dict[str, Any]:
     moving = [v for v in layer.weights if id(v) in trained]
-    # A part of a Sequential has the fate of the whole, unless it was skipped itself.
+    # A report lists parts of a Sequential only if they were skipped.
     entry = entries.get(path) or entries.get(chosen_part(path, entries) or "")
     start = entry.action if entry else None
     state = "new" if start in ("new", "skipped") else "tuned"

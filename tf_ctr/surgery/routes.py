@@ -1,4 +1,4 @@
-"""Which share of the instances takes the frozen branch, site by site."""
+"""Measures the share of instances that take the frozen branch, site by site."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ def route_shares(model: keras.Model, dataset: Any) -> pd.Series:
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft`.
-        dataset: Batches that `model.predict` takes.
+        dataset: Batches for `model.predict`.
 
     Returns:
-        Shares in [0, 1], indexed by site: the field for an embedding
-        (`"user_embedding"`), the layer for a depth (`"deep_0"`).
+        Shares in [0, 1], indexed by site: `"{field}_embedding"` for an embedding, the
+        name of the layer for a depth (`"deep_0"`).
 
     Raises:
         ValueError: If `model` has no routes.
@@ -43,7 +43,7 @@ def route_shares(model: keras.Model, dataset: Any) -> pd.Series:
 
 
 def gate_model(model: keras.Model) -> keras.Model:
-    """Returns a model of the gates instead of the clicks.
+    """Returns a model that outputs the gates instead of the clicks.
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft`.
@@ -72,13 +72,13 @@ def mean_gates(gates: keras.Model, dataset: Any) -> pd.Series:
 
 
 def check_routed(model: keras.Model) -> Graph:
-    """Raises unless a model has routes, as those that `autoft` makes do.
+    """Raises unless a model has routes, as the models of `autoft` do.
 
     Returns:
         The model's `Graph`.
 
     Raises:
-        ValueError: If it has none.
+        ValueError: If the model has no routes.
     """
     graph = Graph(model)
     if not graph.routes:

@@ -1,4 +1,4 @@
-"""Which row of a table stands for what, and where it is in another table."""
+"""Matches the rows of two tables by the ids that they stand for."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ NEW_ROWS: tuple[NewRows, ...] = ("initial", "unseen")
 
 @dataclasses.dataclass(frozen=True)
 class RowMatch:
-    """Rows of a target table and the rows of a source table that they take.
+    """The rows of a target table and the rows of a source table that they copy.
 
     Attributes:
-        target: Rows of the target that the source has too, int `[n]`.
-        source: Their rows in the source, int `[n]`.
+        target: Rows of the target that the source also has, int `[n]`.
+        source: The same rows in the source, int `[n]`.
         started: Rows of new ids that start from another row of the source.
-        started_from: Their rows in the source.
+        started_from: The rows of the source that they start from.
         num_new: Rows of the target that the source does not have.
         num_dropped: Rows of the source that the target does not have.
     """
@@ -51,7 +51,7 @@ class RowMatch:
 
     @property
     def reason(self) -> str:
-        """What differs, in words."""
+        """The differences in words, e.g. `"grown, reordered"`."""
         changes = {
             "grown": self.num_new,
             "shrunk": self.num_dropped,
@@ -63,24 +63,24 @@ class RowMatch:
 def match_rows(
     source_field: Field, target_field: Field, new_rows: NewRows = "initial"
 ) -> RowMatch:
-    """Finds the rows of one table in another, by what they stand for.
+    """Finds the rows of one table in another, by their keys.
 
-    Ids match by their vocabulary key, the row of missing values by itself, buckets of
-    unseen or hashed ids by number if both sides have equally many, bins by their
-    boundaries.
+    Ids match ids, and the row of missing values matches that of the other table.
+    Buckets of unseen or hashed ids match by number if both tables have equally many;
+    bins match by their boundaries.
 
     Args:
         source_field: The field of the source's schema.
         target_field: The field of the target's schema.
         new_rows: `"initial"`: new rows keep their initial values. `"unseen"`: the row
-            of a new id starts from the row that the source looks it up in, one of
-            its unseen ids.
+            of a new id starts from the row for unseen ids in which the source looks
+            the id up.
 
     Returns:
         The match.
 
     Raises:
-        ValueError: If `new_rows` is neither.
+        ValueError: If `new_rows` is unknown.
     """
     check_choice("new_rows", new_rows, NEW_ROWS)
     source, target = source_field.owner, target_field.owner
@@ -108,11 +108,11 @@ def match_rows(
 
 
 def schema_fields(model: keras.Model, schema: Schema) -> dict[str, Field]:
-    """Returns `{table: the field of the schema whose ids are looked up in it}`.
+    """Returns `{table: the field whose ids are looked up in it}`.
 
     Raises:
-        ValueError: If the schema lacks such a field or gives it another number of
-            rows, or a table may belong to several fields.
+        ValueError: If the schema lacks such a field or has another number of rows for
+            it, or a table may belong to several fields.
     """
     fields = {}
     for table, names in Graph(model).inputs_by_table.items():
@@ -131,9 +131,9 @@ def schema_fields(model: keras.Model, schema: Schema) -> dict[str, Field]:
 
 
 def _field_of(table: str, names: Sequence[str], schema: Schema) -> Field:
-    """Returns, of the fields that the ids may come from, the one that names the table.
+    """Returns the field of a table, from those that the looked-up ids depend on.
 
-    A joint model chooses ids by the domain, whose field is before the table, too.
+    In a joint model they also depend on the domain; the table's name then decides.
     """
     owners = {schema.field(name).owner.name: schema.field(name) for name in names}
     owners = {name: field for name, field in owners.items() if field.table}
@@ -143,9 +143,9 @@ def _field_of(table: str, names: Sequence[str], schema: Schema) -> Field:
     if len({field.owner.layout for field in owners.values()}) != 1:
         raise ValueError(
             explain(
-                f"to know whose ids are looked up in '{table}'",
-                f"the inputs {names} before it",
-                "call the table '{field}_...', or pass no schemas",
+                f"one field whose ids are looked up in '{table}'",
+                f"ids that depend on the inputs {names}",
+                "name the table '{field}_...', or pass no schemas",
             )
         )
     return next(iter(owners.values()))

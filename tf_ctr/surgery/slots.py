@@ -1,4 +1,4 @@
-"""The optimizer's slots go where the weights go."""
+"""Plans the copies of optimizer slots that go with copies of weights."""
 
 import dataclasses
 from typing import Any
@@ -13,8 +13,8 @@ def plan_slots(
 ) -> tuple[list[Copy], str]:
     """Plans the copies of the optimizer's state that go with copies of weights.
 
-    The slots of a row go where the row goes; those of new rows stay as they are. A
-    target whose optimizer has no slots yet gets them.
+    The slots of a row are copied with the row; those of new rows do not change. The
+    optimizer of the target is built if it has no slots yet.
 
     Args:
         source: The model to copy from.
@@ -22,8 +22,8 @@ def plan_slots(
         copies: The copies of the weights.
 
     Returns:
-        The copies of the slots, and a sentence for the report: how many are copied, or
-        why none is.
+        The copies of the slots, and a phrase for the report: how many slots are copied,
+        or why none.
     """
     theirs, ours = (_optimizer(model) for model in (source, target))
     why_not = _why_not(theirs, ours)
@@ -37,7 +37,7 @@ def plan_slots(
         return [], f"not copied: the slots of the two {kind} are not alike by variable"
     moved, variables = [], 0
     for copy in copies:
-        # Not strict: a variable that is frozen on one side has slots on the other.
+        # Not strict, because a variable may be frozen, without slots, in one model.
         pairs = list(zip(old.of(copy.source), new.of(copy.target), strict=False))
         moved += [dataclasses.replace(copy, source=a, target=b) for a, b in pairs]
         variables += bool(pairs)
@@ -52,9 +52,9 @@ class _Slots:
 
     Attributes:
         by_name: `{name: [slot of each trainable variable]}`.
-        place: `{id of a trainable variable: its place in these lists}`.
-        counters: State of no single variable, the number of steps above all; not
-            the learning rate.
+        place: `{id of a trainable variable: its index in these lists}`.
+        counters: Variables that belong to no single weight, such as the number of
+            steps, without the learning rate.
     """
 
     by_name: dict[str, list[keras.Variable]]
@@ -62,7 +62,7 @@ class _Slots:
     counters: list[keras.Variable]
 
     def of(self, variable: keras.Variable) -> list[keras.Variable]:
-        """The slots of one variable, none if it is not trained."""
+        """Returns the slots of one variable; none if it is not trained."""
         if id(variable) not in self.place:
             return []
         place = self.place[id(variable)]
@@ -71,7 +71,7 @@ class _Slots:
 
 def _optimizer(model: keras.Model) -> Any:
     optimizer = getattr(model, "optimizer", None)
-    # LossScaleOptimizer wraps the one that has the slots.
+    # LossScaleOptimizer wraps the optimizer that has the slots.
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
@@ -87,8 +87,8 @@ def _why_not(old: Any, new: Any) -> str:
 
 
 def _slots(optimizer: Any) -> _Slots | None:
-    """The `_Slots` of an optimizer; `None` if its variables are not all understood."""
-    # Keras's optimizers hold each kind of slot in a list parallel to the variables.
+    """Returns the slots of an optimizer; `None` if a variable is of unknown use."""
+    # Keras optimizers keep each kind of slot in a list parallel to the variables.
     variables = optimizer._trainable_variables
     rest = {id(v): v for v in optimizer.variables}
     by_name = {

@@ -1,4 +1,4 @@
-"""The frozen source tower beside a trainable one, and the depths that they share."""
+"""Builds a frozen source tower beside a trainable one, and pairs their depths."""
 
 import dataclasses
 import inspect
@@ -13,7 +13,7 @@ from tf_ctr.surgery.names import SOURCE
 from tf_ctr.surgery.rebuild import rebuild
 from tf_ctr.surgery.weights import copy_weights
 
-# The argument that says how much noise a layer makes.
+# The argument for the amount of noise.
 NOISE = {
     keras.layers.Dropout: "rate",
     keras.layers.AlphaDropout: "rate",
@@ -27,9 +27,9 @@ class FrozenTower:
     """A frozen copy of a model, with the tensors that flow through it.
 
     Attributes:
-        model: The copy, a `keras.Model` without the weights of the original yet.
-        inputs: `{depth: its input}` of every depth.
-        outputs: `{layer: its output}` of every layer that is called once.
+        model: The copy, a `keras.Model` that does not have the original weights yet.
+        inputs: `{depth: its input}` for every depth.
+        outputs: `{layer: its output}` for every layer that is called once.
     """
 
     model: keras.Model
@@ -44,10 +44,10 @@ def frozen_tower(
 ) -> FrozenTower:
     """Runs a frozen copy of a model on the inputs of another.
 
-    The tower is in inference mode even while the model around it is trained: its
-    BatchNorm normalises with the moving statistics, AutoFT's routers do not sample,
-    and there is neither dropout nor noise. Its weights come with `load_tower` on the
-    model around it.
+    The tower stays in inference mode even while the model around it is trained: its
+    BatchNorm normalises with the moving statistics, AutoFT's routers do not sample, and
+    dropout and noise are off. Call `load_tower` with the model around it to copy the
+    weights.
 
     Args:
         source: A functional model, fresh or reloaded; it is not changed.
@@ -83,14 +83,14 @@ def frozen_tower(
 def load_tower(source: keras.Model, model: keras.Model, suffix: str = SOURCE) -> None:
     """Copies the weights of `source` to its tower in `model`, in place.
 
-    A tower of which the model uses no layer with weights is left as it is.
+    If the model uses no layer with weights of the tower, nothing is copied.
     """
     if any(each.weights and each.name.endswith(suffix) for each in model.layers):
         copy_weights(source, model, suffix)
 
 
 def _renamed(operation: keras.Operation, suffix: str) -> keras.Operation:
-    """Copies a bare operation: one in both towers would join their graphs."""
+    """Copies a bare operation, because a shared one would join the towers' graphs."""
     copy = type(operation).from_config(operation.get_config())
     copy.name = operation.name + suffix
     return copy
@@ -110,7 +110,7 @@ def silence(layer: keras.Layer) -> None:
 
 
 def _hidden_input(layer: keras.Layer, *args: Any, **kwargs: Any) -> keras.KerasTensor:
-    """The argument called `x`, as in a cross layer, or else the first."""
+    """Returns the argument `x`, as a cross layer has it, otherwise the first one."""
     arguments = inspect.signature(layer.call).bind(*args, **kwargs).arguments
     first, *_ = arguments.values()
     hidden = arguments.get("x", first)
@@ -128,15 +128,15 @@ def paired_sites(
     Args:
         source: A functional model.
         target: A functional model.
-        sites: Names of layers. Defaults to the hidden layers whose names start with
-            one of `prefixes`; to all hidden layers, if there is none.
+        sites: Names of layers. Defaults to the hidden layers whose names start with one
+            of `prefixes`, or to all hidden layers if no name does.
         prefixes: Starts of layer names.
 
     Returns:
         Names of depths that both models have.
 
     Raises:
-        ValueError: If a model lacks a site, no site is left, or a site has several
+        ValueError: If a model lacks a site, there is no site, or a site has several
             outputs.
     """
     theirs, ours = Graph(source).depths, Graph(target).depths
@@ -147,7 +147,7 @@ def paired_sites(
     if not sites or not set(sites) <= set(theirs) & set(ours):
         raise ValueError(
             explain(
-                f"one or more hidden layers, in both models; chosen are {sites}",
+                f"one or more hidden layers that both models have, as sites={sites}",
                 f"hidden layers {theirs} of the source, {ours} of the target",
                 "give the layers of both models the same names, or choose with "
                 "sites=('deep_0', ...)",
@@ -170,7 +170,7 @@ def paired_sites(
 
 
 def check_apart(source: keras.Model, target: keras.Model, suffix: str = SOURCE) -> None:
-    """Raises if a layer of the tower would have the name of one of the target."""
+    """Raises if a layer of the tower would have the name of a layer of the target."""
     ours = {layer.name for layer in target.layers}
     clash = sorted({layer.name + suffix for layer in source.layers} & ours)
     if clash:
@@ -178,7 +178,7 @@ def check_apart(source: keras.Model, target: keras.Model, suffix: str = SOURCE) 
             explain(
                 f"a target without layers of another source tower ('...{suffix}')",
                 f"{clash[:3]} in '{target.name}'",
-                "start from the model that had one tower; to refresh a tower, use "
+                "start from the model before it got a tower; to refresh a tower, use "
                 f"copy_weights(new_source, model, suffix='{suffix}')",
             )
         )

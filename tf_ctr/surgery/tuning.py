@@ -1,4 +1,4 @@
-"""Which layers of a model are trained, and how fast."""
+"""Sets which layers of a model are trained, and at which learning rate."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ def freeze_layers(model: keras.Model, patterns: Sequence[str]) -> None:
 
     Raises:
         ValueError: If a pattern names no layer, or nothing is left to train. The
-            model stays as it was.
+            model does not change then.
 
     Example:
 
@@ -50,21 +50,22 @@ def freeze_layers(model: keras.Model, patterns: Sequence[str]) -> None:
 def set_learning_rate_multipliers(
     model: keras.Model, multipliers: Mapping[str, float]
 ) -> None:
-    """Sets the factors that `tf_ctr.optimizers` put on the learning rate of layers.
+    """Sets factors on the learning rate of layers, which `tf_ctr.optimizers` apply.
 
-    In place; other optimizers ignore them. The `.keras` file of a compiled model holds
-    them; after loading a model that was not compiled, call this again.
+    The model is changed in place. Other optimizers ignore the factors. The `.keras`
+    file of a compiled model holds them; after loading a model that was not compiled,
+    call this function again.
 
     Args:
         model: A `keras.Model`. Compile it afterwards.
         multipliers: `{pattern: factor}`, patterns (`fnmatch`) of layers or of parts
-            of them as in `freeze_layers`, factors greater than 0. Of several
-            patterns that name a layer the last one holds; the other layers keep the
-            factor they have, 1 unless the layer says otherwise.
+            of them as in `freeze_layers`, factors greater than 0. If several patterns
+            name a layer, the last one applies. Other layers keep their factor, which is
+            1 unless the layer sets another.
 
     Raises:
         ValueError: If a pattern names no layer, or a factor is not positive. The
-            model stays as it was.
+            model does not change then.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""One vector per field and per instance, of a model that is being rebuilt."""
+"""Makes one vector per field or per instance, in a model that is being rebuilt."""
 
 from collections.abc import Mapping
 
@@ -42,14 +42,14 @@ def look_up(
 def field_vector(
     field: str, inputs: Tensors, rows: Tensors, name: str, suffix: str = ""
 ) -> keras.KerasTensor | None:
-    """Returns one vector per instance of a field: its pooled embedding or numbers.
+    """Returns one vector per instance for a field: its pooled embedding or numbers.
 
     Args:
         field: Name of the field.
         inputs: `{field: keras.Input}`.
         rows: `{field: its embeddings}`, of some fields.
-        name: Start of the names of the layers, `{name}_pooling` or `{name}_input`.
-        suffix: Appended to these.
+        name: Prefix of the names of added layers, `{name}_pooling` or `{name}_input`.
+        suffix: Appended to these names.
 
     Returns:
         `[B, D]`; `None` for ids without embeddings.
@@ -69,7 +69,7 @@ def field_vector(
 def instance_vector(
     inputs: Tensors, rows: Tensors, suffix: str = ""
 ) -> keras.KerasTensor:
-    """Returns one vector per instance: pooled embeddings, and numbers without one.
+    """Returns one vector per instance: pooled embeddings, and other numbers as such.
 
     Args:
         inputs: `{field: keras.Input}`.
@@ -89,8 +89,8 @@ def instance_vector(
     if not vectors:
         raise ValueError(
             explain(
-                "an embedding (output dim above 1) or a float input, for the policies "
-                "to decide by",
+                "an embedding (output dim above 1) or a float input, as the input of "
+                "the policies",
                 f"the inputs {sorted(inputs)}",
                 "raise the embedding dim",
             )

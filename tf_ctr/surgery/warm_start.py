@@ -1,4 +1,4 @@
-"""A warm start: weights by layer name, tables row by row, slots included."""
+"""Warm start: copies weights by layer name, tables row by row, and optimizer slots."""
 
 import dataclasses
 import math
@@ -21,7 +21,7 @@ from tf_ctr.surgery.rows import (
 from tf_ctr.surgery.slots import plan_slots
 from tf_ctr.surgery.weights import Copy, Match, WeightPlan, plan_weights
 
-# Moments learned from the same rows in another order differ by rounding.
+# Moments that are learned from the same rows in another order differ by rounding.
 TOLERANCE = 1e-6
 
 
@@ -36,41 +36,41 @@ def warm_start(
     optimizer: bool = True,
     new_rows: NewRows = "initial",
 ) -> WeightReport:
-    """Copies weights into an existing model, and reports what became of each layer.
+    """Copies weights into an existing model, and reports the outcome for each layer.
 
-    Layers are matched by name. A table takes, for each id that both vocabularies
-    have, the row of that id, wherever it is in either table; and the rows of missing
-    values, of unseen ids and of hash buckets if both sides have equally many.
-    If anything raises, nothing is copied.
+    Layers are matched by name. Tables are matched row by row: each id of both
+    vocabularies keeps its row, wherever that is in the two tables. So do missing
+    values; unseen ids and hash buckets do if both tables have equally many. If an error
+    is raised, nothing is copied.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        target: A model with layers named alike; changed in place.
-        source_schema: The schema that `source` was built with. Without the schemas
-            tables are copied by row number, and must be of one size.
+        target: A model with layers of the same names; changed in place.
+        source_schema: The schema that `source` was built with. Without schemas, tables
+            are copied by row number, and must be of the same size.
         target_schema: The schema of `target`.
-        skip: Patterns (`fnmatch`) of layers to leave as they are, of parts of a
+        skip: Patterns (`fnmatch`) of layers not to change, of parts of a
             `Sequential` (`"deep_*/norm"`), or of weights
             (`"deep_*/norm/moving_*"`).
         strict: Whether to raise if a layer is new, unused or resized, or a number is
-            standardised differently. Otherwise the report says so.
-        expected: Patterns of layers that `strict` allows to be so, e.g.
-            `("*_embedding",)` while vocabularies grow.
+            standardised differently, instead of only reporting it.
+        expected: Patterns of layers that may be new, unused or resized in spite of
+            `strict`, e.g. `("*_embedding",)` while vocabularies grow.
         optimizer: Whether to copy the optimizer's slots and step count too. This needs
             two models compiled with the same class of optimizer; the learning rate
             stays that of `target`.
         new_rows: `"initial"`: the row of a new id keeps its initial values.
-            `"unseen"`: it starts as the row in which the source looked it up, one
-            of its unseen ids; slots stay as they are.
+            `"unseen"`: it starts as a copy of the row for unseen ids in which the
+            source looks the id up; its slots do not change.
 
     Returns:
-        The report: print it, or take its `to_frame()`. It is also kept as
-        `target.weight_report`, where `tf_ctr.transfer.summary` finds it.
+        The report. `print` it, or call its `to_frame()`. It is also set as
+        `target.weight_report`, for `tf_ctr.transfer.summary`.
 
     Raises:
         ValueError: If no name matches; a pattern names no layer; only one schema is
-            given, or one of another model; tables differ in size without schemas;
-            or by `strict`.
+            given, or a schema is not that of its model; tables differ in size without
+            schemas; or by `strict`.
 
     Example:
 
@@ -150,7 +150,7 @@ def _check_table_sizes(plan: WeightPlan, target: keras.Model) -> None:
                     f"none, and {old[0][0]} rows in the source, {new[0][0]} in the "
                     "target",
                     "pass source_schema= and target_schema=, or "
-                    f"skip=('{name}',) to leave it as it is",
+                    f"skip=('{name}',) to leave it unchanged",
                 )
             )
 
@@ -169,7 +169,7 @@ def _check_all_copied(
             explain(
                 "every layer to be copied as a whole, by strict=True",
                 ", ".join(wrong),
-                "name those that may differ in expected=, those to leave as they are "
+                "name layers that may differ in expected=, layers to leave unchanged "
                 "in skip=, or pass strict=False and read the report",
             )
         )
@@ -188,14 +188,14 @@ def other_scales(source_schema: Schema, target_schema: Schema) -> tuple[str, ...
     """Returns the numbers that the two schemas standardise differently, in words.
 
     A weight that was trained on `(x - mean) / std` is wrong for another mean or
-    another standard deviation, and no copy of weights can make up for it.
+    standard deviation, and no copy of weights can correct it.
 
     Args:
         source_schema: A fitted `tf_ctr.Schema`.
-        target_schema: Another one.
+        target_schema: Another fitted `tf_ctr.Schema`.
 
     Returns:
-        A sentence per field that both have and only standardise differently.
+        A sentence for each field that both schemas standardise, but differently.
 
     Example:
 

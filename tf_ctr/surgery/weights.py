@@ -1,4 +1,4 @@
-"""Copies weights by layer name: all copies are planned before any is made."""
+"""Copies weights by layer name; plans all copies before it makes any."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
@@ -23,19 +23,19 @@ def copy_weights(
     suffix: str = "",
     skip: Collection[str] = (),
 ) -> WeightReport:
-    """Copies weights by layer name, variable to variable, all or nothing.
+    """Copies weights by layer name, variable by variable, all or nothing.
 
-    Methods use it between models of one schema; `tf_ctr.surgery.warm_start` is for
-    models of two.
+    Methods use this function between models of one schema; `tf_ctr.surgery.warm_start`
+    is for models of two schemas.
 
     Args:
         source: The model to copy from.
         target: The model to copy to, in place.
-        suffix: `layer` of the source goes to `layer + suffix` of the target.
-        skip: Names of layers to leave as they are.
+        suffix: `layer` of the source is copied to `layer + suffix` of the target.
+        skip: Names of layers not to change.
 
     Returns:
-        What became of each layer.
+        The outcome for each layer.
 
     Raises:
         ValueError: If no name matches, `skip` names no layer, or the shapes of a pair
@@ -59,12 +59,12 @@ def copy_weights(
 
 @dataclasses.dataclass(frozen=True)
 class Copy:
-    """One variable that takes the values of another.
+    """A planned copy of one variable to another.
 
     Attributes:
         source: The variable to copy from.
         target: The variable to copy to.
-        rows: Which rows go where; `None` copies all, in order.
+        rows: The rows to copy; `None` copies all rows, in order.
     """
 
     source: keras.Variable
@@ -72,7 +72,7 @@ class Copy:
     rows: RowMatch | None = None
 
     def run(self, start_new: bool = True) -> None:
-        """Copies; `start_new`: also to the rows that start from another row."""
+        """Copies the rows; with `start_new` also those that start from another row."""
         if self.rows is None:
             self.target.assign(self.source)
             return
@@ -90,7 +90,7 @@ class WeightPlan:
 
     Attributes:
         copies: A `Copy` per variable.
-        layers: What will become of each layer.
+        layers: The outcome for each layer.
         mismatched: `{layer: (shapes in the source, shapes in the target)}` of the
             layers that are new because their shapes differ.
     """
@@ -102,7 +102,7 @@ class WeightPlan:
     )
 
     def run(self) -> WeightReport:
-        """Copies all, and returns the report."""
+        """Makes all copies, and returns the report."""
         for copy in self.copies:
             copy.run()
         return WeightReport(tuple(self.layers))
@@ -115,13 +115,13 @@ class WeightPlan:
         skipped: Mapping[int, str],
         match: Match,
     ) -> None:
-        """Plans for one layer of the target and its counterpart in the source.
+        """Plans the copies from a layer of the source to its counterpart in the target.
 
         Args:
             name: Name of the layer in the target.
             old: The layer of the source.
             new: The layer of the target.
-            skipped: `{id of a weight of the source: the part it is skipped with}`.
+            skipped: `{id of a weight of the source: the skipped part that has it}`.
             match: See `plan_weights`.
         """
         parts = [skipped[id(v)] for v in old.weights if id(v) in skipped]
@@ -160,10 +160,10 @@ def plan_weights(
     Args:
         source: The model to copy from.
         target: The model to copy to.
-        suffix: `layer` of the source goes to `layer + suffix` of the target.
-        skip: Paths of layers or weights to leave as they are.
-        match: From the name of a paired layer to the match of its rows, or `None` to
-            copy all in order.
+        suffix: `layer` of the source is copied to `layer + suffix` of the target.
+        skip: Paths of layers or weights not to change.
+        match: A function from the name of a paired layer to the match of its rows, or
+            to `None` to copy all rows in order.
 
     Returns:
         The plan; nothing is copied yet.
@@ -198,9 +198,9 @@ def plan_weights(
         theirs = sorted(layer.name for layer in olds.values())
         raise ValueError(
             explain(
-                f"a layer of the target named as one of the source + '{suffix}'",
+                f"a layer of the target with the name of a source layer + '{suffix}'",
                 f"source layers {theirs}, target layers {sorted(news)}",
-                "name the layers of both models alike, and skip fewer of them",
+                "give the layers of both models the same names, and skip fewer of them",
             )
         )
     return plan
