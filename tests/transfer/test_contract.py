@@ -131,7 +131,7 @@ def test_an_input_whose_name_is_not_its_key_is_refused(method):
     tensor = keras.Input((2,), name="features")
     with pytest.warns(UserWarning, match="must match the names"):
         model = keras.Model({"x": tensor}, keras.layers.Dense(1)(tensor))
-    with pytest.raises(ValueError, match="named as its key"):
+    with pytest.raises(ValueError, match="name of every Input to be its key"):
         method(model)
 
 

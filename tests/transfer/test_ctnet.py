@@ -355,7 +355,7 @@ def test_a_second_source_tower_is_refused():
         ({"where": "inside"}, "`where` to be one of 'before_activation'"),
         ({"start": "zero"}, "`start` to be one of 'exact', 'small'"),
         ({"rank": 0}, "`rank` to be a whole number of at least 1"),
-        ({"share_attention": True}, "such layers .. in the target"),
+        ({"share_attention": True}, "the layers .. of the target"),
     ],
     ids=str,
 )

@@ -1,18 +1,19 @@
-"""Transfer methods: functions from a source to a target `keras.Model`, a paper a file.
+"""Transfer methods: functions from a source to a target model, with a file per paper.
 
 A method copies its source, never shares or changes it, and returns an uncompiled
-model. It declares itself as a `Method`: what it takes besides the source, which
-suffixes its frozen layers have, which losses it adds. `METHODS` holds, by name, those
-that take any source and start with its scores. Of the others `apg`, `natr` and `a_ctr`
-start with new layers, and `dual_embedding` needs fields of ids; `add_historical` makes
-a backbone's model wider.
+model. It declares itself as a `Method`: its arguments besides the source, the suffixes
+of its frozen layers, and the losses that it adds. `METHODS` holds, by name, the methods
+that take any source and start with its scores. Of the others, `apg`, `natr` and `a_ctr`
+start with new layers, and `dual_embedding` needs fields of ids. `add_historical` adds
+features to a backbone's model.
 
-A *site* is a layer that a method adds something to; a *tower* a whole copy of a model
-in another; a *route* chooses between a frozen and a tuned layer.
+A *site* is a layer to which a method adds something. A *tower* is a whole copy of a
+model inside another. A *route* chooses between a frozen and a tuned layer.
 
-The parts that methods are made of, `warm_start`, `grow`, `freeze_layers` and others,
-are those of `tf_ctr.surgery`. The rewrites for inference are in `tf_ctr.inference`;
-their names of version 0.1 still work here, with a `DeprecationWarning`.
+Methods are made of parts of `tf_ctr.surgery`, such as `warm_start`, `grow` and
+`freeze_layers`, which are exported here too. The rewrites for inference are in
+`tf_ctr.inference`; their names of version 0.1 still work here, with a
+`DeprecationWarning`.
 """
 
 import importlib
@@ -45,7 +46,8 @@ from tf_ctr.transfer.progressive_nn import progressive_nn
 from tf_ctr.transfer.ptu import ptu
 from tf_ctr.transfer.spottune import spottune
 
-# Read off the declarations: a new method needs its import and its name in `__all__`.
+# Collected from the declarations, so that a new method needs only an import and its
+# name in `__all__`.
 METHODS: dict[str, Callable[..., keras.Model]] = {
     name: function
     for name, function in sorted(globals().items())
@@ -92,12 +94,12 @@ def __getattr__(name: str) -> Callable[..., keras.Model]:
     if name not in _MOVED_TO_INFERENCE:
         raise AttributeError(f"module 'tf_ctr.transfer' has no attribute '{name}'")
     warnings.warn(
-        f"tf_ctr.transfer.{name} is now tf_ctr.inference.{name}; the old name goes in "
-        "version 0.3.",
+        f"tf_ctr.transfer.{name} is now tf_ctr.inference.{name}; version 0.3 removes "
+        "the old name.",
         DeprecationWarning,
         stacklevel=2,
     )
-    # By name at run time: transfer and inference do not import each other.
+    # Imported at run time, because transfer and inference must not import each other.
     return getattr(importlib.import_module("tf_ctr.inference"), name)
 
 

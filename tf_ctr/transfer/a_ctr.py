@@ -19,14 +19,15 @@ BATCH_NORM_STARTS: tuple[BatchNormStart, ...] = get_args(BatchNormStart)
 def a_ctr(source: keras.Model, batch_norm: BatchNormStart = "reset") -> keras.Model:
     """Returns an advertisement model that starts from a complete pre-training model.
 
-    It takes all parameters by layer name, historical embeddings with their frozen
-    aggregation too, except those of BatchNorm: natural data and advertisements are
-    distributed differently. Measure its moving statistics before you serve it;
-    `tf_ctr.continual.Training(measure_batch_norm=True)` does.
+    All parameters are copied by layer name, including historical embeddings and their
+    aggregation, which is frozen. Those of BatchNorm are not copied, because natural
+    data and advertisements are distributed differently. Measure its moving statistics
+    before you serve the model, with `tf_ctr.training.measure_batch_norm` or
+    `tf_ctr.continual.Training(measure_batch_norm=True)`.
 
-    Source: A-CTR of E-CDCTR (arXiv 2408.16238), abstract. That BatchNorm is
-    re-initialised is from a summary and write-ups of the paper, which do not say
-    whether gamma and beta are.
+    Source: A-CTR of E-CDCTR (arXiv 2408.16238), abstract. A summary and write-ups of
+    the paper report that BatchNorm is re-initialised, but not whether gamma and beta
+    are, too.
 
     Args:
         source: A trained functional model (CPM), fresh or reloaded; it is not changed.

@@ -45,32 +45,31 @@ def apg(
     """Returns a model whose hidden layers are adaptive (`tf_ctr.layers.APGDense`).
 
     Only hidden `Dense` layers are replaced, also those in a `Sequential` with
-    BatchNorm and dropout. Embeddings, crosses and the prediction layer stay, and
-    keep the weights of `model`, trained or not. The new layers start untrained, so the
-    scores are not those of `model`: train the result as a model of its own, then
-    transfer it with any method.
+    BatchNorm and dropout. Embeddings, crosses and the prediction layer stay, with the
+    weights of `model`, trained or not. The new layers start untrained, so the scores
+    are not those of `model`: train the result as a model of its own, then transfer it
+    with any method.
 
     Source: APG (arXiv 2203.16218), section 3. The paper does not say whether the
     gradient flows into the condition; here it does.
 
     Args:
         model: A functional model, fresh or reloaded; it is not changed.
-        condition: What the parameters of a layer are generated from:
-            the name of a field (group-wise), its embedding, pooled if it has
-            several values, or the value of a numeric;
-            a list of fields (mix-wise), combined by `aggregation`;
-            `"self"` (self-wise), the input of the layer.
-            A dict `{layer name: condition}` chooses per layer, and leaves the layers
-            that it does not name static; otherwise all layers named `deep...`
-            are replaced.
+        condition: The input from which the parameters of a layer are generated.
+            The name of a field (group-wise): its embedding, pooled if it has several
+            values, or the value of a numeric field.
+            A list of fields (mix-wise), combined by `aggregation`.
+            `"self"` (self-wise): the input of the layer.
+            A dict `{layer name: condition}` chooses by layer, and leaves all other
+            layers static; otherwise all layers named `deep...` are replaced.
         rank: Rank K, or `{layer name: rank}`.
         over_parameter: Width P; see `tf_ctr.layers.APGDense`.
         version: `"v1"` to `"v5"`; see `tf_ctr.layers.APGDense`.
-        aggregation: Of a list of fields: `"input_..."` combines the embeddings
-            before the generator, `"output_..."` what one generator for each field
-            gives; `"..._concat"`, `"..._mean"` or `"..._attention"`.
-        bias: `"static"`, `"generated"` or `"none"`. Defaults to static where the
-            replaced layer has a bias.
+        aggregation: How to combine a list of fields: `"input_..."` combines the
+            embeddings before the generator, `"output_..."` the outputs of one generator
+            per field; `"..._concat"`, `"..._mean"` or `"..._attention"`.
+        bias: `"static"`, `"generated"` or `"none"`. Defaults to static if the replaced
+            layer has a bias, otherwise to none.
         generator_units: See `tf_ctr.layers.APGDense`.
         generator_start: See `tf_ctr.layers.APGDense`.
 
@@ -98,7 +97,7 @@ def apg(
     conditions = _conditions(condition, _hidden_dense(graph))
     ranks = _ranks(rank, conditions)
     inputs, tables = inputs_like(model), graph.tables_by_field
-    # Before the layers that take a field as their condition.
+    # Looked up first, because hidden layers take fields as their conditions.
     rows = look_up(model, inputs, tables)
     vectors = {
         fields: _condition_vector(fields, inputs, rows, aggregation)
@@ -196,7 +195,7 @@ def _condition_vector(
     rows: Mapping[str, keras.KerasTensor],
     aggregation: Aggregation,
 ) -> keras.KerasTensor:
-    """Returns the condition that some fields make.
+    """Returns the condition vector made of some fields.
 
     Args:
         fields: Names of fields, at least one.
@@ -208,7 +207,7 @@ def _condition_vector(
         `[B, D]`; `[B, J, D]` to aggregate the outputs of J generators.
 
     Raises:
-        ValueError: If a field is unknown, or the embeddings differ in width where
+        ValueError: If a field is unknown, or the embeddings differ in width although
             the aggregation needs one width.
     """
     numbers = [name for name, value in inputs.items() if "float" in value.dtype]
@@ -252,7 +251,7 @@ def _adaptive(
     """Calls `layer` with each `Dense` in it made adaptive."""
     if isinstance(layer, layers.Dense):
         return _apg_dense(layer, settings)(x, z)
-    # A model of two inputs: a Sequential would hand on only one.
+    # A model with two inputs, because a Sequential passes on only one.
     inputs = [keras.Input(t.shape[1:], dtype=t.dtype) for t in (x, z)]
     h = inputs[0]
     for part in layer.layers:

@@ -1,4 +1,4 @@
-"""AutoFT: per instance, choose between frozen and fine-tuned parameters."""
+"""AutoFT: chooses between frozen and fine-tuned parameters for each instance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,30 +31,29 @@ def autoft(
 ) -> keras.Model:
     """Returns a target model that routes each instance between two copies.
 
-    Every embedding table and every hidden layer of the source is there twice, once
-    frozen and once trainable, both starting from the source. A policy network per
-    component decides for each instance, field by field for the embeddings and layer
-    by layer for the rest, which copy is used. The prediction layer is there once
-    and trained. Before training the scores are those of the source.
+    The model has two copies of every embedding table and every hidden layer of the
+    source, one frozen and one trainable, which both start from the source. A policy
+    network per component decides which copy each instance uses, field by field for the
+    embeddings and layer by layer for the rest. There is one prediction layer, which is
+    trained. Before training, the scores are those of the source.
 
-    In training a frozen copy computes the same as at inference: it does not learn,
+    In training, a frozen copy computes the same as at inference: it does not learn,
     its BatchNorm runs in inference mode, and it has neither dropout nor noise.
 
     Source: AutoFT (arXiv 2106.04873), section 3.2 (Eqs. 6 to 8) and 3.3.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        which: Components to route, of `"embedding"` and the layer name prefixes of
-            `source` (`"cross"` and `"deep"` for DCN). Defaults to all. A number
-            that a `Dense` named `{field}_embedding` embeds is a field of
-            `"embedding"`. A component left out is fine-tuned, as in the ablation of
-            the paper's Table 4.
-        router: How to build the policy networks: keyword arguments of
+        which: Components to route: `"embedding"` and the layer name prefixes of
+            `source` (`"cross"` and `"deep"` for DCN). Defaults to all. `"embedding"`
+            includes numbers that a `Dense` named `{field}_embedding` embeds. A
+            component left out is fine-tuned, as in the ablation of the paper's Table 4.
+        router: The settings of the policy networks: keyword arguments of
             `tf_ctr.layers.GumbelRouter`, e.g. `{"temperature": 1.0, "budget": 0.5}`, or
-            a `GumbelRouter` whose configuration they take. To pull the trainable copies
-            to the frozen ones too, use `l2_sp(source, target=autoft(source))`.
-        seed: Seed of the sampling noise; each router draws noise of its own. Defaults
-            to the seed of `router`.
+            a `GumbelRouter` with this configuration. To also pull the trainable copies
+            to the frozen ones, use `l2_sp(source, target=autoft(source))`.
+        seed: Seed of the sampling noise, which differs between routers. Defaults to
+            the seed of `router`.
 
     Returns:
         A new, uncompiled `keras.Model`. Added layers: `{site}_frozen`,
@@ -122,7 +121,7 @@ def _components(graph: Graph, which: str | Sequence[str] | None) -> set[str]:
             explain(
                 "a source with one copy of each layer",
                 f"'{graph.model.name}', which autoft made",
-                "start from the model that autoft was given, or use fine_tune",
+                "start from the model that was passed to autoft, or use fine_tune",
             )
         )
     valid = ({"embedding"} if graph.embeddings else set()) | set(graph.components)

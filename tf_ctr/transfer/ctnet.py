@@ -41,18 +41,18 @@ def ctnet(
 
     At every hidden layer an adapter `g` adds a term from the source tower:
     `z_l = f(z_{l-1} W_l + b_l + g_l(a))`, with BatchNorm `f(BN(z_{l-1} W_l + b_l) +
-    g_l(a))`. The whole target tower and the adapters are trained, the source tower
-    is not, and runs in inference mode. Before training, the scores are those of the
+    g_l(a))`. The whole target tower and the adapters are trained. The source tower is
+    frozen, and runs in inference mode. Before training, the scores are those of the
     target model.
 
     `copy_weights(new_source, model, suffix="_source")` copies a newer source model
-    into it; adapters and target tower stay as they are.
+    into the source tower; adapters and target tower do not change.
 
-    The inputs are the union of both models' by name, and one name is one encoding:
-    a field whose ids differ between the domains, because each schema was fitted on
-    its own, needs a different name in each schema. A tower does not use a field that
-    its model lacks; the target's data hold all fields, as zero or missing where the
-    domain has none.
+    The inputs are those of both models, joined by name, and a name stands for one
+    encoding: a field whose ids differ between the domains, because each schema was
+    fitted separately, needs a different name in each schema. A tower does not use
+    fields that its model lacks. The target's data must have all fields, with zero or
+    missing values in fields that the domain does not have.
 
     Source: CTNet (arXiv 2208.05728), section 3.3, Eqs. 4 and 5. Eq. 4 prints `z^S_l`
     as the adapter's input, but its `z^S_0` is the input of the source tower, and
@@ -64,14 +64,14 @@ def ctnet(
         target: A trained functional model for the target domain; it is not changed.
             Defaults to `source`.
         adapter: `"glu"`, or `"linear"` as in the paper's ablation "w/o GLU".
-        site: What the adapter of layer `l` takes from the source tower: `"prev"`,
-            the input of its layer `l`, or `"same"`, the output.
+        site: The input of the adapter of layer `l`: `"prev"`, the input of the source
+            tower's layer `l`, or `"same"`, its output.
         where: `"before_activation"`, or `"after_activation"`: `z_l = f(...) + g_l(a)`.
         start: `"exact"`, or `"small"` as in the paper; see
             `tf_ctr.layers.GLUAdapter`.
         rank: Rank of the adapters; see `tf_ctr.layers.GLUAdapter`.
-        sites: Names of the layers that get an adapter. Defaults to all named
-            `deep...`, and to all hidden layers if none is.
+        sites: Names of the layers that get an adapter. Defaults to all layers named
+            `deep...`, or to all hidden layers without such names.
         share_attention: `True` replaces the SIM and ETA layers of the target tower,
             `..._sim` and `..._eta`, by the outputs of the source tower's layers of
             the same names, as in the paper's section 4.7. A tuple of name patterns
@@ -84,9 +84,9 @@ def ctnet(
         `{site}_activation` where the layer is not a small model of its own.
 
     Raises:
-        ValueError: If the models do not have the same hidden layers or a site is
-            unknown, a pattern or option fits nothing, an input differs between the
-            models, or one is not a functional model with dict inputs.
+        ValueError: If the models do not have the same hidden layers, a site or option
+            is unknown, a pattern matches nothing, an input differs between the models,
+            or a model is not functional with dict inputs.
 
     Example:
 
@@ -150,8 +150,8 @@ def _shared_outputs(
         names = [layer.name for layer in target.layers if _fits(layer.name, patterns)]
         raise ValueError(
             explain(
-                f"a layer called as one of {patterns}, once in each model",
-                f"such layers {names} in the target, of those none in the source",
+                f"a layer that matches one of {patterns}, called once in each model",
+                f"the layers {names} of the target, none of them in the source",
                 "pass share_attention=('name pattern', ...)",
             )
         )

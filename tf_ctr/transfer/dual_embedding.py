@@ -21,20 +21,20 @@ def dual_embedding(
 ) -> keras.Model:
     """Returns a target model with a second embedding, the source's, of its ids.
 
-    `h_1 = f([x; e'] [W; V] + b)` in the first hidden layer, with `x` its input in the
-    target and `e'` the vectors of `fields` in copies of the source's tables. All of it
-    is trained. `V` starts at zero: the scores before training are the target's. As
-    `x W + e' V` it keeps the shape of `W`.
+    The first hidden layer becomes `h_1 = f([x; e'] [W; V] + b)`, with `x` its input in
+    the target and `e'` the vectors of `fields` in copies of the source's tables. All
+    weights are trained. `V` starts at zero, so the scores before training are those of
+    the target. The product is computed as `x W + e' V`, so `W` keeps its shape.
 
     Source: the Dual Embedding baseline of CTNet (arXiv 2208.05728), section 4.4,
     which does not say how `V` starts.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        target: A trained functional model of the target domain, its inputs encoded as
-            those of `source`; it is not changed. Defaults to `source`.
-        fields: Names of fields with one id per example. Defaults to all that both
-            models embed.
+        target: A trained functional model of the target domain, with inputs encoded
+            like those of `source`; it is not changed. Defaults to `source`.
+        fields: Names of fields with one id per example. Defaults to all such fields
+            that both models embed.
 
     Returns:
         A new, uncompiled `keras.Model` with the layer names of `target`. Added

@@ -1,4 +1,4 @@
-"""Fine-tuning: start from the source, train all of it or a part."""
+"""Fine-tuning: starts from the source, and trains all of it or a part."""
 
 from collections.abc import Mapping, Sequence
 
@@ -40,24 +40,27 @@ def fine_tune(
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        which: What starts from the source: `"all"`, `"embeddings"` (the embedding
-            tables), or a list of fields, whose tables do. All other weights are
-            initialised again, also first-order weights (`{field}_linear`).
-        freeze: Patterns (`fnmatch`) of layers that stay as they start; see
+        which: The layers that start from the source: `"all"`, `"embeddings"` (the
+            embedding tables), or a list of fields, for the tables of these fields. All
+            other weights are initialised again, also first-order weights
+            (`{field}_linear`).
+        freeze: Patterns (`fnmatch`) of layers that are not trained; see
             `tf_ctr.transfer.freeze_layers`.
         learning_rate_multipliers: `{pattern: factor}`; see
             `tf_ctr.transfer.set_learning_rate_multipliers`.
-        target: A model with layers named as in `source`, for another schema or with
-            more fields; it is not changed. Layers without a counterpart of their shape
-            keep its weights. Defaults to the architecture of `source`.
+        target: A model with the layer names of `source`, for another schema or with
+            more fields; it is not changed. Layers without a counterpart of the same
+            shape keep their weights in `target`. Defaults to the architecture of
+            `source`.
         source_schema: See `tf_ctr.surgery.warm_start`.
         target_schema: See `tf_ctr.surgery.warm_start`.
         new_rows: See `tf_ctr.surgery.warm_start`.
 
     Returns:
         A new, uncompiled `keras.Model`. Every layer that `freeze` does not name is
-        trainable, also one that is frozen in `source`. The model's `weight_report`, a
-        `WeightReport`, says how every layer starts; `tf_ctr.transfer.summary` shows it.
+        trainable, even if it is frozen in `source`. The model's `weight_report`, a
+        `WeightReport`, lists how every layer starts; `tf_ctr.transfer.summary` shows
+        it.
 
     Raises:
         ValueError: If `source` is not a functional model with dict inputs, a pattern

@@ -24,10 +24,10 @@ def add_historical(
 ) -> keras.Model:
     """Returns a backbone's model with historical embeddings as further fields.
 
-    To the backbone they are fields like others, with one vector each. The vector of
-    an id comes from a `SnapshotTable`, which is not trained, then a
-    `SnapshotAggregation`, which is, and a `Dense` if its width is not the backbone's
-    embedding dim. The tables are empty until `fill_historical`.
+    The backbone sees them as ordinary fields with one vector each. The vector of an id
+    comes from a `SnapshotTable`, which is not trained, followed by a trained
+    `SnapshotAggregation`, and by a `Dense` if the width is not the backbone's embedding
+    dim. The tables are empty until you call `fill_historical`.
 
     Source: E-CDCTR (arXiv 2408.16238), abstract: historical embeddings as extra
     features of CPM and A-CTR. A write-up of the paper reports three snapshots and the
@@ -62,7 +62,8 @@ def add_historical(
     (None, 32)
     """
     extras = {f"{name}{HISTORICAL}": name for name in _checked(schema, fields)}
-    # The backbone builds tables for these; one bucket, for no row of them is used.
+    # The backbone builds tables for these, which are replaced below; one bucket is
+    # enough.
     placeholders = [Categorical(e, num_buckets=1, dtype="int64") for e in extras]
     wider = Schema([*schema.fields, *placeholders], schema.label, schema.group)
     model = build(wider)
@@ -93,8 +94,8 @@ def fill_historical(model: keras.Model, tables: Mapping[str, Any]) -> None:
 
     Args:
         model: A model made by `add_historical`.
-        tables: `{field: (dates, embeddings [n, K, D], known [n, K])}`, of all its
-            fields, as `tf_ctr.ecdctr.SnapshotStore.table` gives.
+        tables: `{field: (dates, embeddings [n, K, D], known [n, K])}` for all fields of
+            the model, as `tf_ctr.ecdctr.SnapshotStore.table` returns.
 
     Raises:
         ValueError: If a field is missing, or a shape is not that of the model.
@@ -129,7 +130,7 @@ def historical_tables(model: keras.Model) -> dict[str, SnapshotTable]:
             explain(
                 "a model with one table of historical embeddings per field",
                 f"'{model.name}', which has {sorted(name for name, _ in calls)}",
-                "fill the models that it was made of, before the transfer",
+                "fill the models that it was made from, before the transfer",
             )
         )
     return found
@@ -150,7 +151,7 @@ def _checked(schema: Schema, fields: Collection[str]) -> tuple[str, ...]:
                 explain(
                     "categorical fields with a vocabulary and one id per example",
                     f"the field '{name}'",
-                    "take historical embeddings of users and items",
+                    "use historical embeddings of users and items",
                 )
             )
     return tuple(fields)
@@ -178,7 +179,7 @@ def _projected(vector: keras.KerasTensor, table: keras.Layer) -> keras.KerasTens
     """Returns the vector as wide as a row of the backbone's table."""
     if vector.shape[-1] == table.output_dim:
         return vector
-    # The start of a row of our tables.
+    # The initializer of our tables.
     start = keras.initializers.RandomNormal(stddev=1e-4)
     return keras.layers.Dense(
         table.output_dim, use_bias=False, kernel_initializer=start, name=table.name

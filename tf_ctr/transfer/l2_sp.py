@@ -1,4 +1,4 @@
-"""L2-SP: fine-tuning with a pull to the starting point."""
+"""L2-SP: fine-tuning with a penalty on the distance from the starting point."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,11 +24,11 @@ def l2_sp(
 ) -> keras.Model:
     """Returns a fine-tuned copy that is penalised for leaving its start.
 
-    The training loss gets `alpha / 2 * sum((w - w_start) ** 2)` over the weights
-    shared with the source and `beta / 2 * sum(w ** 2)` over new ones. Of an embedding
-    table, each lookup adds the rows in the batch, divided by the batch size, as
-    `tf_ctr.layers.Embedding(l2=...)` does, so that its gradient stays sparse. Frozen
-    weights and BatchNorm statistics are left out.
+    The penalty, added to the training loss, is `alpha / 2 * sum((w - w_start) ** 2)`
+    over the weights shared with the source and `beta / 2 * sum(w ** 2)` over new ones.
+    For an embedding table, each lookup adds the rows in the batch, divided by the batch
+    size, as `tf_ctr.layers.Embedding(l2=...)` does, so that the gradient stays sparse.
+    Frozen weights and BatchNorm statistics are left out.
 
     The result is an `L2SPModel`, a functional model that holds the start beside its
     graph: a penalty layer in the graph could not reach the weights of another layer
@@ -51,7 +51,7 @@ def l2_sp(
             shared.
         new: Names of further layers of the target to count as new, e.g.
             `target.weight_report.skipped` of `target = fine_tune(source,
-            which="embeddings")`; layers that the source lacks always are new.
+            which="embeddings")`. Layers that the source lacks are always new.
 
     Returns:
         A new, uncompiled `keras.Model` with the graph of `target`.
@@ -139,7 +139,7 @@ class L2SPModel(keras.Model):
     0.0
     """
 
-    # Keras revives a functional subclass whose positional arguments are these three.
+    # Keras can load a functional subclass only if its positional arguments are these.
     def __init__(
         self,
         inputs: Mapping[str, keras.KerasTensor],
@@ -168,7 +168,7 @@ class L2SPModel(keras.Model):
         ]
 
     def remember_start(self) -> None:
-        """Makes the present weights the start."""
+        """Stores the current weights as the start."""
         for start, weight in zip(self._start, self._shared_weights(), strict=True):
             start.assign(weight)
 
@@ -184,7 +184,7 @@ class L2SPModel(keras.Model):
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training or not (self.alpha or self.beta):
             return loss
-        # Keras sums the gradients of the replicas: each adds its share.
+        # Keras sums the gradients of the replicas, so each adds only its share.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return loss + ops.cast(self.penalty(x) / replicas, loss.dtype)
 
@@ -228,7 +228,7 @@ class L2SPModel(keras.Model):
         return sorted(layers, key=lambda layer: layer.name)
 
     def _shared_weights(self):
-        """BatchNorm statistics too: whether a weight is trained may change later."""
+        """Returns all weights with a start, also frozen ones, which may be unfrozen."""
         return [
             weight
             for layer in self._weighted_layers()

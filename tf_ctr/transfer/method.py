@@ -1,4 +1,4 @@
-"""What a transfer method declares, and how callers use the declaration."""
+"""The declaration of a transfer method, and its use by callers."""
 
 import dataclasses
 import functools
@@ -16,25 +16,25 @@ F = TypeVar("F", bound=Callable[..., keras.Model])
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A decorator that declares what a caller must know of a transfer method.
+    """A decorator that declares the properties of a transfer method.
 
     A method is a function of a source model, and of options, that returns a new target
-    model. Continual training, the experiments and the tests read here what they need
+    model. Continual training, the experiments and the tests read the declaration
     instead of knowing methods by name. A function without a declaration is called as
     `function(source, target)`, and its model may hold copies of the source under any
     of the suffixes that the methods here use.
 
     Args:
-        title: The name of the method in tables, that of its paper.
-        takes: The arguments that a caller may have besides the source, if the method
-            takes them: `"target"`, a model of the target domain; `"seed"`, the seed of
-            its noise; `"item"` and `"history"`, names of fields.
-        frozen: Suffixes of the layers that hold the source as it was, e.g.
-            `("_source",)`. A newer source model is copied to these.
-        losses: The terms that it adds to the training loss, in words, by default or
-            on request.
-        starts_as_source: Whether any source will do, without further arguments, and
-            the model gives the scores of the source before training.
+        title: The name of the method in tables, as in its paper.
+        takes: The arguments besides the source that the method takes, of those that
+            callers offer: `"target"`, a model of the target domain; `"seed"`, the seed
+            of its noise; `"item"` and `"history"`, names of fields.
+        frozen: Suffixes of the layers that hold an unchanged copy of the source, e.g.
+            `("_source",)`. A newer source model is copied to these layers.
+        losses: The terms that the method adds to the training loss, in words, by
+            default or on request.
+        starts_as_source: Whether the method takes any source without further
+            arguments, and its model starts with the scores of the source.
 
     Example:
 
@@ -59,7 +59,7 @@ class Method:
 
     @classmethod
     def of(cls, function: Callable[..., keras.Model]) -> "Method":
-        """Returns the declaration of a function, or the default for one without."""
+        """Returns the declaration of a function; a default if it has none."""
         title = getattr(function, "__name__", type(function).__name__)
         undeclared = cls(title, takes=("target",), frozen=(SOURCE, FROZEN))
         return _declaration(function) or undeclared
@@ -76,7 +76,8 @@ def apply(
     Args:
         method: A declared transfer method, or any `function(source, target)`.
         source: The source model.
-        offered: The arguments that the caller has; the method gets those it takes.
+        offered: The arguments that the caller offers; the method gets those that it
+            takes.
         **arguments: Further arguments of the method.
     """
     declared = _declaration(method)

@@ -1,4 +1,4 @@
-"""NATR: only the item embeddings of the source are transferred."""
+"""NATR: transfers only the item embeddings of the source."""
 
 from collections.abc import Mapping
 
@@ -22,8 +22,8 @@ def natr(
     """Returns an untrained model that also sees the source's item embeddings.
 
     The target model has the architecture of the source, untrained, and a frozen copy
-    of the source's item table, with rows `q^S`. The architecture makes a vector `q_v`
-    of the item and a vector `p_u` of the user's history. In their places it gets
+    of the source's item table, with rows `q^S`. The architecture computes a vector
+    `q_v` of the item and a vector `p_u` of the user's history, which are replaced by
 
     `u = gate(p_u, u^S)`, `u^S = sum_j softmax_j(a([p_u; q^S_j])) q^S_j`,
     `v = gate(q_v, q^S_v)`,
@@ -33,10 +33,10 @@ def natr(
 
     Source: NATR (Gao et al., Cross-domain Recommendation Without Sharing
     User-relevant Data, WWW 2019), a baseline of AutoFT (arXiv 2106.04873), section 4.
-    NATR recommends by a network on `[u; v; u * v]`. For click-through rates, we use
-    the network of the source on all its fields, so that methods differ only in what
-    they transfer. `p_u` comes from the history, not from the user's id, so that new
-    users have it too.
+    NATR recommends with a network on `[u; v; u * v]`. For click-through rates, we use
+    the network of the source on all its fields, so that methods differ only in their
+    transfer. `p_u` comes from the history, not from the user's id, so that new users
+    also have it.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.

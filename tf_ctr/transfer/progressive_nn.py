@@ -39,10 +39,10 @@ def progressive_nn(
         activation: Activation `g` of the links.
         scale: Initial value of the factors `s_l`.
         start: `"exact"`, the links start at zero, or `"small"`.
-        fresh: Start the target column at random, as in the paper of Rusu et al.; the
-            scores at the start are then not those of the source.
-        sites: Names of the layers with a link. Defaults to all named `deep...` or
-            `cross...`, and to all hidden layers if none is.
+        fresh: Whether to start the target column at random, as in the paper of Rusu et
+            al.; the scores at the start are then not those of the source.
+        sites: Names of the layers with a link. Defaults to all layers named `deep...`
+            or `cross...`, or to all hidden layers without such names.
 
     Returns:
         A new, uncompiled `keras.Model` with the layer names of `source`. Added

@@ -20,7 +20,7 @@ def ptu(
     start: Literal["exact", "random"] = "exact",
     sites: str | Sequence[str] | None = None,
 ) -> keras.Model:
-    """Returns a target network whose every layer is mixed with that of the source.
+    """Returns a target network whose hidden layers are mixed with those of the source.
 
     After each hidden layer a transfer unit sums the activations of the frozen
     source network and of the trainable target network; the sum feeds the next layer
@@ -34,9 +34,10 @@ def ptu(
         source: A trained functional model, fresh or reloaded; it is not changed.
         gated: Whether the units have gates; see `tf_ctr.layers.TransferUnit`.
         activation: Activation of the units.
-        start: `"exact"`, equal branches give the target's, or `"random"`.
-        sites: Names of the layers with a unit. Defaults to all named `deep...` or
-            `cross...`, and to all hidden layers if none is.
+        start: `"exact"`, so that two equal activations give the same one, or
+            `"random"`.
+        sites: Names of the layers with a unit. Defaults to all layers named `deep...`
+            or `cross...`, or to all hidden layers without such names.
 
     Returns:
         A new, uncompiled `keras.Model` with the layer names of `source`. Added

@@ -1,4 +1,4 @@
-"""SpotTune: per instance, choose between frozen and fine-tuned layers."""
+"""SpotTune: chooses between frozen and fine-tuned layers for each instance."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,15 +26,15 @@ def spottune(
 ) -> keras.Model:
     """Returns a target model that routes each instance layer by layer.
 
-    AutoFT without its policy on fields: the embeddings are fine-tuned.
+    This is AutoFT without its policy for fields: the embeddings are fine-tuned.
 
     Source: Guo et al., SpotTune (arXiv 1811.08737), as a baseline of AutoFT (arXiv
     2106.04873), where "Cross & Deep" of Table 4 is this method.
 
     Args:
         source: A trained functional model, fresh or reloaded; it is not changed.
-        router: As of `tf_ctr.transfer.autoft`.
-        seed: As of `tf_ctr.transfer.autoft`.
+        router: As in `tf_ctr.transfer.autoft`.
+        seed: As in `tf_ctr.transfer.autoft`.
 
     Returns:
         A new, uncompiled `keras.Model`; see `tf_ctr.transfer.autoft`.
