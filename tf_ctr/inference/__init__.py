@@ -1,20 +1,20 @@
-"""Rewrites of a model that give the same scores by less work.
+"""Rewrites of a model that compute the same scores with less work.
 
 Each takes a functional `keras.Model`, does not change it, and returns a new, uncompiled
 model with its own weights, or the given model if there is nothing to rewrite. Scores
-are equal except for rounding. Two are different: `static_route` approximates, and
-`candidate_model` shares the weights of its model. `tf_ctr.export.export` applies the
-rewrites. Call one yourself to measure it; train on the model that you gave it.
+are equal except for rounding. There are two exceptions: `static_route` approximates,
+and `candidate_model` shares the weights of its model. `tf_ctr.export.export` applies
+rewrites; call one yourself to measure it. For further training keep the given model.
 
 * `merged`: `collapse`, `merge_historical`, `fix_routes` and `merge_equal_layers`.
 * `collapse` (APG): multiplies out the factors of over-parameterised layers.
 * `merge_historical` (E-CDCTR): stores the historical vector of every id in a table.
-* `fix_routes` (AutoFT): makes equal copies one, and fixes the sites that you name.
+* `fix_routes` (AutoFT): merges equal copies, and fixes the routes of given sites.
 * `merge_equal_layers` (CTNet): calls only one of several layers that compute the same.
 * `fold_batch_norm`: multiplies a BatchNorm into the `Dense` before it.
 * `group_by_route` (AutoFT): runs each example through one branch per site.
 * `static_route` (AutoFT): runs all examples through the branch that most of them take.
-* `candidate_model`: computes a user's part once for all of their candidates.
+* `candidate_model`: computes the user's part of the model once for all candidates.
 """
 
 from tf_ctr.inference.batch_norm import fold_batch_norm

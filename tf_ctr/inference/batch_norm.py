@@ -1,4 +1,4 @@
-"""BatchNorm layers multiplied into the Dense layers before them."""
+"""Folds BatchNorm layers into the Dense layers before them."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from keras.layers import BatchNormalization, Dense
 def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Returns a model in which a `Dense` includes the BatchNorm after it.
 
-    `gamma (x W + b - mean) / sqrt(var + eps) + beta` is `x W' + b'`: one layer and four
-    vectors less. The function folds wherever a linear `Dense` feeds one `BatchNorm` and
-    nothing else, in the model and in the models inside it. The scores are the same
+    `gamma (x W + b - mean) / sqrt(var + eps) + beta` is `x W' + b'`, which saves a
+    layer and four vectors. A norm is folded if it is the only layer that a linear
+    `Dense` feeds, in the model and in the models inside it. The scores are the same
     except for rounding.
 
     Args:
@@ -65,7 +65,7 @@ def _foldable(dense: Any, norm: Any) -> bool:
     if type(dense) is not Dense or type(norm) is not BatchNormalization:
         return False
     if norm.axis not in (-1, norm.input_spec.ndim - 1):
-        return False  # It does not normalise the units of the Dense.
+        return False  # The norm does not normalise the units of the Dense.
     linear = dense.activation is keras.activations.linear
     return linear and not dense.lora_enabled and dense.quantization_mode is None
 
@@ -115,7 +115,7 @@ def _folded_config(model, config):
 
 
 def _rewired(node, pairs):
-    """Connects what a folded norm fed to its Dense."""
+    """Connects the layers that a folded norm fed to its Dense instead."""
     if _is_history(node):
         return [pairs.get(node[0], node[0]), *node[1:]]
     if isinstance(node, dict):

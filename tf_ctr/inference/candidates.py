@@ -1,4 +1,4 @@
-"""Many candidates per user, with the user's part computed once."""
+"""Scores many candidates per user, and computes the user's part once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +13,8 @@ from tf_ctr.surgery import inputs_like
 def candidate_model(model: keras.Model, item_fields: Sequence[str]) -> keras.Model:
     """Returns a model that scores N items for each of R users.
 
-    Layers that depend on the user only run on R rows. Their outputs are repeated N
-    times where they meet a layer that depends on an item. The new model shares the
+    Layers that depend only on the user run on R rows. Their outputs are repeated N
+    times as inputs of layers that also depend on an item. The new model shares the
     layers of `model`, and so its weights; `model` is not changed.
 
     Args:
@@ -24,7 +24,7 @@ def candidate_model(model: keras.Model, item_fields: Sequence[str]) -> keras.Mod
             order of the users. The other inputs have one row per user, `[R, ...]`.
 
     Returns:
-        A `keras.Model` with the inputs of `model`, to call and not to save.
+        A `keras.Model` with the inputs of `model`. It can be called, but not saved.
 
     Example:
 
@@ -40,7 +40,7 @@ def candidate_model(model: keras.Model, item_fields: Sequence[str]) -> keras.Mod
     an_item = inputs[item_fields[0]]
     of_user = {id(inputs[name]) for name in inputs if name not in item_fields}
     repeated: dict[int, keras.KerasTensor] = {}
-    kept = [inputs]  # Keeps all tensors alive: the id of a freed one is used again.
+    kept = [inputs]  # Keeps tensors alive, as Python reuses the id of a freed one.
 
     def repeat(x):
         if id(x) not in of_user:
@@ -61,7 +61,7 @@ def candidate_model(model: keras.Model, item_fields: Sequence[str]) -> keras.Mod
         kept.append(output)
         return output
 
-    # A view without compile state, since clone_model would compile the clone alike.
+    # The view has no compile state, which clone_model would copy.
     view = keras.Model(model.input, model.output)
     output = keras.models.clone_model(
         view, input_tensors=inputs, clone_function=_Shared, call_function=call
@@ -80,7 +80,7 @@ class RepeatRows(keras.layers.Layer):
 
     def call(self, x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
         """Repeats the rows."""
-        # At least one user, as an empty batch would divide by zero.
+        # At least 1, because an empty batch would divide by zero.
         users = tf.shape(x)[0]
         return tf.repeat(x, tf.shape(like)[0] // tf.maximum(users, 1), axis=0)
 

@@ -1,4 +1,4 @@
-"""Over-parameterised layers of APG with their factors multiplied out."""
+"""Multiplies out the factors of APG's over-parameterised layers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,8 +12,8 @@ def collapse(model: keras.Model) -> keras.Model:
     """Returns a model with `V = Vr Vl` and `U = Ur Ul` instead of the factors.
 
     Every `APGDense` of version v5 becomes one of version v4, with the same outputs,
-    fewer weights and less work. Everything else is copied. Keep the given model to
-    train on.
+    fewer weights and less work. Everything else is copied. Keep the given model for
+    further training.
 
     Source: APG (arXiv 2203.16218), section 3.2, "No Additional Inference Latency
     and Memory Cost".

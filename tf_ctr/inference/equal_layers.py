@@ -1,4 +1,4 @@
-"""Equal layers with equal inputs, made one."""
+"""Merges equal layers with equal inputs."""
 
 import re
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ NOISE = ("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise")
 def merge_equal_layers(model: keras.Model) -> keras.Model:
     """Returns a model that calls only one of several layers that compute the same.
 
-    Two layers do if they have the same class, configuration, weights and inputs. A
-    frozen source tower and a target tower often share such layers: tables that were not
-    trained, and everything that depends on those only. The scores stay equal to the
-    last bit.
+    Two layers compute the same if they have the same class, configuration, weights and
+    inputs. A frozen source tower and a target tower often have such layers: tables that
+    were not trained, and all layers that depend only on these. The scores stay equal to
+    the last bit.
 
     Args:
         model: A functional `keras.Model` with dict inputs; it is not changed.
@@ -42,7 +42,7 @@ def merge_equal_layers(model: keras.Model) -> keras.Model:
     >>> [layer.name for layer in merge_equal_layers(model).layers]
     ['x', 'deep', 'sum']
     """
-    # Two equal layers without weights, such as two Add, are no reason for a new model.
+    # Equal layers without weights, such as two Add, do not justify a new model.
     weighted = [layer for layer in model.layers if layer.weights]
     if all(name == own for name, own in _first_of_equals(weighted).items()):
         return model
@@ -52,7 +52,7 @@ def merge_equal_layers(model: keras.Model) -> keras.Model:
     def call(layer, *args, **kwargs):
         key = (first[layer.name], *map(_identity, tree.flatten((args, kwargs))))
         if key not in outputs:
-            # With its arguments: the id of a freed tensor would be used again.
+            # The arguments are kept alive, as Python reuses the id of a freed tensor.
             outputs[key] = (layer(*args, **kwargs), args, kwargs)
         return outputs[key][0]
 
@@ -62,7 +62,7 @@ def merge_equal_layers(model: keras.Model) -> keras.Model:
 
 
 def _first_of_equals(operations: Sequence[keras.Operation]) -> dict[str, str]:
-    """Returns `{name: name of the first layer that is equal}`, itself if none is."""
+    """Returns `{name: name of the first equal layer}`, often the layer itself."""
     kinds: dict[tuple[type, str], list[keras.Operation]] = {}
     first: dict[str, str] = {}
     for operation in operations:
@@ -102,5 +102,5 @@ def _equal_weights(one, other):
 
 
 def _identity(value):
-    """Returns what identifies an argument of a call: the tensor, or the constant."""
+    """Returns a key for an argument of a call, by tensor or by constant value."""
     return id(value) if isinstance(value, keras.KerasTensor) else repr(value)

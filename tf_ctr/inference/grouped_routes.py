@@ -1,4 +1,4 @@
-"""AutoFT with one branch per example: no example runs through both."""
+"""Runs AutoFT with one branch per example: no example runs through both."""
 
 import functools
 
@@ -25,7 +25,7 @@ FIELD_ROUTE = EMBEDDING + ROUTE
 def group_by_route(model: keras.Model) -> keras.Model:
     """Returns a model with the same scores that runs each example through one branch.
 
-    It replaces the two layers of a site and their `Route`:
+    The two layers of a site and their `Route` are replaced:
 
     * Copies with equal weights become one layer.
     * A table (`Embedding`) becomes a `TwinEmbedding`: one gather from either half.
@@ -42,7 +42,7 @@ def group_by_route(model: keras.Model) -> keras.Model:
     `export(model, schema, directory, served=group_by_route(model))`.
 
     Source: AutoFT (arXiv 2106.04873) states that inference costs almost the same as
-    DCN, and not how; the form is ours. `pipelines.benchmarks.autoft_cost` measures it.
+    DCN, but not how; this form is ours. `pipelines.benchmarks.autoft_cost` measures it.
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft` or `spottune`; it is not

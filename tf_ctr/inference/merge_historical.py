@@ -1,4 +1,4 @@
-"""Historical embeddings of E-CDCTR, aggregated once per id."""
+"""Aggregates the historical embeddings of E-CDCTR once per id."""
 
 import keras
 import numpy as np
@@ -41,7 +41,7 @@ def merge_historical(model: keras.Model) -> keras.Model:
     ['user', 'user_embedding', 'user_historical_aggregation_table']
     """
     layers = {layer.name: layer for layer in model.layers}
-    # Before the graph is read, which serialises the model and warns of any lambda.
+    # Checked before `Graph` reads the config, which warns about any lambda.
     if not any(isinstance(each, SnapshotAggregation) for each in layers.values()):
         return model
     joins = {

@@ -1,4 +1,4 @@
-"""All rewrites that remove weights, one after the other."""
+"""Applies all rewrites that remove weights, one after the other."""
 
 import keras
 
@@ -18,7 +18,7 @@ def merged(model: keras.Model) -> keras.Model:
     * CTNet: layers that compute the same in the source and the target tower, such as
       shared attention on tables that were not trained, are called once.
 
-    It does not fold BatchNorm: call `fold_batch_norm`, and check that its rounding is
+    BatchNorm is not folded: call `fold_batch_norm`, and check that its rounding is
     small enough, as `tf_ctr.export.export` does.
 
     Args:
@@ -30,5 +30,5 @@ def merged(model: keras.Model) -> keras.Model:
     model = merge_historical(collapse(model))
     if Graph(model).routes:
         model = fix_routes(model)
-    # Last: layers may be equal only now that their inputs are.
+    # Last, because the other rewrites can make layers equal.
     return merge_equal_layers(model)

@@ -1,4 +1,4 @@
-"""Models in which routed sites take one branch for all examples."""
+"""Fixes routed sites, so that all examples take one branch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,20 +18,20 @@ from tf_ctr.surgery.routes import check_routed
 def static_route(
     model: keras.Model, dataset: tf.data.Dataset | Mapping[str, np.ndarray]
 ) -> keras.Model:
-    """Returns a plain model with the branch, at each site, that most examples take.
+    """Returns a plain model that takes the branch of most examples at each site.
 
-    It has the graph, the layer names, the size and the cost of the model that `autoft`
-    was given. Its scores differ from those of `model`:
+    The result has the graph, the layer names, the size and the cost of the model that
+    was passed to `autoft`. Its scores differ from those of `model`:
     `tf_ctr.evaluation.auc_loss(model, static, frame, schema)` measures the loss.
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft`; it is not changed.
-        dataset: Batches that `model.predict` takes. A site takes the frozen branch if
-            at least half of the examples do.
+        dataset: Batches for `model.predict`. A site takes the frozen branch if at least
+            half of the examples do.
 
     Returns:
-        A new, uncompiled `keras.Model`. A table is there twice, as `{table}` and
-        `{table}_frozen`, only if its fields take different branches.
+        A new, uncompiled `keras.Model`. It has two copies of a table, `{table}` and
+        `{table}_frozen`, only if the table's fields take different branches.
 
     Raises:
         ValueError: If `model` has no routes.
@@ -58,9 +58,8 @@ def fix_routes(
 ) -> keras.Model:
     """Returns a model in which some sites take one branch for all examples.
 
-    Frozen and fine-tuned copies with equal weights always become one layer, and so do
-    copies of which no route takes the fine-tuned one. Layers that are not used any more
-    are dropped.
+    A frozen and a fine-tuned copy become one layer if their weights are equal, or if no
+    route takes the fine-tuned copy. Layers that are no longer used are dropped.
 
     Args:
         model: A model made by `tf_ctr.transfer.autoft`; it is not changed.
@@ -115,7 +114,7 @@ def fix_routes(
 
     target = rebuild(model, inputs_like(model), call, trainable=None)
     copy_weights(model, target)
-    # What a pair became has the name of the fine-tuned copy, but the frozen weights.
+    # A merged layer has the name of the fine-tuned copy, but the frozen weights.
     for frozen_name, name in merged.items():
         weights = model.get_layer(frozen_name).get_weights()
         target.get_layer(name).set_weights(weights)
@@ -129,7 +128,7 @@ def _merged(
 ) -> dict[str, str]:
     """Returns `{frozen layer: tuned layer}` of the pairs that become one layer.
 
-    It gets the weights of the frozen layer: they are those of both, or no route takes
+    The layer gets the frozen weights: they are those of both layers, or no route takes
     the tuned layer.
     """
     merged = {}
