@@ -1,17 +1,17 @@
-"""Models that train on several domains at once: functions, as the backbones are.
+"""Models that train on several domains at once: functions like the backbones.
 
-Each takes a schema and the name of the field that tells the *domains*, and returns a
-functional `keras.Model`. There are two kinds:
+Each takes a schema and the name of the field that distinguishes the *domains*, and
+returns a functional `keras.Model`. There are two kinds:
 
-- For any number of domains, `share_bottom`, `mmoe`, `ple` and `star` have weights per
-  domain. A *tower* is a network that each domain has for itself; an *expert* is one
-  that a *gate* mixes with others.
-- For two, `mlp_plus_plus`, `ddtcdr`, `minet` and `dasl` treat one value of the field as
-  the *source* domain, and every other value as the *target*.
+- `share_bottom`, `mmoe`, `ple` and `star` take any number of domains and have weights
+  per domain. A *tower* is a network of one domain; an *expert* is a network whose
+  output a *gate* mixes with those of other experts.
+- `mlp_plus_plus`, `ddtcdr`, `minet` and `dasl` take two domains: one value of the field
+  is the *source* domain, and every other value the *target*.
 
-`JOINT` has them by name. `mix` makes batches of two domains, and `evaluate` measures
-each domain. To add a model, write its file, and register it here: one import, one
-entry.
+`JOINT` maps names to models. `mix` makes batches of two domains, and `evaluate`
+measures each domain. To add a model, write its file and register it here: one import,
+one entry.
 """
 
 from collections.abc import Callable

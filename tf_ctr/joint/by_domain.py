@@ -1,4 +1,4 @@
-"""Exact metrics of a model in each domain."""
+"""Measures the exact metrics of a model in each domain."""
 
 import keras
 import pandas as pd
@@ -22,13 +22,13 @@ def evaluate(
         model: A `keras.Model` from the schema's encoded fields to a probability.
         frame: Raw rows with the schema's label.
         schema: The fitted `Schema` of the model.
-        domain: Name of the column that tells the domains; it need not be a field.
-        batch_size: Rows of a batch. Only memory and speed depend on it.
+        domain: Name of the column that holds the domain; it need not be a field.
+        batch_size: Rows per batch. Only memory and speed depend on it.
 
     Returns:
-        One line per value of the column, in ascending order; rows without a domain are
-        the line NaN. The columns are the metrics of `tf_ctr.evaluation.evaluate`, with
-        `gauc` if the schema has a group.
+        One line per value of the column, in ascending order; NaN is the line for rows
+        without a domain. The columns are the metrics of `tf_ctr.evaluation.evaluate`,
+        with `gauc` if the schema has a group.
 
     Raises:
         ValueError: For a missing column, a frame that does not fit the schema, or a

@@ -18,7 +18,7 @@ from tf_ctr.joint.two_domains import (
 )
 from tf_ctr.layers import Alignment, DualAttention, Newest, OrthogonalMap
 
-# Parts of the names of the tables that each domain has for itself.
+# Parts of the names of tables that exist once per domain.
 SIDES = ("source_", "target_")
 
 
@@ -41,7 +41,7 @@ def dasl(
     l2: float = 0.0,
     embedding_l2: float = 0.0,
 ) -> keras.Model:
-    """Builds DASL: two domains' users aligned, two histories under one attention.
+    """Builds DASL: aligns the users of two domains, and attends to both histories.
 
     The newest behaviours of each domain run through the GRU of that domain. The
     candidate spreads one softmax over the states of both
@@ -55,10 +55,10 @@ def dasl(
     matrix, and in the target table. The authors' code trains this term in a separate
     step after each epoch.
 
-    A history must hold only behaviours before the impression: the dataset's task. In
-    the authors' script it contains the candidate itself.
+    The data set must ensure that a history holds only behaviours before the impression.
+    In the authors' script it contains the candidate itself.
 
-    A row of any other domain, missing or unseen, is scored as one of the target.
+    A row of any other domain, missing or unseen, is scored like a target row.
 
     Source: Li et al., Dual Attentive Sequential Learning (KDD 2021, arXiv
     2106.02768). Hidden sizes, their sigmoid, and the length are those of the authors'
@@ -66,19 +66,19 @@ def dasl(
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field that tells the domains. It is also a feature.
+        domain: Name of the field that holds the domain. It is also a feature.
         source: The value of the source domain, as in the frame; any other value is
             the target.
         user: Name of the field of the user's id.
-        target_history: Name of the `Sequence` of behaviours in the target domain; it
-            is `of` the candidate of a target row.
-        source_history: Name of the `Sequence` of behaviours in the source domain, of
+        target_history: Name of the `Sequence` of behaviours in the target domain. The
+            field that it is `of` is the item, whose value is a row's candidate.
+        source_history: Name of the `Sequence` of behaviours in the source domain, `of`
             the same item field.
         embedding_dim: Embedding dim D.
         hidden_units: Widths of each domain's network.
         state_units: Width of the GRUs' states. Defaults to `embedding_dim`.
         attention_units: Hidden width of the attention.
-        length: Number of newest behaviours that are used of each history.
+        length: Number of newest behaviours to use from each history.
         alignment: Weight of the alignment of the two tables of users.
         orthogonality: Weight of the penalty on the map between them.
         activation: Activation of the networks.
@@ -172,7 +172,7 @@ def _states(
     rows: keras.KerasTensor, ids: keras.KerasTensor, units: int, history: str
 ) -> keras.KerasTensor:
     """Returns the states of a GRU after each behaviour, `[B, T, units]`."""
-    # cuDNN takes neither empty histories nor padding that comes first.
+    # cuDNN supports neither empty histories nor padding at the start.
     gru = keras.layers.GRU(
         units, return_sequences=True, use_cudnn=False, name=f"{history}_states"
     )

@@ -36,22 +36,22 @@ def ddtcdr(
     With `u` a row's user in its own domain, `v` its other features and `f_own`,
     `f_other` the networks of the row's and of the other domain,
     `z = (1 - alpha) f_own([u; v]) + alpha f_other([u X; v])` and `click = sigmoid(z)`;
-    the transpose of `X` maps a user of the target to the source. Its loss with
+    the transpose of `X` maps a user of the target to the source. The loss with
     `"binary_crossentropy"` is `(1 - alpha) L(f_own) + alpha L(f_other)` plus
     `orthogonality * |X X^T - I|_1`: see `tf_ctr.layers.DualLogit`. Both losses have a
     gradient; in the authors' code the second has none.
 
     Every field but `domain` has two tables, one per domain. A row of any other domain,
-    missing or unseen, is scored as one of the target.
+    missing or unseen, is scored like a target row.
 
     Source: Li and Tuzhilin, DDTCDR (WSDM 2020, arXiv 1910.05189), with embedding
     tables in place of its autoencoders, and cross entropies in place of its squared
-    errors. `alpha` and `orthogonality` are those of the authors' code. To score by the
+    errors. `alpha` and `orthogonality` are those of the authors' code. Scoring by the
     mixed logit is our choice.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field that tells the domains. It is also a feature.
+        domain: Name of the field that holds the domain. It is also a feature.
         source: The value of the source domain, as in the frame; any other value is
             the target.
         user_fields: Names of the fields that describe the user.

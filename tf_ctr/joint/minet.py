@@ -15,7 +15,7 @@ from tf_ctr.joint.two_domains import (
 )
 from tf_ctr.layers import ItemAttention
 
-# Where the weights of the interests start, by the authors' code: `exp(bias)`.
+# Initial biases in the authors' code; the weight of an interest starts at `exp(bias)`.
 BIASES = {"user": 1.0, "target": 0.0, "source": 0.0}
 
 
@@ -36,7 +36,7 @@ def minet(
     l2: float = 0.0,
     embedding_l2: float = 0.0,
 ) -> keras.Model:
-    """Builds MiNet: long-term interest, and short-term interests in both domains.
+    """Builds MiNet: weighs a long-term interest and short-term ones of both domains.
 
     With `p` the user, `q` the candidate, and `r`, `s` the pooled clicks in the target
     and in the source domain (`tf_ctr.layers.ItemAttention`),
@@ -46,17 +46,17 @@ def minet(
     a network of its own on `[x; p]`, and shares the embeddings.
 
     The paper's loss is the target's plus `g` times the source's: pass
-    `source_weight=g` to `tf_ctr.joint.mix`. A history must hold only clicks before the
-    impression, never the one on its candidate: the dataset's task.
+    `source_weight=g` to `tf_ctr.joint.mix`. The data set must ensure that a history
+    holds only clicks before the impression, never the click on the candidate.
 
-    A row of any other domain, missing or unseen, is scored as one of the target.
+    A row of any other domain, missing or unseen, is scored like a target row.
 
     Source: Ouyang et al., MiNet (CIKM 2020, arXiv 2008.02974). The sizes are those of
     the authors' code, except for their embedding dim of 10.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field that tells the domains. It is also a feature.
+        domain: Name of the field that holds the domain. It is also a feature.
         source: The value of the source domain, as in the frame; any other value is
             the target.
         user_fields: Names of the fields that describe the user.

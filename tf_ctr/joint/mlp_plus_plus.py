@@ -22,20 +22,20 @@ def mlp_plus_plus(
     l2: float = 0.0,
     embedding_l2: float = 0.0,
 ) -> keras.Model:
-    """Builds MLP++: a network per domain, which share only the users' embeddings.
+    """Builds MLP++: one network per domain, with shared embeddings of users only.
 
-    Each domain has its own network and its own tables of all other fields, also of
-    items that both domains have. Each example trains those of its domain, so the loss
-    of a mixed batch is the sum of both domains' losses, weighted as they are mixed.
+    Each domain has its own network and its own tables for all other fields, even for
+    items of both domains. Each example trains those of its domain, so the loss of a
+    mixed batch is the sum of both domains' losses, weighted by the ratio of the mix.
 
-    A row of any other domain, missing or unseen, is scored as one of the target.
+    A row of any other domain, missing or unseen, is scored like a target row.
 
     Source: the MLP++ baseline of CTNet (arXiv 2208.05728), Table 2; Hu et al., CoNet
     (arXiv 1804.06769), which introduced it.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        domain: Name of the field that tells the domains. It is also a feature.
+        domain: Name of the field that holds the domain. It is also a feature.
         source: The value of the source domain, as in the frame; any other value is
             the target.
         user_fields: Names of the fields whose tables are shared.

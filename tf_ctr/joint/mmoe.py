@@ -30,11 +30,11 @@ def mmoe(
     `e_i = mlp_i(x)`, `g = softmax(x G_d + c_d)`,
     `click = sigmoid(tower_d(sum_i g_i e_i))` for an example of domain `d`.
 
-    The weights of gates and towers grow with the number of domains, those of the
+    The weights of gates and towers grow with the number of domains; those of the
     experts do not. The gates start at zero, which gives all experts the same weight.
-    The towers of all domains start from one draw. A missing domain has gate and tower
-    0, an unseen one 1. They train only if the training rows have missing or unseen
-    domains; `min_count` of the field makes rare ones unseen.
+    The towers of all domains start equal. A missing domain has gate and tower 0, an
+    unseen one has 1. These are trained only if the training rows have missing or unseen
+    domains; the field's `min_count` makes rare domains unseen.
 
     Source: Ma et al., Modeling Task Relationships in Multi-task Learning with
     Multi-gate Mixture-of-Experts (KDD 2018), with domains for tasks, as in the CTNet

@@ -36,13 +36,13 @@ def ple(
 
     The weights of domain experts, gates and towers grow with the number of domains.
     An example runs through the paths of all domains in all levels but the last, where
-    only its own is needed: with more than one level, the time grows as well.
+    only its own path is needed: with more than one level, the time grows as well.
 
-    Gates start at zero, which gives all experts the same weight. Those of the last
-    level and the towers start equal for all domains. A missing domain has the weights
-    0, an unseen one 1. They train only if the training rows have missing or unseen
-    domains; but every example trains all experts below the last level, by the shared
-    path.
+    Gates start at zero, which gives all experts the same weight. The experts of the
+    last level and the towers start equal for all domains. A missing domain has the
+    weights 0, an unseen one has 1. These are trained only if the training rows have
+    missing or unseen domains, except that every example trains all experts below the
+    last level through the shared path.
 
     Source: Tang et al., Progressive Layered Extraction (RecSys 2020), with domains for
     tasks, as in the CTNet paper's Table 2.
@@ -103,7 +103,7 @@ def ple(
 
 
 class _Level:
-    """Makes the levels of one PLE, which differ only in name and width."""
+    """Builds the levels of a PLE, which differ only in name and width."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class _Level:
     def extract(
         self, own: keras.KerasTensor, shared: keras.KerasTensor, units: int, name: str
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """Returns the next paths of all domains, `[B, domains, N]`, and the shared."""
+        """Returns the next path of each domain, `[B, domains, N]`, and the shared one."""
         # The experts of a domain are the columns of one layer.
         experts = ParallelDense(
             self.domain_experts * units,

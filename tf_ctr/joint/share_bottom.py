@@ -26,8 +26,8 @@ def share_bottom(
     `click = sigmoid(tower_d(bottom(x)))` for an example of domain `d`. CTNet's
     baseline shares only the embeddings; `bottom_units` adds shared layers.
 
-    The weights of the towers grow with the number of domains. All towers start from
-    one draw. A missing domain has tower 0, an unseen one 1. They train only if the
+    The weights of the towers grow with the number of domains. All towers start equal. A
+    missing domain has tower 0, an unseen one has tower 1. These are trained only if the
     training rows have missing or unseen domains.
 
     Source: the share-bottom baseline of CTNet (arXiv 2208.05728), Table 2.

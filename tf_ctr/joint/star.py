@@ -39,10 +39,10 @@ def star(
     with `h_0` the normalised embeddings, and the prediction layer in the same way;
     `click = sigmoid(logit + auxiliary logit)`.
 
-    The weights of the network and of the normalisation grow with the number of
-    domains: the whole network once per domain, plus once. Each domain starts as the
-    shared network. A domain without training rows (a missing one is 0, an unseen one
-    1) is scored by the shared network, on the statistics of all rows.
+    The weights of the network and of the normalisation grow with the number of domains:
+    there is one network per domain and a shared one. Each domain starts as the shared
+    network. A domain without training rows (a missing one is 0, an unseen one is 1) is
+    scored by the shared network, with the statistics of all rows.
 
     Source: Sheng et al., One Model to Serve All: Star Topology Adaptive Recommender
     for Multi-Domain CTR Prediction (CIKM 2021, arXiv 2101.11427).
@@ -53,9 +53,9 @@ def star(
             feature.
         embedding_dim: Embedding dim D.
         hidden_units: Widths of the hidden layers.
-        norm: Of the embeddings: `"partitioned"` by domain, as in the paper (see
-            `tf_ctr.layers.DomainNorm`: not for hundreds of domains), `"batch"` for
-            one BatchNorm, or `"none"`.
+        norm: Normalisation of the embeddings: `"partitioned"` by domain, as in the
+            paper (see `tf_ctr.layers.DomainNorm`; not for hundreds of domains),
+            `"batch"` for one BatchNorm, or `"none"`.
         auxiliary_units: Hidden widths of the auxiliary network; `()` makes its logit
             linear, `None` leaves it out.
         auxiliary_fields: Names of fields that the auxiliary network reads beside

@@ -19,12 +19,12 @@ def from_source(
     domain: str,
     source: int | str,
 ) -> keras.KerasTensor:
-    """Returns which rows are of the source domain; all others are of the target.
+    """Returns whether each row is of the source domain; all others are of the target.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
         inputs: `{field: keras.Input}`, from `schema.inputs()`.
-        domain: Name of the field that tells the domains.
+        domain: Name of the field that holds the domain.
         source: The value of the source domain, as in the frame.
 
     Returns:
@@ -96,7 +96,7 @@ class Tables:
 
         Args:
             field: The field.
-            part: What the name has between field and `embedding`: nothing for the
+            part: The part of the name between the field and `embedding`: empty for the
                 shared table, `"source_"` or `"target_"` for one per domain.
             **arguments: Arguments of `tf_ctr.layers.Embedding` to change.
         """
@@ -111,13 +111,13 @@ class Tables:
 
         Args:
             field: The field.
-            part: What the names have between domain and `embedding`.
+            part: The part of the names between the domain and `embedding`.
             **arguments: Arguments of `tf_ctr.layers.Embedding` to change.
         """
         ids = self._inputs[field.name]
         zeros = ops.zeros_like(ids)
-        # Row 0 in place of the other domain's ids: a step must not touch their rows,
-        # not even with a zero gradient, by which Adam's moments would still move them.
+        # Row 0 replaces the ids of the other domain, whose rows a step must not touch:
+        # Adam's moments would move a row even with a zero gradient.
         source = choose(self._is_source, ids, zeros)
         target = choose(self._is_source, zeros, ids)
         return choose(
@@ -155,7 +155,7 @@ class Tables:
 def check_vectors(
     names: abc.Sequence[str], vectors: abc.Mapping[str, keras.KerasTensor]
 ) -> None:
-    """Raises unless `names` are one or more of the fields that have a vector."""
+    """Raises unless `names` are names of fields with a vector, at least one."""
     for name in names:
         check_name("field", name, vectors)
     if not names:
@@ -170,7 +170,7 @@ def two_logits(
     target: keras.KerasTensor,
     regularizer: keras.Regularizer | None = None,
 ) -> keras.KerasTensor:
-    """Adds one prediction layer per domain, and takes each row's own logit.
+    """Adds one prediction layer per domain, and returns the logit of each row's own.
 
     Args:
         is_source: Which rows are of the source domain, `[B]`.
@@ -195,7 +195,7 @@ def two_logits(
 
 
 def history_fields(schema: Schema, *names: str) -> list[Sequence]:
-    """Returns the `Sequence` fields of these names; raises if there is none."""
+    """Returns the `Sequence` fields of these names; raises if one is missing."""
     sequences = schema.of_kind(Sequence)
     for name in names:
         check_name("sequence field", name, sequences)
