@@ -1,8 +1,8 @@
 """CTR models: plain functions from a schema to a functional `keras.Model`.
 
-A *backbone* has one input per field of the schema, by its name, and gives the click
-probability. It knows nothing of transfer: the methods of `tf_ctr.transfer` find its
-parts by the names of its layers. Their vocabulary:
+A *backbone* has one input per field of the schema, with the field's name, and outputs
+the click probability. It is independent of transfer: the methods of `tf_ctr.transfer`
+find its parts by the names of its layers:
 
 - `{field}_embedding` is a *table*, with a row per id of a field; `{field}_pooling`
   makes one vector of several values of a field.
@@ -10,8 +10,8 @@ parts by the names of its layers. Their vocabulary:
 - `logit` is the *prediction layer*, and `click` its sigmoid.
 
 All backbones take `embedding_dim`, `hidden_units`, `activation`, `dropout`,
-`batch_norm`, `l2` and `embedding_l2`, documented by `dnn`. `BACKBONES` has them by
-name. To add one, write its file, and register it here: one import, one entry.
+`batch_norm`, `l2` and `embedding_l2`, documented in `dnn`. `BACKBONES` maps names to
+backbones. To add one, write its file and register it here: one import, one entry.
 """
 
 from collections.abc import Callable

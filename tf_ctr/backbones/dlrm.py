@@ -28,8 +28,8 @@ def dlrm(
     `tf_ctr.backbones.dnn`. The products are in another order than in the authors'
     code, which only permutes the rows of the first kernel.
 
-    Without numeric fields there is no `v_0`. A multi-valued field is pooled by its
-    `pooling`, which is the mean unless you say otherwise; the authors' is the sum.
+    Without numeric fields there is no `v_0`. A multi-valued field is pooled as its
+    `pooling` says, by default with the mean; the authors use the sum.
 
     Source: Naumov et al., Deep Learning Recommendation Model (arXiv 1906.00091),
     section 2.2. The sizes of the authors' benchmark on Criteo are `embedding_dim=16`,

@@ -20,8 +20,8 @@ def embed_alike(
     """Turns each field, numbers included, into one vector of the same dim per example.
 
     A standardised number becomes its value times a learned vector (AutoInt, arXiv
-    1810.11921, Eq. 4). Its layer `{field}_embedding` is a `Dense` without bias. By
-    this name AutoFT knows it as the embedding of a field, like a row of a table.
+    1810.11921, Eq. 4). Its layer `{field}_embedding` is a `Dense` without bias. AutoFT
+    recognises it by this name as the embedding of a field, like a table.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
@@ -77,7 +77,7 @@ def _weights_of_number(width: int, l2: float, name: str) -> keras.layers.Dense:
     return keras.layers.Dense(
         width,
         use_bias=False,
-        # The same start as a row of a table.
+        # The initializer of our tables.
         kernel_initializer=keras.initializers.RandomNormal(stddev=1e-4),
         kernel_regularizer=penalty(l2),
         name=name,

@@ -1,4 +1,4 @@
-"""The pieces of models with histories: who attends to which, and the other fields.
+"""The pieces of models with histories: candidates, histories and the other fields.
 
 A *history* is a `Sequence` field, the past behaviours of a user; its *candidate* is the
 `Categorical` field that attends to it.
@@ -20,7 +20,7 @@ LAYERS = "attention|encoder|eta|newest|newest_ids|sim"
 def attended(
     schema: Schema, histories: abc.Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Returns which candidate attends to which history, checked.
+    """Returns the candidate that attends to each history, after checking the names.
 
     Args:
         schema: A fitted `tf_ctr.Schema`.

@@ -1,7 +1,7 @@
-"""The pieces that every backbone is made of, with layer names as a contract.
+"""The pieces that every backbone is made of, with fixed layer names.
 
-`{field}_embedding`, `{field}_pooling`, `deep_{i}`, `logit`, `click`: transfer
-methods find layers by these names, so a changed name breaks saved models.
+Transfer methods find layers by the names `{field}_embedding`, `{field}_pooling`,
+`deep_{i}`, `logit` and `click`, so changing a name breaks saved models.
 """
 
 import re
@@ -107,7 +107,7 @@ def pool(
     ids: keras.KerasTensor,
     name: str,
 ) -> keras.KerasTensor:
-    """Pools the rows of a multi-valued field; returns those of others unchanged.
+    """Pools the rows of a multi-valued field; returns other rows unchanged.
 
     Args:
         field: The field of the schema.
@@ -128,7 +128,7 @@ def concatenate(
 ) -> keras.KerasTensor:
     """Joins `[B, D_f]` vectors to `[B, sum of D_f]`; a single one is returned as is."""
     vectors = list(vectors)
-    # Keras's layer refuses to join one vector.
+    # `keras.layers.Concatenate` refuses a single tensor.
     if len(vectors) == 1:
         return vectors[0]
     return keras.layers.Concatenate(name=name)(vectors)
@@ -248,7 +248,7 @@ def check_parts(expected: str, **sizes: int | Collection[int]) -> None:
 
     Args:
         expected: The parts, in words.
-        **sizes: `{argument: value}` of the arguments that leave a part out.
+        **sizes: The arguments whose empty or zero value leaves a part out.
 
     Raises:
         ValueError: If all are empty or 0.

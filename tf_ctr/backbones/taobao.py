@@ -38,10 +38,10 @@ def taobao(
     """Builds the ranking model of Taobao: three attentions over every history.
 
     `h_0 = [e_1; ...; e_F; A_TA; A_SIM; A_ETA]`, then as `tf_ctr.backbones.dnn`.
-    `A_TA` encodes the newest behaviours by a Transformer layer and attends to them;
-    `A_SIM` attends to the newest of the candidate's category; `A_ETA` to the nearest
-    to the candidate by hash code. The whole history is looked up; only its chosen
-    vectors are attended to.
+    `A_TA` encodes the newest behaviours with a Transformer layer and attends to them;
+    `A_SIM` attends to the newest behaviours of the candidate's category, `A_ETA` to
+    those with the hash codes nearest to the candidate's. The whole history is looked
+    up, but only the chosen vectors are attended to.
 
     Source: CTNet (arXiv 2208.05728), section 3.1, Eqs. 2 and 3; the sizes, the
     activation and BatchNorm are those of its section 4.2. The paper discretises
@@ -102,7 +102,8 @@ def taobao(
             cut = Newest(recent_length, name=f"{history}_newest")
             cut_ids = Newest(recent_length, name=f"{history}_newest_ids")
             recent, recent_ids = cut(past, ids), cut_ids(ids, ids)
-        # Also for a shorter history: the weights then fit any other max_length.
+        # `recent_length` positions even for a shorter history, so that the weights fit
+        # a model with another max_length.
         encoder = TransformerEncoder(
             attention_units,
             num_positions=recent_length,
