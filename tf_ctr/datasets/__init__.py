@@ -6,9 +6,9 @@ large *source* and a small *target*, each with training, validation and test fra
 MovieLens and IAAC returns a single domain as `Splits` with its schema, and `daily`
 cuts two domains into one frame per day (`Periods`) for continual training.
 
-Real data is read from the folder `data_dir`, or from the one that the environment
-variable `TF_CTR_DATA` names. `DATASETS` maps the name of a data set to its loader.
-To add a data set, add a folder with a loader and register the loader there.
+Real data is read from the folder `data_dir`, or from the folder in the environment
+variable `TF_CTR_DATA`. `DATASETS` maps the name of a data set to its loader. To add a
+data set, add a folder with a loader, and register the loader in `DATASETS`.
 """
 
 import functools

@@ -11,10 +11,10 @@ from tf_ctr.errors import explain, unknown_name
 
 
 def check_pair(kind: str, source: Any, target: Any, valid: Collection[Any]) -> None:
-    """Raises unless source and target are two different ones of the valid values.
+    """Raises unless source and target are two different valid values.
 
     Args:
-        kind: What the values are, e.g. `"gender"`.
+        kind: The kind of values, e.g. `"gender"`.
         source: Value of the source domain.
         target: Value of the target domain.
         valid: All valid values.
@@ -39,7 +39,7 @@ def check_pair(kind: str, source: Any, target: Any, valid: Collection[Any]) -> N
 def find_folder(
     data_dir: str | os.PathLike[str] | None, name: str
 ) -> pathlib.Path | None:
-    """Returns the folder `name` in `data_dir`, or in the one that `TF_CTR_DATA` names.
+    """Returns the folder `name` in `data_dir`, or in the folder `TF_CTR_DATA`.
 
     Args:
         data_dir: The folder that holds all data sets; `None` reads the environment
@@ -47,7 +47,7 @@ def find_folder(
         name: The folder of one data set.
 
     Returns:
-        The folder, which need not exist; `None` if neither names one.
+        The folder, which need not exist; `None` if neither is given.
     """
     root = data_dir or os.environ.get("TF_CTR_DATA")
     return pathlib.Path(root) / name if root else None
@@ -56,7 +56,7 @@ def find_folder(
 def require_folder(
     data_dir: str | os.PathLike[str] | None, name: str, fix: str
 ) -> pathlib.Path:
-    """Returns what `find_folder` finds, for data that has no other source.
+    """Returns the folder that `find_folder` finds; raises if it finds none.
 
     Args:
         data_dir: See `find_folder`.
@@ -79,7 +79,7 @@ def require_folder(
 
 
 def existing_file(path: str | os.PathLike[str], fix: str) -> pathlib.Path:
-    """Returns `path`.
+    """Returns the path of an existing file.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -96,7 +96,7 @@ def read_table(
     """Reads some columns of a Parquet or CSV file.
 
     Args:
-        path: The file; its suffix tells the format.
+        path: The file, in the format of its suffix.
         columns: The columns to keep, in this order.
         fix: Where to get the file, for the messages.
 
@@ -119,7 +119,7 @@ def read_table(
 def join(
     rows: pd.DataFrame, table: pd.DataFrame, path: str | os.PathLike[str]
 ) -> pd.DataFrame:
-    """Adds the columns of `table` to `rows`, by the one column that both have.
+    """Adds the columns of `table` to `rows`, joined on the column that both have.
 
     Args:
         rows: The frame; its order stays.

@@ -1,4 +1,4 @@
-"""What every loader returns: two domains, each in three splits."""
+"""Two domains with three splits each, as every loader returns them."""
 
 import dataclasses
 from collections.abc import ItemsView
@@ -17,7 +17,7 @@ class Splits:
     Attributes:
         train: The rows to train on.
         validation: The rows to choose settings by.
-        test: The rows to report.
+        test: The rows to report metrics of.
     """
 
     train: pd.DataFrame
@@ -90,7 +90,7 @@ class TwoDomains:
 
     def _line(self, frame: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
         def shared(column):
-            # Unique on both sides: pandas walks through strings one by one.
+            # Unique on both sides, because pandas compares strings slowly.
             return frame[column].drop_duplicates().isin(other[column].unique()).mean()
 
         user = self.schema.group
@@ -113,15 +113,15 @@ def earlier_clicks(
 ) -> np.ndarray:
     """Returns the items that each row's user clicked at an earlier time, oldest first.
 
-    A history holds nothing from the row's own time or later, so no row's label leaks
-    into a history of the same time, its own included.
+    A history holds nothing from the row's own time or later, so no label leaks into a
+    history of the same time, not even into the row's own history.
 
     Args:
         user: User of each row, non-negative integers, `[N]`.
         time: Time of each row, integers, `[N]`.
         item: Item of each row, `[N]`.
         clicked: Whether the row's item may enter later histories, `[N]`.
-        max_length: How many of the newest clicks to keep.
+        max_length: The number of newest clicks to keep.
 
     Returns:
         One array of items per row, `[N]`, of dtype object.

@@ -1,4 +1,4 @@
-"""Sampled negatives, for data that has only positives."""
+"""Samples negatives for data that has only positives."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,7 @@ def draw_negatives(
 
     Args:
         generator: NumPy generator.
-        users: Codes of users, `[N]`; repeat a user who needs several items.
+        users: Codes of users, `[N]`; repeat a user to draw several items.
         weights: Non-negative integers, one per item; weight 0 is never drawn.
         known_users: User of each interaction, codes, `[M]`.
         known_items: Item of each interaction, codes that index `weights`, `[M]`.
@@ -39,7 +39,7 @@ def draw_negatives(
     """
     weights = np.asarray(weights, np.int64)
     users = np.asarray(users, np.int64)
-    # One number per user and item, so that one search serves all users.
+    # One number per user and item, so that one lookup works for all users.
     known_users = np.asarray(known_users, np.int64)
     known_items = np.asarray(known_items, np.int64)
     known = np.unique(known_users * len(weights) + known_items)

@@ -45,8 +45,8 @@ def daily(data: TwoDomains, fit_days: int) -> Periods:
 
     Args:
         data: Two domains whose frames have a `day` that counts from 0.
-        fit_days: How many of the first days a copy of the schema is fitted on. The
-            schema of `data` does not change.
+        fit_days: The number of first days to fit a copy of the schema on. The schema of
+            `data` does not change.
 
     Returns:
         The `Periods`, up to the last day of either domain.

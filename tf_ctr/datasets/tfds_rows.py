@@ -1,6 +1,6 @@
-"""Frames to TensorFlow Datasets (TFDS) examples and back.
+"""Converts frames to TensorFlow Datasets (TFDS) examples and back.
 
-TFDS is an optional package; only the builders in `*/tfds.py` import it at once.
+TFDS is an optional package; only the builders in `*/tfds.py` import it at module level.
 """
 
 import importlib
@@ -53,7 +53,7 @@ def examples(
 
 
 def prepared(name: str, module: str, kinds: Mapping[str, str]) -> pd.DataFrame:
-    """Reads a data set of this package from TFDS, which builds it where needed.
+    """Reads a data set of this package from TFDS, which builds it if needed.
 
     Args:
         name: Name of the TFDS data set.
@@ -90,7 +90,7 @@ def prepared(name: str, module: str, kinds: Mapping[str, str]) -> pd.DataFrame:
 
 def to_frame(dataset: "tf.data.Dataset") -> pd.DataFrame:
     """Returns the examples as a frame: strings as bytes, sequences as lists."""
-    # Ragged, because padding could not be told from values.
+    # Ragged, because padding could not be distinguished from values.
     batches = [
         pd.DataFrame(
             {

@@ -1,4 +1,4 @@
-"""All reviews of two Amazon categories (2018), with the fields of the AutoFT paper.
+"""Loads all reviews of two Amazon categories (2018), with the AutoFT paper's fields.
 
 The published files are gzipped JSON lines; they are read as a stream.
 """
@@ -46,8 +46,8 @@ def load_full(
     Each domain is shuffled and cut 8:1:1.
 
     Source: AutoFT (arXiv 2106.04873), section 4.1: its fields, label and split. Its
-    text names the 5-core sets, but the row counts of its table 2 are those of the
-    complete ones; both are published in this format. The paper does not say how it
+    text names the 5-core sets, but the row counts in its table 2 are those of the
+    complete sets; both are published in this format. The paper does not say how it
     encodes the fields: here `vote` is one id per number, `style` a list of ids, and
     `reviewTime` one id per day. Votes are cast after the review, so these fields suit
     a comparison with the paper, not a served model.
@@ -57,7 +57,7 @@ def load_full(
             variable `TF_CTR_DATA`.
         source: Category of the source; the file is `<category>.json.gz`.
         target: Category of the target.
-        min_count: Users, items and styles seen less often share one embedding row.
+        min_count: Users, items and styles with fewer rows share one embedding row.
         seed: Seed of the shuffles.
 
     Returns:

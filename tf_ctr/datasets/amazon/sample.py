@@ -1,4 +1,4 @@
-"""A sample of Amazon's toys and games with sampled negatives."""
+"""Loads a sample of Amazon's toys and games, with sampled negatives."""
 
 import os
 import pathlib
@@ -42,16 +42,16 @@ def load(
 
     All interactions are positive. Each is followed by `ratio` negatives with the same
     user, time and history: items of the same domain that the user never interacted
-    with in the whole sample, drawn from those that someone had by the end of the
-    split. So the share of label 1 is exactly 1 / (1 + ratio) in every split, and no
-    item of the future is a negative in training.
+    with in the whole sample, drawn from the items with an interaction in this or an
+    earlier split. So the share of label 1 is exactly 1 / (1 + ratio) in every split,
+    and no future item is a negative in training.
 
-    Of a user's interactions in a domain, the last is for test and the last but one for
-    validation. The sample knows only days, so ties are broken at random. Users with
+    The last interaction of a user in a domain is for test, the one before it for
+    validation. The sample has only days, so ties are broken at random. Users with
     fewer than three interactions are in training only. `history` holds the items of
     both domains from strictly earlier days, of training rows only, so that no held-out
-    label becomes a feature. A second review of one item is dropped. Training rows of
-    one user may be later than test rows of another.
+    label becomes a feature. A second review of an item is dropped. Training rows of one
+    user may be later than test rows of another.
 
     Source: AutoFT (arXiv 2106.04873), section 4.1, for the pair of domains only: the
     sample has no ratings, so the paper's label cannot be made; see `load_full`.
@@ -79,7 +79,7 @@ def load(
     check_count("seed", seed, 0)
     check_name("kind of negatives", negatives, NEGATIVES)
     rows = _positives(data_dir)
-    # One stream per domain: swapping source and target draws the same negatives.
+    # One stream per domain, so that swapping source and target keeps the negatives.
     of_ties, *of_negatives = np.random.default_rng(seed).spawn(1 + len(DOMAINS))
     rows["split"] = _leave_out(rows, of_ties)
     users = pd.factorize(rows["reviewerID"])[0]

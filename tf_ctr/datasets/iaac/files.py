@@ -55,8 +55,8 @@ def from_folder(folder: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = existing_file(pathlib.Path(folder) / FILE, FIX)
     _check_lines(path)
-    # Strings first: pandas would read integers beside one bad value as floats, which
-    # cannot hold 64-bit ids.
+    # Read as strings, because one bad value would make pandas read the integers of a
+    # column as floats, which cannot hold 64-bit ids.
     text = pd.read_csv(
         path, sep=" ", dtype="str", keep_default_na=False, quoting=csv.QUOTE_NONE
     )
@@ -126,7 +126,7 @@ def _integers(texts):
 
 
 def _mapped(text, convert):
-    # Items repeat: convert each distinct text once, and share its list.
+    # Items repeat, so each distinct text is converted once and its list is shared.
     return text.map({line: convert(line) for line in text.unique()})
 
 

@@ -1,4 +1,4 @@
-"""IAAC (IJCAI-18): ads in shop search, and whether the impression ends in a trade."""
+"""Loads IAAC (IJCAI-18): ads in shop search, labelled by trades."""
 
 import os
 
@@ -21,7 +21,7 @@ MULTIVALENT = (
     *("item_category_list", "item_property_list"),
     *("predicted_categories", "predicted_properties"),
 )
-# Seconds; days and hours are those of China.
+# In seconds. Days and hours are in China's time zone.
 DAY, ZONE = 86_400, 8 * 3600
 
 

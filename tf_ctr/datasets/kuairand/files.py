@@ -42,11 +42,11 @@ KINDS = {
 def from_folder(folder: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads the log of 14 days with the features of users and videos.
 
-    The log repeats 5,885 impressions, nearly all of tab 6; each is kept once, or a
-    random split would have it in training and in test. Columns that are only known
-    after the impression are left out, and so are columns that never vary, the ranges
-    of numbers that are here themselves, and the log's `date` and `hourmin`, which run
-    up to three hours ahead of `time_ms` and differ among copies of one impression.
+    The log repeats 5,885 impressions, nearly all of tab 6. Each is kept once, because a
+    random split would put copies into training and test. Columns that are only known
+    after the impression are left out, and so are constant columns, ranges of numbers
+    that have their own columns, and the log's `date` and `hourmin`, which are up to
+    three hours ahead of `time_ms` and differ among copies of an impression.
 
     Args:
         folder: The folder `kuairand-pure`.
@@ -96,7 +96,7 @@ def _videos(folder):
     videos = read_table(folder / VIDEOS, names, FIX)
     texts = ["video_type", "upload_type"]
     videos[texts] = videos[texts].fillna("")
-    # Where no video has two tags, pandas reads the column as numbers.
+    # If no video has two tags, pandas reads the column as numbers.
     tags = videos["tag"].astype("str").fillna("").str.removesuffix(".0")
     videos["tag"] = [
         np.array([tag for tag in line.split(",") if tag], np.int64) for line in tags

@@ -57,8 +57,8 @@ def read(
 def histories(rows: pd.DataFrame, clicked: np.ndarray | pd.Series) -> np.ndarray:
     """Returns the earlier clicks of every row's user, oldest first.
 
-    The videos that a user watched before the log share one time, that of the newest:
-    only rows after it have them in their history.
+    The videos that a user watched before the log all get the time of the newest: only
+    later rows have them in their history.
 
     Args:
         rows: Frame with `user_id`, `video_id`, `time_ms`, `long_watched` and

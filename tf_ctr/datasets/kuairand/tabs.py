@@ -26,16 +26,16 @@ def load(
 ) -> TwoDomains:
     """Loads two tabs (scenarios) of the app; the label is `is_click`.
 
-    The fields are the features of user and video, hour and weekday, and `history`:
-    the videos that the user clicked strictly earlier in any tab, after those that the
-    user watched for long before the log begins. For the latter the log has no clicks,
-    but within the log 99.6 % of the long views are clicks. No column that is only
-    known after the impression is read.
+    The fields are the features of user and video, hour and weekday, and `history`. A
+    history starts with the videos that the user watched for long before the log begins,
+    and continues with those that the user clicked strictly earlier in any tab. For the
+    former no clicks are known, but within the log 99.6 % of the long views are clicks.
+    No column that is only known after the impression is read.
 
     A chronological split is by days. Its histories also hold earlier clicks from
-    held-out days, as a server would know them. A random split shuffles all rows and
-    cuts them 8:1:1 before the tabs are chosen. Its histories hold clicks of training
-    rows only, so that no held-out label becomes a feature.
+    held-out days, because a server would know them. A random split shuffles all rows
+    and cuts them 8:1:1 before the tabs are chosen. Its histories hold clicks of
+    training rows only, so that no held-out label becomes a feature.
 
     Source: KuaiRand (arXiv 2208.08696). Splits and pairs of tabs are ours.
 
@@ -45,8 +45,8 @@ def load(
         source_tab: Tab of the source domain; 1 is by far the largest.
         target_tab: Tab of the target domain: 0, 4, 6 and 2 have thousands of rows.
         split: `"chronological"` or `"random"`.
-        test_days: Days of the test split, 1 to 6, the last ones; as many before them
-            are for validation. Only for a chronological split.
+        test_days: The number of last days for the test split, 1 to 6; as many days
+            before them are for validation. Only for a chronological split.
         encrypted: Whether the 18 encrypted features of users are fields.
         seed: Seed of the random split.
 
@@ -116,7 +116,7 @@ def load_periods(
         data_dir: As for `load`.
         source_tab: As for `load`.
         target_tab: As for `load`.
-        fit_days: How many of the first days the schema is fitted on.
+        fit_days: The number of first days to fit the schema on.
         encrypted: As for `load`.
 
     Returns:

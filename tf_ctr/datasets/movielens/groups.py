@@ -13,13 +13,13 @@ from tf_ctr.datasets.movielens.tfds import fetch, from_tfds
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema, Sequence
 
-# The rows of the two domains in AutoFT's table 2 add up to these numbers.
+# The sums of the rows of both domains in AutoFT's table 2.
 ROWS = {"train": 800_000, "validation": 100_000, "test": 100_209}
 HISTORY_LENGTH = 50
 # Each group is named by its lowest age; 1 is under 18.
 AGES = (1, 18, 25, 35, 45, 50, 56)
 VALUES: dict[str, tuple] = {"gender": ("M", "F"), "age": AGES}
-# Source and target: for ages, the group with most ratings and one with few.
+# Source and target; for ages, the group with most ratings and a group with few.
 DEFAULTS: dict[str, tuple] = {"gender": ("M", "F"), "age": (25, 56)}
 FIELDS = ("user_id", "gender", "occupation", "movie_id", "year")
 
@@ -34,11 +34,11 @@ def load(
 ) -> TwoDomains:
     """Loads MovieLens-1M as two domains; the label is 1 for a rating above 3.
 
-    All rows are shuffled and cut into 800,000 / 100,000 / 100,209, and each part is
-    then divided by gender, or by age, where rows of other ages are dropped. The
-    shuffle is ours, so the rows per gender and part differ a little from the paper's;
-    the totals do not. The rows are sorted by user and movie before the shuffle: a
-    seed gives the same split from the folder and from TFDS.
+    All rows are shuffled and cut into 800,000 / 100,000 / 100,209. Each part is then
+    divided by gender, or by age, where rows of other ages are dropped. The shuffle is
+    ours, so the rows per gender and part differ a little from the paper's; the totals
+    do not. The rows are sorted by user and movie before the shuffle, so that a seed
+    gives the same split from the folder and from TFDS.
 
     Source: AutoFT (arXiv 2106.04873), section 4.1 and table 2. Age and zip code are
     not among its fields. It does not say how it builds its behaviour field; ours, with
@@ -101,9 +101,9 @@ def load_whole(
 ) -> tuple[Splits, Schema]:
     """Loads all of MovieLens-1M as one domain; the label is 1 for a rating above 3.
 
-    Source: APG (arXiv 2203.16218), section 4.1, names the data and no more. The six
-    fields follow from the memory that its table 5 reports (six embeddings of width
-    32 in a row); the split, 8:1:1 at random, and the threshold are ours.
+    Source: APG (arXiv 2203.16218), section 4.1, only names the data. We inferred the
+    six fields from the memory in its table 5 (six concatenated embeddings of width 32);
+    the random 8:1:1 split and the threshold are ours.
 
     Args:
         data_dir: Folder that holds `ml-1m/`; see `load`.
@@ -160,10 +160,10 @@ def _schema(extra):
 
 
 def known_times(rows: pd.DataFrame, generator: np.random.Generator) -> np.ndarray:
-    """Returns the times of the rows, a missing one drawn from those of the same user.
+    """Returns the times of the rows; a missing one is drawn from the same user's times.
 
-    In the folder's Parquet file, only rows with a low rating lack their time: if their
-    history were empty or short instead, it would give the label away.
+    In the folder's Parquet file, only rows with a low rating lack a time: an empty or
+    short history for these rows would reveal the label.
 
     Args:
         rows: A frame with `user_id` and `timestamp`.

@@ -34,7 +34,7 @@ def fetch() -> tuple[pd.DataFrame, list[str]]:
 
 
 def from_tfds(rows: pd.DataFrame, genre_names: Sequence[str]) -> pd.DataFrame:
-    """Returns the rows that the original files give, from the examples of TFDS.
+    """Converts the examples of TFDS to the same rows as those of the original files.
 
     Args:
         rows: A frame with the features of `movielens/1m-ratings`, by their names.

@@ -1,8 +1,8 @@
 """A synthetic world of two domains whose true click probabilities are known.
 
-No model can beat these probabilities in expectation, so `best_possible` says how far
-a model is from the best one. `WorldOptions` sets how much the domains share and how
-they change over time.
+No model can beat these probabilities in expectation, so `best_possible` returns the
+best metrics, to compare a model with. `WorldOptions` sets how much the domains share
+and how they change over time.
 """
 
 from tf_ctr.datasets.synthetic.generator import best_possible, generate, oracle_scores

@@ -1,4 +1,4 @@
-"""Seeded data of two domains with known click probabilities."""
+"""Generates seeded data of two domains with known click probabilities."""
 
 import numpy as np
 import pandas as pd
@@ -42,9 +42,10 @@ def generate(
         num_users: Users of each domain.
         num_items: Items of each domain.
         num_days: Days, counted from 0.
-        test_days: The last days are the test split; the day before is for validation.
+        test_days: The number of last days for the test split; the day before them is
+            for validation.
         click_rates: Mean true click probability of the source and of the target.
-        world: How the domains resemble each other and change; see `WorldOptions`.
+        world: Similarity of the domains and their change; see `WorldOptions`.
         seed: Seed of everything.
 
     Returns:

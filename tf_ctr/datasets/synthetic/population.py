@@ -1,7 +1,7 @@
 """The users and the items of the synthetic world, and their visible attributes.
 
 City, age group, category, brand and tags follow the latent factors with some noise, so
-that a model can learn of the factors from them.
+that a model can infer the factors from them.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ class Population:
 
     Attributes:
         ids: Id of each, `[N]`.
-        members: For each domain, the indices of its members.
-        factors: For each domain, of variance 1, `[2, N, NUM_FACTORS]`.
-        bias: For each domain, of variance 1, `[2, N]`.
-        popularity: Weight in the draws of impressions, `[N]`.
-        attributes: Values by name, `[N]` each.
+        members: The indices of the members, for each domain.
+        factors: The factors in each domain, of variance 1, `[2, N, NUM_FACTORS]`.
+        bias: The biases in each domain, of variance 1, `[2, N]`.
+        popularity: The weights for drawing impressions, `[N]`.
+        attributes: `{name: values [N]}`.
     """
 
     ids: np.ndarray

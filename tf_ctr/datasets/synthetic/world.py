@@ -1,4 +1,4 @@
-"""The world behind the synthetic data: who sees what, and the logit of a click.
+"""The world behind the synthetic data: impressions, and the logits of clicks.
 
 The true logit of a click on an item `i` by a user `u` of domain `s` on day `t` is
 
@@ -34,7 +34,7 @@ DEVICES = np.array(["desktop", "mobile", "tablet"])
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WorldOptions:
-    """How the two domains resemble each other, and how they change over time.
+    """Options for the similarity of the two domains, and their change over time.
 
     Attributes:
         user_overlap: Share of a domain's users that also belong to the other domain.
@@ -134,7 +134,7 @@ def create(
     taste = of_taste.normal(size=(len(DEVICES), len(CATEGORIES)))
     visits = None
     if options.presence < 1:
-        # Spells have one length, but begin on another day for every user.
+        # All spells have the same length, but begin on different days for each user.
         phase = of_visits.integers(options.spell_days, size=len(users.ids))
         spells = (np.arange(num_days)[:, None] + phase) // options.spell_days
         shape = (spells.max() + 1, len(users.ids))
@@ -146,7 +146,7 @@ def create(
 def impressions(
     generator: np.random.Generator, world: World, domain: int, rows: int
 ) -> dict[str, np.ndarray]:
-    """Draws who sees what and when.
+    """Draws the user, item and time of each impression.
 
     Args:
         generator: NumPy generator.
@@ -180,7 +180,7 @@ def _draw_users(generator, world, domain, counts):
     parts = []
     for present, count in zip(world.visits, counts, strict=True):
         own = members[present[members]]
-        # A day on which nobody is present has all users: it needs impressions.
+        # Every day needs impressions: if nobody is present, all users are.
         parts.append(_draw(generator, own if len(own) else members, weights, count))
     return np.concatenate(parts)
 
