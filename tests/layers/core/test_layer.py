@@ -38,6 +38,19 @@ class PrivateCross(CrossLayer):
         return {**super().get_config(), "factor": self._factor}
 
 
+class AnyCross(CrossLayer):
+    """Hands all arguments on, by position too, as subclasses often do."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+def test_config_of_a_subclass_with_any_arguments_is_that_of_its_parent():
+    config = AnyCross("zeros", "ones").get_config()
+    assert config["bias_initializer"]["class_name"] == "Ones"
+    assert AnyCross.from_config(config).get_config() == config
+
+
 def test_config_of_a_subclass_has_the_arguments_passed_to_its_parent():
     for kind in (ScaledCross, PrivateCross):
         layer = kind(factor=2.0, kernel_initializer="ones")

@@ -58,7 +58,11 @@ class Layer(keras.layers.Layer):
         for cls in type(self).__mro__[: type(self).__mro__.index(Layer)]:
             if "__init__" in vars(cls) and "get_config" not in vars(cls):
                 for name, parameter in inspect.signature(cls).parameters.items():
-                    if parameter.kind is not parameter.VAR_KEYWORD:
+                    # What *args and **kwargs hold are arguments of the parent.
+                    if parameter.kind not in (
+                        parameter.VAR_POSITIONAL,
+                        parameter.VAR_KEYWORD,
+                    ):
                         config[name] = _serialized(getattr(self, name))
         return config
 
