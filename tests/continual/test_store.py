@@ -39,6 +39,15 @@ def test_the_leftovers_of_a_killed_process_are_not_a_period(tmp_path):
     assert [path.name for path in (tmp_path / "000000").iterdir()] == ["record.json"]
 
 
+def test_a_period_that_another_process_saved_is_not_replaced(tmp_path):
+    store = Store(tmp_path)
+    store.add(record(0, seed=1))
+    with pytest.raises(FileExistsError, match="only one process"):
+        store.add(record(0, seed=2))
+    assert store.records() == [record(0, seed=1)]
+    assert [path.name for path in tmp_path.iterdir()] == ["000000"]
+
+
 def test_a_model_is_used_only_when_it_is_ready(tmp_path):
     store = Store(tmp_path)
     store.add({**record(0, 4), "ready": 5.5})

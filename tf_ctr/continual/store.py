@@ -79,8 +79,12 @@ class Store:
         Args:
             record: The JSON-like record of the period, with its `number`.
             finished: The trained model; `None` if the period was skipped.
+
+        Raises:
+            FileExistsError: If the period is there: another process has saved it.
         """
-        with whole_folder(self._folder(record["number"])) as folder:
+        path = self._folder(record["number"])
+        with whole_folder(path) as folder:
             if finished is not None:
                 finished.model.save(folder / "model.keras")
                 finished.schema.save(folder / "schema.json")
@@ -91,6 +95,14 @@ class Store:
                     np.save(folder / SCORES, finished.scores)
                 (folder / CHECKSUMS).write_text(json.dumps(checksums(folder)))
             (folder / "record.json").write_text(json.dumps(record, indent=1))
+            if path.exists():  # `whole_folder` would replace it.
+                raise FileExistsError(
+                    explain(
+                        f"period {record['number']} to be new in {self.directory}",
+                        f"{path}, saved by another process",
+                        "let only one process run in a folder; the same call resumes",
+                    )
+                )
 
     def scores(self, number: int) -> np.ndarray:
         """Returns the scores that a period's rows had before they were trained on.
