@@ -1,17 +1,18 @@
 """Keras layers for functional models: one idea per folder, one layer per file.
 
-`core` has tables, pooling and dense layers, `interaction` the crosses between fields,
-`history` attention over a user's behaviours, `routing` the choice between a frozen and
-a fine-tuned branch, `generated` weights that are generated for each example, `adapters`
-the joints between two towers, `domains` the layers of joint models, and `snapshots`
-historical embeddings. Users find all layers here: `tf_ctr.layers.CrossLayer`.
+`core` has tables, pooling and dense layers; `interaction` has interactions between
+fields, `history` attention over a user's behaviours, `routing` the choice between a
+frozen and a fine-tuned branch, `generated` layers with weights generated for each
+example, `adapters` connections between two towers, `domains` the layers of joint
+models, and `snapshots` historical embeddings. All layers are exported here, e.g. as
+`tf_ctr.layers.CrossLayer`.
 
 In shapes, B is the batch size, F the number of fields, D the embedding dim, T the
 length of a history, K a rank (or a number of snapshots), M and N other widths. Layers
 are registered as `tf_ctr>Name`, so `keras.saving.load_model` finds them.
 
 To add a layer, write one file, import the layer here, and add it to `__all__`.
-`tests/layers/test_layers.py` then asks for one case, and runs the contract on it.
+`tests/layers/test_layers.py` then requires one case, on which it runs the contract.
 """
 
 from tf_ctr.layers.adapters.domain_gate import DomainGate

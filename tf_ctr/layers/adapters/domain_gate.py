@@ -28,7 +28,7 @@ class DomainGate(Layer):
         `[B, D]`.
 
     Raises:
-        ValueError: If the two do not have the same shape `[B, D]`.
+        ValueError: If the two vectors do not have the same shape `[B, D]`.
 
     Example:
 
@@ -51,7 +51,7 @@ class DomainGate(Layer):
         self.kernel = self.add_weight(name="kernel", shape=(own_shape[-1], 1))
 
     def call(self, own: Tensor, transferred: Tensor) -> Tensor:
-        """Weights the two by their scores."""
+        """Returns the mean of the two vectors, weighted by their scores."""
         difference = ops.matmul(own - transferred, self.kernel)
         share = ops.sigmoid(difference)  # The softmax over two scores.
         return share * own + (1 - share) * transferred

@@ -19,7 +19,7 @@ class LateralAdapter(Layer):
     Args:
         units: Output width N.
         rank: Width K of the hidden layer. Defaults to N, so that the adapter is about
-            as large as the layer that it leads to, as in the paper.
+            as large as the target layer, as in the paper.
         activation: Activation `f` of the hidden layer.
         scale: Initial value of the learned scalar `s`; the paper draws a small one.
         start: `"exact"` starts with `U = 0`, so the output is exactly 0 until it is

@@ -18,10 +18,10 @@ class TransferUnit(Layer):
     `r = sigmoid(s A_r + t B_r)`, `c = f(s A_c + (r * t) B_c)`,
     `u = sigmoid(s A_u + t B_u)`; the output is `t + u * (c - t)`.
 
-    The exact start is the mean of `s` and `t`: `A_c = I` and zero for the other kernels
-    make `c = s` and `u = 1/2`. If both networks start equal, the output is exactly `t`,
-    and all parts learn, which they would not with a closed gate. This needs an `f`
-    that does not change `s`: the identity never does, ReLU does not after a ReLU.
+    The exact start is the mean of `s` and `t`: with `A_c = I` and all other kernels
+    zero, `c = s` and `u = 1/2`. If both networks start equal, the output is exactly
+    `t`, and all parts learn, which they would not with a closed gate. This requires an
+    `f` that leaves `s` unchanged, such as the identity, or ReLU after a ReLU.
 
     Source: the PTU baseline of AutoFT (arXiv 2106.04873), section 4, which describes it
     as "a weighted sum of the activations from both networks". The gates are our reading

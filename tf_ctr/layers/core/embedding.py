@@ -1,4 +1,4 @@
-"""An embedding table with a step time that does not grow with its rows."""
+"""An embedding table whose step time does not grow with its number of rows."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tf_ctr.layers.core.layer import Initializer, Layer, Shape, Tensor
 
 @keras.saving.register_keras_serializable("tf_ctr")
 class Embedding(Layer):
-    """Looks rows up in the table without reading the whole table first.
+    """Looks up rows of a table without reading the whole table.
 
     `keras.layers.Embedding` reads its whole variable before it gathers. Once a sparse
     update has touched the variable, that read is a copy, so a step takes time
@@ -84,7 +84,7 @@ class Embedding(Layer):
 
     def call(self, ids: Tensor) -> Tensor:
         """Gathers the rows of `ids`."""
-        # `.value` is the resource variable; the Keras variable would be read whole.
+        # `.value` is the resource variable; a Keras variable would be read whole.
         rows = tf.nn.embedding_lookup(self.embeddings.value, ids)
         if self.l2 and self.trainable:
             batch_size = tf.cast(tf.shape(rows)[0], rows.dtype)

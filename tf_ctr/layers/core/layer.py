@@ -11,10 +11,10 @@ import tensorflow as tf
 # A tensor of the Keras backend: a `tf.Tensor` with TensorFlow, and a
 # `keras.KerasTensor` while a functional model is being built.
 Tensor: TypeAlias = tf.Tensor
-# One int per axis, or None where it is not known, which only runtime can tell.
+# One int per axis, or None if it is only known at run time.
 Shape: TypeAlias = tuple[Any, ...]
 
-# What Keras accepts for such an argument: a name, an object or a function.
+# The forms in which Keras accepts these arguments: a name, an object or a function.
 Activation: TypeAlias = str | Callable[[Tensor], Tensor]
 Initializer: TypeAlias = str | keras.initializers.Initializer | Callable[..., Tensor]
 Regularizer: TypeAlias = str | keras.regularizers.Regularizer
@@ -29,8 +29,8 @@ class Layer(keras.layers.Layer):
 
     Keras 3 can derive a configuration itself, but only from strings, numbers and
     booleans: a layer that was given an initializer, a `keras.DTypePolicy` or a NumPy
-    number cannot be saved. It also records the values that the constructor got, not
-    the ones that the layer has now.
+    number cannot be saved. Keras also records the values passed to the constructor, not
+    the current values of the layer.
 
     Args:
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
@@ -53,8 +53,8 @@ class Layer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal, untrained layer."""
         config = super().get_config()
-        # Of each class below this one, as a constructor may hand **kwargs on to its
-        # parent. A class with its own get_config adds its own arguments there.
+        # All subclasses up to this class, because a constructor may pass **kwargs to
+        # its parent. A class with its own get_config adds its arguments there.
         for cls in type(self).__mro__[: type(self).__mro__.index(Layer)]:
             if "__init__" in vars(cls) and "get_config" not in vars(cls):
                 for name, parameter in inspect.signature(cls).parameters.items():
@@ -70,7 +70,7 @@ class Layer(keras.layers.Layer):
 def _serialized(value: Any) -> Any:
     """Returns the form that Keras writes to a file and its `get` reads."""
     if isinstance(value, types.FunctionType):
-        # By its name only if it is Keras's, as in the configuration of a Dense.
+        # As in the configuration of a Dense: by name if it is a Keras function.
         return keras.activations.serialize(value)
     # Activations, initializers and regularizers are callable; nothing else is.
     return keras.saving.serialize_keras_object(value) if callable(value) else value

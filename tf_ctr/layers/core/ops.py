@@ -1,4 +1,4 @@
-"""Functions that layers of several rooms share."""
+"""Functions that several layers share."""
 
 from typing import TypeVar
 
@@ -40,7 +40,7 @@ def fresh(initializer: T) -> T:
     """Returns an initializer to use for one weight only.
 
     A Keras initializer without a seed returns the same numbers at every call, so two
-    weights of one shape would start equal. A function is returned as it is.
+    weights of the same shape would start equal. A function is returned unchanged.
     """
     if isinstance(initializer, keras.initializers.Initializer):
         return initializer.clone()

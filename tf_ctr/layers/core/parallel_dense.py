@@ -96,10 +96,10 @@ class ParallelDense(Layer):
 
 
 def _each(initializer):
-    """Returns an initializer of `[S, M, N]` that draws each kernel by itself."""
+    """Returns an initializer of `[S, M, N]` that draws each kernel separately."""
 
     def initialize(shape, dtype=None):
-        # Keras would take the fans of the whole stack, which are S times too large.
+        # For the whole stack, Keras would compute fans that are S times too large.
         count, *kernel = shape
         return ops.stack(
             [fresh(initializer)(kernel, dtype=dtype) for _ in range(count)]

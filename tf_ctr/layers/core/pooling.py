@@ -1,4 +1,4 @@
-"""One vector from the embeddings of a field with several values."""
+"""Pools the embeddings of a field with several values into one vector."""
 
 from typing import Any, Literal, get_args
 
@@ -70,7 +70,7 @@ class MaskedPooling(Layer):
         return total / ops.maximum(ops.sum(mask, axis=1, keepdims=True), 1)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
-        """Drops the Keras mask: there is no T any more."""
+        """Drops the Keras mask, because the output has no axis T."""
         return None
 
     def compute_output_shape(self, embeddings_shape: Shape, ids_shape: Shape) -> Shape:

@@ -13,8 +13,8 @@ from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 class Alignment(Layer):
     """Adds the mean cosine distance of pairs of vectors to the loss.
 
-    `weight * mean(1 - cos(a, b))`. It returns `x` unchanged, so that the layer is on a
-    path to the output of a functional model.
+    The loss is `weight * mean(1 - cos(a, b))`. The layer returns `x` unchanged, so that
+    it is on a path to the output of a functional model.
 
     Args:
         weight: Weight of the loss.
@@ -62,7 +62,7 @@ class Alignment(Layer):
 
     def call(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """Adds the loss, and returns `x`."""
-        # In float16 the squares of small vectors, as table rows start, would be zero.
+        # In float16 the squares of small vectors, such as initial rows, would be zero.
         a, b = (ops.normalize(ops.cast(each, "float32")) for each in (a, b))
         cosine = ops.sum(a * b, axis=-1)
         self.add_loss(self.weight * ops.mean(1 - cosine))

@@ -29,7 +29,7 @@ class DomainDense(Layer):
 
     The layer has `domains * (M + 1) * N` weights, stacked by domain. With
     `tf_ctr.optimizers.SparseAdam` or `SparseAdagrad` a step reads and updates only the
-    domains in the batch, like the rows of a table. `domain_matmul` explains how the
+    domains in the batch, like the rows of a table. `domain_matmul` explains why the
     work hardly grows with the number of domains.
 
     Source: Sheng et al., STAR (arXiv 2101.11427), the star topology network; also the
@@ -156,10 +156,10 @@ def domain_matmul(
     """Returns the product of each row of `x` with the matrix of its domain.
 
     The rows of each domain are put into blocks of equal size, and each block is
-    multiplied with one matrix. So the work is about that of one dense layer, whatever
-    the number of domains, and only the matrices of domains in the batch are read, once
-    per block. To gather one matrix per row takes 30 times as long with 4 domains, and 3
-    times with 300 (1,024 rows, 192 x 256, one core); to multiply all rows with all
+    multiplied with one matrix. So the work is about that of one dense layer for any
+    number of domains, and only the matrices of domains in the batch are read, once per
+    block. Gathering one matrix per row takes 30 times as long with 4 domains, and 3
+    times with 300 (1,024 rows, 192 x 256, one core). Multiplying all rows with all
     matrices takes 3 times as long with 4 domains.
 
     Args:

@@ -19,9 +19,9 @@ class DomainNorm(Layer):
     weight, `1 / n` each, until the momentum takes over, so that a rare domain has
     averages early. A domain without any trained row uses the averages over all rows.
 
-    A domain with only one row in the batch has no variance, so in training that row
-    becomes `c + c_d`. With many domains use large batches, or `BatchNormalization`. In
-    the paper all rows of a batch are of one domain; here they may be mixed.
+    A domain with only one row in the batch has no variance, so in training this row
+    becomes `c + c_d`. With many domains, use large batches or `BatchNormalization`. In
+    the paper all rows of a batch are of one domain; here domains may be mixed.
 
     The layer has about `4 * domains * N` weights.
 
@@ -29,8 +29,9 @@ class DomainNorm(Layer):
 
     Args:
         num_domains: Number of domains, e.g. `schema.field(domain).table_size`.
-        momentum: Weight of the past in the moving averages. Keras has 0.99, too.
-        epsilon: Added to the variance. Keras has 1e-3, too.
+        momentum: Weight of the past in the moving averages. Defaults to 0.99, as in
+            Keras.
+        epsilon: Added to the variance. Defaults to 1e-3, as in Keras.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:

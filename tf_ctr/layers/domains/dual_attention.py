@@ -130,7 +130,7 @@ class DualAttention(Layer):
         )
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
-        """Drops the Keras mask: there is no T any more."""
+        """Drops the Keras mask, because the output has no axis T."""
         return None
 
     def compute_output_shape(

@@ -1,4 +1,4 @@
-"""A mix of two logits that is trained with the same mix of their losses."""
+"""Mixes two logits, and trains both with the same mix of their losses."""
 
 from typing import Any
 

@@ -42,8 +42,8 @@ class APGDense(Layer):
     | v5 | as v4, `V = Vr Vl` and `U = Ur Ul` of inner width P | `S` |
 
     All matrices are those of the paper, transposed. v5 multiplies its factors out once
-    per step, not per example; `tf_ctr.inference.collapse` does so once for all, which
-    gives v4.
+    per step, not per example; `tf_ctr.inference.collapse` multiplies them out
+    permanently, which gives v4.
 
     Source: Adaptive Parameter Generation, APG (arXiv 2203.16218), Eqs. 1 to 7, Table 3.
     The paper does not state the bias and the initial values.
@@ -70,7 +70,7 @@ class APGDense(Layer):
             Defaults to `None`: one condition.
         kernel_initializer: Initializer of `V` and `U` or of their factors. With the
             default, a product of any number of factors keeps the variance of its
-            input; with Glorot's it would shrink with K.
+            input; with a Glorot initializer it would shrink with K.
         bias_initializer: Initializer of the bias.
         kernel_regularizer: Regularizer of every kernel. Defaults to none.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
@@ -217,7 +217,7 @@ class APGDense(Layer):
         return ops.cast(matrix, self.compute_dtype)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
-        """Drops the Keras mask: there is one vector per example."""
+        """Drops the Keras mask, because the output is one vector per example."""
         return None
 
     def compute_output_shape(self, x_shape: Shape, z_shape: Shape) -> Shape:

@@ -18,7 +18,7 @@ Aggregation = Literal["concat", "mean", "attention"]
 
 
 def check_arguments(layer: APGDense) -> None:
-    """Raises unless the arguments of an `APGDense` go together.
+    """Raises unless the arguments of an `APGDense` are valid together.
 
     Args:
         layer: The layer, its arguments set.

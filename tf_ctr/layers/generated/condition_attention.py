@@ -13,8 +13,8 @@ class ConditionAttention(Layer):
 
     `a = softmax_j(q . tanh(z_j W))`.
 
-    Source: APG (arXiv 2203.16218), section 3.1.1, input aggregation. The paper
-    names attention and no form of it; this is the usual additive attention.
+    Source: APG (arXiv 2203.16218), section 3.1.1, input aggregation. The paper does
+    not say which form of attention it uses; this is the usual additive attention.
 
     Args:
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.

@@ -23,8 +23,8 @@ Parts: TypeAlias = Mapping[str, tuple[Shape, Initializer]]
 class Generator:
     """An MLP with one output per generated parameter; a layer owns its weights.
 
-    It is a plain object and not a layer: when a frozen layer with sub-layers is loaded
-    from a `.keras` file, they are trainable again.
+    It is a plain object and not a layer, because the sub-layers of a frozen layer are
+    trainable again after loading from a `.keras` file.
 
     Source: APG (arXiv 2203.16218), Eqs. 1, 3 and 5.
 
@@ -51,7 +51,7 @@ class Generator:
             kernel: Initializer = "glorot_normal"
             bias: Initializer = "zeros"
             if layer.generator_start == "identity":
-                # Of a condition of variance 1, so that parameters deviate by 0.1.
+                # For a condition of variance 1, parameters then deviate by 0.1.
                 kernel = keras.initializers.VarianceScaling(0.01, "fan_in")
                 bias = fresh(static)
             weights = affine(f"{name}{suffix}", width, shape, kernel, bias)

@@ -84,7 +84,7 @@ class DINAttention(Layer):
 
     def _bias(self, i, width):
         if self.softmax and i == len(self.hidden_units):
-            return 0.0  # The softmax does not change when all scores move by one bias.
+            return 0.0  # A bias added to all scores does not change the softmax.
         return self.add_weight((width,), "zeros", name=f"bias_{i}")
 
     def call(self, query: Tensor, rows: Tensor, ids: Tensor) -> Tensor:

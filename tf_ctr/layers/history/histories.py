@@ -27,7 +27,7 @@ def check_history(rows_shape: Shape, ids_shape: Shape) -> None:
 
 
 def check_fixed_length(rows_shape: Shape) -> None:
-    """Raises unless T is known: the choice of k of T positions needs it."""
+    """Raises unless T is known, which the choice of k of T positions needs."""
     if rows_shape[1] is None:
         raise ValueError(
             explain(
@@ -75,13 +75,13 @@ def check_heads(units: int, num_heads: int) -> None:
 def clear(rows: Tensor, present: Tensor) -> Tensor:
     """Sets the vectors `[B, T, D]` to zero where `present [B, T]` is false.
 
-    It selects, as a product with zero would keep a NaN in the output and the gradient.
+    A product with zero instead would keep a NaN in the output and the gradient.
     """
     return ops.where(ops.expand_dims(present, 2), rows, ops.zeros_like(rows))
 
 
 def masked_softmax(scores: Tensor, present: Tensor) -> Tensor:
-    """Returns the softmax over those positions of the last axis that are present.
+    """Returns the softmax over the present positions of the last axis.
 
     Args:
         scores: Any shape that ends in T.

@@ -1,4 +1,4 @@
-"""The item-level attention of NATR: a history as its user sees it."""
+"""The item-level attention of NATR: a query attends to a history."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class HistoryAttention(Layer):
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
-        query: Vector that asks, `[B, N]`.
+        query: The query vector, `[B, N]`.
         rows: Vectors of the history, `[B, T, D]`.
         ids: Ids of the history, `[B, T]`; 0 is padding.
 

@@ -1,4 +1,4 @@
-"""The item-level attention of MiNet: a history as a candidate and its user see it."""
+"""The item-level attention of MiNet: candidate and user attend to a history."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ class ItemAttention(Layer):
         user_shape: Shape,
         ids_shape: Shape,
     ) -> None:
-        """Creates the four parts of `V`, `v`, and `H_a` and `H_b` if asked for."""
+        """Creates the four parts of `V`, `v`, and, with a rank, `H_a` and `H_b`."""
         check_history(rows_shape, ids_shape)
         check_candidate(candidate_shape, rows_shape)
         width, units = rows_shape[-1], self.units

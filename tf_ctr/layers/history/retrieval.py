@@ -1,7 +1,7 @@
-"""How k of the T positions of a history are chosen and read.
+"""Chooses and reads k of the T positions of a history.
 
 A position has an integer score: the larger, the better, and 0 if it must not be taken.
-Positions are counted from the oldest. `take` reads the chosen rows only.
+Positions are counted from the oldest. `take` reads only the chosen rows.
 """
 
 from keras import ops
@@ -37,7 +37,7 @@ def by_code(query: Tensor, rows: Tensor, present: Tensor, projection: Tensor) ->
     Args:
         query: Vector of the candidate, `[B, D]`.
         rows: Vectors of the history, `[B, T, D]`.
-        present: Which positions are no padding, `[B, T]`.
+        present: Which positions are not padding, `[B, T]`.
         projection: `R`, `[D, bits]`.
 
     Returns:

@@ -66,7 +66,7 @@ class SIMAttention(TargetAttention):
         check_positive(top_k=top_k)
         self.top_k = top_k
 
-    # Both take two inputs more than the parent: the categories.
+    # `build` and `call` take two more inputs than the parent's: the categories.
     def build(  # type: ignore[override]
         self,
         query_shape: Shape,

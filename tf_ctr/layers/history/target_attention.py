@@ -22,9 +22,9 @@ class TargetAttention(Layer):
     `head_h = softmax(q W_q (K W_k)^T / sqrt(d)) K W_v`, over the positions that are not
     padding; the output is `[head_1; ...; head_H] W_o`. An empty history gives zeros.
 
-    No key is projected, since `(q W_q) (K W_k)^T = ((q W_q) W_k^T) K^T`, and the values
-    are projected after they are averaged. The function is the same, and a position
-    costs `2 H D` products instead of `2 D units`.
+    Keys are not projected, because `(q W_q) (K W_k)^T = ((q W_q) W_k^T) K^T`, and
+    values are projected after averaging. The result is the same, but a position costs
+    `2 H D` products instead of `2 D units`.
 
     Source: CTNet (arXiv 2208.05728), section 3.1; 8 heads and 256 units are those of
     its section 4.2.

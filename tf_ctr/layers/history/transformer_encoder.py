@@ -126,7 +126,7 @@ class TransformerEncoder(Layer):
         )
 
     def call(self, rows: Tensor, ids: Tensor) -> Tensor:
-        """Encodes each behaviour by all behaviours that are not padding."""
+        """Encodes each behaviour with attention to all behaviours except padding."""
         present = ops.not_equal(ids, 0)
         x = clear(rows + self._position_of(present), present)
         x = self._norm(x + self._attention(x, present), 0)

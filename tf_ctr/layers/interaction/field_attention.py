@@ -17,8 +17,8 @@ class FieldAttention(Layer):
     For head `h`, `a = softmax_k(<e_m Q, e_k K>)`, `head_m = sum_k a_mk e_k V`;
     the output is `relu([head_m^1; ...; head_m^H] + e_m R)`.
 
-    It is not a `keras.layers.MultiHeadAttention`, which has sub-layers: when a frozen
-    layer with sub-layers is loaded from a `.keras` file, they are trainable again.
+    It is not a `keras.layers.MultiHeadAttention`, which has sub-layers: the sub-layers
+    of a frozen layer are trainable again after loading from a `.keras` file.
 
     Source: AutoInt (arXiv 1810.11921), section 4.4, Eqs. 5 to 8.
 

@@ -1,4 +1,4 @@
-"""The rows of a batch that take one branch, taken out and put back."""
+"""Splits the rows of a batch by their branch, and merges them again."""
 
 from typing import Any
 
@@ -110,7 +110,7 @@ class MergeBranches(Layer):
     def call(self, frozen: Tensor, tuned: Tensor, gates: Tensor) -> Tensor:
         """Writes every row to its place."""
         branch = tf.cast(gates[:, self.decision] > 0.5, tf.int32)
-        # Class 0 first, as dynamic_partition orders them: the fine-tuned rows.
+        # dynamic_partition returns class 0 first: the fine-tuned rows.
         places = tf.dynamic_partition(tf.range(tf.size(branch)), branch, 2)
         return tf.dynamic_stitch(places, [tuned, frozen])
 

@@ -13,8 +13,9 @@ from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 class Route(Layer):
     """Takes each example from the frozen or from the fine-tuned branch.
 
-    In training `g * frozen + (1 - g) * tuned` with `g = gates[:, decision]`, so the
-    gradient reaches the gate; at inference a plain selection.
+    In training it computes `g * frozen + (1 - g) * tuned` with
+    `g = gates[:, decision]`, so that the gradient reaches the gate; at inference it
+    selects a branch.
 
     Source: AutoFT (arXiv 2106.04873), section 3.2 (field-wise and layer-wise policy).
 
@@ -70,7 +71,7 @@ class Route(Layer):
         gate = gates[:, self.decision]
         gate = ops.reshape(gate, (-1,) + (1,) * (len(frozen.shape) - 1))
         if not training:
-            # A product would let a NaN of the branch that is not taken through.
+            # A product would pass on a NaN of the branch that is not taken.
             return ops.where(gate > 0.5, frozen, tuned)
         gate = ops.cast(gate, frozen.dtype)
         return gate * frozen + (1 - gate) * tuned

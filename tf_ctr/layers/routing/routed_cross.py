@@ -15,8 +15,8 @@ class RoutedCross(Layer):
     """Computes two `CrossLayer`s and the `Route` behind them: `x0 * (x . w) + b + x`.
 
     The gates choose `w` and `b` for each example. Only the products `x . w`, one number
-    each, are computed for both branches. That is cheaper than splitting the batch: a
-    cross layer does little more work than that.
+    each, are computed for both branches. This is cheaper than splitting the batch,
+    which costs almost as much as a cross layer.
 
     Source: AutoFT (arXiv 2106.04873), section 3.2; the form is ours.
 

@@ -184,7 +184,7 @@ class GumbelRouter(Layer):
         return ops.cast(gates, self.compute_dtype)
 
     def _gumbel_noise(self, shape):
-        tiny = 1e-7  # For a draw of exactly 0 or 1 the noise would be infinite.
+        tiny = 1e-7  # The noise of a draw of exactly 0 or 1 would be infinite.
         uniform = keras.random.uniform(shape, tiny, 1 - tiny, seed=self._seed_generator)
         return -ops.log(-ops.log(uniform))
 
@@ -196,7 +196,7 @@ class GumbelRouter(Layer):
 def initial_logits(
     frozen_probability: float, literal_relu: bool = False
 ) -> tuple[float, float]:
-    """Returns the outputs of a policy network that mean a probability.
+    """Returns the outputs of a policy network that stand for a given probability.
 
     Args:
         frozen_probability: Probability of the frozen branch, in (0, 1).

@@ -1,4 +1,4 @@
-"""One vector from the historical embeddings of an id."""
+"""Aggregates the historical embeddings of an id into one vector."""
 
 from typing import Any, Literal, get_args
 
@@ -94,7 +94,7 @@ class SnapshotAggregation(Layer):
         """Aggregates over K."""
         h, known = snapshots[..., :-1], snapshots[..., -1:]
         if self.time_embedding:
-            # Times `known`, as a snapshot without the id must stay zero.
+            # Times `known`, because a snapshot without the id must stay zero.
             h = (h + self._times) * known
         if self.mode == "concatenation":
             return ops.reshape(h, (-1, h.shape[1] * h.shape[2]))

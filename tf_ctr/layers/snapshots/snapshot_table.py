@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 
-# A date as `SnapshotStore` has it, or `None` for a place without a snapshot yet.
+# A date of a `SnapshotStore`, or `None` for a place that has no snapshot yet.
 Date: TypeAlias = str | int | None
 
 
@@ -24,8 +24,8 @@ class SnapshotTable(Layer):
     Args:
         input_dim: Rows of the table, as many as the field's own table has.
         output_dim: Width D of a historical embedding.
-        dates: The date of each of the K snapshots, oldest first, or `None` where there
-            is no snapshot yet.
+        dates: The date of each of the K snapshots, oldest first; `None` for a place
+            that has no snapshot yet.
         **kwargs: `name` and `dtype` of `keras.layers.Layer`.
 
     Call arguments:
