@@ -129,7 +129,7 @@ class _Level:
     def extract(
         self, own: keras.KerasTensor, shared: keras.KerasTensor, units: int, name: str
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """Returns the next paths, of each domain `[B, domains, N]`, and shared."""
+        """Returns the next domain paths, `[B, domains, N]`, and the shared path."""
         # The experts of a domain are the columns of one layer.
         experts = ParallelDense(
             self.domain_experts * units,
