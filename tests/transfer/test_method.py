@@ -87,6 +87,12 @@ def test_a_method_gets_only_the_arguments_that_it_accepts(source):
     assert isinstance(apply(l2_sp, source, offered), keras.Model)
 
 
+def test_apply_keeps_the_arguments_that_a_partial_has_bound(source):
+    method = functools.partial(autoft, which="deep", seed=3)
+    router = apply(method, source, {"seed": 7}).get_layer("deep_router")
+    assert router.seed == autoft(source, seed=3).get_layer("deep_router").seed
+
+
 def test_a_function_of_the_user_is_called_with_source_and_target(source):
     def average(one, other, share=0.5):
         model = fine_tune(one)

@@ -77,13 +77,20 @@ def apply(
         method: A declared transfer method, or any `function(source, target)`.
         source: The source model.
         offered: The arguments that the caller offers; the method gets those that it
-            takes.
+            takes. An argument that a `functools.partial` has bound keeps its value.
         **arguments: Further arguments of the method.
     """
     declared = _declaration(method)
     if declared is None:
         return method(source, offered.get("target"), **arguments)
-    given = {name: offered[name] for name in declared.takes if name in offered}
+    # In a call of a partial, a keyword would replace the one that it has bound.
+    bound: Mapping[str, Any]
+    bound = method.keywords if isinstance(method, functools.partial) else {}
+    given = {
+        name: offered[name]
+        for name in declared.takes
+        if name in offered and name not in bound
+    }
     return method(source, **given, **arguments)
 
 
