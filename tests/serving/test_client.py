@@ -1,13 +1,14 @@
 """The clients, against a stand-in server that has no code of TF Serving."""
 
-import io
 import json
+import threading
 import urllib.error
 import urllib.request
 
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.apis import predict_pb2
@@ -16,7 +17,8 @@ from tests.support.frames import click_frame, click_schema
 from tests.support.meta_graphs import signature_def, tensor_info
 from tests.support.stand_in_server import StandInServer
 from tf_ctr.data.examples import to_examples
-from tf_ctr.serving import GrpcClient, RestClient
+from tf_ctr.serving import GrpcClient, Overloaded, RestClient
+from tf_ctr.serving.client import calls
 from tf_ctr.serving.client.failures import failure
 from tf_ctr.serving.client.inputs import to_inputs
 from tf_ctr.serving.wire import protos
@@ -32,7 +34,8 @@ def clicks(exported_clicks):
 @pytest.fixture(scope="module")
 def rates(exported_rates):
     versions = {1: exported_rates / "1", 2: exported_rates / "2"}
-    with StandInServer("rates", versions, {"stable": 1, "canary": 2}) as server:
+    labels = {"stable": 1, "canary": 2, "late": 3}
+    with StandInServer("rates", versions, labels, ended=[3]) as server:
         yield server
 
 
@@ -49,7 +52,8 @@ def kind(request):
 
 @pytest.fixture
 def client(kind, rates):
-    return client_of(kind, rates)
+    with client_of(kind, rates) as client:
+        yield client
 
 
 ROWS = {"user": ["ann", "bob", "somebody new"]}
@@ -82,7 +86,7 @@ def test_a_call_can_ask_a_version_or_a_label(client):
     assert score(version=1) == score(label="stable") == pytest.approx(0.3)
     # The newest by default.
     assert score() == score(label="canary") == pytest.approx(0.15)
-    assert client.status() == {2: "AVAILABLE", 1: "AVAILABLE"}
+    assert client.status() == {3: "END", 2: "AVAILABLE", 1: "AVAILABLE"}
 
 
 def test_classify_and_regress_give_the_click_rates(client):
@@ -98,7 +102,9 @@ def test_the_client_reads_the_signatures_of_the_version(client):
     assert found["serving_default"].inputs["user"].dtype == tf.string.as_datatype_enum
 
 
-@pytest.mark.parametrize("choice", [{"version": 9}, {"label": "none"}])
+@pytest.mark.parametrize(
+    "choice", [{"version": 9}, {"label": "none"}, {"label": "late"}]
+)
 def test_an_unknown_version_or_label_is_a_lookup_error(client, choice):
     with pytest.raises(LookupError, match="a version of 'rates' that"):
         client.predict(ROWS, **choice)
@@ -146,7 +152,13 @@ def test_an_address_of_another_service_is_a_connection_error(rates, monkeypatch)
     with pytest.raises(ConnectionError, match="8500 is the port of gRPC"):
         RestClient("rates", f"http://{rates.address}").status()
     answers = [b"{}", b"[]", b"5", b"<html>"]
-    monkeypatch.setattr(urllib.request, "urlopen", lambda *_: io.BytesIO(answers.pop()))
+
+    def answer(*_, **__):
+        made = requests.Response()
+        made.status_code, made._content = 200, answers.pop()
+        return made
+
+    monkeypatch.setattr(requests.Session, "request", answer)
     while answers:
         with pytest.raises(ConnectionError, match="TF Serving to answer at"):
             RestClient("rates", rates.url).predict(ROWS)
@@ -162,6 +174,178 @@ def test_a_refused_request_is_a_value_error_and_forgets_the_signatures(kind, rat
         client.predict({"item": ["x"]})
     np.testing.assert_allclose(client.predict({"user": "ann"}, version=1), [0.1])
     np.testing.assert_allclose(client.predict({"user": "ann"}), [0.05])
+
+
+def test_a_full_queue_is_told_apart_from_no_server(kind, rates):
+    """Sources: shared_batch_scheduler.h, ValidateBatchTaskQueueCapacity; seen."""
+    with client_of(kind, rates) as client:
+        client.signatures()
+        rates.turned_away = 1
+        with pytest.raises(Overloaded, match="raise max_enqueued_batches"):
+            client.predict(ROWS)
+        assert rates.turned_away == 0
+        assert client.predict(ROWS, version=1).shape == (3,)
+
+
+def test_a_call_is_sent_again_to_a_full_queue_if_asked(kind, rates, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(
+        calls.random, "uniform", lambda _, most: pauses.append(most) or 0
+    )
+    with client_of(kind, rates, retries=3) as client:
+        rates.turned_away = 3
+        np.testing.assert_allclose(client.predict(ROWS, version=1), SCORES, rtol=1e-6)
+        rates.turned_away = 4
+        with pytest.raises(Overloaded):
+            client.predict(ROWS, version=1)
+    assert pauses == [0.05, 0.1, 0.2, 0.05, 0.1, 0.2, 0.4]
+    assert rates.turned_away == 0
+
+
+def test_retries_end_with_the_deadline(kind, rates, monkeypatch):
+    monkeypatch.setattr(calls.random, "uniform", lambda _, most: 1.0)
+    with client_of(kind, rates, retries=9, timeout=0.9) as client:
+        client.signatures()
+        rates.turned_away = 9
+        try:
+            with pytest.raises(Overloaded):
+                client.predict(ROWS)
+            assert rates.turned_away == 8
+        finally:
+            rates.turned_away = 0
+
+
+def test_the_deadline_counts_all_requests_of_a_call(kind, rates):
+    """Asking for the signatures takes 0.3 s, and so would the scores."""
+    rates.delay = 0.3
+    try:
+        with (
+            client_of(kind, rates) as client,
+            pytest.raises(TimeoutError, match=r"within 0\.45 s"),
+        ):
+            client.predict(ROWS, timeout=0.45)
+    finally:
+        rates.delay = 0.0
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan")])
+def test_every_call_has_a_deadline(kind, rates, timeout):
+    with pytest.raises(ValueError, match="`timeout` as seconds"):
+        client_of(kind, rates, timeout=timeout)
+    with (
+        client_of(kind, rates) as client,
+        pytest.raises(ValueError, match="`timeout` as seconds"),
+    ):
+        client.predict(ROWS, timeout=timeout)
+
+
+def test_threads_share_a_client_and_its_connections(kind, rates):
+    before = rates.connections
+    wrong = []
+
+    def ask(client):
+        for _ in range(10):
+            scores = client.predict(ROWS, version=1)
+            if not np.allclose(scores, SCORES, rtol=1e-6):
+                wrong.append(scores)
+            try:  # Makes the client forget the signatures.
+                client.predict(ROWS, version=9)
+            except LookupError:
+                continue
+
+    with client_of(kind, rates) as client:
+        threads = [threading.Thread(target=ask, args=(client,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not wrong
+    assert rates.connections - before <= (4 if kind == "rest" else 0)
+
+
+def test_one_connection_is_kept_alive(rates):
+    before = rates.connections
+    with client_of("rest", rates) as client:
+        for _ in range(5):
+            client.predict(ROWS)
+        client.status()
+    assert rates.connections == before + 1
+
+
+def test_a_connection_that_the_server_closed_is_opened_again(rates, monkeypatch):
+    with client_of("rest", rates) as client:
+        client.predict(ROWS)
+        handler = rates._http.RequestHandlerClass
+        answer, closed = handler._answer, []
+
+        def close_once(self, body):
+            if closed:
+                return answer(self, body)
+            closed.append(True)
+            self.close_connection = True  # Without an answer.
+
+        monkeypatch.setattr(handler, "_answer", close_once)
+        np.testing.assert_allclose(client.predict(ROWS, version=1), SCORES, rtol=1e-6)
+    assert closed
+
+
+def test_a_closed_client_says_so(kind, rates):
+    with client_of(kind, rates) as client:
+        client.predict(ROWS)
+    with pytest.raises(ValueError, match="an open client"):
+        client.predict(ROWS)
+
+
+def post(server, method, body):
+    """The status of the stand-in server's answer, and what it says."""
+    url = f"{server.url}/v1/models/{server.name}{method}"
+    answer = requests.post(url, json=body, timeout=5)
+    return answer.status_code, answer.json().get("error", "")
+
+
+@pytest.mark.parametrize(
+    "method, body, status, words",
+    [
+        ("/labels/x:predict", {}, 400, "Unrecognized servable version label: x"),
+        ("/versions/99:predict", {}, 404, "Specific(rates, 99)"),
+        (":predict", {"signature_name": "x"}, 400, '"x" not found in signature def'),
+        (":predict", {"instances": [{}]}, 400, ""),
+        (":predict", {"inputs": {}}, 400, ""),
+        (":predict", {"instances": [{"user": "ann", "age": 1}]}, 400, ""),
+        (":predict", {"inputs": {"user": ["ann"], "age": [1]}}, 200, ""),
+        (":predict", {"instances": [{"user": "ann"}], "further": 1}, 200, ""),
+        (":predict", {"instances": [{"user": 1}]}, 400, ""),
+        (":predict", {"instances": [{"user": None}]}, 400, ""),
+        (
+            ":regress",
+            {"examples": [{"user": "ann"}]},
+            400,
+            "Expected one input Tensor.",
+        ),
+        (
+            ":classify",
+            {"examples": [{"user": "ann"}]},
+            400,
+            "Expected one input Tensor.",
+        ),
+    ],
+)
+def test_the_stand_in_server_has_the_codes_of_the_server(
+    rates, method, body, status, words
+):
+    """Seen on a server; sources: server_core.cc, http_server.cc and json_tensor.cc."""
+    answered, said = post(rates, method, body)
+    assert answered == status and words in said
+
+
+def test_an_unknown_signature_is_a_failed_precondition_by_grpc(rates):
+    """Source: predict_util.cc, RunPredict."""
+    request = protos.predict_request({"user": np.array([b"ann"], object)})
+    request.model_spec.name, request.model_spec.signature_name = "rates", "x"
+    with GrpcClient("rates", rates.address) as client:
+        with pytest.raises(client._error) as caught:
+            client._predictions.Predict(request, timeout=5)
+    assert caught.value.code().name == "FAILED_PRECONDITION"
 
 
 def test_a_url_needs_a_scheme():
@@ -327,6 +511,8 @@ def test_without_a_schema_lists_must_have_one_length():
         ("DEADLINE_EXCEEDED", TimeoutError),
         ("NOT_FOUND", LookupError),
         ("INVALID_ARGUMENT", ValueError),
+        ("FAILED_PRECONDITION", ValueError),
+        ("RESOURCE_EXHAUSTED", Overloaded),
         ("INTERNAL", RuntimeError),
     ],
 )
@@ -334,6 +520,29 @@ def test_failures_of_the_server_are_explained(code, kind):
     error = failure(code, "why", "host:1", "dcn", 5)
     assert type(error) is kind
     assert f"Received: {code}: why." in str(error) and "Fix: " in str(error)
+
+
+@pytest.mark.parametrize(
+    "code, details, answered, kind",
+    [
+        (
+            "INVALID_ARGUMENT",
+            "Unrecognized servable version label: x",
+            True,
+            LookupError,
+        ),
+        ("UNAVAILABLE", "failed to connect to all addresses", False, ConnectionError),
+        ("UNAVAILABLE", "anything", True, Overloaded),
+        (
+            "RESOURCE_EXHAUSTED",
+            "Sent message larger than max (9 vs. 4)",
+            False,
+            ValueError,
+        ),
+    ],
+)
+def test_failures_of_one_code_are_told_apart(code, details, answered, kind):
+    assert type(failure(code, details, "host:1", "dcn", 5, answered)) is kind
 
 
 def test_without_the_serving_package_the_extra_is_named(monkeypatch):

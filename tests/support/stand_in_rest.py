@@ -34,6 +34,7 @@ def answer(server, path, body):
         request = json.loads(body)
     except ValueError as error:
         raise ValueError(f"JSON Parse error: {error}") from error
+    server.admit()
     return METHODS[method](loaded, request)
 
 
@@ -45,7 +46,10 @@ def _metadata(response):
 
 
 def _predict(loaded, request):
-    name, inputs = read_predict(request, signatures(loaded.meta_graph))
+    found = signatures(loaded.meta_graph)
+    if (name := request.get("signature_name", "serving_default")) not in found:
+        raise ValueError(f'Serving signature name: "{name}" not found in signature def')
+    name, inputs = read_predict(request, found)
     outputs = {key: _json(values) for key, values in loaded(name, inputs).items()}
     single = next(iter(outputs.values())) if len(outputs) == 1 else None
     if "inputs" in request:

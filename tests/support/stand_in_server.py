@@ -2,7 +2,10 @@
 
 It answers the same messages and JSON from SavedModels in TF 1 sessions, so that clients
 and request samples are tested end to end. It has no batching, polling or warm-up, and
-proves nothing about the behaviour of the real server.
+proves nothing about the behaviour of the real server. Its codes and their words are
+those of TensorFlow Serving: `server_core.cc` (`GetModelVersionForLabel`),
+`aspired_versions_manager` (`Servable not found for request`), `predict_util.cc`
+(`RunPredict`) and `shared_batch_scheduler.h` (`ValidateBatchTaskQueueCapacity`).
 """
 
 import concurrent.futures
@@ -31,7 +34,15 @@ from tf_ctr.serving.wire.protos import read_request
 
 
 class NotServedError(LookupError):
-    """No such model, version or label."""
+    """No such model or version: NOT_FOUND, 404."""
+
+
+class NoSignatureError(ValueError):
+    """No such signature: FAILED_PRECONDITION, 400."""
+
+
+class QueueFullError(Exception):
+    """No room for a request: UNAVAILABLE, 503."""
 
 
 class StandInServer:
@@ -42,9 +53,17 @@ class StandInServer:
         versions: `{number: directory}`.
         labels: `{label: number}`.
         delay: Seconds before each answer, to test timeouts.
+        ended: Numbers of versions that were unloaded.
+
+    Attributes:
+        turned_away: How many of the next requests find the queue full.
+        connections: How many connections by HTTP were opened.
     """
 
-    def __init__(self, name, versions, labels=None, delay=0.0):
+    def __init__(self, name, versions, labels=None, delay=0.0, ended=()):
+        self.ended = ended
+        self.turned_away = 0
+        self.connections = 0
         self.name = name
         self.labels = labels or {}
         self.delay = delay
@@ -78,26 +97,37 @@ class StandInServer:
         """Returns the number and the loader of a version; the newest by default."""
         if label is not None:
             if label not in self.labels:
-                raise NotServedError(f"Unrecognized servable version label: {label}")
+                raise ValueError(f"Unrecognized servable version label: {label}")
             version = self.labels[label]
+        asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
         version = max(self.loaded) if version is None else version
         if name != self.name or version not in self.loaded:
-            raise NotServedError(f"Servable not found for request: {name}/{version}")
+            raise NotServedError(f"Servable not found for request: {asked}")
         return version, self.loaded[version]
+
+    def admit(self):
+        """Raises while requests are turned away."""
+        if self.turned_away:
+            self.turned_away -= 1
+            raise QueueFullError(
+                "The batch scheduling queue to which this task was submitted is full; "
+                "task size is 3 but scheduling capacity is only 0"
+            )
 
     def status(self, name):
         """Returns the status of all versions, or raises `NotServedError`."""
         self.find(name)
-        state = get_model_status_pb2.ModelVersionStatus.AVAILABLE
+        states = get_model_status_pb2.ModelVersionStatus
         response = get_model_status_pb2.GetModelStatusResponse()
-        for version in sorted(self.loaded, reverse=True):
+        for version in sorted([*self.loaded, *self.ended], reverse=True):
+            state = states.AVAILABLE if version in self.loaded else states.END
             response.model_version_status.add(version=version, state=state)
         return response
 
     def metadata(self, version, loaded):
-        """Returns the signatures of a version."""
+        """Returns the signatures of a version, with the one that initialises it."""
         found = get_model_metadata_pb2.SignatureDefMap()
-        for name, each in signatures(loaded.meta_graph).items():
+        for name, each in loaded.meta_graph.signature_def.items():
             found.signature_def[name].CopyFrom(each)
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         response.model_spec.name = self.name
@@ -138,6 +168,10 @@ class _Service(
             return method(request)
         except NotServedError as error:
             context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+        except NoSignatureError as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        except QueueFullError as error:
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except ValueError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
@@ -170,11 +204,20 @@ class _Service(
 
     def _run(self, request):
         _, loaded = self._find(request.model_spec)
-        return loaded(*read_request(request))
+        self._server.admit()
+        name, inputs = read_request(request)
+        if name not in signatures(loaded.meta_graph):
+            raise NoSignatureError(f'Serving signature key "{name}" not found.')
+        return loaded(name, inputs)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server_of = None
+    protocol_version = "HTTP/1.1"  # Keeps connections open.
+
+    def setup(self):
+        super().setup()
+        self.server_of.connections += 1
 
     def do_GET(self):
         self._answer(None)
@@ -191,6 +234,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             status, found = 200, answer(self.server_of, self.path, body)
         except NotServedError as error:
             status, found = 404, {"error": str(error)}
+        except QueueFullError as error:
+            status, found = 503, {"error": str(error)}
         except ValueError as error:
             status, found = 400, {"error": str(error)}
         if not isinstance(found, dict):
@@ -199,7 +244,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
-        except BrokenPipeError:  # The client gave up waiting.
-            pass
+        except (BrokenPipeError, ConnectionResetError):  # The client gave up waiting.
+            self.close_connection = True

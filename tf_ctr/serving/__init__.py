@@ -30,6 +30,7 @@ Labels, gRPC and warm-up requests are messages of the package `tensorflow-servin
 (`pip install 'tf_ctr[serving]'`), which is imported when first needed.
 """
 
+from tf_ctr.serving.client.failures import Overloaded
 from tf_ctr.serving.client.grpc import GrpcClient
 from tf_ctr.serving.client.rest import RestClient
 from tf_ctr.serving.differences import Differences, diff
@@ -41,6 +42,7 @@ from tf_ctr.serving.rules.conformance import check
 __all__ = [
     "Differences",
     "GrpcClient",
+    "Overloaded",
     "Parity",
     "RestClient",
     "check",

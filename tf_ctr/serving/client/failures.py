@@ -1,8 +1,17 @@
-"""The exceptions for calls that fail, each with its explanation."""
+"""The exceptions for calls that fail, each with its explanation.
+
+Sources: TensorFlow Serving, `http_server.cc` (`ToHTTPStatusCode`), `server_core.cc`
+(`GetModelVersionForLabel`); TensorFlow, `shared_batch_scheduler.h`
+(`Queue::ValidateBatchTaskQueueCapacity`).
+"""
 
 from typing import Any, NamedTuple
 
 from tf_ctr.errors import explain
+
+
+class Overloaded(ConnectionError):  # noqa: N818
+    """The server has too much to do, and says so; the same call may succeed later."""
 
 
 class Kind(NamedTuple):
@@ -24,6 +33,19 @@ REFUSED = Kind(
     "a request that {model!r} takes",
     "look at client.signatures() for names, dtypes and shapes",
 )
+NOT_SERVED = Kind(
+    LookupError,
+    "a version of {model!r} that {address} serves",
+    "look at client.status() for the versions, and at models.config for the labels",
+)
+OVERLOADED = Kind(
+    Overloaded,
+    "{address} to have room for the request",
+    "try again later, or raise max_enqueued_batches",
+)
+TOO_LARGE = Kind(
+    ValueError, "an answer or request of a size that gRPC carries", "send fewer rows"
+)
 # By the name of a gRPC status code.
 KINDS = {
     "UNAVAILABLE": Kind(
@@ -37,11 +59,8 @@ KINDS = {
         "an answer of {address} within {timeout} s",
         "send fewer rows, pass a larger timeout, or have the server warm up",
     ),
-    "NOT_FOUND": Kind(
-        LookupError,
-        "a version of {model!r} that {address} serves",
-        "look at client.status() for the versions, and at models.config for the labels",
-    ),
+    "NOT_FOUND": NOT_SERVED,
+    "RESOURCE_EXHAUSTED": OVERLOADED,
     "INVALID_ARGUMENT": REFUSED,
     "FAILED_PRECONDITION": REFUSED,
     "OUT_OF_RANGE": REFUSED,
@@ -51,18 +70,28 @@ OTHER = Kind(
     "{model!r} to answer without an error",
     "look at the log of the server",
 )
-# Status codes of the REST API that stand for codes of gRPC.
+# Status codes of the REST API that stand for codes of gRPC. 400 is also that of
+# FAILED_PRECONDITION and OUT_OF_RANGE.
 HTTP = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
-    412: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+# What tells failures of one code apart: the words of the server, and of gRPC.
+UNKNOWN_LABEL = "Unrecognized servable version label"
+FULL = "batch scheduling queue"
+LARGE = "message larger than max"
 
 
 def failure(
-    code: str, details: Any, address: str, model: str, timeout: float
+    code: str,
+    details: Any,
+    address: str,
+    model: str,
+    timeout: float,
+    answered: bool = False,
 ) -> Exception:
     """Returns the exception for a failed call.
 
@@ -72,6 +101,8 @@ def failure(
         address: Where the call went.
         model: The name of the model.
         timeout: Seconds that the call had.
+        answered: Whether it is known that the server answered, so that `"UNAVAILABLE"`
+            cannot mean that there is none.
 
     Example:
 
@@ -81,6 +112,12 @@ def failure(
     Received: NOT_FOUND: no version 9.
     Fix: look at client.status() for the versions, and at models.config for the labels.
     """
-    kind = KINDS.get(code, OTHER)
+    kind, words = KINDS.get(code, OTHER), str(details)
+    if UNKNOWN_LABEL in words:  # The server's code is that of a wrong request.
+        kind = NOT_SERVED
+    elif code == "UNAVAILABLE" and (answered or FULL in words):
+        kind = OVERLOADED
+    elif code == "RESOURCE_EXHAUSTED" and LARGE in words:
+        kind = TOO_LARGE
     expected = kind.expected.format(address=address, model=model, timeout=timeout)
     return kind.error(explain(expected, f"{code}: {details}".rstrip("."), kind.fix))

@@ -1,12 +1,11 @@
 """A client of TF Serving by gRPC, the path of least overhead."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from tf_ctr.features import Schema
 from tf_ctr.serving.client.base import Client
-from tf_ctr.serving.client.failures import failure
 from tf_ctr.serving.wire import protos
 
 if TYPE_CHECKING:
@@ -14,15 +13,17 @@ if TYPE_CHECKING:
 
 
 class GrpcClient(Client):
-    """Scores rows by gRPC; use it in a `with` block, or call `close`.
+    """Scores rows by gRPC, over one channel.
 
     Args:
         model: The name of the model on the server.
         address: Host and port.
         schema: The schema of the model, to fill missing values and pad lists. Without
             it rows must be complete.
-        timeout: Seconds that a call may take, unless it says otherwise.
+        timeout: Seconds that a call may take in all, unless it says otherwise.
         credentials: Credentials of the channel; `None` connects without encryption.
+        retries: How often a call is sent again to a server that is overloaded, after
+            random pauses that grow.
 
     Raises:
         ImportError: If `tensorflow-serving-api` is not installed.
@@ -42,8 +43,9 @@ class GrpcClient(Client):
         schema: Schema | None = None,
         timeout: float = 5.0,
         credentials: "grpc.ChannelCredentials | None" = None,
+        retries: int = 0,
     ):
-        super().__init__(model, schema, timeout)
+        super().__init__(model, address, schema, timeout, retries)
         predictions = protos.load("apis.prediction_service_pb2_grpc")
         models = protos.load("apis.model_service_pb2_grpc")
         import grpc  # A dependency of tensorflow-serving-api, needed only here.
@@ -58,14 +60,7 @@ class GrpcClient(Client):
         self._predictions = predictions.PredictionServiceStub(self._channel)
         self._models = models.ModelServiceStub(self._channel)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connection."""
+    def _disconnect(self):
         self._channel.close()
 
     def _predict(self, inputs, signature, choice):
@@ -102,16 +97,18 @@ class GrpcClient(Client):
         return dict(found.signature_def)
 
     def _call(self, method, request, choice, signature=""):
-        timeout = self.timeout if choice.timeout is None else choice.timeout
         request.model_spec.name = self.model
         request.model_spec.signature_name = signature
         if choice.version is not None:
             request.model_spec.version.value = choice.version
         if choice.label is not None:
             request.model_spec.version_label = choice.label
-        try:
-            return method(request, timeout=timeout)
-        except self._error as error:
-            self._forget_signatures()
-            code, details = error.code().name, error.details()
-            raise failure(code, details, self.address, self.model, timeout) from error
+
+        def send(left):
+            try:
+                return method(request, timeout=left)
+            except self._error as error:
+                code, details = error.code().name, error.details()
+                raise self._failure(code, details, choice) from error
+
+        return self._send(send, choice)

@@ -1,43 +1,37 @@
 """A client of TF Serving by REST, for where only HTTP gets through."""
 
-import http.client
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
 
 import numpy as np
+import requests
 import tensorflow as tf
+import urllib3
 from google.protobuf import json_format
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.serving.client.base import Client
-from tf_ctr.serving.client.failures import HTTP, failure
+from tf_ctr.serving.client.failures import HTTP
 from tf_ctr.serving.wire import protos
 from tf_ctr.serving.wire.json import json_example, json_values
 
-# Raised where there is no server, where it speaks no HTTP (as on the port of gRPC), and
-# for the answers of another service.
-NO_ANSWER = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-)
+# Connections that are kept open for threads that call at the same time.
+POOL = 16
+HEADERS = {"Content-Type": "application/json"}
 
 
 class RestClient(Client):
-    """Scores rows by REST.
+    """Scores rows by REST, over connections that are kept open.
 
     Args:
         model: The name of the model on the server.
         url: Scheme, host and port.
         schema: The schema of the model, to fill missing values and pad lists. Without
             it rows must be complete.
-        timeout: Seconds that a call may take, unless it says otherwise.
+        timeout: Seconds that a call may take in all, unless it says otherwise.
+        retries: How often a call is sent again to a server that is overloaded, after
+            random pauses that grow.
 
     Raises:
         ImportError: If `tensorflow-serving-api` is not installed.
@@ -45,8 +39,8 @@ class RestClient(Client):
 
     Example:
 
-    >>> client = RestClient("dcn", "http://localhost:1")
-    >>> client.predict([{"user": "ann", "item": 7}], label="stable")
+    >>> with RestClient("dcn", "http://localhost:1", timeout=5) as client:
+    ...     client.predict([{"user": "ann", "item": 7}], label="stable")
     Traceback (most recent call last):
     ConnectionError: Expected TF Serving to answer at http://localhost:1...
     """
@@ -57,20 +51,28 @@ class RestClient(Client):
         url: str = "http://localhost:8501",
         schema: Schema | None = None,
         timeout: float = 5.0,
+        retries: int = 0,
     ):
-        super().__init__(model, schema, timeout)
+        super().__init__(model, url, schema, timeout, retries)
         if not url.startswith(("http://", "https://")):
             raise ValueError(
                 explain("a URL", repr(url), "pass url='http://localhost:8501'")
             )
         self._messages = protos.load("apis.get_model_metadata_pb2")
         self.url = url.rstrip("/")
+        self._session = requests.Session()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=POOL)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter)
+
+    def _disconnect(self):
+        self._session.close()
 
     def _predict(self, inputs, signature, choice):
         columns = {name: json_values(values) for name, values in inputs.items()}
         body = {"signature_name": signature, "inputs": columns}
         answer = self._call(":predict", choice, "outputs", body)
-        found = self.signatures(*choice)[signature].outputs
+        found = self._signature(signature, choice).outputs
         # The server leaves out the name of a single output.
         outputs = answer if len(found) > 1 else {next(iter(found)): answer}
         return {name: _array(values, found[name]) for name, values in outputs.items()}
@@ -96,39 +98,63 @@ class RestClient(Client):
 
     def _call(self, path, choice, key, body=None):
         """Returns one key of the answer; posts `body` if there is one."""
-        timeout = self.timeout if choice.timeout is None else choice.timeout
         url = f"{self.url}/v1/models/{_quoted(self.model)}"
         if choice.version is not None:
             url += f"/versions/{int(choice.version)}"
         if choice.label is not None:
             url += f"/labels/{_quoted(choice.label)}"
         data = None if body is None else json.dumps(body).encode()
+
+        def send(left):
+            try:
+                answer = self._request(url + path, data, left)
+            except requests.RequestException as error:
+                code = "DEADLINE_EXCEEDED" if _is_late(error) else "UNAVAILABLE"
+                raise self._failure(code, error, choice) from error
+            if answer.status_code != requests.codes.ok:
+                code = HTTP.get(answer.status_code, f"HTTP {answer.status_code}")
+                raise self._failure(code, _message(answer), choice, answered=True)
+            try:
+                return answer.json()[key]
+            except (ValueError, LookupError, TypeError) as error:
+                # Another service answers.
+                raise self._failure("UNAVAILABLE", error, choice) from error
+
+        return self._send(send, choice)
+
+    def _request(self, url, data, seconds):
+        method = "GET" if data is None else "POST"
+        options = {
+            "data": data,
+            "headers": HEADERS,
+            "timeout": urllib3.Timeout(total=seconds),
+            "allow_redirects": False,
+        }
         try:
-            with urllib.request.urlopen(url + path, data, timeout) as answer:
-                return json.load(answer)[key]
-        except urllib.error.HTTPError as error:
-            self._forget_signatures()
-            code = HTTP.get(error.code, f"HTTP {error.code}")
-            details = _message(error)
-        except TimeoutError as error:
-            code, details = "DEADLINE_EXCEEDED", error
-        except NO_ANSWER as error:
-            reason = getattr(error, "reason", error)
-            late = isinstance(reason, TimeoutError)
-            code, details = "DEADLINE_EXCEEDED" if late else "UNAVAILABLE", reason
-        raise failure(code, details, self.url, self.model, timeout)
+            return self._session.request(method, url, **options)
+        except requests.ConnectionError as error:
+            # A server closes connections that were idle for long; to score rows twice
+            # does no harm.
+            if not isinstance(error.args[0], urllib3.exceptions.ProtocolError):
+                raise
+            return self._session.request(method, url, **options)
+
+
+def _is_late(error):
+    reason = error.args[0] if error.args else None
+    late = urllib3.exceptions.TimeoutError
+    return isinstance(error, requests.Timeout) or isinstance(reason, late)
 
 
 def _quoted(name):
     return urllib.parse.quote(name, safe="")
 
 
-def _message(error):
-    text = error.read().decode(errors="replace")
+def _message(answer):
     try:
-        return json.loads(text)["error"]
-    except (ValueError, KeyError, TypeError):
-        return text[:500]
+        return answer.json()["error"]
+    except (ValueError, LookupError, TypeError):
+        return answer.text[:500]
 
 
 def _array(values, info):
