@@ -221,3 +221,8 @@ def test_wrong_weights_are_errors(weights, message):
 def test_there_must_be_as_many_groups_as_rows():
     with pytest.raises(ValueError, match="as many groups"):
         exact_gauc([0, 1], [0.1, 0.2], [0])
+
+
+def test_log_loss_of_a_wrong_certainty_without_clipping_is_infinite():
+    assert log_loss([1, 0], [1.0, 1.0], eps=0.0) == np.inf
+    assert log_loss([1, 0], [1.0, 0.0], eps=0.0) == 0.0

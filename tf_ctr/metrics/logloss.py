@@ -80,4 +80,6 @@ def log_loss(labels: ArrayLike, scores: ArrayLike, eps: float | None = None) -> 
         eps = np.finfo(dtype if dtype.kind == "f" else np.float64).eps
     clicks, rates = labels_and_probabilities(labels, scores)
     rates = np.clip(rates, eps, 1 - eps)
-    return float(-np.mean(np.log(np.where(clicks == 1, rates, 1 - rates))))
+    # With `eps=0` a wrong certainty has the loss infinity, without a warning.
+    with np.errstate(divide="ignore"):
+        return float(-np.mean(np.log(np.where(clicks == 1, rates, 1 - rates))))
