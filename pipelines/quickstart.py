@@ -1,4 +1,4 @@
-"""Pre-trains a DCN on the source domain, carries it to the target, and exports it.
+"""Pre-trains a DCN on the source domain, transfers it to the target, and exports it.
 
     python -m pipelines.quickstart
     python -m pipelines.quickstart --dataset movielens --data-dir ../shared/data
@@ -48,7 +48,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "where logs and models go; default: runs/<dataset>",
     )
     add = program.add_argument
-    add("--dataset", choices=SETTINGS, default="synthetic", help="default: synthetic")
+    add(
+        "--dataset",
+        choices=SETTINGS,
+        default="synthetic",
+        help="the data set; default: synthetic",
+    )
     add(
         "--export-dir",
         type=new_folder,
@@ -217,7 +222,7 @@ def export_and_show(
     }
     scores = served(**raw)["click"].numpy()
     trained = evaluation.predict(model, rows, domains.schema)
-    print("\nRaw rows, scored by the SavedModel and by the model in training:")
+    print("\nRaw rows, scored by the SavedModel and by the Keras model:")
     shown = rows[[field.name for field in domains.schema.fields]].assign(
         served=scores, trained=trained
     )

@@ -49,9 +49,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         choices=TABLES,
         default=list(TABLES),
         metavar="TABLE",
-        help=f"of {', '.join(TABLES)}; default: all",
+        help=f"the tables to fill, from {', '.join(TABLES)}; default: all",
     )
-    add("--rows", nargs="+", metavar="ROW", help="only the rows of these names")
+    add("--rows", nargs="+", metavar="ROW", help="run only the rows with these names")
     add_numbers(
         program,
         [
@@ -68,7 +68,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs what is missing, and shows the tables."""
+    """Runs the missing rows, and shows the tables."""
     arguments = parse(argv)
     lines = ResultLines(arguments.run_dir / "results.jsonl")
     tables = {name: TABLES[name]() for name in arguments.tables}

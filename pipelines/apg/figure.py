@@ -43,8 +43,13 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "where the model, the PNG and the projector go; default: runs/apg_figure",
     )
     add = program.add_argument
-    add("--field", choices=FIELDS, default="genres", help="condition; default: genres")
-    add("--layer", default="deep_0", help="layer whose S is shown; default: deep_0")
+    add(
+        "--field",
+        choices=FIELDS,
+        default="genres",
+        help="the condition; default: genres",
+    )
+    add("--layer", default="deep_0", help="the layer to show S of; default: deep_0")
     add_numbers(program, [("rank", 4, "rank K")])
     options.add_settings(program, {"movielens": SETTINGS})
     arguments = program.parse_args(argv)

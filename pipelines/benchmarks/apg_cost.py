@@ -66,7 +66,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=number(float, 0),
         default=6.0,
         metavar="N",
-        help="most memory for the generated kernels of a batch; default: 6",
+        help="maximum memory for the generated kernels of a batch; default: 6",
     )
     add("--xla", action="store_true", help="compile with XLA")
     args = program.parse_args(argv)

@@ -51,7 +51,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add_number_list(program, "hidden-units", [256, 128, 64], "widths of deep layers")
     add_number_list(program, "over-parameters", [32, 256], "widths P of v5")
     add = program.add_argument
-    add("--backbone", choices=sorted(BACKBONES), default="dcn", help="default: dcn")
+    add(
+        "--backbone",
+        choices=sorted(BACKBONES),
+        default="dcn",
+        help="the model; default: dcn",
+    )
     add(
         "--condition",
         choices=["self", *ROWS],

@@ -40,7 +40,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "where results, logs and models go; default: runs/compare/<dataset>",
     )
     add = program.add_argument
-    add("--dataset", choices=DATASETS, default="synthetic", help="default: synthetic")
+    add(
+        "--dataset",
+        choices=DATASETS,
+        default="synthetic",
+        help="the data set; default: synthetic",
+    )
     methods = [TARGET_ONLY, *METHODS]
     # NATR needs a field with the user's history of items, which few data sets have.
     usual = [name for name in methods if not _needs_history(name)]
@@ -50,7 +55,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         ("pretrain", ["source", "all"], ["source", "all"], "domains to pre-train on"),
         ("components", COMPONENTS, [], "parts that AutoFT routes, one more row each"),
     ]:
-        shown = f"of {', '.join(choices)}; default: {' '.join(default) or 'none'}"
+        shown = f"from {', '.join(choices)}; default: {' '.join(default) or 'none'}"
         many = {"nargs": "+", "choices": choices, "metavar": "NAME"}
         add(f"--{name}", default=default, help=f"{text}, {shown}", **many)
     add_numbers(
@@ -82,7 +87,7 @@ def _needs_history(name):
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs what is missing, and shows tables and figures."""
+    """Runs the missing rows, and shows tables and figures."""
     arguments = parse(argv)
     # Every trial traces a model of its own, so TensorFlow's warning does not apply.
     tf.get_logger().setLevel("ERROR")
@@ -95,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def compare(arguments: argparse.Namespace, lines: ResultLines) -> None:
-    """Trains and tests every row that `lines` does not hold yet."""
+    """Trains and tests every row that is not in `lines` yet."""
     domains = DATASETS[arguments.dataset].load(arguments.data_dir)
     print(domains.summary().to_string())
     for backbone in arguments.backbone:
@@ -122,7 +127,7 @@ def show(records: Sequence[dict], run_dir: pathlib.Path) -> None:
 
 
 def forget(run_dir: pathlib.Path) -> None:
-    """Deletes what earlier comparisons left in a folder, and nothing else."""
+    """Deletes the runs and results of earlier comparisons, and no other file."""
     for backbone in BACKBONES:
         shutil.rmtree(run_dir / backbone, ignore_errors=True)
     (run_dir / "results.jsonl").unlink(missing_ok=True)

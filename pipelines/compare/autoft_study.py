@@ -69,14 +69,19 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "where results, logs and models go; default: runs/autoft_study/<dataset>",
     )
     add = program.add_argument
-    add("--dataset", choices=DATASETS, default="synthetic", help="default: synthetic")
+    add(
+        "--dataset",
+        choices=DATASETS,
+        default="synthetic",
+        help="the data set; default: synthetic",
+    )
     add(
         "--pretrain",
         choices=["source", "all"],
         default="source",
         help="the domains that the source model learns from; default: source",
     )
-    add("--backbone", choices=BACKBONES, default="dcn", help="default: dcn")
+    add("--backbone", choices=BACKBONES, default="dcn", help="the model; default: dcn")
     add_numbers(program, [("seeds", 3, "runs per variation")])
     add("--report", action="store_true", help="only print the table of finished runs")
     options.add_settings(program, SETTINGS)

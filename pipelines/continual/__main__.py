@@ -41,7 +41,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     names = continual_data.ROLES
     program.add_argument(
-        "--dataset", choices=names, default="synthetic", help="default: synthetic"
+        "--dataset",
+        choices=names,
+        default="synthetic",
+        help="the data set; default: synthetic",
     )
     add_options(program, ROWS, TABLES)
     tabs = [
@@ -55,7 +58,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         ("seeds", 3, "runs per row"),
         ("embedding_dim", 16, "width of the embeddings"),
         ("batch_size", 128, "examples per training step"),
-        ("epochs", 1, "epochs on every period"),
+        ("epochs", 1, "epochs of training on each period"),
     ]
     add_numbers(program, numbers)
     width = [("attention_units", 64, "width of the attention of the backbone taobao")]

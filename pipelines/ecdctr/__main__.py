@@ -53,7 +53,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "where results and models go; default: runs/ecdctr/<dataset>",
     )
     add = program.add_argument
-    add("--dataset", choices=SOURCES, default="synthetic", help="default: synthetic")
+    add(
+        "--dataset",
+        choices=SOURCES,
+        default="synthetic",
+        help="the data set; default: synthetic",
+    )
     add("--pair", choices=PAIRS, default="ads", help=PAIR_HELP)
     add_options(program, ROWS, TABLES)
     numbers = [

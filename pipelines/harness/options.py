@@ -1,4 +1,4 @@
-"""The command line options of experiments that train with `Settings`."""
+"""The command-line options of experiments that train with `Settings`."""
 
 import argparse
 import dataclasses
@@ -14,12 +14,12 @@ DESCRIPTIONS = {
     "hidden_units": (1, math.inf, "widths of the deep layers"),
     "num_cross_layers": (0, math.inf, "number of cross layers"),
     "batch_size": (1, math.inf, "examples per training step"),
-    "epochs": (1, math.inf, "most epochs of a training run"),
-    "patience": (1, math.inf, "stop after so many epochs without a better AUC"),
+    "epochs": (1, math.inf, "maximum number of epochs of a training run"),
+    "patience": (1, math.inf, "stop after this many epochs without a better AUC"),
     "dropout": (0, 0.99, "dropout rate of the deep layers"),
     "l2": (0, math.inf, "L2 penalty on the kernels"),
     "embedding_l2": (0, math.inf, "L2 penalty on the embedding rows of the batch"),
-    "learning_rates": (1e-12, 10, "candidates, chosen by the validation AUC"),
+    "learning_rates": (1e-12, 10, "candidates; the validation AUC chooses one"),
 }
 NAMES = [field.name for field in dataclasses.fields(Settings)]
 
@@ -33,7 +33,7 @@ def add_settings(
         parser: The parser.
         presets: `{data set: Settings}`, the defaults.
     """
-    title = "settings of model and training"
+    title = "settings of the model and its training"
     if len(presets) > 1:
         title += "; the default depends on --dataset"
     group = parser.add_argument_group(title)
@@ -62,7 +62,7 @@ def _shown(value):
 
 
 def settings(arguments: argparse.Namespace, preset: Settings) -> Settings:
-    """Returns `preset`, changed by the options that the command line has."""
+    """Returns `preset`, with the options of the command line in place of its own."""
     given = {name: getattr(arguments, name) for name in NAMES}
     given = {
         name: tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The command line options of experiments over periods, and their settings."""
+"""The command-line options of experiments over periods, and their settings."""
 
 import argparse
 import dataclasses
@@ -22,14 +22,14 @@ RATES = {"adagrad": (0.01, 0.03, 0.1), "adam": (1e-3, 3e-3, 1e-2)}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """Sizes and training, the same for all rows.
+    """The sizes of the models and their training, the same for all rows.
 
     Attributes:
         backbone: Name of the backbone.
         embedding_dim: Width D of the embeddings.
         hidden_units: Widths of the hidden layers.
         optimizer: A name of `OPTIMIZERS`.
-        learning_rates: Candidates for its learning rate; one, once it is chosen.
+        learning_rates: Candidates for its learning rate; a single one after the choice.
         batch_size: Examples per step.
     """
 
@@ -41,13 +41,13 @@ class ModelSettings:
     batch_size: int
 
     def compile(self, model: keras.Model) -> None:
-        """Compiles a model with the one learning rate."""
+        """Compiles a model with the chosen learning rate."""
         (learning_rate,) = self.learning_rates
         optimizer = OPTIMIZERS[self.optimizer](learning_rate)
         model.compile(optimizer, "binary_crossentropy")
 
     def training(self, epochs: int = 1) -> Training:
-        """Returns how every row is trained; joint models see each row of both once."""
+        """Returns how every row is trained; joint models read each row of both once."""
         return Training(
             self.compile,
             self.batch_size,
@@ -74,12 +74,23 @@ def add_options(
         tables: `{table: names of its rows}`.
     """
     add = parser.add_argument
-    add("--table", nargs="+", choices=tables, default=list(tables), help="default: all")
-    names = f"only these rows, of {', '.join(rows)}; default: all of --table"
+    add(
+        "--table",
+        nargs="+",
+        choices=tables,
+        default=list(tables),
+        help="the tables to fill; default: all",
+    )
+    names = f"run only these rows: {', '.join(rows)}; default: all of --table"
     add("--rows", nargs="+", choices=rows, metavar="ROW", help=names)
     add("--report", action="store_true", help="only print the tables of finished rows")
-    add("--backbone", choices=BACKBONES, default="dnn", help="default: dnn")
-    add("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
+    add("--backbone", choices=BACKBONES, default="dnn", help="the model; default: dnn")
+    add(
+        "--optimizer",
+        choices=OPTIMIZERS,
+        default="adam",
+        help="the optimizer; default: adam",
+    )
     widths = "widths of the hidden layers; default: 128 64"
     units = {"type": number(int, 1), "nargs": "+", "default": [128, 64], "metavar": "N"}
     add("--hidden-units", help=widths, **units)

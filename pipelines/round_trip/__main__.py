@@ -67,7 +67,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "where models, versions and results go; default: runs/round_trip",
     )
     program.add_argument(
-        "--dataset", choices=DATASETS, default="movielens", help="default: movielens"
+        "--dataset",
+        choices=DATASETS,
+        default="movielens",
+        help="the data set; default: movielens",
     )
     rows = "test rows that every signature scores in every way"
     add_numbers(program, [("rows", 256, rows)])
