@@ -1,7 +1,8 @@
 """Error messages in three parts, and argument checks that several packages share.
 
 Every message says what was expected, what was received, and how to fix it. A check is
-a function `check_...` that returns nothing and raises `ValueError`:
+a function `check_...` that raises an error with such a message. Those here return
+nothing and raise `ValueError`:
 
 - `check_name`: a name must be one of the names in a schema or a model;
 - `check_choice`: an argument must be one of a few fixed values;

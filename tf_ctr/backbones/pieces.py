@@ -255,6 +255,5 @@ def check_parts(expected: str, **sizes: int | Collection[int]) -> None:
     """
     if not any(sizes.values()):
         received = " and ".join(f"{name}={value}" for name, value in sizes.items())
-        raise ValueError(
-            explain(expected, received, "pass hidden_units=(256, 128, 64)")
-        )
+        hidden = next(name for name in sizes if name.endswith("units"))
+        raise ValueError(explain(expected, received, f"pass {hidden}=(256, 128, 64)"))

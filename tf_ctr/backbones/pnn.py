@@ -52,7 +52,8 @@ def pnn(
         `{field}_embedding` for numbers, and `signals`.
 
     Raises:
-        ValueError: If `product` is unknown, or there is no hidden layer.
+        ValueError: If `product` is unknown, there is no hidden layer, or inner products
+            are asked for a single field.
 
     Example:
 

@@ -65,6 +65,7 @@ def from_csv(
             are not of the schema's types, or for a wrong argument. A wrong label, or
             a wrong cell further down, raises `tf.errors.InvalidArgumentError` while
             the dataset is read.
+        TypeError: If the labels of the first rows are not numbers.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Keras layers for functional models: one idea per folder, one layer per file.
+"""Keras layers for functional models: a folder per idea, a file per layer or two forms.
 
 `core` has tables, pooling and dense layers; `interaction` has interactions between
 fields, `history` attention over a user's behaviours, `routing` the choice between a

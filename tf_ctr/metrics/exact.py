@@ -45,7 +45,7 @@ def exact_auc(
 
     Raises:
         ValueError: For different lengths, no row, a label that is not 0 or 1, a NaN
-            score, or a negative weight.
+            score, or a weight that is negative or not finite.
         TypeError: For values that are not numbers.
 
     Example:

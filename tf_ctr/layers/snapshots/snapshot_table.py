@@ -11,7 +11,7 @@ from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer, Shape, Tensor
 
 # A date of a `SnapshotStore`, or `None` for a place that has no snapshot yet.
-Date: TypeAlias = str | int | None
+Date: TypeAlias = str | int | float | None
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
