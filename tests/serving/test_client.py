@@ -187,6 +187,20 @@ def test_a_full_queue_is_told_apart_from_no_server(kind, rates):
         assert client.predict(ROWS, version=1).shape == (3,)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_by_rest_a_busy_server_is_known_by_its_status(rates, monkeypatch, status):
+    """Source: http_server.cc, ToHTTPStatusCode."""
+
+    def answer(*_, **__):
+        made = requests.Response()
+        made.status_code, made._content = status, b"busy"
+        return made
+
+    monkeypatch.setattr(requests.Session, "request", answer)
+    with client_of("rest", rates) as client, pytest.raises(Overloaded, match="busy"):
+        client.status()
+
+
 def test_a_call_is_sent_again_to_a_full_queue_if_asked(kind, rates, monkeypatch):
     pauses = []
     monkeypatch.setattr(
