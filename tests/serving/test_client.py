@@ -217,8 +217,8 @@ def test_a_call_is_sent_again_to_a_full_queue_if_asked(kind, rates, monkeypatch)
 
 
 def test_retries_end_with_the_deadline(kind, rates, monkeypatch):
-    monkeypatch.setattr(calls.random, "uniform", lambda _, most: 1.0)
-    with client_of(kind, rates, retries=9, timeout=0.9) as client:
+    monkeypatch.setattr(calls.random, "uniform", lambda _, most: 60.0)
+    with client_of(kind, rates, retries=9, timeout=30) as client:
         client.signatures()
         rates.turned_away = 9
         try:
