@@ -3,13 +3,13 @@
 JavaScript rounds integers beyond 2^53, so a REST client needs strings for them.
 """
 
-import itertools
 from collections.abc import Mapping
 
 import tensorflow as tf
 
 from tf_ctr.features import Schema
 from tf_ctr.features.field import Field
+from tf_ctr.features.ids import unseen_ids
 
 LARGEST = str(2**63 - 1)
 
@@ -69,8 +69,7 @@ def integers(text: tf.Tensor, field: Field) -> tf.Tensor:
     >>> integers(tf.constant(["7", "", "x", "9" * 20]), item).numpy()
     array([ 7, -1,  1,  1])
     """
-    taken = {field.padding, *(field.owner.vocabulary or ())}
-    unseen = str(next(i for i in itertools.count() if i not in taken))
+    unseen = str(next(unseen_ids(field.owner)))
     spelled = tf.strings.regex_full_match(text, INTEGER)
     replacement = tf.where(text == "", str(field.padding), unseen)
     return tf.strings.to_number(tf.where(spelled, text, replacement), tf.int64)

@@ -9,7 +9,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tf_ctr.features.columns import NUMPY_TYPE
-from tf_ctr.features.field import Id, known
+from tf_ctr.features.field import Field, Id, known
 
 if TYPE_CHECKING:
     from tf_ctr.features.categorical import Categorical
@@ -98,7 +98,7 @@ def example_id_lists(
     return pd.Series(lists, dtype=object)
 
 
-def unseen_ids(field: "Categorical") -> Iterator[Id]:
+def unseen_ids(field: Field) -> Iterator[Id]:
     """Yields endless ids that are neither in the vocabulary nor padding."""
     taken = {field.padding, *(field.vocabulary or ())}
     for number in itertools.count():
