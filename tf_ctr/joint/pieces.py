@@ -28,7 +28,7 @@ def num_domains(schema: Schema, domain: str) -> int:
         raise ValueError(
             explain(
                 "a domain field with one id per example",
-                f"the field {domain!r}, a {type(field).__name__}",
+                f"the field {domain!r}, a {field.kind}",
                 "name a Categorical field that is not multivalent",
             )
         )
