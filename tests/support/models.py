@@ -84,3 +84,15 @@ def randomised(model, seed=0):
 def weights_by_layer(model):
     """Returns `{layer: its weights}` of the layers that have some."""
     return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+def check_every_weight_learns(model, name, steps=2):
+    """Raises unless a few steps of training move every weight of a layer."""
+    features, labels = batch()
+    model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", run_eagerly=True)
+    layer = model.get_layer(name)
+    before = layer.get_weights()
+    for _ in range(steps):
+        model.train_on_batch(features, labels)
+    for old, new in zip(before, layer.get_weights(), strict=True):
+        assert not np.array_equal(old, new)

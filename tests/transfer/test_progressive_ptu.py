@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from tests.support.models import batch, small_dcn, weights_by_layer
+from tests.support.models import (
+    batch,
+    check_every_weight_learns,
+    small_dcn,
+    weights_by_layer,
+)
 from tf_ctr.layers import LateralAdapter, TransferUnit
 from tf_ctr.surgery import Graph
 from tf_ctr.transfer import progressive_nn, ptu
@@ -120,15 +125,7 @@ def test_links_have_the_width_of_their_layer_by_default():
 
 
 def test_every_part_of_a_link_that_starts_exact_learns():
-    features, labels = batch()
-    model = progressive_nn(small_dcn())
-    model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", run_eagerly=True)
-    layer = model.get_layer("deep_0_lateral")
-    before = layer.get_weights()
-    for _ in range(2):
-        model.train_on_batch(features, labels)
-    for old, new in zip(before, layer.get_weights(), strict=True):
-        assert not np.array_equal(old, new)
+    check_every_weight_learns(progressive_nn(small_dcn()), "deep_0_lateral")
 
 
 def test_a_fresh_column_uses_only_the_frozen_column_of_the_source(source):
@@ -187,15 +184,7 @@ def test_a_transfer_unit_starts_as_the_mean_of_source_and_target():
 
 
 def test_every_kernel_of_a_unit_that_starts_exact_learns():
-    features, labels = batch()
-    model = ptu(small_dcn())
-    model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", run_eagerly=True)
-    layer = model.get_layer("cross_0_transfer")
-    before = layer.get_weights()
-    for _ in range(3):
-        model.train_on_batch(features, labels)
-    for old, new in zip(before, layer.get_weights(), strict=True):
-        assert not np.array_equal(old, new)
+    check_every_weight_learns(ptu(small_dcn()), "cross_0_transfer", steps=3)
 
 
 def test_the_weighted_sum_starts_at_the_source(source):
