@@ -364,14 +364,14 @@ CASES = [
     Case(
         "sizes not increasing",
         LOADS,
-        "batching_util.cc, RoundToLowestAllowedBatchSize; seen",
+        "batching_util.h, RoundToLowestAllowedBatchSize; seen",
         batching("max_batch_size { value: 4 }" + sizes(2, 1, 4)),
         "do not increase",
     ),
     Case(
         "sizes repeated",
         LOADS,
-        "batching_util.cc, RoundToLowestAllowedBatchSize; seen",
+        "batching_util.h, RoundToLowestAllowedBatchSize; seen",
         batching("max_batch_size { value: 4 }" + sizes(4, 4)),
         "do not increase",
     ),

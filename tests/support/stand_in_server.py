@@ -4,7 +4,7 @@ It answers the same messages and JSON from SavedModels in TF 1 sessions, so that
 and request samples are tested end to end. It has no batching, polling or warm-up, and
 proves nothing about the behaviour of the real server. Its codes and their words are
 those of TensorFlow Serving: `server_core.cc` (`GetModelVersionForLabel`),
-`aspired_versions_manager` (`Servable not found for request`), `predict_util.cc`
+`basic_manager.cc` (`ServingMap::GetUntypedServableHandle`), `predict_util.cc`
 (`RunPredict`) and `shared_batch_scheduler.h` (`ValidateBatchTaskQueueCapacity`).
 """
 
