@@ -22,6 +22,7 @@ from tests.support.exported import tree, user_model, user_schema
 from tf_ctr.backbones import dcn
 from tf_ctr.export import export
 from tf_ctr.serving.labels.models_config import read_labels, write_labels
+from tf_ctr.serving.labels.pending import read_pending
 from tf_ctr.serving.rules.batching import parse_batching_parameters
 from tf_ctr.serving.wire.signatures import click_of
 
@@ -211,7 +212,7 @@ def config_of(directory):
     return config.model_config_list.config
 
 
-def test_the_first_version_is_stable_and_the_newest_the_canary(tmp_path):
+def test_the_first_version_is_stable_and_the_newest_waits_to_be_the_canary(tmp_path):
     directory = tmp_path / "m"
     arguments = (user_model(), user_schema(), directory)
     options = {"fresh_process": False, "verbose": False, "batch_sizes": (1,)}
@@ -222,9 +223,10 @@ def test_the_first_version_is_stable_and_the_newest_the_canary(tmp_path):
     assert read_labels(directory) == {"stable": 1, "canary": 1}
     (directory / "README.md").write_text("edited")
     export(*arguments, **options)
-    assert read_labels(directory) == {"stable": 1, "canary": 2}
+    assert read_labels(directory) == {"stable": 1, "canary": 1}
+    assert read_pending(directory) == {"canary": 2}
     (entry,) = config_of(directory)
-    assert list(entry.model_version_policy.specific.versions) == [1, 2]
+    assert entry.model_version_policy.HasField("all")
     assert (directory / "README.md").read_text() == "edited"
 
     (directory / "models.config").write_text("model_config_list { nonsense }")
@@ -246,7 +248,7 @@ def test_new_labels_keep_the_rest_of_the_configuration(tmp_path):
     assert (other.name, other.base_path, own.base_path) == ("other", "/x", "/y")
     assert own.HasField("logging_config")
     assert dict(own.version_labels) == {"stable": 3}
-    assert list(own.model_version_policy.specific.versions) == [3]
+    assert own.model_version_policy.HasField("all")
 
 
 @pytest.fixture

@@ -3,14 +3,18 @@
 import concurrent.futures
 import json
 
+import pandas as pd
 import pytest
 
 from tf_ctr.export import server_files
 from tf_ctr.export.server_files import publish_configured
-from tf_ctr.serving.labels import promotion, versions
-from tf_ctr.serving.labels.models_config import label_newest, read_labels, write_labels
+from tf_ctr.serving.labels import promotion, removal, versions
+from tf_ctr.serving.labels.models_config import read_labels, write_labels
+from tf_ctr.serving.labels.moves import label_newest, read_files
 from tf_ctr.serving.labels.promotion import promote, rollback
 from tf_ctr.serving.labels.versions import locked, next_version, publish, staging
+
+ROWS = pd.DataFrame()
 
 
 @pytest.fixture
@@ -51,24 +55,25 @@ def test_an_export_during_the_gate_keeps_its_label(store, monkeypatch):
         label_newest(store)
 
     during_the_gate(monkeypatch, export)
-    assert promote(store, None, 2).moved
-    assert read_labels(store) == {"stable": 2, "canary": 4, "previous": 1}
+    assert promote(store, ROWS, 2).moved
+    assert read_labels(store) == {"stable": 2, "canary": 3}
+    assert read_files(store).pending == {"canary": 4}
 
 
 def test_a_promotion_during_the_gate_is_not_undone(store, monkeypatch):
-    during_the_gate(monkeypatch, lambda: promote(store, None, 3))
+    during_the_gate(monkeypatch, lambda: promote(store, ROWS, 3))
     with pytest.raises(RuntimeError, match="stable to stay at version 1(.|\n)*at 3"):
-        promote(store, None, 2)
-    assert read_labels(store) == {"stable": 3, "canary": 3, "previous": 1}
+        promote(store, ROWS, 2)
+    assert read_labels(store) == {"stable": 3, "canary": 3}
     assert [each["to"] for each in json.loads(history(store))] == [3]
 
 
 def test_a_promotion_during_a_rollback_is_not_undone(store, monkeypatch):
-    promote(store, None, 2)
+    promote(store, ROWS, 2)
 
     def check(_):
         monkeypatch.setattr(promotion, "require_conformant", lambda _: [])
-        promote(store, None, 3)
+        promote(store, ROWS, 3)
 
     monkeypatch.setattr(promotion, "require_conformant", check)
     with pytest.raises(RuntimeError, match="stable to stay at version 2"):
@@ -83,8 +88,9 @@ def history(store):
 def test_simultaneous_promotions_are_all_kept(store):
     labels = [f"group-{i}" for i in range(12)]
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda label: promote(store, None, 2, label), labels))
-    assert read_labels(store) == {"stable": 1, "canary": 3, **dict.fromkeys(labels, 2)}
+        list(pool.map(lambda label: promote(store, ROWS, 2, label), labels))
+    assert read_labels(store) == {"stable": 1, "canary": 3}
+    assert read_files(store).pending == dict.fromkeys(labels, 2)
     assert sorted(each["label"] for each in json.loads(history(store))) == sorted(
         labels
     )
@@ -95,7 +101,9 @@ def test_simultaneous_exports_end_with_the_newest_as_canary(tmp_path):
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         made = list(pool.map(lambda f: publish_configured(f, tmp_path / "m"), folders))
     assert sorted(int(version.name) for version in made) == list(range(1, 13))
-    assert read_labels(tmp_path / "m") == {"stable": 1, "canary": 12}
+    files = read_files(tmp_path / "m")
+    assert files.labels == {"stable": 1, "canary": 1}
+    assert files.pending == {"canary": 12}
     assert not (tmp_path / "m" / ".lock").exists()
 
 
@@ -106,7 +114,7 @@ def test_a_leftover_lock_is_an_error_that_says_how_to_clear_it(
     (store / ".lock").write_text("process 7 on host")
     before = content(store)
     for change in (
-        lambda: promote(store, None, 2),
+        lambda: promote(store, ROWS, 2),
         lambda: publish_configured(staged(tmp_path, "new"), store),
     ):
         with pytest.raises(TimeoutError, match="process 7 on host(.|\n)*remove the fi"):
@@ -143,7 +151,7 @@ def test_a_renamed_directory_does_not_lose_its_stable_version(store):
     renamed = store.rename(store.with_name("other"))
     before = content(renamed)
     for call in (
-        lambda: promote(renamed, None, 2),
+        lambda: promote(renamed, ROWS, 2),
         lambda: rollback(renamed),
         lambda: label_newest(renamed),
     ):
@@ -152,18 +160,21 @@ def test_a_renamed_directory_does_not_lose_its_stable_version(store):
     assert content(renamed) == before
 
 
-@pytest.mark.parametrize("label", ["", "a/b", "a b", "a:b", "previous"])
+@pytest.mark.parametrize("label", ["", "a/b", "a b", "a:b"])
 def test_a_label_that_no_request_can_name_is_refused(store, label):
     before = content(store)
     with pytest.raises(ValueError, match="a label of letters"):
-        promote(store, None, 2, label)
+        promote(store, ROWS, 2, label)
     assert content(store) == before
 
 
-def test_the_leftovers_of_a_killed_removal_are_removed(store):
+def test_the_leftovers_of_a_killed_removal_are_removed(store, monkeypatch):
+    monkeypatch.setattr(removal, "GRACE", 0)
     (store / ".removed-1" / "variables").mkdir(parents=True)
-    promote(store, None, 2)
-    assert promote(store, None, 3, keep=1).removed == [1]
+    promote(store, ROWS, 2)
+    # 2 was stable before, and a server may not have read the file yet.
+    assert promote(store, ROWS, 3, keep=1).removed == [1]
+    assert (store / "2").exists()
     assert not list(store.glob(".removed-*"))
 
 

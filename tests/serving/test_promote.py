@@ -9,10 +9,11 @@ import pytest
 
 from tests.support.click_rates import RATES, export_rates, rate_frame
 from tf_ctr.serving.differences import Differences, Latency
-from tf_ctr.serving.labels import gate, promotion
+from tf_ctr.serving.labels import gate, promotion, removal
 from tf_ctr.serving.labels import moves as label_moves
 from tf_ctr.serving.labels.gate import Limits, measure
 from tf_ctr.serving.labels.models_config import read_labels, write_labels
+from tf_ctr.serving.labels.moves import read_files
 from tf_ctr.serving.labels.promotion import promote, rollback
 
 GOOD = list(RATES.values())
@@ -57,9 +58,9 @@ def test_promotion_moves_the_label_and_still_serves_the_previous_version(directo
     assert read_labels(directory) == {"stable": 1, "canary": 5}
     result = promoted(directory, 2)
     assert result.moved and (result.before, result.after) == (1, 2)
-    assert read_labels(directory) == {"stable": 2, "canary": 5, "previous": 1}
+    assert read_labels(directory) == {"stable": 2, "canary": 5}
     text = (directory / "models.config").read_text()
-    assert all(f"versions: {number}" in text for number in (1, 2, 5))
+    assert "all {" in text and "specific" not in text
     assert "stable: 1 -> 2" in str(result)
 
 
@@ -69,8 +70,10 @@ def test_the_newest_version_is_the_default(directory):
 
 
 def test_another_label_can_move_without_the_stable_one(directory, open_gate):
-    assert promoted(directory, 2, label="canary").moved
-    assert read_labels(directory) == {"stable": 1, "canary": 2}
+    result = promoted(directory, 2, label="canary")
+    assert result.moved and result.waits and "--server" in str(result)
+    assert read_files(directory).pending == {"canary": 2}
+    assert read_labels(directory) == {"stable": 1, "canary": 5}
 
 
 @pytest.mark.parametrize("version, failed", [(3, "auc"), (4, "calibration error")])
@@ -130,11 +133,11 @@ def test_rows_with_one_class_are_refused(directory):
 def test_each_rollback_moves_one_version_further_back(directory, open_gate):
     promoted(directory, 2)
     promoted(directory, 5)
-    assert read_labels(directory)["previous"] == 2
     assert rollback(directory).after == 2
-    assert read_labels(directory) == {"stable": 2, "canary": 5, "previous": 1}
+    # The canary was at 5 too, and leaves with the stable label.
+    assert read_labels(directory) == {"stable": 2, "canary": 2}
     assert rollback(directory).after == 1
-    assert read_labels(directory) == {"stable": 1, "canary": 5}
+    assert read_labels(directory) == {"stable": 1, "canary": 1}
     before = content(directory)
     with pytest.raises(ValueError, match="a version that was stable before"):
         rollback(directory)
@@ -161,7 +164,8 @@ def test_rollback_to_a_damaged_version_is_refused(directory, monkeypatch):
     assert content(directory) == before
 
 
-def test_old_versions_are_only_removed_with_keep(directory, open_gate):
+def test_old_versions_are_only_removed_with_keep(directory, open_gate, monkeypatch):
+    monkeypatch.setattr(removal, "GRACE", 0)
     assert promoted(directory, 2).removed == []
     result = promoted(directory, 5, keep=2)
     # 3 and 4 were never stable; 1 was, before the last two.

@@ -7,7 +7,8 @@ from tf_ctr.export.checks import check_batch_sizes, check_model_name
 from tf_ctr.export.samples import FILE, write_samples, write_warmup
 from tf_ctr.export.served import Served
 from tf_ctr.files import replacing
-from tf_ctr.serving.labels.models_config import label_newest, read_labels
+from tf_ctr.serving.labels.models_config import read_labels
+from tf_ctr.serving.labels.moves import label_newest
 from tf_ctr.serving.labels.versions import locked, publish
 from tf_ctr.serving.version import EXTRA
 
@@ -161,8 +162,9 @@ def publish_configured(
 ) -> pathlib.Path:
     """Publishes a version, with the configuration of the server beside it.
 
-    A file that is there stays, as it may have been edited; only the labels in
-    `models.config` change: the new version is the `canary`.
+    A file that is there stays, as it may have been edited. In `models.config` the first
+    version gets the labels `stable` and `canary`; a later one waits to be `canary`
+    until a server has loaded it.
 
     Args:
         staged: The complete version, as for `versions.publish`.

@@ -9,7 +9,7 @@ directory of its model. One word for each question about versions:
 | parity | Does it give its Keras model's scores? | `compare_ways`, `parity` |
 | differences | What changed from one version to another? | `diff` |
 | placement | Which of its operations can run on a GPU? | `placement_report` |
-| labels | Which version is `stable`, `canary`, `previous`? | `promote`, `rollback` |
+| labels | Which version is `stable`? | `promote`, `rollback`, `drop`, `status` |
 
 `tf_ctr check savedmodels/dcn/2` and its like run them from the command line.
 

@@ -1,5 +1,6 @@
 """Which version had a label when, in `promotions.json` beside `models.config`."""
 
+import calendar
 import json
 import pathlib
 import time
@@ -11,6 +12,7 @@ from tf_ctr.files import replacing
 
 FILE = "promotions.json"
 KEYS = ("time", "label", "from", "to", "measures")
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 # A promotion or a rollback, by `KEYS`; "from" is no name that a TypedDict could have.
 Record = dict[str, Any]
@@ -45,19 +47,32 @@ def read_history(directory: pathlib.Path) -> list[Record]:
 def record(
     label: str,
     before: int | None,
-    after: int,
-    measures: Mapping[str, float] | None,
+    after: int | None,
+    measures: Mapping[str, float] | None = None,
 ) -> Record:
     """Returns the record of a move that happens now.
 
     Args:
         label: The label that moves.
         before: The version that had it; `None` if there was none.
-        after: The version that gets it.
-        measures: `{name: value}` of the gate; `None` for a rollback.
+        after: The version that gets it; `None` if the label goes.
+        measures: `{name: value}` of the gate; `None` for any move but a promotion.
     """
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return dict(zip(KEYS, (now, label, before, after, measures), strict=True))
+    moved = time.strftime(TIME, time.gmtime(now()))
+    return dict(zip(KEYS, (moved, label, before, after, measures), strict=True))
+
+
+def now() -> float:
+    """Returns the seconds since 1970."""
+    return time.time()
+
+
+def seconds_without_label(history: Sequence[Record], version: int) -> float:
+    """Returns how long ago a version last lost a label; infinity if it never did."""
+    lost = [each["time"] for each in history if each["from"] == version]
+    if not lost:
+        return float("inf")
+    return now() - calendar.timegm(time.strptime(max(lost), TIME))
 
 
 def write_history(directory: pathlib.Path, history: Sequence[Record]) -> None:

@@ -1,4 +1,9 @@
-"""The file `models.config`: the versions that a server serves, and their labels."""
+"""The file `models.config`: the labels of the versions, which a server polls.
+
+The server moves the labels before it looks for versions, and ignores the whole file if
+one label is to move to a version that it has not loaded. So the file has the server
+load every version in the directory (the policy `all`), which needs no label.
+"""
 
 import os
 import pathlib
@@ -9,12 +14,11 @@ from google.protobuf import text_format
 
 from tf_ctr.errors import explain
 from tf_ctr.files import replacing
-from tf_ctr.serving.labels.versions import next_version
 from tf_ctr.serving.wire import protos
 
 FILE = "models.config"
 STABLE, CANARY = "stable", "canary"
-# The label of the version that was stable before; it moves with `stable`.
+# A label of tf_ctr 0.2, which had only the labelled versions loaded.
 PREVIOUS = "previous"
 
 
@@ -30,16 +34,22 @@ def read_labels(directory: str | os.PathLike) -> dict[str, int]:
         ImportError: If `tensorflow-serving-api` is not installed.
     """
     directory = pathlib.Path(directory)
-    return dict(_entry(_read(directory), directory).version_labels)
+    entry = _entry(_read(directory), directory)
+    labels = dict(entry.version_labels)
+    if entry.model_version_policy.specific.versions and STABLE in labels:
+        # Of tf_ctr 0.2. A canary that no server loaded would block the whole file.
+        labels.pop(PREVIOUS, None)
+        if CANARY in labels:
+            labels[CANARY] = labels[STABLE]
+    return labels
 
 
 def check_label(label: str) -> None:
-    """Raises unless `label` can be moved by itself, and stand in a URL."""
-    if label == PREVIOUS or not re.fullmatch("[A-Za-z0-9_.-]+", label):
+    """Raises unless `label` can stand in a URL."""
+    if not re.fullmatch("[A-Za-z0-9_.-]+", label):
         raise ValueError(
             explain(
-                "a label of letters, digits, '_', '.' and '-', other than "
-                f"{PREVIOUS!r}, which follows {STABLE!r}",
+                "a label of letters, digits, '_', '.' and '-'",
                 repr(label),
                 f"pass {STABLE!r}, {CANARY!r} or a name of your own",
             )
@@ -47,10 +57,10 @@ def check_label(label: str) -> None:
 
 
 def write_labels(directory: str | os.PathLike, labels: Mapping[str, int]) -> None:
-    """Writes the labels, and has the server serve the labelled versions only.
+    """Writes the labels, and has the server load every version in the directory.
 
     The rest of the file stays, except for comments. A server that polls the file
-    follows.
+    follows, once it has loaded every version to which a label moves.
 
     Args:
         directory: The directory of the versions, e.g. `savedmodels/dcn`.
@@ -66,16 +76,9 @@ def write_labels(directory: str | os.PathLike, labels: Mapping[str, int]) -> Non
     entry = _entry(config, directory)
     entry.version_labels.clear()
     entry.version_labels.update(labels)
-    versions = sorted(set(labels.values()))
-    entry.model_version_policy.specific.versions[:] = versions
+    entry.model_version_policy.all.SetInParent()
     with replacing(directory / FILE) as temporary:
         temporary.write_text(text_format.MessageToString(config))
-
-
-def label_newest(directory: str | os.PathLike) -> None:
-    """Makes the newest version `canary`, and `stable` too if no version is."""
-    newest = next_version(pathlib.Path(directory)) - 1
-    write_labels(directory, {STABLE: newest, **read_labels(directory), CANARY: newest})
 
 
 def _read(directory):

@@ -9,10 +9,13 @@ import pandas as pd
 from tf_ctr.errors import check_count, explain
 from tf_ctr.serving.labels.gate import Limits, Measure, measure
 from tf_ctr.serving.labels.history import FILE as HISTORY_FILE
-from tf_ctr.serving.labels.history import read_history, record, version_before
-from tf_ctr.serving.labels.models_config import STABLE, check_label, read_labels
-from tf_ctr.serving.labels.moves import move, remove_old
+from tf_ctr.serving.labels.history import record, version_before
+from tf_ctr.serving.labels.models_config import CANARY, STABLE, check_label
+from tf_ctr.serving.labels.moves import move, read_files
+from tf_ctr.serving.labels.removal import remove_old
+from tf_ctr.serving.labels.server import Server
 from tf_ctr.serving.labels.versions import check_directory, locked, version_numbers
+from tf_ctr.serving.labels.waiting import follow, wait_until_available
 from tf_ctr.serving.rules.conformance import require_conformant
 
 
@@ -24,8 +27,9 @@ class Promotion(NamedTuple):
         before: The version that had it; `None` if there was none.
         after: The version that was to get it, and has it now if `moved`.
         measures: The measures of the gate; none for a rollback.
-        moved: Whether the label moved: all measures passed.
+        moved: Whether the label moved, or waits: all measures passed.
         removed: The versions that were removed from the disk.
+        waits: Whether the label waits in `pending.json` for a command with a server.
     """
 
     label: str
@@ -34,10 +38,16 @@ class Promotion(NamedTuple):
     measures: list[Measure]
     moved: bool
     removed: list[int]
+    waits: bool = False
 
     def __str__(self) -> str:
         lines = [str(each) for each in self.measures]
-        if self.moved:
+        if self.waits:
+            lines.append(
+                f"{self.label} waits for version {self.after}: give the next command "
+                "the server, with --server HOST:PORT"
+            )
+        elif self.moved:
             lines.append(f"{self.label}: {self.before} -> {self.after}")
         else:
             lines.append(f"{self.label} stays at {self.before}")
@@ -48,21 +58,24 @@ class Promotion(NamedTuple):
 
 def promote(
     directory: str | os.PathLike,
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | None = None,
     version: int | None = None,
     label: str = STABLE,
     limits: Limits | None = None,
     keep: int | None = None,
+    server: Server | None = None,
+    wait: float = 0.0,
 ) -> Promotion:
     """Moves a label to a version that passes the gate.
 
     The version must follow the rules of the server (`rules.check`), then be good
     enough on the rows, compared with the stable version (`gate.measure`). The version
-    that was stable before is still served, as `previous`, so that `rollback` works at
-    once.
+    that was stable before stays loaded, so that `rollback` works at once.
 
-    The server loads a version that it did not serve before when it next polls the file.
-    To have a version loaded before it becomes stable, make it the canary first.
+    Without a server, `stable` is written at once, and a server that polls follows when
+    it has loaded the version. Any other label waits in `pending.json`, because in
+    `models.config` it could hold up `stable`. With a server, the label is written only
+    if the version is loaded, and so is every label that waits.
 
     `models.config` is replaced in one step; if anything raises, or the gate fails, all
     files stay as they were. `promotions.json` beside it records each decision with its
@@ -71,20 +84,27 @@ def promote(
 
     Args:
         directory: The directory of the versions, e.g. `"savedmodels/dcn"`.
-        frame: Raw rows with the label, which no version was trained on.
+        frame: Raw rows with the label, which no version was trained on. `None` for
+            `canary` skips the gate.
         version: The version; the newest for `None`.
         label: The label to move.
         limits: The limits of the gate; the defaults of `Limits` for `None`.
         keep: How many versions that are or were stable stay on the disk, including the
-            new one. Others below it without a label are removed. `None` removes
-            nothing.
+            new one. Others below it without a label are removed, once no server can use
+            them. `None` removes nothing.
+        server: The server to ask.
+        wait: Seconds to wait until the server has loaded the version, and again until
+            it has moved the label. 0 looks once for the first, and not for the second.
 
     Raises:
         ValueError: If there is no such version, it is damaged or breaks a rule, has the
-            label already, or the rows do not fit it; for a `keep` below 1; or for
-            a label that no request can name, or that is `"previous"`.
-        RuntimeError: If the label, or `stable`, moved in the meantime.
-        TimeoutError: If other processes keep the directory locked.
+            label already, or the rows do not fit it or are missing; for a `keep` below
+            1; or for a label that no request can name.
+        RuntimeError: If the label, or `stable`, moved in the meantime, or the server
+            cannot load the version.
+        TimeoutError: If other processes keep the directory locked, or the server does
+            not follow; the move is undone.
+        ConnectionError: If the server does not answer.
 
     Example:
 
@@ -100,28 +120,43 @@ def promote(
     candidate = chosen_version(directory, version)
     version = int(candidate.name)
     require_conformant(candidate)
-    labels = read_labels(directory)
-    before, stable = labels.get(label), labels.get(STABLE)
-    if before == version:
+    seen = read_files(directory)
+    before, stable = seen.version_of(label), seen.version_of(STABLE)
+    again = label in seen.pending and server is not None
+    if before == version and not again:
         raise ValueError(
             explain(
                 f"a version that is not {label} already",
                 f"version {version}",
-                f"export or name another version; the labels are {labels}",
+                f"export or name another version; the labels are {seen.labels}",
             )
         )
     against = None if stable in (None, version) else directory / str(stable)
-    measures = measure(candidate, against, frame, limits)
+    measures = _measures(candidate, against, frame, limits, label)
     if not all(each.passed for each in measures):
         return Promotion(label, before, version, measures, False, [])
+    if server is not None:
+        wait_until_available(server, version, wait)
     gate = {each.name: each.value for each in measures}
+    removed = []
     with locked(directory):
-        move(directory, labels, label, version, record(label, before, version, gate))
-        removed = [] if keep is None else remove_old(directory, keep)
-    return Promotion(label, before, version, measures, True, removed)
+        entry = record(label, seen.labels.get(label), version, gate)
+        done = move(directory, seen, label, version, entry, server)
+    if server is not None and wait > 0:
+        follow(directory, done, server, label, wait)
+    if keep is not None:
+        with locked(directory):
+            removed = remove_old(directory, keep, server)
+    waits = label in done.after.pending
+    return Promotion(label, before, version, measures, True, removed, waits)
 
 
-def rollback(directory: str | os.PathLike, label: str = STABLE) -> Promotion:
+def rollback(
+    directory: str | os.PathLike,
+    label: str = STABLE,
+    server: Server | None = None,
+    wait: float = 0.0,
+) -> Promotion:
     """Moves a label back to the version that had it before.
 
     Called again, it goes one promotion further back.
@@ -129,12 +164,13 @@ def rollback(directory: str | os.PathLike, label: str = STABLE) -> Promotion:
     Args:
         directory: The directory of the versions.
         label: The label.
+        server: As for `promote`.
+        wait: As for `promote`.
 
     Raises:
         ValueError: If the label was never promoted, or the version before is gone or
             damaged.
-        RuntimeError: If a promotion moved the label in the meantime.
-        TimeoutError: If other processes keep the directory locked.
+        RuntimeError, TimeoutError, ConnectionError: As `promote`.
 
     Example:
 
@@ -143,9 +179,9 @@ def rollback(directory: str | os.PathLike, label: str = STABLE) -> Promotion:
     ValueError: Expected a directory with versions of a model...
     """
     directory = _directory(directory)
-    labels = read_labels(directory)
-    now = labels.get(label)
-    before = version_before(read_history(directory), label, now)
+    seen = read_files(directory)
+    now = seen.version_of(label)
+    before = version_before(seen.history, label, now)
     if before is None:
         raise ValueError(
             explain(
@@ -155,9 +191,14 @@ def rollback(directory: str | os.PathLike, label: str = STABLE) -> Promotion:
             )
         )
     require_conformant(directory / str(before))
+    if server is not None:
+        wait_until_available(server, before, wait)
     with locked(directory):
-        move(directory, labels, label, before, record(label, now, before, None))
-    return Promotion(label, now, before, [], True, [])
+        done = move(directory, seen, label, before, record(label, now, before), server)
+    if server is not None and wait > 0:
+        follow(directory, done, server, label, wait)
+    waits = label in done.after.pending
+    return Promotion(label, now, before, [], True, [], waits)
 
 
 def chosen_version(
@@ -171,6 +212,20 @@ def chosen_version(
     directory = _directory(directory)
     number = max(version_numbers(directory)) if version is None else int(version)
     return directory / str(number)
+
+
+def _measures(candidate, against, frame, limits, label):
+    if frame is not None:
+        return measure(candidate, against, frame, limits)
+    if label == CANARY:
+        return []
+    raise ValueError(
+        explain(
+            f"labelled rows to measure the version that is to be {label}",
+            "no rows",
+            f"pass rows that no version was trained on; only {CANARY} goes without",
+        )
+    )
 
 
 def _directory(directory: str | os.PathLike) -> pathlib.Path:

@@ -9,14 +9,17 @@ import errno
 import os
 import pathlib
 import platform
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 
 from tf_ctr.errors import explain
-from tf_ctr.files import move_folder
+from tf_ctr.files import move_folder, replacing
 
 FILE = ".lock"
+# The largest number that was ever removed: a server may still have it loaded.
+LAST = ".last_version"
 
 # Seconds to wait for the lock. A change takes milliseconds, or seconds where it removes
 # old versions.
@@ -51,8 +54,34 @@ def version_numbers(directory: pathlib.Path) -> list[int]:
 
 
 def next_version(directory: pathlib.Path) -> int:
-    """Returns the largest version number plus one; 1 if there is no version."""
-    return 1 + max(version_numbers(directory), default=0)
+    """Returns the largest version number plus one; 1 if there never was a version."""
+    return 1 + max([*version_numbers(directory), _last_removed(directory)])
+
+
+def remove_version(directory: pathlib.Path, version: int) -> None:
+    """Removes a version; a server that polls the directory unloads it.
+
+    Its number is not given again, because the server would not load the new version
+    while it still has the old one.
+
+    Args:
+        directory: The directory of the versions, locked by the caller.
+        version: The number of the version.
+    """
+    for gone in directory.glob(".removed-*"):  # Left by a process that was killed.
+        shutil.rmtree(gone)
+    if version > _last_removed(directory):
+        with replacing(directory / LAST) as temporary:
+            temporary.write_text(f"{version}\n")
+    # First under a name that no server reads, because the files go one by one.
+    gone = directory / f".removed-{version}"
+    (directory / str(version)).rename(gone)
+    shutil.rmtree(gone)
+
+
+def _last_removed(directory):
+    file = directory / LAST
+    return int(file.read_text()) if file.exists() else 0
 
 
 @contextlib.contextmanager
