@@ -29,7 +29,7 @@ from pipelines.harness.runs import Settings, train_best
 from pipelines.harness.tables import mean_and_spread, table
 from tf_ctr import backbones, evaluation, transfer
 from tf_ctr.datasets import TwoDomains, synthetic
-from tf_ctr.export import export
+from tf_ctr.export import docker_command, export
 
 SETTINGS = {
     "synthetic": dataclasses.replace(SMALL, learning_rates=(1e-3,)),
@@ -228,11 +228,16 @@ def export_and_show(
     )
     print(shown.to_string(index=False, max_colwidth=24))
     print(f"largest difference: {np.abs(scores - trained).max():.1e}")
-    print(
-        f"\nLook:  saved_model_cli show --dir {version} --all\n"
-        f"Serve: docker run -p 8501:8501 -v {directory.resolve()}:/models/click "
-        "-e MODEL_NAME=click tensorflow/serving   (see savedmodels/README.md)"
-    )
+    print(f"\nLook:  saved_model_cli show --dir {version} --all")
+    print(f"Check: tf_ctr check {version}")
+    print(f"Serve: {how_to_serve(directory)}")
+
+
+def how_to_serve(directory: pathlib.Path) -> str:
+    """Returns the command that serves an export, or what it needs first."""
+    if not (directory / "models.config").exists():
+        return "pip install 'tf_ctr[serving]' and export again, to have models.config"
+    return f"as {directory / 'README.md'} says:\n{docker_command(directory.resolve())}"
 
 
 if __name__ == "__main__":

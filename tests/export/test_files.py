@@ -168,13 +168,6 @@ def test_samples_for_grpc_are_answered(exported):
     assert len(list(sample(version, "").glob("*"))) == 3 * 2 + 3 + 6
 
 
-def test_the_session_configuration_is_a_config_proto(exported):
-    text = (exported[1].parent / "session.config").read_text()
-    config = text_format.Parse(text, tf.compat.v1.ConfigProto())
-    assert config.gpu_options.allow_growth and config.allow_soft_placement
-    assert config.gpu_options.per_process_gpu_memory_fraction == 0.9
-
-
 def test_batching_parameters_have_the_batch_sizes_and_no_padding(exported):
     text = (exported[1] / "batching_params.pbtxt").read_text()
     parsed = parse_batching_parameters(text)
@@ -186,14 +179,9 @@ def test_batching_parameters_have_the_batch_sizes_and_no_padding(exported):
     sizes = [line for line in text.splitlines() if line.startswith("allowed")]
     # Source: bundle_factory_util.cc, WrapSessionForBatching.
     assert sizes == [f"allowed_batch_sizes: {size}" for size in (*SIZES, 8 * 5)]
-    assert not parsed.HasField("num_batch_threads")  # Without effect in a version.
+    # Without effect in a version: a flag sets it, by batching_pool.config.
+    assert not parsed.HasField("num_batch_threads")
     assert "pad_variable_length_inputs: false" in text
-
-
-def test_the_readme_serves_the_model_by_its_name(exported):
-    text = (exported[1].parent / "README.md").read_text()
-    assert "--model_config_file=/models/dcn/models.config" in text
-    assert '-v "$PWD:/models/dcn"' in text and "{" not in text.replace("`{", "")
 
 
 def test_the_record_beside_the_version_says_what_was_exported(exported):
@@ -266,7 +254,8 @@ def test_without_the_extra_the_other_files_are_written_and_a_line_says_so(
     version = export(user_model(), user_schema(), directory, fresh_process=False)
     [line] = [t for t in capsys.readouterr().out.splitlines() if "Left out" in t]
     assert "warm-up requests" in line and "pip install 'tf_ctr[serving]'" in line
-    names = ["monitoring.config", "session.config", version.name]
+    configs = ["monitoring.config", "session.config", "batching_pool.config"]
+    names = [*configs, version.name]
     assert sorted(p.name for p in directory.iterdir()) == sorted(names)
     extra = version / "assets.extra"
     assert not list(extra.rglob("*.pbtxt")) and list(extra.rglob("regress.json"))

@@ -6,8 +6,10 @@ What `export(model, schema, "savedmodels/dcn")` writes:
 savedmodels/dcn/
   README.md               how to serve it with Docker
   models.config           the labelled versions: `stable` and `canary`
+  docker-compose.yml      the same for Docker Compose
   monitoring.config       Prometheus metrics
-  session.config          memory of the GPU
+  batching_pool.config    how many threads the server runs batches with
+  session.config          TensorFlow on a GPU
   1/
     saved_model.pb        lookups of the raw values, then the model
     variables/            the weights that the functions read, each once
@@ -59,13 +61,15 @@ change of its labels takes the lock `.lock`, a file that is there only meanwhile
 In reading order: `saved_model.py` has `export`; `served.py` prepares the model once,
 after `checks.py`; `servable.py` is what TensorFlow saves, with the functions of
 `signatures.py` and `string_ids.py`; `server_files.py` and `samples.py` write what the
-server reads beside it; `report.py` says what was done.
+server reads beside it, `run_server.py` how it is started; `report.py` says what was
+done.
 """
 
+from tf_ctr.export.run_server import docker_command
 from tf_ctr.export.saved_model import export
 from tf_ctr.serving.placement import ops_placement, placement_report
 
-__all__ = ["export", "ops_placement", "placement_report"]
+__all__ = ["docker_command", "export", "ops_placement", "placement_report"]
 
 
 def __dir__() -> list[str]:

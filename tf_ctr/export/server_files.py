@@ -3,6 +3,7 @@
 import pathlib
 from collections.abc import Sequence
 
+from tf_ctr.export import run_server
 from tf_ctr.export.checks import check_batch_sizes, check_model_name
 from tf_ctr.export.samples import FILE, write_samples, write_warmup
 from tf_ctr.export.served import Served
@@ -22,20 +23,12 @@ max_batch_size {{ value: {request} }}
 max_execution_batch_size {{ value: {largest} }}
 enable_large_batch_splitting {{ value: true }}
 batch_timeout_micros {{ value: 1000 }}
-# Twice the batches of the largest request, which waits whole or is refused.
+# Batches that may wait, for each signature: twice those of the largest request, which
+# waits whole or is refused. Raise it if more clients than two send the largest at once.
 max_enqueued_batches {{ value: 16 }}
 {allowed}
 # True would pad lists with a request's own first id, and move scores.
 pad_variable_length_inputs: false
-"""
-MONITORING_TEXT = """\
-prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }
-"""
-SESSION_TEXT = """\
-# ConfigProto. Without it TensorFlow takes nearly all of the GPU's memory at once.
-gpu_options { per_process_gpu_memory_fraction: 0.9 allow_growth: true }
-# Lookups and strings have no GPU kernel.
-allow_soft_placement: true
 """
 README = """\
 # {name}
@@ -46,27 +39,36 @@ them are served: `canary`, the newest, and `stable`.
 To serve them, on a machine with Docker, in this directory:
 
 ```
-docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD:/models/{name}" \\
-    tensorflow/serving --model_config_file=/models/{name}/models.config \\
-    --model_config_file_poll_wait_seconds=60 \\
-    --allow_version_labels_for_unavailable_models \\
-    --enable_batching --enable_per_model_batching_parameters \\
-    --monitoring_config_file=/models/{name}/monitoring.config
+{command}
 ```
 
-On a GPU, use `docker run --gpus all`, the image `tensorflow/serving:latest-gpu`, and
-add `--tensorflow_session_config_file=/models/{name}/session.config`.
+On a GPU, with the NVIDIA Container Toolkit:
 
 ```
-curl -d @1/assets.extra/requests/serving_default_row.json \\
+{gpu_command}
+```
+
+`docker-compose.yml` starts the same: `docker compose up`, or `docker compose up gpu`.
+Check the newest version first, without a server: `tf_ctr check {version}`.
+
+The server answers once the label `stable` can be served:
+
+```
+curl -f http://localhost:8501{ready}
+curl -d @{version}/assets.extra/requests/serving_default_row.json \\
     http://localhost:8501/v1/models/{name}/labels/stable:predict
+curl -d @{version}/assets.extra/requests/classify.json \\
+    http://localhost:8501/v1/models/{name}/labels/stable:classify
 ```
 
 `*/assets.extra/requests/` has a sample for every signature: `.json` bodies for REST
 (send `classify.json` and `regress.json` to `:classify` and `:regress`, the others to
-`:predict`), and `.pbtxt` messages for gRPC on port 8500. Metrics are at
+`:predict`), and `.pbtxt` messages for gRPC on port 8500. The state of every version is
+at `http://localhost:8501/v1/models/{name}`, and metrics are at
 `http://localhost:8501/monitoring/prometheus/metrics`.
 
+- A request to `:classify` and `:regress` must name its signature, as the samples do:
+  `"signature_name": "classify"`. Without it the server answers 400.
 - In the JSON of `:classify` and `:regress`, write the numbers of `float32` fields with
   a decimal point.
 
@@ -80,7 +82,8 @@ With `--enable_batching`:
 """
 LEFT_OUT = (
     "Left out, as the package tensorflow-serving-api is missing: models.config with "
-    "its labels, the README, warm-up requests and gRPC samples. To have them, run "
+    "its labels, the README, docker-compose.yml, warm-up requests and gRPC samples. To "
+    "have them, run "
     "pip install 'tf_ctr[serving]' and export again."
 )
 
@@ -169,8 +172,8 @@ def publish_configured(
     Args:
         staged: The complete version, as for `versions.publish`.
         directory: The directory of the versions.
-        labels: Whether to write `models.config`, and the README that starts the server
-            with it.
+        labels: Whether to write `models.config`, and the README and the
+            `docker-compose.yml` that start the server with it.
 
     Returns:
         The path of the version. If anything raises, there is none.
@@ -179,13 +182,10 @@ def publish_configured(
         TimeoutError: If another process keeps changing the directory.
     """
     directory.mkdir(exist_ok=True)
-    texts = {"monitoring.config": MONITORING_TEXT, "session.config": SESSION_TEXT}
-    if labels:
-        texts["README.md"] = README.format(name=directory.resolve().name)
     with locked(directory):
         version = publish(staged, directory)
         try:
-            for file, text in texts.items():
+            for file, text in _texts(directory, version.name, labels).items():
                 if not (directory / file).exists():
                     with replacing(directory / file) as temporary:
                         temporary.write_text(text, encoding="utf-8")
@@ -195,6 +195,26 @@ def publish_configured(
             version.rename(staged)
             raise
     return version
+
+
+def _texts(directory, version, labels):
+    """`{file: text}` of what is written once for all versions."""
+    texts = {
+        run_server.MONITORING_FILE: run_server.MONITORING_TEXT,
+        run_server.SESSION_FILE: run_server.SESSION_TEXT,
+        run_server.POOL_FILE: run_server.POOL_TEXT,
+    }
+    if labels:
+        name = directory.resolve().name
+        texts[run_server.COMPOSE_FILE] = run_server.compose_text(name)
+        texts["README.md"] = README.format(
+            name=name,
+            version=version,
+            command=run_server.docker_command(".", name),
+            gpu_command=run_server.docker_command(".", name, gpu=True),
+            ready=run_server.ready_path(name),
+        )
+    return texts
 
 
 def batching_text(batch_sizes: Sequence[int]) -> str:
