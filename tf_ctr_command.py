@@ -24,11 +24,16 @@ Cross-domain click-through-rate prediction with TensorFlow and Keras 3.
   tf_ctr diff savedmodels/dcn/1 savedmodels/dcn/2
   tf_ctr promote savedmodels/dcn --rows labelled.parquet
   tf_ctr rollback savedmodels/dcn
+  tf_ctr drop savedmodels/dcn 1
+  tf_ctr status savedmodels/dcn
+
+With --server HOST:PORT, the last four ask a running TF Serving first.
 """
 STATUS = """\
 exit status:
   0    all is well
-  1    a version breaks a rule, scores differ, or a version does not pass the gate
+  1    a version breaks a rule, scores differ, a version does not pass the gate or
+       stays on the disk, or a label has no whole and loaded version
   2    wrong arguments, or a request that cannot be carried out; the reason is printed
   130  stopped by Ctrl-C
   141  nobody reads the output any more
@@ -37,7 +42,8 @@ WELL, FAILED, REFUSED, STOPPED, UNREAD = 0, 1, 2, 130, 141
 
 # Names and defaults of the package, for help without it. A test compares the two.
 WAYS = ("this process", "fresh process", "v1 session", "C++ loader")
-STABLE = "stable"
+STABLE, CANARY = "stable", "canary"
+PATIENCE = 300.0
 LIMITS = {
     "auc_loss": 0.001,
     "calibration_error": 0.1,
@@ -112,11 +118,19 @@ def _parse(argv, prog):
     _diff(commands)
     _promote(commands)
     _rollback(commands)
+    _drop(commands)
+    _status(commands)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         # From the parser of the command, whose usage lists the valid options.
         wrong = commands.choices.get(arguments.command, parser)
         wrong.error(f"unrecognized arguments: {' '.join(unknown)}")
+    command = commands.choices.get(arguments.command)
+    if getattr(arguments, "wait", None) and not arguments.server:
+        command.error("--wait needs --server HOST:PORT")
+    if arguments.command == "promote" and not arguments.rows:
+        if arguments.label != CANARY:
+            command.error("required: --rows FILE; only --label canary goes without")
     return arguments
 
 
@@ -189,31 +203,82 @@ def _promote(commands):
     add = _command(
         commands, "promote", "Moves a label to a version, if it is good enough"
     )
-    add("directory", metavar="DIRECTORY", help="the directory of a model's versions")
-    _add_rows(add, "labelled, and not trained on", required=True)
+    _add_directory(add)
+    _add_rows(add, "labelled, and not trained on; only --label canary goes without")
     add("--version", type=int, metavar="N", help="default: the newest")
     add("--label", default=STABLE, help=f"default: {STABLE}")
     add("--keep", type=int, metavar="K", help="remove older ones; default: keep all")
     for name, limit in LIMITS.items():
         option = f"--max-{name.replace('_', '-')}"
         add(option, type=float, default=limit, metavar="X", help=f"default: {limit}")
+    _add_server(add, wait="until the server has loaded the version and moved the label")
 
 
 def _rollback(commands):
     add = _command(
         commands, "rollback", "Moves a label back to the version that had it before"
     )
-    add("directory", metavar="DIRECTORY", help="the directory of a model's versions")
+    _add_directory(add)
     add("--label", default=STABLE, help=f"default: {STABLE}")
+    _add_server(add, wait="until the server has moved the label")
+
+
+def _drop(commands):
+    add = _command(
+        commands, "drop", "Removes a version, after its labels have moved to stable"
+    )
+    _add_directory(add)
+    add("version", type=int, metavar="N", help="the number of the version")
+    _add_server(add, wait="until the version has lost its labels on the server")
+
+
+def _status(commands):
+    add = _command(
+        commands, "status", "Shows the versions on the disk, and what is loaded"
+    )
+    _add_directory(add)
+    _add_server(add)
 
 
 def _command(commands, name, text):
     return commands.add_parser(name, help=text, description=f"{text}.").add_argument
 
 
-def _add_rows(add, text, required=False):
-    help_text = f"rows in .parquet, .csv or .jsonl: {text}"
-    add("--rows", metavar="FILE", required=required, help=help_text)
+def _add_directory(add):
+    add("directory", metavar="DIRECTORY", help="the directory of a model's versions")
+
+
+def _add_rows(add, text):
+    add("--rows", metavar="FILE", help=f"rows in .parquet, .csv or .jsonl: {text}")
+
+
+def _add_server(add, wait=None):
+    """Adds `--server`, and `--wait` for what the command may wait for."""
+    add(
+        "--server",
+        metavar="HOST:PORT",
+        help="TF Serving's port of gRPC, to ask what is loaded; default: ask nobody",
+    )
+    if wait is not None:
+        add(
+            "--wait",
+            nargs="?",
+            type=_seconds,
+            const=PATIENCE,
+            default=0.0,
+            metavar="SECONDS",
+            help=f"wait {wait}; without a number: {PATIENCE:.0f} seconds",
+        )
+
+
+def _seconds(text):
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a time to wait")
+    return number
+
+
+_seconds.__name__ = "number of seconds"
 
 
 def _whole(least):

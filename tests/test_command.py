@@ -17,10 +17,10 @@ from tests.support.built import ROOT
 from tf_ctr import commands, demo, training
 from tf_ctr.serving import parity
 from tf_ctr.serving.labels.gate import Limits
-from tf_ctr.serving.labels.models_config import STABLE
+from tf_ctr.serving.labels.models_config import CANARY, STABLE
 from tf_ctr_command import main
 
-COMMANDS = ("demo", "check", "parity", "diff", "promote", "rollback")
+COMMANDS = ("demo", "check", "parity", "diff", "promote", "rollback", "drop", "status")
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_checkout_knows_its_version_without_an_installation(monkeypatch, capsy
 def test_the_help_agrees_with_the_constants_of_the_package():
     assert tf_ctr_command.WAYS == tuple(parity.WAYS)
     assert tf_ctr_command.LIMITS == Limits()._asdict()
-    assert tf_ctr_command.STABLE == STABLE
+    assert (tf_ctr_command.STABLE, tf_ctr_command.CANARY) == (STABLE, CANARY)
     assert all(callable(getattr(commands, name)) for name in COMMANDS)
 
 

@@ -5,6 +5,7 @@ result, and returns whether the command succeeded.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import pathlib
@@ -19,8 +20,9 @@ from tf_ctr import demo as demonstration
 from tf_ctr.data.read_frame import read_frame
 from tf_ctr.serving import differences
 from tf_ctr.serving import parity as comparison
-from tf_ctr.serving.labels import promotion
+from tf_ctr.serving.labels import overview, promotion, removal
 from tf_ctr.serving.labels.gate import Limits
+from tf_ctr.serving.labels.server import Server
 from tf_ctr.serving.rules import conformance
 from tf_ctr.serving.rules.findings import errors
 from tf_ctr.serving.version import load_schema
@@ -95,22 +97,59 @@ def promote(arguments: argparse.Namespace) -> bool:
     """Moves a label to a version, unless it fails the gate."""
     version = promotion.chosen_version(arguments.directory, arguments.version)
     limits = {name: getattr(arguments, f"max_{name}") for name in Limits._fields}
-    result = promotion.promote(
-        arguments.directory,
-        _rows(arguments.rows, version),
-        int(version.name),
-        arguments.label,
-        Limits(**limits),
-        arguments.keep,
-    )
+    rows = _rows(arguments.rows, version)
+    with _server(arguments) as server:
+        result = promotion.promote(
+            arguments.directory,
+            rows,
+            int(version.name),
+            arguments.label,
+            Limits(**limits),
+            arguments.keep,
+            server,
+            arguments.wait,
+        )
     print(result)
     return result.moved
 
 
 def rollback(arguments: argparse.Namespace) -> bool:
     """Moves a label back to the version that had it before."""
-    print(promotion.rollback(arguments.directory, arguments.label))
+    with _server(arguments) as server:
+        result = promotion.rollback(
+            arguments.directory, arguments.label, server, arguments.wait
+        )
+    print(result)
     return True
+
+
+def drop(arguments: argparse.Namespace) -> bool:
+    """Removes a version, after its labels have moved to the stable version."""
+    with _server(arguments) as server:
+        result = removal.drop(
+            arguments.directory, arguments.version, server, arguments.wait
+        )
+    print(result)
+    return result.removed
+
+
+def status(arguments: argparse.Namespace) -> bool:
+    """Prints the versions, their labels, and what a server has loaded."""
+    with _server(arguments) as server:
+        result = overview.status(arguments.directory, server)
+    print(result)
+    return result.well
+
+
+def _server(
+    arguments: argparse.Namespace,
+) -> contextlib.AbstractContextManager[Server | None]:
+    """Returns the server to ask, for a `with` block; `None` in it without one."""
+    if arguments.server is None:
+        return contextlib.nullcontext()
+    # The model has the name of its directory, as `models.config` says.
+    model = pathlib.Path(arguments.directory).resolve().name
+    return Server(model, arguments.server)
 
 
 def _rows(file: str | None, version: str | os.PathLike) -> pd.DataFrame | None:

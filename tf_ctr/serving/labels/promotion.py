@@ -121,9 +121,9 @@ def promote(
     version = int(candidate.name)
     require_conformant(candidate)
     seen = read_files(directory)
-    before, stable = seen.version_of(label), seen.version_of(STABLE)
+    before, stable = seen.labels.get(label), seen.version_of(STABLE)
     again = label in seen.pending and server is not None
-    if before == version and not again:
+    if seen.version_of(label) == version and not again:
         raise ValueError(
             explain(
                 f"a version that is not {label} already",
@@ -223,7 +223,8 @@ def _measures(candidate, against, frame, limits, label):
         explain(
             f"labelled rows to measure the version that is to be {label}",
             "no rows",
-            f"pass rows that no version was trained on; only {CANARY} goes without",
+            "pass rows that no version was trained on (--rows FILE); only "
+            f"{CANARY} goes without",
         )
     )
 

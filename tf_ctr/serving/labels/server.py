@@ -1,7 +1,9 @@
 """What a running server says of a model's versions and labels."""
 
+import re
 from typing import Any, NamedTuple, Self
 
+from tf_ctr.errors import explain
 from tf_ctr.serving.client.failures import failure
 from tf_ctr.serving.wire import protos
 
@@ -33,6 +35,7 @@ class Server:
         timeout: Seconds that a call may take.
 
     Raises:
+        ValueError: If the address is not a host and a port.
         ImportError: If `tensorflow-serving-api` is not installed.
 
     Example:
@@ -46,6 +49,14 @@ class Server:
     def __init__(
         self, model: str, address: str = "localhost:8500", timeout: float = 10.0
     ):
+        if not re.fullmatch(r"[^/\s]+:\d+", address):
+            raise ValueError(
+                explain(
+                    "the host and the port of TF Serving's gRPC, e.g. localhost:8500",
+                    repr(address),
+                    "leave out http:// and any path; gRPC has another port than REST",
+                )
+            )
         predictions = protos.load("apis.prediction_service_pb2_grpc")
         models = protos.load("apis.model_service_pb2_grpc")
         import grpc  # A dependency of tensorflow-serving-api, needed only here.
