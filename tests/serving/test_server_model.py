@@ -6,6 +6,7 @@ Serving's own code was run. Only those of labels, versions and polls are here.
 
 import pytest
 
+from tests.support import server_rules
 from tests.support.server_model import END, RefusedError, ServerModel
 
 SPECIFIC, ALL = "specific { versions: 1 }", "all {}"
@@ -176,3 +177,8 @@ def test_an_unloaded_version_loads_again_after_the_manager_drops_it(directory):
     server.poll_files()
     server.settle()
     assert server.available() == {1, 2}
+
+
+def test_the_table_of_rules_is_that_of_the_model():
+    text = server_rules.PAGE.read_text()
+    assert server_rules.page(text) == text, "run python -m tests.support.server_rules"

@@ -5,7 +5,7 @@ What `export(model, schema, "savedmodels/dcn")` writes:
 ```
 savedmodels/dcn/
   README.md               how to serve it with Docker
-  models.config           the labelled versions: `stable` and `canary`
+  models.config           which version is `stable` and which is `canary`
   docker-compose.yml      the same for Docker Compose
   monitoring.config       Prometheus metrics
   batching_pool.config    how many threads the server runs batches with
@@ -49,11 +49,11 @@ The graph has two functions apart: `encode`, raw values to ids on the CPU, and
 `predict_encoded`, ids to scores, whose operations all run on a GPU.
 `tf_ctr.export.ops_placement(version)` lists them.
 
-The newest version is the `canary`. The first one is also `stable`, until you move that
-label. `tf_ctr --help` shows the commands for versions, and `tf_ctr.serving` their
-functions: `check`, `parity`, `diff`, `promote`, `rollback`. A promotion writes
-`promotions.json` beside the versions, and labels the version that was stable before
-`previous`.
+The first version is `stable` and `canary`. A later one waits in `pending.json` to be
+the `canary`, until a command has asked a server whether it is loaded. `tf_ctr --help`
+shows the commands for versions, and `tf_ctr.serving` their functions: `check`,
+`compare_ways`, `diff`, `promote`, `rollback`, `drop`, `status`. A promotion writes
+`promotions.json` beside the versions.
 
 Several processes may export to a directory and promote in it at the same time: each
 change of its labels takes the lock `.lock`, a file that is there only meanwhile.

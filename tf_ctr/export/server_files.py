@@ -33,8 +33,18 @@ pad_variable_length_inputs: false
 README = """\
 # {name}
 
-Versions of a click model, written by `tf_ctr.export`. `models.config` says which of
-them are served: `canary`, the newest, and `stable`.
+Versions of a click model, written by `tf_ctr.export`. The server loads all of them.
+`models.config` says which one is `stable` and which one is `canary`, and `pending.json`
+which one is to be the canary, once a server has loaded it. In the parent directory:
+
+```
+tf_ctr status {name} --server localhost:8500
+tf_ctr promote {name} --label canary --server localhost:8500 --wait
+tf_ctr promote {name} --rows labelled.parquet --server localhost:8500 --wait
+tf_ctr rollback {name} --server localhost:8500 --wait
+```
+
+Without `--server`, `promote` and `rollback` move `stable`, and the server follows.
 
 To serve them, on a machine with Docker, in this directory:
 

@@ -34,24 +34,33 @@ from tf_ctr.serving.client.failures import Overloaded
 from tf_ctr.serving.client.grpc import GrpcClient
 from tf_ctr.serving.client.rest import RestClient
 from tf_ctr.serving.differences import Differences, diff
-from tf_ctr.serving.labels.promotion import promote, rollback
+from tf_ctr.serving.labels.overview import Status, status
+from tf_ctr.serving.labels.promotion import Promotion, promote, rollback
+from tf_ctr.serving.labels.removal import Drop, drop
+from tf_ctr.serving.labels.server import Server
 from tf_ctr.serving.parity import Parity, compare_ways
 from tf_ctr.serving.placement import ops_placement, placement_report
 from tf_ctr.serving.rules.conformance import check
 
 __all__ = [
     "Differences",
+    "Drop",
     "GrpcClient",
     "Overloaded",
     "Parity",
+    "Promotion",
     "RestClient",
+    "Server",
+    "Status",
     "check",
     "compare_ways",
     "diff",
+    "drop",
     "ops_placement",
     "placement_report",
     "promote",
     "rollback",
+    "status",
 ]
 
 
