@@ -104,16 +104,9 @@ def _row(text: str, act: Callable[[Deployment], None], **wanted: int):
         while not _reached(deployed.server, goal, version) and polls < POLLS:
             deployed.poll()
             polls += 1
-        served = _reached(deployed.server, goal, version)
-        labels = ", ".join(
-            f"{k} {v}" for k, v in sorted(deployed.server.labels.items())
-        )
-        return (
-            text,
-            str(polls) if served else "never",
-            str(deployed.failed),
-            ", ".join(labels),
-        )
+        served = str(polls) if _reached(deployed.server, goal, version) else "never"
+        labels = (f"{k} {v}" for k, v in sorted(deployed.server.labels.items()))
+        return text, served, str(deployed.failed), ", ".join(labels)
 
 
 def _reached(server, goal, version):

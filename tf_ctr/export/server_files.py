@@ -35,16 +35,7 @@ README = """\
 
 Versions of a click model, written by `tf_ctr.export`. The server loads all of them.
 `models.config` says which one is `stable` and which one is `canary`, and `pending.json`
-which one is to be the canary, once a server has loaded it. In the parent directory:
-
-```
-tf_ctr status {name} --server localhost:8500
-tf_ctr promote {name} --label canary --server localhost:8500 --wait
-tf_ctr promote {name} --rows labelled.parquet --server localhost:8500 --wait
-tf_ctr rollback {name} --server localhost:8500 --wait
-```
-
-Without `--server`, `promote` and `rollback` move `stable`, and the server follows.
+which one is to be the canary, once a server has loaded it.
 
 To serve them, on a machine with Docker, in this directory:
 
@@ -89,6 +80,17 @@ With `--enable_batching`:
 - Pad lists in the client, with `""` or -1, to one length for all requests.
   `predict_examples` takes lists of any length.
 - Send the same number of candidates in all requests to `candidates`.
+
+To move labels while the server runs, in the parent directory:
+
+```
+tf_ctr status {name} --server localhost:8500
+tf_ctr promote {name} --label canary --server localhost:8500 --wait
+tf_ctr promote {name} --rows labelled.parquet --server localhost:8500 --wait
+tf_ctr rollback {name} --server localhost:8500 --wait
+```
+
+Without `--server`, `promote` and `rollback` move `stable`, and the server follows.
 """
 LEFT_OUT = (
     "Left out, as the package tensorflow-serving-api is missing: models.config with "
