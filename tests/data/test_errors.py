@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tf_ctr import data
-from tf_ctr.data import csv
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
+from tf_ctr.rows import files as row_files
 
 FRAME = pd.DataFrame(
     {
@@ -88,7 +88,7 @@ def test_a_wrong_dtype_raises_when_the_data_is_opened(opened, source):
         "parquet": (r"'item'(.|\n)*astype\('Int64'\)", r"'price'(.|\n)*to_numeric"),
         "csv": (
             r"int64(.|\n)*'a'(.|\n)*Int64",
-            r"double(.|\n)*'a'(.|\n)*correct the file\.$",
+            r"double(.|\n)*'a'(.|\n)*correct the file",
         ),
         "tfrecord": (r"'item'(.|\n)*int64_list", r"'price'(.|\n)*float_list"),
     }[source]
@@ -99,8 +99,13 @@ def test_a_wrong_dtype_raises_when_the_data_is_opened(opened, source):
 
 
 @pytest.mark.parametrize("label", [[0, 1, 2], [0.0, np.nan, 1.0]])
-def test_a_wrong_label_raises_while_reading(opened, label):
-    dataset = opened(FRAME.assign(click=label))
+def test_a_wrong_label_raises_while_reading(opened, label, source):
+    frame = FRAME.assign(click=label)
+    if source == "parquet":  # The statistics of a row group tell it before.
+        with pytest.raises(ValueError, match=r"label 'click'(.|\n)*row group 0\."):
+            opened(frame)
+        return
+    dataset = opened(frame)
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="label .*click.* to be 0 or 1"
     ):
@@ -112,9 +117,9 @@ def test_paths_without_files_are_refused(schema, tmp_path, name):
     read = getattr(data, f"from_{name}")
     (tmp_path / "other.txt").touch()
     for path in (tmp_path, tmp_path / "a.txt", f"{tmp_path}/*.{name}", [tmp_path]):
-        with pytest.raises(ValueError, match="names none(.|\n)*Fix: "):
+        with pytest.raises(ValueError, match="(names none|other endings)(.|\n)*Fix: "):
             read(path, schema)
-    with pytest.raises(ValueError, match="at least one path(.|\n)*empty list"):
+    with pytest.raises(ValueError, match="at least one (path|frame)(.|\n)*empty list"):
         read([], schema)
     with pytest.raises(TypeError, match="list of paths(.|\n)*None(.|\n)*Fix: "):
         read(None, schema)
@@ -157,9 +162,8 @@ def test_parquet_without_rows_or_a_full_batch_is_refused(schema, tmp_path):
 def test_the_file_at_fault_is_named(schema, tmp_path):
     FRAME.to_parquet(tmp_path / "a.parquet")
     FRAME.drop(columns="price").to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(ValueError, match="'price'") as caught:
+    with pytest.raises(ValueError, match=r"'price'(.|\n)*In .*b\.parquet"):
         data.from_parquet(tmp_path, schema)
-    assert "b.parquet" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_a_csv_without_rows_is_refused(schema, tmp_path, text, words):
 
 def test_a_csv_cell_of_the_wrong_type_names_the_cell(schema, tmp_path, monkeypatch):
     # Blocks so short that the wrong cell is not in the first one.
-    monkeypatch.setattr(csv, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(row_files, "BLOCK_BYTES", 64)
     path = tmp_path / "a.csv"
     good = "5,5|7,1.0,1\n" * 50
     path.write_text(f"item,history,price,click\n{good}5.0,5,1.0,1\n")
@@ -196,9 +200,8 @@ def test_lists_as_python_writes_them_are_not_ids(schema, tmp_path):
 def test_a_repeated_name_in_a_csv_header_is_refused(schema, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("item,item,history,price,click\n5,7,5,1.0,1\n")
-    with pytest.raises(ValueError, match="'item'(.|\n)*2(.|\n)*rename") as caught:
+    with pytest.raises(ValueError, match=r"a\.csv(.|\n)*named item(.|\n)*rename"):
         data.from_csv(path, schema)
-    assert "a.csv" in caught.value.__notes__[0]
 
 
 def test_an_empty_separator_is_refused(schema, tmp_path):

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from tf_ctr import data
-from tf_ctr.data import batching, csv
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
+from tf_ctr.rows import files as row_files
+from tf_ctr.rows import parts
 
 ROWS = 257
 
@@ -60,7 +61,7 @@ def schema(frame):
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch):
     """Even the few rows of a test make several blocks."""
-    monkeypatch.setattr(batching, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(parts, "BLOCK_ROWS", 16)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +259,7 @@ def test_csv_labels_may_be_true_and_false(tmp_path):
 
 
 def test_csv_columns_outside_the_schema_are_ignored(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(row_files, "BLOCK_BYTES", 64)
     path = tmp_path / "a.csv"
     # A number in the first block, and text in a later one.
     path.write_text("c,other,click\n" + "a,1,0\n" * 50 + "a,x,1\n", encoding="utf-8")

@@ -7,13 +7,10 @@ import tensorflow as tf
 
 from tf_ctr.errors import check_count, explain
 from tf_ctr.features.columns import check_rows
+from tf_ctr.rows import parts
 
 if TYPE_CHECKING:
     from tf_ctr.data.packing import Packing
-
-# Enough rows that the Python overhead per block is negligible, few enough that a block
-# stays in the cache.
-BLOCK_ROWS = 1 << 16
 
 PARALLEL_READS = 4
 
@@ -43,7 +40,8 @@ def batches(
         packed: A dataset of results of `packing.pack`, each of any number of rows.
         packing: Turns packed rows into a batch.
         batch_size: Rows per batch.
-        shuffle_blocks: Blocks of `BLOCK_ROWS` rows to mix at a time; 0 keeps the order.
+        shuffle_blocks: Blocks of `parts.BLOCK_ROWS` rows to mix at a time; 0
+            keeps the order.
         seed: The seed of the mixing.
         drop_remainder: Whether to leave out a last batch that is not full.
     """
@@ -54,7 +52,7 @@ def batches(
             order = shuffled(tf.shape(numbers, tf.int64)[0], seed_pair)
             return tf.gather(ids, order), tf.gather(numbers, order)
 
-        windows = packed.rebatch(shuffle_blocks * BLOCK_ROWS)
+        windows = packed.rebatch(shuffle_blocks * parts.BLOCK_ROWS)
         # With the seed of the parts, both orders would be the same, not independent.
         packed = tf.data.Dataset.zip(seeds(seed + 1), windows).map(mixed)
     packed = packed.rebatch(batch_size, drop_remainder=drop_remainder)
@@ -100,8 +98,8 @@ def in_parts(
     def order(seed_pair):
         return tf.data.Dataset.from_tensor_slices(shuffled(count, seed_pair))
 
-    parts = seeds(seed).take(1).flat_map(order)
-    return parts.interleave(
+    shuffled_parts = seeds(seed).take(1).flat_map(order)
+    return shuffled_parts.interleave(
         read,
         cycle_length=PARALLEL_READS,
         num_parallel_calls=PARALLEL_READS,

@@ -1,16 +1,18 @@
-"""Makes batches from a pandas frame in memory."""
+"""Makes batches from rows in memory."""
 
-import pandas as pd
 import tensorflow as tf
 
 from tf_ctr.data.batching import check_arguments, seeds, shuffled, with_cardinality
 from tf_ctr.data.packing import Packing
 from tf_ctr.features import Schema
-from tf_ctr.features.columns import check_frame, check_rows, chunks
+from tf_ctr.features.columns import check_rows
+from tf_ctr.features.reading import rows_of
+from tf_ctr.rows import Source
+from tf_ctr.rows.parts import located
 
 
 def from_frame(
-    frame: pd.DataFrame,
+    frame: Source,
     schema: Schema,
     batch_size: int = 1024,
     shuffle: bool = False,
@@ -18,12 +20,13 @@ def from_frame(
     drop_remainder: bool = False,
     labelled: bool = True,
 ) -> tf.data.Dataset:
-    """Returns the rows of a frame as batches, encoded once and kept in memory.
+    """Returns rows as batches, encoded once and kept in memory.
 
     The rows take four bytes per id or number, and eight per row for a random order.
 
     Args:
-        frame: A pandas frame with the schema's fields and label.
+        frame: A pandas frame with the schema's fields and label, a path, or rows of any
+            kind that `tf_ctr.data.rows` opens.
         schema: A fitted schema.
         batch_size: Rows per batch.
         shuffle: Whether to give each epoch a new random order of all rows.
@@ -55,13 +58,16 @@ def from_frame(
     [2] [1.]
     """
     check_arguments(batch_size, seed)
-    check_frame(frame)
-    check_rows(len(frame))
-    rows = len(frame)
     packing = Packing(schema, labelled)
+    opened = rows_of(frame, schema.fields)
+    blocks = []
     with tf.device("CPU:0"):
-        blocks = [packing.pack_frame(block) for block in chunks(frame)]
+        for place, block in opened.frames(packing.columns, packing.check):
+            with located(place):
+                blocks.append(packing.pack_frame(block))
+        check_rows(len(blocks))
         ids, numbers = (tf.concat(parts, 0) for parts in zip(*blocks, strict=True))
+    rows = len(ids)
     end = rows - rows % batch_size if drop_remainder else rows
     starts = tf.data.Dataset.range(0, end, batch_size)
 

@@ -1,16 +1,17 @@
 """Packs encoded rows into two matrices, which are cheap to shuffle and cut."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import tensorflow as tf
 
 from tf_ctr.data.batching import in_parts
 from tf_ctr.features import Schema, columns
 from tf_ctr.features.field import Field, known
+from tf_ctr.features.reading import needed_columns
+from tf_ctr.rows.parts import located
 
 Batch = tuple[dict[str, tf.Tensor], tf.Tensor] | dict[str, tf.Tensor]
 
@@ -46,8 +47,17 @@ class Packing:
     @property
     def columns(self) -> list[str]:
         """The columns that `pack_frame` needs."""
-        names = [field.name for field in self._schema.fields]
-        return [*names, self._schema.label] if self._labelled else names
+        label = [self._schema.label] if self._labelled else []
+        return needed_columns(self._schema.fields, label)
+
+    def check(self, header: pd.DataFrame) -> None:
+        """Raises unless frames with the columns of an empty one can be packed.
+
+        Raises:
+            ValueError: For a missing column.
+            TypeError: For a column whose type does not fit its field.
+        """
+        self.pack_frame(header)
 
     def pack_frame(self, frame: pd.DataFrame) -> tuple[tf.Tensor, tf.Tensor]:
         """Checks, encodes and packs the rows of a frame; returns the same as `pack`.
@@ -122,7 +132,7 @@ class Packing:
 
 
 def packed_blocks(
-    readers: Sequence[Callable[[], Iterable[pa.RecordBatch]]],
+    readers: Sequence[Callable[[], Iterator[tuple[str, pd.DataFrame]]]],
     packing: Packing,
     shuffle: bool,
     seed: int,
@@ -130,16 +140,18 @@ def packed_blocks(
     """Returns a dataset of packed blocks of rows.
 
     Args:
-        readers: Functions, each of which reads one part of the data.
+        readers: Functions, each of which reads one part of the data as frames, with
+            their places for errors.
         packing: Encodes and packs the blocks.
         shuffle: Whether to read the parts in a new random order per epoch.
         seed: The seed of that order.
     """
 
     def read(part):
-        for batch in readers[part]():
-            if batch.num_rows:
-                yield packing.pack_frame(to_frame(pa.Table.from_batches([batch])))
+        for place, frame in readers[part]():
+            with located(place):
+                packed = packing.pack_frame(frame)
+            yield packed
 
     def read_part(part):
         return tf.data.Dataset.from_generator(
@@ -147,25 +159,6 @@ def packed_blocks(
         )
 
     return in_parts(len(readers), read_part, shuffle, seed)
-
-
-def check_types(arrow_schema: pa.Schema, packing: Packing, file: str) -> None:
-    """Raises if the columns of a file cannot be packed; the error names the file.
-
-    Raises:
-        ValueError: For a missing column.
-        TypeError: For a column whose type does not fit its field.
-    """
-    try:
-        packing.pack_frame(to_frame(arrow_schema.empty_table()))
-    except (TypeError, ValueError) as error:
-        error.add_note(f"In {file}.")
-        raise
-
-
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Returns a frame that shares the memory of an Arrow table."""
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
 def _width(field: Field) -> int:

@@ -1,26 +1,14 @@
 """Streams batches from Parquet files, row group by row group."""
 
-import functools
-
-import pyarrow as pa
-import pyarrow.dataset
-import pyarrow.fs
 import tensorflow as tf
 
-from tf_ctr.data.batching import (
-    BLOCK_ROWS,
-    batches,
-    check_arguments,
-    with_cardinality,
-)
-from tf_ctr.data.packing import Packing, check_types, packed_blocks
-from tf_ctr.data.paths import Paths, resolve
-from tf_ctr.errors import explain
+from tf_ctr.data.streaming import from_rows
 from tf_ctr.features import Schema
+from tf_ctr.rows import Rows, Source, rows
 
 
 def from_parquet(
-    paths: Paths,
+    paths: Source,
     schema: Schema,
     batch_size: int = 1024,
     shuffle: bool = False,
@@ -29,15 +17,11 @@ def from_parquet(
     labelled: bool = True,
     shuffle_blocks: int = 8,
 ) -> tf.data.Dataset:
-    """Returns the rows of Parquet files as batches, for files larger than memory.
-
-    Row groups are read one after the other, and only the columns of the schema.
-    Shuffling reads the row groups in a new random order and mixes the rows of
-    `shuffle_blocks` blocks at a time. The result is close to a random order of all rows
-    if these blocks hold many row groups.
+    """Returns the rows of Parquet files as batches; `from_rows` with that format.
 
     Args:
-        paths: A file, a folder, a pattern, or a list of these.
+        paths: A file, a folder, a pattern, a URI, or a list of these, or the result of
+            `tf_ctr.data.rows`.
         schema: A fitted schema.
         batch_size: Rows per batch.
         shuffle: Whether to give each epoch a new random order.
@@ -54,10 +38,7 @@ def from_parquet(
         `{field: tensor}` if not labelled.
 
     Raises:
-        ValueError: If there is no such file, a file is damaged or lacks a column, or
-            for a wrong argument. A wrong label raises
-            `tf.errors.InvalidArgumentError` while the dataset is read.
-        TypeError: For a column whose type does not fit its field.
+        ValueError, TypeError: As `from_rows`.
 
     Example:
 
@@ -72,41 +53,14 @@ def from_parquet(
     ...         print(features["item"].numpy(), label.numpy())
     [2 3 2] [0. 1. 1.]
     """
-    check_arguments(batch_size, seed, shuffle_blocks)
-    parts = [_fragment(file) for file in resolve(paths, ".parquet")]
-    packing = Packing(schema, labelled)
-    # Many files share few schemas, so each Arrow schema is checked once.
-    types = {part.physical_schema.remove_metadata(): part.path for part in parts}
-    for arrow_schema, file in types.items():
-        check_types(arrow_schema, packing, file)
-    readers = [
-        functools.partial(
-            group.to_batches,
-            columns=packing.columns,
-            batch_size=BLOCK_ROWS,
-            batch_readahead=2,
-        )
-        for part in parts
-        for group in part.split_by_row_group()
-    ]
-    packed = packed_blocks(readers, packing, shuffle, seed)
-    mixed = shuffle_blocks if shuffle else 0
-    dataset = batches(packed, packing, batch_size, mixed, seed, drop_remainder)
-    rows = sum(part.metadata.num_rows for part in parts)
-    return with_cardinality(dataset, rows, batch_size, drop_remainder)
-
-
-def _fragment(file):
-    try:
-        form, disk = pyarrow.dataset.ParquetFileFormat(), pyarrow.fs.LocalFileSystem()
-        fragment = form.make_fragment(file, disk)
-        fragment.ensure_complete_metadata()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(
-            explain(
-                f"{file} to be a whole Parquet file",
-                str(error).rstrip("."),
-                "write it again, or take it out of the folder",
-            )
-        ) from error
-    return fragment
+    opened = paths if isinstance(paths, Rows) else rows(paths, format="parquet")
+    return from_rows(
+        opened,
+        schema,
+        batch_size,
+        shuffle,
+        seed,
+        drop_remainder,
+        labelled,
+        shuffle_blocks,
+    )

@@ -58,7 +58,7 @@ def _parquet(path: pathlib.Path, _: Sequence[Field]) -> pd.DataFrame:
 
 
 def _csv(path: pathlib.Path, fields: Sequence[Field]) -> pd.DataFrame:
-    dtypes = {field.name: CSV_DTYPES[known(field.dtype)] for field in fields}
+    dtypes = {field.column: CSV_DTYPES[known(field.dtype)] for field in fields}
     missing = {
         name: [""] if dtypes.get(name) is str else MISSING
         for name in pd.read_csv(path, nrows=0).columns

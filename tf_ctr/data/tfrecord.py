@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection, Mapping
 
-import pandas as pd
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
@@ -13,9 +12,12 @@ from tf_ctr.data.packing import Packing
 from tf_ctr.data.paths import Paths, resolve
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.features import Schema
-from tf_ctr.features.columns import check_frame, check_rows, chunks
+from tf_ctr.features.columns import check_rows
 from tf_ctr.features.field import known
+from tf_ctr.features.reading import frames_of
 from tf_ctr.files import replacing
+from tf_ctr.rows import Source
+from tf_ctr.rows.parts import located
 
 BLOCK_RECORDS = 1 << 13
 
@@ -119,15 +121,16 @@ def from_tfrecord(
 
 
 def to_tfrecord(
-    frame: pd.DataFrame, schema: Schema, path: str | os.PathLike, labelled: bool = True
+    frame: Source, schema: Schema, path: str | os.PathLike, labelled: bool = True
 ) -> None:
-    """Writes the raw values of a frame as `tf.train.Example` records.
+    """Writes raw values as `tf.train.Example` records, with features by field name.
 
     A missing value is written as the padding value of its field, an empty list as a
     feature without values. An existing file is replaced in one step.
 
     Args:
-        frame: A pandas frame with the schema's fields and label.
+        frame: A pandas frame with the schema's fields and label, a path, or rows of any
+            kind that `tf_ctr.data.rows` opens.
         schema: A fitted schema.
         path: The file to write, which `from_tfrecord` reads.
         labelled: Whether to write the label too.
@@ -147,15 +150,19 @@ def to_tfrecord(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     to_tfrecord(frame, schema, pathlib.Path(folder, "day1.tfrecord"))
     """
-    check_frame(frame)
-    check_rows(len(frame))
+    schema.check_fitted()
+    further = [schema.label] if labelled else []
+    count = 0
     with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
-        for rows in chunks(frame):
-            columns = schema.raw_columns(rows)
-            if labelled:
-                columns[schema.label] = schema.labels(rows)
+        for place, rows in frames_of(frame, schema.fields, further):
+            count += len(rows)
+            with located(place):
+                columns = schema.raw_columns(rows)
+                if labelled:
+                    columns[schema.label] = schema.labels(rows)
             for example in to_examples(columns, schema.fields):
                 writer.write(example.SerializeToString())
+        check_rows(count)
 
 
 def _checked_label(label: tf.Tensor, name: str) -> tf.Tensor:

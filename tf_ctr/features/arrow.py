@@ -23,7 +23,9 @@ def as_ids(array: pa.Array, name: str, dtype: str | None) -> pa.Array:
     """Returns ids as strings or 64-bit integers, null where missing.
 
     Args:
-        array: Strings, integers, or floats that hold whole numbers.
+        array: Strings, integers, booleans as 1 and 0, or floats that hold whole
+            numbers. Floats that are all NaN are an array of nulls: pandas has no other
+            type for a column without a value.
         name: The column.
         dtype: The dtype to expect; `None` if it is not known yet. An array of nulls
             then keeps its null type.
@@ -31,6 +33,7 @@ def as_ids(array: pa.Array, name: str, dtype: str | None) -> pa.Array:
     Raises:
         TypeError: For other values, or ids of another dtype.
     """
+    array = _null_if_empty(array)
     if pa.types.is_null(array.type):
         return array.cast(ARROW_TYPE[dtype]) if dtype else array
     found = _id_dtype(array, name)
@@ -83,6 +86,7 @@ def flat_lists(array: pa.Array, name: str) -> tuple[pa.Array, np.ndarray]:
     Raises:
         TypeError: For values that are not lists, or are lists of lists.
     """
+    array = _null_if_empty(array)
     if pa.types.is_null(array.type):
         return array[:0], np.zeros(0, np.int64)
     if not _is_list(array.type) or _is_list(array.type.value_type):
@@ -105,6 +109,14 @@ def decoded(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
+def _null_if_empty(array):
+    """Floats without a number as an array of nulls; any other array unchanged."""
+    if not pa.types.is_floating(array.type):
+        return array
+    missing = pc.all(pc.is_null(array, nan_is_null=True), min_count=0).as_py()
+    return pa.nulls(len(array)) if missing else array
+
+
 def _is_list(kind):
     lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     return any(is_kind(kind) for is_kind in lists)
@@ -114,7 +126,10 @@ def _id_dtype(array, name):
     types = pa.types
     if types.is_integer(array.type) or types.is_floating(array.type):
         return "int64"
-    if types.is_string(array.type) or types.is_large_string(array.type):
+    if types.is_boolean(array.type):
+        return "int64"
+    strings = (types.is_string, types.is_large_string, types.is_string_view)
+    if any(is_kind(array.type) for is_kind in strings):
         return "string"
     raise TypeError(_bad_ids(array, name, f"values of type {array.type}"))
 

@@ -45,7 +45,7 @@ class Categorical(Field):
     A field never changes: `Schema.fit` puts a completed copy in its place.
 
     Args:
-        name: The column of the frame, and the name of the Keras input.
+        name: The name of the field and of the Keras input.
         vocabulary: The ids, in the order of their rows. `None` learns them from the
             data, most frequent first and equal counts by value.
         num_buckets: The number of rows to hash ids into, instead of a vocabulary; for
@@ -60,6 +60,8 @@ class Categorical(Field):
         padding: The raw value that stands for a missing id, in the data too. Defaults
             to `""` for strings and to `-1` for integers.
         num_oov: Rows for ids outside the vocabulary, chosen by hash.
+        column: The column of the rows, of any name, such as `"user-item"`; `None` takes
+            `name`. `True` and `False` are the ids 1 and 0.
 
     Raises:
         ValueError: For a wrong argument.

@@ -1,6 +1,5 @@
 """Reads and checks the columns of a pandas frame: ids, lists, labels and groups."""
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,19 +16,7 @@ from tf_ctr.features.arrow import (
 )
 from tf_ctr.features.field import Field, known
 
-CHUNK_ROWS = 1 << 18
-
 NUMPY_TYPE: dict[str | None, Any] = {"string": object, "int64": np.int64}
-
-
-def chunks(data: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Yields `data`, a frame or an iterable of frames, in frames of limited length."""
-    one = isinstance(data, pd.DataFrame) or not isinstance(data, Iterable)
-    frames: Iterable[pd.DataFrame] = [data] if one else data
-    for frame in frames:
-        check_frame(frame)
-        for start in range(0, len(frame), CHUNK_ROWS):
-            yield frame.iloc[start : start + CHUNK_ROWS]
 
 
 def check_frame(frame: Any) -> None:
@@ -79,12 +66,17 @@ def column(frame: pd.DataFrame, name: str) -> pa.Array:
         ) from error
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
-    return decoded(array)
+    array = decoded(array)
+    if frame[name].dtype == object and pa.types.is_integer(array.type):
+        _check_no_booleans(frame[name])
+    return array
 
 
 def raw_ids(frame: pd.DataFrame, field: Field) -> np.ndarray:
     """Returns the raw ids `[B]` of a field with one id per row."""
-    return _filled(as_ids(column(frame, field.name), field.name, field.dtype), field)
+    return _filled(
+        as_ids(column(frame, field.column), field.column, field.dtype), field
+    )
 
 
 def distinct_raw_ids(
@@ -95,7 +87,7 @@ def distinct_raw_ids(
     Returns:
         The distinct ids `[U]`, and the index of each row's id among them, int32 `[B]`.
     """
-    array = as_ids(column(frame, field.name), field.name, field.dtype)
+    array = as_ids(column(frame, field.column), field.column, field.dtype)
     encoded = array.dictionary_encode(null_encoding="encode")
     return _filled(encoded.dictionary, field), encoded.indices.to_numpy()
 
@@ -106,9 +98,9 @@ def raw_id_lists(frame: pd.DataFrame, field: Field) -> np.ndarray:
     Missing ids are dropped; then each list is cut to length, or padded on the right.
     """
     length = known(field.max_length)
-    array = column(frame, field.name)
-    values, rows = flat_lists(array, field.name)
-    values = as_ids(values, field.name, field.dtype)
+    array = column(frame, field.column)
+    values, rows = flat_lists(array, field.column)
+    values = as_ids(values, field.column, field.dtype)
     is_id = pc.not_equal(values, pa.scalar(field.padding, values.type))
     is_id = pc.fill_null(is_id, False)
     values, rows = values.filter(is_id), rows[is_id.to_numpy(zero_copy_only=False)]
@@ -163,6 +155,21 @@ def groups(frame: pd.DataFrame, name: str | None) -> np.ndarray:
                 "name a column of ids in Schema(..., group=...)",
             )
         ) from error
+
+
+def _check_no_booleans(values):
+    """Raises for NumPy's booleans among integers, which Arrow takes as 0 and 1.
+
+    Python's `True` among integers is an error of Arrow's own.
+    """
+    if np.bool_ in set(map(type, values)):
+        raise TypeError(
+            explain(
+                f"column {values.name!r} to hold values of one type",
+                "booleans among integers",
+                f"convert it, e.g. frame[{values.name!r}].astype(int)",
+            )
+        )
 
 
 def _filled(values, field):

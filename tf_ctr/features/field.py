@@ -38,19 +38,35 @@ class Field(abc.ABC):
     A field never changes: learning returns a completed copy.
 
     Args:
-        name: The column of the frame, and the name of the Keras input.
+        name: The name of the field: of the Keras input, of the served input, and of the
+            column unless `column` says otherwise.
+        column: The column of the rows, of any name; `None` takes `name`.
 
     Raises:
-        ValueError: If the name cannot be both.
+        ValueError: If the name cannot be that of an input, or `column` is not a name.
     """
 
     name: str
+    # Keyword only, so that it is the last argument of every kind of field.
+    column: str = dataclasses.field(  # type: ignore[assignment]  # `__post_init__`.
+        default=None, kw_only=True, repr=False
+    )
 
     # Whether a list that is too long keeps its last ids, or its first ones.
     keeps_newest = False
 
     def __post_init__(self) -> None:
         check_field_name(self.name)
+        if self.column is None:
+            self._set("column", self.name)
+        if not isinstance(self.column, str) or not self.column:
+            raise ValueError(
+                explain(
+                    f"the `column` of field {self.name!r} as text",
+                    repr(self.column),
+                    "leave it out if the column is called like the field",
+                )
+            )
 
     def linked(self, fields: "Mapping[str, Field]") -> "Field":
         """Returns the field, linked to the fields of its schema that it refers to.
@@ -225,7 +241,11 @@ class Field(abc.ABC):
     def arguments(self) -> dict[str, Any]:
         """Returns the constructor's arguments, as values that JSON can hold."""
         names = [entry.name for entry in dataclasses.fields(self) if entry.init]
-        return {name: getattr(self, name) for name in names}
+        values = {name: getattr(self, name) for name in names}
+        # As the releases before `column` wrote it.
+        if self.column == self.name:
+            del values["column"]
+        return values
 
     def _set(self, argument: str, value: Any) -> None:
         """Sets an argument in `__post_init__`, although the dataclass is frozen."""
@@ -261,6 +281,7 @@ def check_field_name(name: Any) -> None:
             explain(
                 "a field name of letters, digits and underscores, other than 'self'",
                 repr(name),
-                "rename the column: frame.rename(columns={...})",
+                "name the field otherwise, and the column by column=..., e.g. "
+                "Categorical('user_item', column='user-item')",
             )
         )

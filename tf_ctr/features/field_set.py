@@ -30,10 +30,14 @@ class FieldSet:
         self._set_fields(fields)
 
     def _set_fields(self, fields: Iterable[Field]) -> None:
-        by_name = {field.name: field for field in fields}
-        self.fields = [field.linked(by_name) for field in by_name.values()]
+        self.fields = self._linked(fields)
         # Made on first use, because it needs fitted fields.
         self._encoder: Encoder | None = None
+
+    @staticmethod
+    def _linked(fields: Iterable[Field]) -> list[Field]:
+        by_name = {field.name: field for field in fields}
+        return [field.linked(by_name) for field in by_name.values()]
 
     def field(self, name: str) -> Field:
         """Returns the field called `name`.
@@ -105,7 +109,7 @@ class FieldSet:
         self.check_fitted()
         generator = np.random.default_rng(seed)
         return pd.DataFrame(
-            {field.name: field.example_values(n, generator) for field in self.fields}
+            {f.column: f.example_values(n, generator) for f in self.fields}
         )
 
     def encode(self, features: Mapping[str, Any]) -> dict[str, tf.Tensor]:

@@ -7,7 +7,7 @@ import abc
 import collections
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -18,8 +18,11 @@ import pyarrow.compute as pc
 
 from tf_ctr.errors import explain
 from tf_ctr.features.arrow import as_floats, as_ids, flat_lists, to_float32
-from tf_ctr.features.columns import check_rows, chunks, column
+from tf_ctr.features.columns import check_rows, column
 from tf_ctr.features.field import Field, IdType
+from tf_ctr.features.reading import frames_of
+from tf_ctr.rows import Source
+from tf_ctr.rows.parts import located
 
 if TYPE_CHECKING:
     from tf_ctr.features.categorical import Categorical
@@ -31,6 +34,11 @@ LONGEST = 128
 # The share of a column's range that float32 may round away; a model cannot use
 # smaller differences.
 LOST_SHARE = 1e-3
+
+# Numbers that are added to a sketch together. Gathered from all frames, so that the
+# result does not depend on how the rows are cut, and large, because Keras's sketch of
+# quantiles is biased by many small additions.
+GATHERED = 1 << 18
 
 
 class Learner(abc.ABC):
@@ -57,22 +65,29 @@ class Learner(abc.ABC):
 
 
 def learn(
-    learners: Sequence[Learner], data: pd.DataFrame | Iterable[pd.DataFrame]
+    learners: Sequence[Learner], fields: Sequence[Field], data: Source
 ) -> tuple[list[Field], dict[str, float | None]]:
     """Runs the learners over all frames.
 
     Args:
         learners: One per field.
-        data: A pandas frame, or an iterable of frames.
+        fields: The fields.
+        data: Rows of any kind; see `tf_ctr.data.rows`.
 
     Returns:
         The completed fields, and by field the share of values with a row of their own.
     """
-    rows = 0
-    for frame in chunks(data):
-        rows += len(frame)
+
+    def update(frame):
         for learner in learners:
             learner.update(frame)
+
+    rows = 0
+    # An empty frame of each kind of file tells at once whether the columns fit.
+    for place, frame in frames_of(data, fields, check=update):
+        rows += len(frame)
+        with located(place):
+            update(frame)
     check_rows(rows)
     learned = [learner.learned() for learner in learners]
     return [field for field, _ in learned], {f.name: share for f, share in learned}
@@ -95,7 +110,7 @@ class IdLearner(Learner):
 
     def update(self, frame: pd.DataFrame) -> None:
         """Counts the ids of one more frame."""
-        array, name = column(frame, self.field.name), self.field.name
+        array, name = column(frame, self.field.column), self.field.column
         if self.field.multivalent:
             array, rows = flat_lists(array, name)
             self._longest = max(self._longest, np.bincount(rows, minlength=1).max())
@@ -121,7 +136,7 @@ class IdLearner(Learner):
         if field.has_vocabulary:
             known = sum(self._counts[value] for value in field.vocabulary or ())
         if field.dtype is None:
-            raise ValueError(_nothing_in(field.name))
+            raise ValueError(_nothing_in(field.column))
         if field.multivalent and field.max_length is None:
             longest = int(np.clip(self._longest, 1, LONGEST))
             field = dataclasses.replace(field, max_length=longest)
@@ -133,11 +148,11 @@ class IdLearner(Learner):
         kept = [pair for pair in self._counts.items() if pair[1] >= least]
         if not (kept or known):
             if not self._counts:
-                raise ValueError(_nothing_in(self.field.name))
+                raise ValueError(_nothing_in(self.field.column))
             raise ValueError(
                 explain(
                     f"an id seen at least min_count={least} times in column "
-                    f"{self.field.name!r}",
+                    f"{self.field.column!r}",
                     f"{max(self._counts.values())} times at most",
                     "lower min_count",
                 )
@@ -159,18 +174,19 @@ class NumberLearner(Learner):
         if not field.fitted:
             self._sketch = Quantiles(field.num_bins) if field.num_bins else Moments()
         self._rows = self._present = 0
+        self._gathered: list[np.ndarray] = []
         self._low, self._high, self._lost = np.inf, -np.inf, 0.0
 
     def update(self, frame: pd.DataFrame) -> None:
         """Reads the numbers of one more frame, rounded as the encoder gets them."""
-        exact = as_floats(column(frame, self.field.name), self.field.name)
+        exact = as_floats(column(frame, self.field.column), self.field.column)
         values = to_float32(exact).astype(np.float64)
         finite = np.isfinite(values)
         exact, values = exact[finite], values[finite]
         self._rows += len(frame)
         self._present += len(values)
         if self._sketch is not None and len(values):
-            self._sketch.add(values)
+            self._gather(values)
             self._low = min(self._low, exact.min())
             self._high = max(self._high, exact.max())
             self._lost = max(self._lost, np.abs(values - exact).max())
@@ -181,17 +197,33 @@ class NumberLearner(Learner):
         if self._sketch is None:
             return field, share
         if not self._present:
-            raise ValueError(_nothing_in(field.name))
+            raise ValueError(_nothing_in(field.column))
+        self._gather(np.zeros(0), last=True)
         # A constant has no differences to lose.
         if 0 < LOST_SHARE * (self._high - self._low) < self._lost:
             raise ValueError(
                 explain(
-                    f"column {self.field.name!r} to keep its differences in float32",
+                    f"column {self.field.column!r} to keep its differences in float32",
                     f"values of {self._low} to {self._high}, rounded by {self._lost}",
                     "subtract a reference first, e.g. count days since a date",
                 )
             )
         return self._sketch.complete(field), share
+
+    def _gather(self, values: np.ndarray, last: bool = False) -> None:
+        """Adds numbers to the sketch, `GATHERED` at a time."""
+        self._gathered.append(values)
+        if (
+            self._sketch is None
+            or not last
+            and sum(map(len, self._gathered)) < GATHERED
+        ):
+            return
+        whole = np.concatenate(self._gathered)
+        end = len(whole) if last else len(whole) // GATHERED * GATHERED
+        for start in range(0, end, GATHERED):
+            self._sketch.add(whole[start : min(start + GATHERED, end)])
+        self._gathered = [whole[end:]]
 
 
 class Moments:

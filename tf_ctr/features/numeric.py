@@ -28,7 +28,7 @@ class Numeric(Field):
     turn timestamps into days since a date.
 
     Args:
-        name: The column of the frame, and the name of the Keras input.
+        name: The name of the field and of the Keras input.
         transform: `"standardize"` to mean 0 and standard deviation 1, or
             `"quantile"`: the bins become ids with an embedding table.
         num_bins: The number of bins of a quantile field. There are fewer if one value
@@ -38,6 +38,7 @@ class Numeric(Field):
             constant column.
         boundaries: Increasing bin boundaries; a value equal to a boundary belongs to
             the bin above it. `None` learns them.
+        column: The column of the rows; `None` takes `name`.
 
     Raises:
         ValueError: For a wrong argument.
@@ -106,7 +107,7 @@ class Numeric(Field):
 
     def raw_values(self, frame: pd.DataFrame) -> np.ndarray:
         """Returns the numbers of a frame as float32 `[B]`, NaN where missing."""
-        return to_float32(as_floats(column(frame, self.name), self.name))
+        return to_float32(as_floats(column(frame, self.column), self.column))
 
     def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
         """Returns `n` random numbers, a tenth missing and some beyond the bins."""

@@ -11,6 +11,9 @@ from tf_ctr.features import columns, serialization
 from tf_ctr.features.field import Field
 from tf_ctr.features.field_set import FieldSet
 from tf_ctr.features.learning import learn
+from tf_ctr.features.reading import frames_of
+from tf_ctr.rows import Source
+from tf_ctr.rows.parts import located
 
 
 class Schema(FieldSet):
@@ -60,15 +63,16 @@ class Schema(FieldSet):
         self._set_fields(fields)
         self.coverage = coverage
 
-    def fit(self, data: pd.DataFrame | Iterable[pd.DataFrame]) -> "Schema":
+    def fit(self, data: Source) -> "Schema":
         """Learns everything that the fields leave open, in one pass over the data.
 
         A second call forgets what the first one learned. If it raises, the schema
         stays as it was.
 
         Args:
-            data: A pandas frame, or an iterable of frames for data that does not fit
-                in memory. It needs no label.
+            data: A pandas frame, the path of a file or folder, or rows of any kind
+                that `tf_ctr.data.rows` opens, of any size. They need no label. How
+                they are cut into files does not matter.
 
         Returns:
             The schema itself.
@@ -77,10 +81,11 @@ class Schema(FieldSet):
             ValueError: For a missing column, or one without values to learn from.
             TypeError: For a column whose values do not fit its field.
         """
-        self._complete(*learn([spec.learner() for spec in self._specs], data))
+        learners = [spec.learner() for spec in self._specs]
+        self._complete(*learn(learners, self._linked(self._specs), data))
         return self
 
-    def extend(self, data: pd.DataFrame | Iterable[pd.DataFrame]) -> "Schema":
+    def extend(self, data: Source) -> "Schema":
         """Returns a schema that also knows the new ids of `data`, after the old ones.
 
         No known id changes its row, and everything else stays: a given vocabulary,
@@ -111,7 +116,7 @@ class Schema(FieldSet):
         pairs = zip(self.fields, self._specs, strict=True)
         learners = [field.learner(grow=spec.learns_ids) for field, spec in pairs]
         extended = Schema(self._specs, self.label, self.group)
-        extended._complete(*learn(learners, data))
+        extended._complete(*learn(learners, self.fields, data))
         return extended
 
     def union(self, other: "Schema") -> "Schema":
@@ -168,7 +173,13 @@ class Schema(FieldSet):
             ValueError: If the schema has no group, or the frame no such column.
             TypeError: For values that are lists.
         """
-        return columns.groups(frame, self.group)
+        return columns.groups(frame, self.group_column)
+
+    @property
+    def group_column(self) -> str | None:
+        """The column of the group: that of a field, if the group is one."""
+        names = {field.name: field.column for field in self.fields}
+        return None if self.group is None else names.get(self.group, self.group)
 
     def summary(self) -> pd.DataFrame:
         """Returns a table with one line per field.
@@ -189,13 +200,13 @@ class Schema(FieldSet):
         frame = pd.DataFrame.from_dict(lines, orient="index")
         return frame.rename_axis("field").astype({"rows": "Int64", "coverage": float})
 
-    def unseen_share(self, data: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.Series:
+    def unseen_share(self, data: Source) -> pd.Series:
         """Returns the share of unseen ids among all ids, per field with a vocabulary.
 
         Missing values do not count; a field with no value at all has NaN.
 
         Args:
-            data: A pandas frame, or an iterable of frames, with at least one row.
+            data: Rows as for `fit`, at least one.
 
         Raises:
             ValueError: For a missing column, no row, or a schema that is not fitted.
@@ -204,9 +215,10 @@ class Schema(FieldSet):
         owners = {f.name: f.owner for f in self.fields if f.owner.has_vocabulary}
         unseen, present = pd.Series(0.0, owners), pd.Series(0.0, owners)
         rows = 0
-        for frame in columns.chunks(data):
+        for place, frame in frames_of(data, self.fields):
             rows += len(frame)
-            encoded = self.encode(self.raw_columns(frame))
+            with located(place):
+                encoded = self.encode(self.raw_columns(frame))
             for name, owner in owners.items():
                 ids = encoded[name].numpy()
                 present[name] += (ids > 0).sum()
@@ -248,7 +260,8 @@ def _check_arguments(fields: list[Field], label: str, group: str | None) -> None
                 explain("fields only", repr(field), "pass e.g. Categorical('item')")
             )
     names = [field.name for field in fields]
-    if not fields or label in names or len(set(names)) < len(names):
+    taken = {*names, *(field.column for field in fields)}
+    if not fields or label in taken or len(set(names)) < len(names):
         raise ValueError(
             explain(
                 "at least one field, each with a name of its own that is not the label",

@@ -24,10 +24,11 @@ class Sequence(Field):
     nothing to the vocabulary: an id that occurs only in histories is unseen.
 
     Args:
-        name: The column of the frame, and the name of the Keras input.
+        name: The name of the field and of the Keras input.
         of: The `Categorical` field whose ids these are.
         max_length: The number of ids to keep in each row: the newest (last) ones.
         pooling: `"mean"` or `"sum"` over the ids, for backbones that pool.
+        column: The column of the rows; `None` takes `name`.
 
     Raises:
         ValueError: For a wrong argument.
@@ -135,7 +136,8 @@ class _ListCheck(Learner):
         self._field = field
 
     def update(self, frame):
-        flat_lists(column(frame, self._field.name), self._field.name)
+        name = self._field.column
+        flat_lists(column(frame, name), name)
 
     def learned(self):
         return self._field, None

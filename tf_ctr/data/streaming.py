@@ -1,0 +1,152 @@
+"""Streams batches from rows of any kind: files, tables, iterators."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+import tensorflow as tf
+
+from tf_ctr.data.batching import batches, check_arguments, with_cardinality
+from tf_ctr.data.packing import Packing, packed_blocks
+from tf_ctr.errors import explain
+from tf_ctr.features import Schema
+from tf_ctr.features.columns import check_rows
+from tf_ctr.features.reading import rows_of
+from tf_ctr.rows import Source
+from tf_ctr.rows.parts import Part, located
+
+
+def from_rows(
+    source: Source,
+    schema: Schema,
+    batch_size: int = 1024,
+    shuffle: bool = False,
+    seed: int = 0,
+    drop_remainder: bool = False,
+    labelled: bool = True,
+    shuffle_blocks: int = 8,
+) -> tf.data.Dataset:
+    """Returns rows of any kind as batches, for data larger than memory.
+
+    Only the columns of the schema are read. Before the first batch, the types of the
+    columns are checked in every file, and in Parquet files also whether the labels are
+    0 and 1, as far as the statistics of the row groups tell.
+
+    Shuffling reads the row groups (of CSV, the files) in a new random order and mixes
+    the rows of `shuffle_blocks` blocks at a time. The result is close to a random order
+    of all rows if these blocks hold many row groups. The rows of an iterator stay in
+    the order of their blocks.
+
+    Args:
+        source: Rows of any kind that `tf_ctr.data.rows` opens, e.g. `"s3://log/"`, or
+            its result.
+        schema: A fitted schema.
+        batch_size: Rows per batch.
+        shuffle: Whether to give each epoch a new random order.
+        seed: The seed of the orders. The same seed, with the same global seed of
+            TensorFlow (`keras.utils.set_random_seed` sets it), gives the same epochs
+            again. Every new iterator over the dataset is a new epoch.
+        drop_remainder: Whether to leave out a last batch that is not full.
+        labelled: Whether to add the label; pass `False` for prediction.
+        shuffle_blocks: Blocks of 65,536 rows to mix at a time. More blocks mix better
+            and take more memory.
+
+    Returns:
+        A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
+        `{field: tensor}` if not labelled. Its number of batches is known for Parquet
+        files without a filter, and for tables.
+
+    Raises:
+        ValueError: If there is no such file, a file is damaged or lacks a column, a
+            label is not 0 or 1, or for a wrong argument. What shows only while the
+            dataset is read raises `tf.errors.InvalidArgumentError`, which names the
+            file and the row group.
+        TypeError: For a column whose type does not fit its field.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> from tf_ctr.data import from_rows, rows
+    >>> from tf_ctr.features import Categorical, Schema
+    >>> schema = Schema([Categorical("item", vocabulary=["a", "b"])])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "day1.tsv")
+    ...     _ = path.write_text("0\\ta\\n1\\tb\\n1\\t\\n")
+    ...     log = rows(path, column_names=["click", "item"])
+    ...     for features, label in from_rows(log, schema):
+    ...         print(features["item"].numpy(), label.numpy())
+    [2 3 0] [0. 1. 1.]
+    """
+    check_arguments(batch_size, seed, shuffle_blocks)
+    packing = Packing(schema, labelled)
+    opened = rows_of(source, schema.fields)
+    opened.check(packing.check)
+    mixed = shuffle_blocks if shuffle else 0
+    make = functools.partial(
+        _batches, packing, shuffle, seed, batch_size, mixed, drop_remainder
+    )
+    if opened.streamed:
+        return make([lambda: opened.frames(packing.columns, packing.check)])
+    parts = list(opened.parts())
+    if labelled:
+        _check_labels(parts, schema.label)
+    rows = _check_first_cells(parts, packing) if opened.count is None else opened.count
+    check_rows(rows)
+    dataset = make([functools.partial(_read, part, packing.columns) for part in parts])
+    if opened.count is None:
+        return dataset
+    return with_cardinality(dataset, opened.count, batch_size, drop_remainder)
+
+
+def _batches(
+    packing: Packing,
+    shuffle: bool,
+    seed: int,
+    batch_size: int,
+    mixed: int,
+    drop_remainder: bool,
+    readers: Sequence[Callable[[], Iterator[tuple[str, pd.DataFrame]]]],
+) -> tf.data.Dataset:
+    packed = packed_blocks(readers, packing, shuffle, seed)
+    return batches(packed, packing, batch_size, mixed, seed, drop_remainder)
+
+
+def _read(part: Part, columns: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    for frame in part.frames(columns):
+        yield part.place, frame
+
+
+def _check_first_cells(parts: Sequence[Part], packing: Packing) -> int:
+    """Returns a number of rows that is 0 only if there is none.
+
+    Reads the first rows of each file of text, which has types only in its cells.
+    """
+    found = 0
+    for part in parts:
+        if part.is_text or not found:
+            for frame in itertools.islice(part.frames(packing.columns), 1):
+                with located(part.place):
+                    packing.check(frame[:0])
+                found += len(frame)
+    return found
+
+
+def _check_labels(parts: Sequence[Part], label: str) -> None:
+    for part in parts:
+        extent = part.extent(label)
+        if extent is None:
+            continue
+        low, high, nulls = extent
+        wrong: list[Any] = [each for each in (low, high) if each not in (0, 1)]
+        with located(part.place):
+            if nulls or wrong:
+                raise ValueError(
+                    explain(
+                        f"label {label!r} to be 0 or 1 in every row",
+                        f"{nulls} missing labels" if nulls else f"e.g. {wrong[0]!r}",
+                        "leave these rows out by rows(..., filter=...), or correct "
+                        "the file",
+                    )
+                )
