@@ -4,8 +4,8 @@
 at a time and named in errors: a row group, a file, a frame. In reading order:
 `opening.py` decides what a source is; `table.py` has `Rows`; `parts.py` the parts in
 memory; `listing.py` finds files on any file system; `files.py` makes their parts, which
-`fragments.py` reads; `cells.py` reads the text of CSV cells; `retrying.py` reads on after
-a lost connection.
+`fragments.py` reads; `cells.py` reads the text of CSV cells; `retrying.py` reads on
+after a lost connection.
 """
 
 from tf_ctr.rows.opening import Source, rows
