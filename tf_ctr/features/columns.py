@@ -138,23 +138,45 @@ def labels(frame: pd.DataFrame, name: str) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def groups(frame: pd.DataFrame, name: str | None) -> np.ndarray:
-    """Returns a code for each value of a column, int64 `[B]`; -1 if it is missing."""
-    if name is None:
-        raise ValueError(
-            explain("a schema with a group", None, "pass Schema(..., group='user')")
-        )
-    check_column(frame, name)
-    try:
-        return pd.factorize(frame[name])[0].astype(np.int64)
-    except (TypeError, NotImplementedError) as error:
-        raise TypeError(
-            explain(
-                f"one plain value per row in the group column {name!r}",
-                str(error).rstrip("."),
-                "name a column of ids in Schema(..., group=...)",
+class GroupCoder:
+    """Gives each value of a column a code, the same in all frames of one log.
+
+    Args:
+        name: The column.
+
+    Raises:
+        ValueError: If the name is `None`.
+    """
+
+    def __init__(self, name: str | None):
+        if name is None:
+            raise ValueError(
+                explain("a schema with a group", None, "pass Schema(..., group='user')")
             )
-        ) from error
+        self._name = name
+        self._codes: dict[Any, int] = {}
+
+    def __call__(self, frame: pd.DataFrame) -> np.ndarray:
+        """Returns the code of each row, int64 `[B]`; -1 where the value is missing.
+
+        Raises:
+            ValueError: For a missing column.
+            TypeError: For values that are lists.
+        """
+        check_column(frame, self._name)
+        try:
+            places, values = pd.factorize(frame[self._name])
+            codes = [self._codes.setdefault(v, len(self._codes)) for v in values]
+        except (TypeError, NotImplementedError) as error:
+            raise TypeError(
+                explain(
+                    f"one plain value per row in the group column {self._name!r}",
+                    str(error).rstrip("."),
+                    "name a column of ids in Schema(..., group=...)",
+                )
+            ) from error
+        # The last code is that of -1, a missing value.
+        return np.array([*codes, -1], np.int64)[places]
 
 
 def _check_no_booleans(values):

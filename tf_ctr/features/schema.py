@@ -1,7 +1,7 @@
 """The description of a data set: its fields, label and group."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -173,7 +173,15 @@ class Schema(FieldSet):
             ValueError: If the schema has no group, or the frame no such column.
             TypeError: For values that are lists.
         """
-        return columns.groups(frame, self.group_column)
+        return self.group_coder()(frame)
+
+    def group_coder(self) -> Callable[[pd.DataFrame], np.ndarray]:
+        """Returns `groups` for rows in several frames: equal groups have equal codes.
+
+        Raises:
+            ValueError: If the schema has no group.
+        """
+        return columns.GroupCoder(self.group_column)
 
     @property
     def group_column(self) -> str | None:
