@@ -12,12 +12,13 @@ import pathlib
 import platform
 
 import keras
-import pandas as pd
 import tensorflow as tf
 
 import tf_ctr
 from tf_ctr import demo as demonstration
+from tf_ctr.data import rows
 from tf_ctr.data.read_frame import read_frame
+from tf_ctr.rows import Source
 from tf_ctr.serving import differences
 from tf_ctr.serving import parity as comparison
 from tf_ctr.serving.labels import overview, promotion, removal
@@ -152,5 +153,10 @@ def _server(
     return Server(model, arguments.server)
 
 
-def _rows(file: str | None, version: str | os.PathLike) -> pd.DataFrame | None:
-    return None if file is None else read_frame(file, load_schema(version))
+def _rows(file: str | None, version: str | os.PathLike) -> Source | None:
+    if file is None:
+        return None
+    # A folder, a URI or a pattern may stand for many files of one format.
+    if os.path.isdir(file) or any(mark in file for mark in ("://", "*")):
+        return rows(file)
+    return read_frame(file, load_schema(version))

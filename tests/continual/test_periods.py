@@ -7,6 +7,7 @@ from tests.support.continual_world import frame
 from tf_ctr.continual import Period
 from tf_ctr.continual.periods import left, ordered
 from tf_ctr.continual.steps import period_seed
+from tf_ctr.data import rows
 
 NO_ROWS = pd.DataFrame()
 
@@ -43,8 +44,29 @@ def test_an_invalid_period_raises():
         Period(-1, NO_ROWS)
     with pytest.raises(TypeError, match="(?s)ISO date.*Received: Timestamp 2022"):
         Period(0, NO_ROWS, end=pd.Timestamp("2022-04-25"))
-    with pytest.raises(TypeError, match="DataFrame"):
+    with pytest.raises(TypeError, match="frames, tables or record batches"):
         Period(0, lambda: [1]).read()
+    with pytest.raises(TypeError, match="can be read again(?s:.)*iterator"):
+        Period(0, iter([NO_ROWS]))
+
+
+def test_a_period_is_read_from_files_as_from_a_frame(tmp_path):
+    frame = pd.DataFrame({"item": [1, 2, 3], "user": ["a", None, "b"]})
+    (tmp_path / "day=7").mkdir()
+    frame.to_parquet(tmp_path / "day=7" / "0.parquet")
+    expected = {"item": [1, 2, 3], "user": ["a", None, "b"], "day": [7] * 3}
+    for data in (
+        tmp_path,
+        lambda: tmp_path / "day=7",
+        rows(tmp_path, filter=[("day", "=", 7)]),
+    ):
+        period = Period(0, data, source=data)
+        for _ in range(2):
+            got = period.read().astype(object).replace({pd.NA: None})
+            assert got.to_dict("list") == expected
+        assert len(period.read_source()) == 3
+    nothing = Period(0, rows(tmp_path, filter=[("day", "=", 8)]))
+    assert len(nothing.read()) == 0
 
 
 def test_a_model_cannot_be_ready_before_its_end():

@@ -290,3 +290,26 @@ def test_expected_tracing_silences_only_that_warning(caplog):
         assert "triggered tf.function retracing" in heard[1]
     finally:
         logger.removeHandler(handler)
+
+
+def test_periods_of_files_give_the_report_of_frames(tmp_path):
+    """Also of the tests before training, and of the slices by old and new users."""
+    given = periods(0, 1)
+    for period in given:
+        (tmp_path / "log" / f"day={period.number}").mkdir(parents=True)
+        path = tmp_path / "log" / f"day={period.number}" / "0.parquet"
+        period.data.to_parquet(path, row_group_size=10)
+    of_files = [Period(n, tmp_path / "log" / f"day={n}") for n in (0, 1)]
+    reports = [
+        run(
+            each,
+            tmp_path / name,
+            target=network(fitted()),
+            schema=fitted(),
+            method="target_only",
+            slices=SLICES,
+            training=TRAINING,
+        )
+        for name, each in (("frames", given), ("files", of_files))
+    ]
+    assert metrics(reports[0]) == metrics(reports[1])

@@ -61,7 +61,7 @@ def test_a_domain_with_one_class_has_no_auc(schema, model):
 
 
 def test_a_domain_that_is_not_a_column_is_an_error(schema):
-    with pytest.raises(ValueError, match="column that tells the domains"):
+    with pytest.raises(ValueError, match="name of a column"):
         joint.evaluate(None, two_domain_frame(), schema, "scene")
 
 

@@ -503,7 +503,7 @@ def test_values_take_the_dtypes_of_the_signature():
         ({"item": [7, 8], "age": [1.0]}, ValueError, "as many values"),
         ([], TypeError, "with at least one row"),
         (None, TypeError, "a frame, a list of dicts"),
-        ("ann", TypeError, "a frame, a list of dicts"),
+        ("ann", ValueError, "names none"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(rows, error, words):

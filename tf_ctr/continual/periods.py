@@ -1,18 +1,18 @@
 """Periods of time, in order and without gaps."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import pandas as pd
 
 from tf_ctr.errors import check_count, explain
-from tf_ctr.features.columns import check_frame
+from tf_ctr.rows import Source, rows
 
 # A time on the clock that all runs share: a number, or an ISO date.
 Time: TypeAlias = int | float | str
 
-Rows: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
+Rows: TypeAlias = Source | Callable[[], Source]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +21,11 @@ class Period:
 
     Attributes:
         number: 0, 1, 2, ...: one more than the number of the previous period.
-        data: A pandas frame of the target domain, or a function without arguments that
-            returns the frame and is called when the run reaches the period. The frame
-            may be empty.
+        data: The rows of the target domain: a pandas frame, a path, or rows of any kind
+            that `tf_ctr.data.rows` opens; or a function without arguments that returns
+            one of these. They are read when the run reaches the period, into memory,
+            and there may be none. An iterator is refused, because a run may read a
+            period again.
         end: The time at which the period ends, a number or an ISO date, on a clock that
             all runs share: a run takes source models that are ready by then. Defaults
             to `number`, for runs whose periods have the same start and length.
@@ -53,6 +55,15 @@ class Period:
 
     def __post_init__(self) -> None:
         check_count("number", self.number, least=0)
+        for rows_of in (self.data, self.source):
+            if isinstance(rows_of, Iterator):
+                raise TypeError(
+                    explain(
+                        "rows of a period that can be read again",
+                        "an iterator",
+                        "pass a path, a frame, or a function that returns one of these",
+                    )
+                )
         if self.end is None:
             object.__setattr__(self, "end", int(self.number))
         if not isinstance(self.end, int | float | str):
@@ -101,9 +112,8 @@ class Period:
 
 
 def _read(data):
-    frame = data() if callable(data) else data
-    check_frame(frame)
-    return frame
+    found = data() if callable(data) else data
+    return found if isinstance(found, pd.DataFrame) else rows(found).to_pandas()
 
 
 def ordered(periods: Iterable[Period]) -> list[Period]:

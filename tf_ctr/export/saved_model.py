@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 import keras
-import pandas as pd
 
 from tf_ctr.export.report import Report
 from tf_ctr.export.servable import Servable
 from tf_ctr.export.served import prepare
 from tf_ctr.export.server_files import ServerFiles
 from tf_ctr.features import Schema
+from tf_ctr.rows import Source
 from tf_ctr.serving.differences import served_bytes
 from tf_ctr.serving.labels.versions import check_directory, staging
 from tf_ctr.serving.parity import compare_ways
@@ -24,7 +24,7 @@ def export(
     model: keras.Model,
     schema: Schema,
     directory: str | os.PathLike,
-    sample: pd.DataFrame | None = None,
+    sample: Source | None = None,
     fresh_process: bool = True,
     verbose: bool = True,
     served: keras.Model | Literal["static_routes"] | None = None,
@@ -57,7 +57,9 @@ def export(
         schema: The fitted `tf_ctr.Schema` of the training.
         directory: Directory of the model's versions, e.g. `"savedmodels/dcn"`.
         sample: Real rows to compare scores on and to warm the server up with; labels
-            are not needed. `None` draws 256 rows from the schema.
+            are not needed. A pandas frame, a path, or rows of any kind that
+            `tf_ctr.data.rows` opens, which are read into memory. `None` draws 256 rows
+            from the schema.
         fresh_process: Whether to compare in a fresh process too, which takes as long
             as TensorFlow takes to start.
         verbose: Whether to print what was written and how to look at it.

@@ -16,6 +16,7 @@ from tf_ctr.export.checks import (
     check_probabilities,
 )
 from tf_ctr.features import Schema
+from tf_ctr.features.reading import in_memory
 from tf_ctr.inference import (
     candidate_model,
     fold_batch_norm,
@@ -23,6 +24,7 @@ from tf_ctr.inference import (
     static_route,
 )
 from tf_ctr.metrics import exact_auc
+from tf_ctr.rows import Source
 from tf_ctr.serving.parity import TOLERANCE
 from tf_ctr.serving.reference import raw_columns, training_scores
 from tf_ctr.surgery import Graph
@@ -78,7 +80,7 @@ class Served:
 def prepare(
     model: keras.Model,
     schema: Schema,
-    sample: pd.DataFrame | None = None,
+    sample: Source | None = None,
     served: keras.Model | Literal["static_routes"] | None = None,
     item_fields: Sequence[str] | str | None = None,
 ) -> Served:
@@ -94,13 +96,16 @@ def prepare(
     """
     item_fields = candidate_fields(schema, item_fields)
     check_exportable(model, schema)
-    rows = schema.example_rows(NUM_EXAMPLE_ROWS) if sample is None else sample
+    frame = None
+    if sample is not None:
+        frame = in_memory(sample, schema.fields, [schema.label])
+    rows = schema.example_rows(NUM_EXAMPLE_ROWS) if frame is None else frame
     columns = raw_columns(schema, rows)
 
     reference, replacement, auc_loss = model, model, None
     if isinstance(served, str):
         check_choice("served", served, ["static_routes"])
-        reference, auc_loss = _static(model, schema, sample)
+        reference, auc_loss = _static(model, schema, frame)
         replacement = reference
     elif served is not None:
         check_exportable(served, schema)

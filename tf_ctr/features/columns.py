@@ -156,6 +156,11 @@ class GroupCoder:
         self._name = name
         self._codes: dict[Any, int] = {}
 
+    @property
+    def values(self) -> list[Any]:
+        """The values by their codes, in the order in which they were met."""
+        return list(self._codes)
+
     def __call__(self, frame: pd.DataFrame) -> np.ndarray:
         """Returns the code of each row, int64 `[B]`; -1 where the value is missing.
 

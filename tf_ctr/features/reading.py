@@ -5,9 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import pandas as pd
 import pyarrow as pa
 
-from tf_ctr.features.columns import check_column
+from tf_ctr.errors import explain
+from tf_ctr.features.columns import check_column, check_rows
 from tf_ctr.features.field import Field
 from tf_ctr.rows import Rows, Source, rows
+
+# A sample, or the rows of a gate: what is compared whole, signature by signature.
+MOST_IN_MEMORY = 1 << 22
 
 TEXT_TYPE = {"string": pa.string(), "int64": pa.int64(), "float32": pa.float64()}
 
@@ -38,6 +42,49 @@ def frames_of(
 
     opened = rows_of(data, fields)
     yield from opened.frames(names, check_columns if check is None else check)
+
+
+def in_memory(
+    data: Source, fields: Sequence[Field], optional: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Returns rows as one pandas frame with the columns of fields; a frame as it is.
+
+    Args:
+        data: Rows of any kind, few enough for the memory.
+        fields: The fitted fields.
+        optional: Further columns to keep where there are any, such as the label.
+
+    Raises:
+        ValueError: For a missing column, or more than `MOST_IN_MEMORY` rows.
+    """
+    if isinstance(data, pd.DataFrame):
+        return data
+    opened = rows_of(data, fields)
+    names = needed_columns(fields)
+    headers = [part.header() for part in opened.distinct_parts()]
+    further = [n for n in optional if headers and all(n in each for each in headers)]
+
+    def check(header):
+        for name in names:
+            check_column(header, name)
+
+    frames, count = [], 0
+    # The columns of a stream are known only when it is read.
+    wanted = None if opened.streamed else [*dict.fromkeys([*names, *further])]
+    for place, frame in opened.frames(wanted, check):
+        frames.append(frame)
+        count += len(frame)
+        if count > MOST_IN_MEMORY:
+            raise ValueError(
+                explain(
+                    f"at most {MOST_IN_MEMORY:,} rows, which are held in memory here",
+                    f"more, up to {place}",
+                    "pass some of them: rows(path, filter=[('day', '=', 7)])",
+                )
+            )
+    if not frames:
+        check_rows(0)
+    return pd.concat(frames, ignore_index=True)
 
 
 def needed_columns(fields: Iterable[Field], further: Iterable[str] = ()) -> list[str]:

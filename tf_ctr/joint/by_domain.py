@@ -1,17 +1,18 @@
 """Measures the exact metrics of a model in each domain."""
 
 import keras
+import numpy as np
 import pandas as pd
 
 from tf_ctr import evaluation
-from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.features.columns import check_frame
+from tf_ctr.features.columns import GroupCoder
+from tf_ctr.rows import Source
 
 
 def evaluate(
     model: keras.Model,
-    frame: pd.DataFrame,
+    frame: Source,
     schema: Schema,
     domain: str,
     batch_size: int = 8192,
@@ -20,7 +21,8 @@ def evaluate(
 
     Args:
         model: A `keras.Model` from the schema's encoded fields to a probability.
-        frame: Raw rows with the schema's label.
+        frame: Raw rows with the schema's label: a pandas frame, a path, or rows of any
+            kind that `tf_ctr.data.rows` opens.
         schema: The fitted `Schema` of the model.
         domain: Name of the column that holds the domain; it need not be a field.
         batch_size: Rows per batch. Only memory and speed depend on it.
@@ -31,7 +33,7 @@ def evaluate(
         with `gauc` if the schema has a group.
 
     Raises:
-        ValueError: For a missing column, a frame that does not fit the schema, or a
+        ValueError: For a missing column, rows that do not fit the schema, or a
             model that does not give one click probability per row.
         TypeError: For a column whose values do not fit its field.
 
@@ -50,18 +52,28 @@ def evaluate(
     0       2  0.5
     1       3  0.5
     """
-    check_frame(frame)
-    if domain not in frame.columns:
-        raise ValueError(
-            explain(
-                "a column that tells the domains",
-                f"{domain!r}, and the columns {sorted(map(str, frame.columns))}",
-                "name one of them, or add it with frame.assign",
-            )
-        )
-    lines = {
-        name: evaluation.evaluate(model, rows, schema, batch_size)
-        for name, rows in frame.groupby(domain, dropna=False)
+    domains = GroupCoder(domain)
+    kept: evaluation.Kept = {
+        **evaluation.labels_and_groups(schema),
+        "domain": (domain, domains),
     }
+    scores, values = evaluation.score_rows(model, frame, schema, kept, batch_size)
+    of_row, groups = values["domain"], values.get("group")
+    names = domains.values
+    lines = {}
+    for code in [*sorted(range(len(names)), key=lambda i: _order(names[i])), -1]:
+        own = of_row == code
+        if own.any():
+            name = names[code] if code >= 0 else np.nan
+            lines[name] = evaluation.score_metrics(
+                values["label"][own],
+                scores[own],
+                None if groups is None else groups[own],
+            )
     table = pd.DataFrame.from_dict(lines, orient="index")
     return table.rename_axis(domain)
+
+
+def _order(name):
+    """Numbers before text, which a column of objects may hold together."""
+    return isinstance(name, str), name

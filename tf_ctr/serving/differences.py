@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tf_ctr.features.reading import in_memory
+from tf_ctr.rows import Source
 from tf_ctr.serving.reference import raw_columns, scores_in_batches
 from tf_ctr.serving.version import (
     EXTRA,
@@ -102,7 +104,7 @@ def _rank_correlation(first, second):
 def diff(
     first: str | os.PathLike,
     second: str | os.PathLike,
-    frame: pd.DataFrame | None = None,
+    frame: Source | None = None,
     batch_sizes: Sequence[int] = BATCH_SIZES,
     rounds: int = ROUNDS,
 ) -> Differences:
@@ -114,7 +116,9 @@ def diff(
     Args:
         first: A version directory.
         second: Another one. Each reads the fields that its own schema names.
-        frame: Raw rows. `None` draws 256 rows from the schema of the first version.
+        frame: Raw rows: a pandas frame, a path, or rows of any kind that
+            `tf_ctr.data.rows` opens. `None` draws 256 rows from the schema of the first
+            version.
         batch_sizes: Batch sizes to time; none for no latency.
         rounds: How often each call is timed.
 
@@ -135,14 +139,16 @@ def diff(
     schemas = [load_schema(version) for version in (first, second)]
     if frame is None:
         frame = schemas[0].example_rows(NUM_ROWS)
-    columns = [raw_columns(schema, frame) for schema in schemas]
+    fields = [field for schema in schemas for field in schema.fields]
+    rows = in_memory(frame, fields)
+    columns = [raw_columns(schema, rows) for schema in schemas]
     loaded = [load_saved_model(version) for version in (first, second)]
     with tf.device("/CPU:0"):
         served = [each.signatures[DEFAULT] for each in loaded]
         scores = [_scores(*each) for each in zip(served, columns, strict=True)]
         latency = {n: _latency(served, columns, n, rounds) for n in batch_sizes}
     sizes = served_bytes(first), served_bytes(second)
-    return Differences(len(frame), (scores[0], scores[1]), sizes, latency)
+    return Differences(len(rows), (scores[0], scores[1]), sizes, latency)
 
 
 def _scores(signature, columns):

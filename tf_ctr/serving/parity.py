@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-import pandas as pd
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
+from tf_ctr.features.reading import in_memory
+from tf_ctr.rows import Source
 from tf_ctr.serving.loaders import cpp
 from tf_ctr.serving.loaders.ways import (
     in_cpp,
@@ -109,7 +110,7 @@ class Parity(NamedTuple):
 
 def compare_ways(
     version: str | os.PathLike,
-    frame: pd.DataFrame | None = None,
+    frame: Source | None = None,
     model: keras.Model | None = None,
     ways: Sequence[str] = (KERAS, *WAYS),
 ) -> Parity:
@@ -119,7 +120,8 @@ def compare_ways(
 
     Args:
         version: A version directory.
-        frame: Raw rows. `None` draws 256 rows from the schema.
+        frame: Raw rows: a pandas frame, a path, or rows of any kind that
+            `tf_ctr.data.rows` opens. `None` draws 256 rows from the schema.
         model: The model to compare with. `None` takes the version's Keras file, which
             otherwise is one more way.
         ways: Names of the ways to try: those of `WAYS`, and `KERAS`. The C++ loader is
@@ -142,7 +144,8 @@ def compare_ways(
     schema, items, names = _signatures(version)
     if frame is None:
         frame = schema.example_rows(NUM_ROWS)
-    columns = raw_columns(schema, frame)
+    rows = in_memory(frame, schema.fields)
+    columns = raw_columns(schema, rows)
     requests = {name: signature_inputs(name, columns, schema, items) for name in names}
 
     def keras_scores(model):
@@ -169,7 +172,7 @@ def compare_ways(
             name: float(np.max(np.abs(scores[name].astype("float64") - expected[name])))
             for name in names
         }
-    return Parity(len(frame), differences, skipped)
+    return Parity(len(rows), differences, skipped)
 
 
 def _signatures(

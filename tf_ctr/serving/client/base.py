@@ -84,8 +84,9 @@ class Client(abc.ABC):
         """Returns the outputs of a signature for rows.
 
         Args:
-            rows: A frame, a list of dicts (one per row), or a dict of columns; a dict
-                of single values is one row.
+            rows: A frame, a list of dicts (one per row), a dict of columns, or rows of
+                any kind that `tf_ctr.data.rows` opens, such as a path; a dict of single
+                values is one row. All of them are sent in one request.
             signature: The name of the signature.
             version: The version to ask; the newest for `None`, unless a label is given.
             label: The label of the version to ask, e.g. `"stable"`.
@@ -236,7 +237,9 @@ class Client(abc.ABC):
             inputs = to_inputs(rows, signature, self.schema)
             return list(to_examples(inputs)), None
         check_fields(context, signature)
-        inputs = to_inputs(with_context(rows, context), signature, self.schema)
+        inputs = to_inputs(
+            with_context(rows, context, self.schema), signature, self.schema
+        )
         shared = {name: inputs.pop(name)[:1] for name in context}
         return list(to_examples(inputs)), next(to_examples(shared))
 

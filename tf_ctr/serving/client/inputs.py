@@ -1,6 +1,7 @@
 """Rows of a user as the input tensors of a signature."""
 
 import numbers
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -11,10 +12,14 @@ from tensorflow.core.protobuf import meta_graph_pb2
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
+from tf_ctr.features.columns import check_rows
+from tf_ctr.features.reading import rows_of
+from tf_ctr.rows import Rows as Opened
+from tf_ctr.rows import Source
 
-# A frame, a list with a dict per row, or a dict of columns; a dict without any list
-# is one row.
-Rows: TypeAlias = pd.DataFrame | list[dict[str, Any]] | Mapping[str, Any]
+# A list with a dict per row, a dict of columns (a dict without any list is one row), or
+# rows of any kind that `tf_ctr.data.rows` opens.
+Rows: TypeAlias = Source | list[dict[str, Any]] | Mapping[str, Any]
 
 
 def to_inputs(
@@ -23,11 +28,13 @@ def to_inputs(
     """Returns rows as `{input: array}`, with the dtypes and ranks of a signature.
 
     Args:
-        rows: A frame, a list of dicts (one per row), or a dict of columns; a dict
-            without any list is one row.
+        rows: A frame, a list of dicts (one per row), a dict of columns, or rows of any
+            kind that `tf_ctr.data.rows` opens; a dict without any list is one row. The
+            names are those of the signature, which are the names of the fields.
         signature: The signature.
         schema: The schema of the model. It fills missing values and pads lists of
-            different lengths, where the signature takes the schema's raw fields.
+            different lengths, where the signature takes the schema's raw fields; and
+            the rows may name a field by its `column`.
 
     Raises:
         ValueError: For a missing input or columns of different lengths; without a
@@ -35,7 +42,7 @@ def to_inputs(
             wrong dtype.
         TypeError: For rows of another kind; with a schema, as `Schema.raw_columns`.
     """
-    columns = _columns(rows)
+    columns = _by_field(_columns(rows, schema), schema)
     if missing := sorted(set(signature.inputs) - set(columns)):
         raise ValueError(
             explain(
@@ -45,12 +52,18 @@ def to_inputs(
             )
         )
     if schema is not None and _takes_fields(signature, schema):
-        arrays = schema.raw_columns(pd.DataFrame(columns))
-        return {name: _encoded(values) for name, values in arrays.items()}
-    arrays = {
-        name: _array(columns[name], info, name)
-        for name, info in signature.inputs.items()
-    }
+        arrays = {
+            field.name: _encoded(
+                field.raw_values(pd.DataFrame({field.column: columns[field.name]}))
+            )
+            for field in schema.fields
+        }
+        check_rows(max(map(len, arrays.values())))
+    else:
+        arrays = {
+            name: _array(columns[name], info, name)
+            for name, info in signature.inputs.items()
+        }
     if len({len(values) for values in arrays.values()}) > 1:
         lengths = {name: len(values) for name, values in arrays.items()}
         raise ValueError(
@@ -65,20 +78,32 @@ def check_fields(names: Iterable[str], signature: meta_graph_pb2.SignatureDef) -
         check_name("field", name, signature.inputs)
 
 
-def with_context(rows: Rows, context: Mapping[str, Any]) -> dict[str, Any]:
+def with_context(
+    rows: Rows, context: Mapping[str, Any], schema: Schema | None = None
+) -> dict[str, Any]:
     """Returns rows as columns, with the values that all of them share.
 
     Args:
         rows: As for `to_inputs`.
         context: `{field: value}`.
+        schema: As for `to_inputs`.
     """
-    columns = _columns(rows)
+    columns = _by_field(_columns(rows, schema), schema)
     size = max(map(len, columns.values()), default=1)
     return {**columns, **{name: [value] * size for name, value in context.items()}}
 
 
-def _columns(rows):
+def _by_field(columns: dict[str, Any], schema: Schema | None) -> dict[str, Any]:
+    """Columns under the names of the fields that they belong to."""
+    fields = () if schema is None else schema.fields
+    owned = {f.name: columns[f.column] for f in fields if f.column in columns}
+    return {**columns, **owned}
+
+
+def _columns(rows: Rows, schema: Schema | None) -> dict[str, Any]:
     """Rows of any form as `{name: list of values}`."""
+    if _of_many_rows(rows):
+        rows = rows_of(rows, () if schema is None else schema.fields).to_pandas()
     if isinstance(rows, pd.DataFrame):
         return {str(name): rows[name].tolist() for name in rows.columns}
     if isinstance(rows, Mapping):
@@ -90,10 +115,17 @@ def _columns(rows):
     raise TypeError(
         explain(
             "a frame, a list of dicts or a dict of columns, with at least one row",
-            type(rows).__name__ if rows is not None and len(rows) else repr(rows),
+            f"{type(rows).__name__} {str(rows)[:60]}",
             'pass e.g. [{"user": "ann", "item": 7}]',
         )
     )
+
+
+def _of_many_rows(rows):
+    """Whether these are the rows of files or of another library."""
+    paths = isinstance(rows, str | os.PathLike | Opened)
+    arrow = hasattr(rows, "__arrow_c_stream__") and not isinstance(rows, pd.DataFrame)
+    return paths or arrow
 
 
 def _listed(values):

@@ -3,10 +3,10 @@
 import os
 from typing import NamedTuple
 
-import pandas as pd
-
 from tf_ctr.errors import explain
+from tf_ctr.features.reading import in_memory
 from tf_ctr.metrics import calibration, exact_auc
+from tf_ctr.rows import Source
 from tf_ctr.serving.differences import diff
 from tf_ctr.serving.version import load_schema
 
@@ -54,7 +54,7 @@ class Measure(NamedTuple):
 def measure(
     candidate: str | os.PathLike,
     stable: str | os.PathLike | None,
-    frame: pd.DataFrame,
+    frame: Source,
     limits: Limits | None = None,
 ) -> list[Measure]:
     """Returns the measures of a candidate on labelled rows.
@@ -63,14 +63,18 @@ def measure(
         candidate: A version directory.
         stable: The directory of the stable version. For `None`, AUC is compared with
             0.5, and latency and size are not measured.
-        frame: Raw rows with the label.
+        frame: Raw rows with the label: a pandas frame, a path, or rows of any kind that
+            `tf_ctr.data.rows` opens.
         limits: The limits; the defaults of `Limits` for `None`.
 
     Raises:
         ValueError: If the rows lack a field, the label, or one of the classes.
     """
     limits = Limits() if limits is None else limits
-    labels = load_schema(candidate).labels(frame)
+    schemas = [load_schema(version) for version in (candidate, stable) if version]
+    fields = [field for schema in schemas for field in schema.fields]
+    rows = in_memory(frame, fields, [schemas[0].label])
+    labels = schemas[0].labels(rows)
     if len(set(labels.tolist())) < 2:
         raise ValueError(
             explain(
@@ -80,7 +84,7 @@ def measure(
             )
         )
     against = candidate if stable is None else stable
-    found = diff(against, candidate, frame, () if stable is None else BATCH_SIZES)
+    found = diff(against, candidate, rows, () if stable is None else BATCH_SIZES)
     before, after = (exact_auc(labels, scores) for scores in found.scores)
     least = 0.5 if stable is None else before - limits.auc_loss
     error = abs(calibration(labels, found.scores[1]) - 1)

@@ -4,9 +4,8 @@ import os
 import pathlib
 from typing import NamedTuple
 
-import pandas as pd
-
 from tf_ctr.errors import check_count, explain
+from tf_ctr.rows import Source
 from tf_ctr.serving.labels.gate import Limits, Measure, measure
 from tf_ctr.serving.labels.history import FILE as HISTORY_FILE
 from tf_ctr.serving.labels.history import record, version_before
@@ -58,7 +57,7 @@ class Promotion(NamedTuple):
 
 def promote(
     directory: str | os.PathLike,
-    frame: pd.DataFrame | None = None,
+    frame: Source | None = None,
     version: int | None = None,
     label: str = STABLE,
     limits: Limits | None = None,
@@ -84,7 +83,8 @@ def promote(
 
     Args:
         directory: The directory of the versions, e.g. `"savedmodels/dcn"`.
-        frame: Raw rows with the label, which no version was trained on. `None` for
+        frame: Raw rows with the label (a pandas frame, a path, or rows of any kind that
+            `tf_ctr.data.rows` opens), which no version was trained on. `None` for
             `canary` skips the gate.
         version: The version; the newest for `None`.
         label: The label to move.
