@@ -119,6 +119,7 @@ def _find(system: pyarrow.fs.FileSystem, inner: str, name: str) -> list[File]:
     if info.type == pyarrow.fs.FileType.Directory:
         return _in_folder(system, inner)
     found: list[File] = []
+    local = isinstance(system, pyarrow.fs.LocalFileSystem)
     for match in sorted(_matches(system, inner), key=lambda match: match.path):
         if match.type == pyarrow.fs.FileType.Directory:
             found += _in_folder(system, match.path)
@@ -129,7 +130,8 @@ def _find(system: pyarrow.fs.FileSystem, inner: str, name: str) -> list[File]:
             explain(
                 "a file, a folder with files, or a pattern that some file matches",
                 f"{name!r}, which names none",
-                f"check the path; the working directory is {os.getcwd()}",
+                "check the path"
+                + (f"; the working directory is {os.getcwd()}" if local else ""),
             )
         )
     return found
