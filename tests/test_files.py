@@ -4,12 +4,21 @@ import os
 
 import pytest
 
-from tf_ctr import files
-from tf_ctr.files import checksums, damaged_file, replacing, whole_folder
+from tf_ctr.files import (
+    DamagedError,
+    checksum,
+    read_manifest,
+    replaced_folder,
+    replacing,
+    seal,
+    whole_folder,
+)
 
 
 def names(folder):
-    return sorted(each.name for each in folder.iterdir())
+    """The names in a folder, without the manifest that every whole folder has."""
+    found = {each.name for each in folder.iterdir()}
+    return sorted(found - {"manifest.json"})
 
 
 def write(folder, **contents):
@@ -114,7 +123,7 @@ def test_a_kill_between_the_renames_leaves_the_old_folder_set_aside(
     monkeypatch.setattr(os, "rename", killed)
     with pytest.raises(KeyboardInterrupt), whole_folder(path) as partial:
         write(partial, a="new")
-    assert (files.replaced_folder(path) / "a").read_text() == "old"
+    assert (replaced_folder(path) / "a").read_text() == "old"
     monkeypatch.undo()
     with whole_folder(path) as partial:
         write(partial, a="newest")
@@ -160,18 +169,87 @@ def test_content_reaches_the_disk_before_the_file_is_named(
 # Checksums
 
 
-def test_a_damaged_file_is_found(tmp_path):
-    write(tmp_path, a="1", b="2", c="3")
-    known = checksums(tmp_path)
-    assert damaged_file(tmp_path, known) is None
-    write(tmp_path, c="4", d="unknown")
-    assert damaged_file(tmp_path, known) == "c"
-    (tmp_path / "b").unlink()
-    assert damaged_file(tmp_path, known) == "b"
+@pytest.fixture
+def sealed(tmp_path):
+    """A folder with a file, one in a subfolder, and its manifest."""
+    with whole_folder(tmp_path / "run") as partial:
+        write(partial, a="1", b="2")
+        (partial / "inner").mkdir()
+        write(partial / "inner", c="3")
+    return tmp_path / "run"
+
+
+def manifest(folder):
+    return read_manifest(folder, "period 7", "recompute period 7")
+
+
+def test_every_file_is_in_the_manifest_with_its_size_and_sum(sealed):
+    found = manifest(sealed)
+    assert set(found.files) == {"a", "b", "inner/c"}
+    assert found.files["inner/c"] == (1, checksum(sealed / "inner/c"))
+    assert found.damage() is None
+
+
+def test_any_flipped_bit_is_found_and_the_error_says_where_and_what_to_do(sealed):
+    files = [path for path in sealed.rglob("*") if path.is_file()]
+    for path in files:
+        content = path.read_bytes()
+        for bit in range(8 * len(content)):
+            changed = bytearray(content)
+            changed[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(changed)
+            with pytest.raises(DamagedError) as error:
+                manifest(sealed).check()
+            assert path.name in str(error.value)
+        path.write_bytes(content)
+    assert "period 7 in" in str(error.value)
+    assert str(error.value).endswith("Fix: recompute period 7.")
+
+
+def test_a_missing_file_or_manifest_and_another_size_are_found(sealed):
+    (sealed / "inner/c").unlink()
+    with pytest.raises(DamagedError, match="inner/c, which cannot be read"):
+        manifest(sealed).check()
+    write(sealed, a="long")
+    with pytest.raises(DamagedError, match="a with 4 bytes instead of 1"):
+        manifest(sealed).check(["a"])
+    manifest(sealed).check(["b"])
+    with pytest.raises(DamagedError, match="new, which is not in the manifest"):
+        manifest(sealed).check(["new"])
+    (sealed / "manifest.json").unlink()
+    with pytest.raises(DamagedError, match="no manifest.json"):
+        manifest(sealed)
+
+
+def test_a_manifest_of_a_later_version_says_so(sealed):
+    path = sealed / "manifest.json"
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(DamagedError, match="version 2, of a later tf_ctr"):
+        manifest(sealed)
+
+
+def test_files_are_checked_while_they_are_loaded(sealed):
+    with manifest(sealed).checking():
+        pass
+    with pytest.raises(KeyError), manifest(sealed).checking():
+        raise KeyError  # The files are whole, so the block's own error counts.
+    write(sealed, a="x")
+    with pytest.raises(DamagedError), manifest(sealed).checking():
+        raise KeyError  # What a loader says of a damaged file.
+    with pytest.raises(DamagedError), manifest(sealed).checking():
+        pass
+
+
+def test_a_manifest_may_lie_elsewhere(tmp_path):
+    write(tmp_path, a="1")
+    (tmp_path / "extra").mkdir()
+    seal(tmp_path, "extra/sums.json")
+    found = read_manifest(tmp_path, "a version", "export again", "extra/sums.json")
+    assert list(found.files) == ["a"]
 
 
 def test_a_checksum_is_the_sha_256(tmp_path):
     write(tmp_path, a="abc")
-    assert checksums(tmp_path)["a"] == (
+    assert checksum(tmp_path / "a") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )

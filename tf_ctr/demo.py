@@ -13,7 +13,7 @@ from tf_ctr import backbones, data, evaluation, training, transfer
 from tf_ctr.datasets import Splits, TwoDomains, synthetic
 from tf_ctr.errors import explain
 from tf_ctr.export import export
-from tf_ctr.files import replacing, whole_folder
+from tf_ctr.files import MANIFEST, read_manifest, replacing, whole_folder
 
 SETTINGS_FILE = "demo.json"
 BATCH_SIZE = 512
@@ -122,7 +122,11 @@ def _trained(
     folder = run_dir / name.lower().replace(" ", "_")
     if (folder / "model.keras").exists():
         print(f"{name}: trained before")
-        return keras.saving.load_model(folder / "model.keras")
+        if not (folder / MANIFEST).exists():  # Of version 0.2.
+            return keras.saving.load_model(folder / "model.keras")
+        fix = f"delete {folder}; the same call trains the model again"
+        with read_manifest(folder, f"the model {name!r}", fix).checking():
+            return keras.saving.load_model(folder / "model.keras")
 
     def report(epoch: int, logs: dict[str, float]) -> None:
         auc = logs["val_auc"]

@@ -176,8 +176,8 @@ def test_an_unreadable_record_stops_only_its_own_level(world):
     later = [*month.periods, Period(2, NOTHING, end=12)]
     month = Level("month", later, month.directory, month.run)
     with (
-        pytest.warns(UserWarning, match="an intact record of a finished"),
-        pytest.raises(ValueError, match="(?s)000001/record.json.*Fix: move"),
+        pytest.warns(UserWarning, match="record.json with 0 bytes"),
+        pytest.raises(ValueError, match="(?s)000001 as.*record.json.*Fix: restore"),
     ):
         run_levels([month, week, day], world.root, verbose=0)
     weeks = [call for call in world.calls if call[0] == "week"]

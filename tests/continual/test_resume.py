@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import pytest
@@ -21,6 +22,7 @@ from tests.support.continual_world import (
 )
 from tf_ctr.continual import Period, Report, Training, run
 from tf_ctr.continual.store import Store
+from tf_ctr.files import LockedError
 from tf_ctr.transfer import ctnet
 
 DAYS = [*periods(0, 1), Period(2, frame().iloc[:0]), *periods(3, items=(5, 9))]
@@ -127,6 +129,20 @@ def test_a_killed_run_ends_with_the_same_metrics(
 def test_a_missing_period_raises(after_the_first, models):
     with pytest.raises(ValueError, match="2 after 0, so that 1 is missing"):
         run_in(after_the_first, models, DAYS[2:])
+
+
+def test_a_second_run_in_the_folder_is_refused(after_the_first, models):
+    def second(_):
+        with ThreadPoolExecutor(1) as pool:  # As another process: see test_locks.
+            error = pool.submit(run_in, after_the_first, models).exception()
+        assert isinstance(error, LockedError)
+        raise KilledError
+
+    days = [*periods(0), dataclasses.replace(DAYS[1], data=lambda: second(0))]
+    with pytest.raises(KilledError):
+        run_in(after_the_first, models, days)
+    assert Store(after_the_first).numbers() == [0]
+    assert not (after_the_first / ".lock").exists()
 
 
 def test_another_seed_needs_another_directory(after_the_first, models):

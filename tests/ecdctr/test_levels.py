@@ -303,7 +303,7 @@ def until_day_6(root, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["model.keras", "checksums.json", "record.json"])
+@pytest.mark.parametrize("name", ["model.keras", "manifest.json", "record.json"])
 @pytest.mark.parametrize("damaged", [[1], [0, 1]])
 def test_a_ctr_resumes_when_the_cpm_it_started_from_is_damaged(
     until_day_6, name, damaged
@@ -311,7 +311,7 @@ def test_a_ctr_resumes_when_the_cpm_it_started_from_is_damaged(
     for number in damaged:
         damage(until_day_6, "cpm", number, name)
     *_, level = levels(until_day_6)
-    with pytest.warns(UserWarning, match="is skipped|record of a finished"):
+    with pytest.warns(UserWarning, match="is skipped|as it was written"):
         level.run(level.periods[:3])
     found = records(until_day_6, "a_ctr")
     assert [r["source"] for r in found] == [0, 1, 1]
@@ -339,7 +339,7 @@ def test_a_damaged_model_is_not_reported_as_the_newest(until_day_6, capsys):
 def test_a_level_with_a_damaged_model_of_its_own_raises(until_day_6):
     damage(until_day_6, "a_ctr", 1)
     *_, level = levels(until_day_6)
-    with pytest.raises(ValueError, match="(?s)intact model of period 1.*move"):
+    with pytest.raises(ValueError, match="(?s)period 1 in.*model.keras.*move"):
         level.run(level.periods[:3])
 
 

@@ -88,15 +88,21 @@ def without_a_file(folder):
 
 
 def without_manifest(folder):
-    (folder / "snapshot.json").unlink()
+    (folder / "manifest.json").unlink()
+
+
+def another_date(folder):
+    (folder / "snapshot.json").write_text('{"date": 11}')
 
 
 def half_a_manifest(folder):
-    (folder / "snapshot.json").write_text('{"date": 1')
+    (folder / "manifest.json").write_text('{"date": 1')
 
 
 def no_checksums(folder):
-    (folder / "snapshot.json").write_text('{"date": 10}')
+    """As a snapshot of version 0.2 whose sums were removed."""
+    (folder / "manifest.json").unlink()
+    (folder / "snapshot.json").write_text('{"date": 10, "checksums": {}}')
 
 
 DAMAGES = [
@@ -104,6 +110,7 @@ DAMAGES = [
     one_bit_wrong,
     without_a_file,
     without_manifest,
+    another_date,
     half_a_manifest,
     no_checksums,
 ]
@@ -113,7 +120,7 @@ DAMAGES = [
 def test_a_damaged_snapshot_is_skipped_with_a_warning(store, damage):
     damage(store.directory / "10")
     with pytest.warns(
-        UserWarning, match=r"snapshots/10 is skipped: .*(missing|changed|read)"
+        UserWarning, match=r"snapshots/10 is skipped: .*(manifest|instead|changed|read)"
     ):
         assert store.table(ITEM, 2)[0] == (1, 2)
 
@@ -203,6 +210,8 @@ def test_ids_of_another_kind_raise(store):
 
 def test_the_manifest_records_the_date_and_checksums(store):
     record = json.loads((store.directory / "2" / "snapshot.json").read_text())
-    assert record["date"] == 2 and list(record["checksums"]) == ["item"]
+    assert record == {"date": 2}
+    files = json.loads((store.directory / "2" / "manifest.json").read_text())["files"]
+    assert set(files) == {"item.parquet", "snapshot.json"}
     shutil.move(store.directory / "2", store.directory / ".2")
     assert store.dates() == [1, 10]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.support.server_model import ServerModel, would_load
-from tf_ctr import files
 from tf_ctr.export.server_files import publish_configured
+from tf_ctr.files import writing
 from tf_ctr.serving.labels import history, promotion, waiting
 from tf_ctr.serving.labels.history import read_history, version_before
 from tf_ctr.serving.labels.moves import read_files
@@ -264,7 +264,7 @@ class Commands(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(files, "_flush", lambda _: None)  # No power cut here.
+        self.patch.setattr(writing, "flush", lambda _: None)  # No power cut here.
         self.folder = next(folders)
         self.world = World(self.folder, self.patch)
         self.refused = set()

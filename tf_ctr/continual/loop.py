@@ -19,6 +19,7 @@ from tf_ctr.continual.steps import Plan, step
 from tf_ctr.continual.store import Store
 from tf_ctr.continual.training import Training
 from tf_ctr.features import Schema
+from tf_ctr.files import locked
 
 
 def run(
@@ -90,6 +91,7 @@ def run(
             newest model is damaged.
         TypeError: If a period is not a `Period`, or a model is neither a `keras.Model`
             nor a directory.
+        LockedError: If another process is running in `directory`.
 
     Example:
 
@@ -122,7 +124,11 @@ def run(
         known=dict(slices) if isinstance(slices, Mapping) else {},
         callbacks=tuple(callbacks),
     )
-    store = Store(directory)
+    with locked(directory):
+        return _run(plan, given, Store(directory))
+
+
+def _run(plan, given, store):
     store.check_settings(plan.settings())
     scalars = Scalars(store.directory / "tensorboard", store.records())
     first = plan.refresh.first

@@ -70,26 +70,47 @@ class PeriodModels:
         """
         record = self._store.latest(end, before, self._is_good)
         if record is None:
-            ends = [each["end"] for each in self._store.records() if each["trained"]]
-            raise ValueError(
-                explain(
-                    f"a finished {self._kind} model of a period that ends "
-                    f"{'before' if before else 'by'} {end!r}",
-                    f"models in {self._store.directory} that end at {ends}",
-                    "train it first, or start with a later period",
-                )
-            )
+            raise ValueError(self._without_model(end, before))
         return self._store.load(record)
+
+    def _without_model(self, end, before):
+        trained = [each for each in self._store.readable() if each["trained"]]
+        damaged = {
+            each["number"]: damage
+            for each in trained
+            if (damage := self._store.damage(each)) is not None
+        }
+        whole = [each["end"] for each in trained if each["number"] not in damaged]
+        received = f"models in {self._store.directory} that end at {whole}"
+        fix = "train it first, or start with a later period"
+        unreadable = set(self._store.numbers()) - {
+            each["number"] for each in self._store.readable()
+        }
+        damaged |= dict.fromkeys(unreadable, "record.json, which is not as written")
+        if damaged:
+            parts = [f"period {number}: {each}" for number, each in damaged.items()]
+            received += f", and damaged ones, {'; '.join(parts)}"
+            fix = (
+                "restore the damaged folders from a copy, or move them and those of "
+                "later periods away and train these periods again"
+            )
+        return explain(
+            f"a finished {self._kind} model of a period that ends "
+            f"{'before' if before else 'by'} {end!r}",
+            received,
+            fix,
+        )
 
     def _is_good(self, record: Record) -> bool:
         if record["number"] in self._intact:
             return True
-        if self._store.is_intact(record):
+        damage = self._store.damage(record)
+        if damage is None:
             self._intact.add(record["number"])
             return True
         warnings.warn(
             f"The {self._kind} model of period {record['name']} in "
-            f"{self._store.directory} is skipped: its files are damaged.",
+            f"{self._store.directory} is skipped: {damage}.",
             stacklevel=2,
         )
         return False

@@ -94,7 +94,7 @@ def step(
     latest = store.latest()
     before = scores = None
     if latest is not None:
-        before = _load_intact(store, latest)
+        before = store.load(latest)
         scores = predict(before.model, frame, before.schema)
         metrics = measure_scores(scores, frame, before.schema, before.seen, plan.slices)
         record["test"] = {"trained_until": before.number, **metrics}
@@ -122,18 +122,6 @@ def step(
 def period_seed(seed: int, number: int) -> int:
     """Returns a seed that depends only on the run's seed and the period's number."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-
-
-def _load_intact(store, record):
-    if not store.is_intact(record):
-        raise ValueError(
-            explain(
-                f"an intact model of period {record['number']} to resume from",
-                f"damaged files in {store.directory}",
-                "move the folder of that period away; the same call trains it again",
-            )
-        )
-    return store.load(record)
 
 
 def _restarts(plan, latest, period):

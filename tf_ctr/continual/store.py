@@ -1,5 +1,6 @@
 """Saves and loads finished periods, one folder each, written whole or not at all."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,9 +16,19 @@ import pandas as pd
 from tf_ctr.continual.periods import Time
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.files import checksums, damaged_file, whole_folder
+from tf_ctr.files import MANIFEST, DamagedError, Manifest, read_manifest, whole_folder
 
-CHECKSUMS, SCORES = "checksums.json", "scores.npy"
+RECORD, MODEL, SCHEMA, SCORES = (
+    "record.json",
+    "model.keras",
+    "schema.json",
+    "scores.npy",
+)
+
+# The sums of versions 0.1 and 0.2. They lack the record, and the bytes of the files.
+CHECKSUMS = "checksums.json"
+# In each record since the folders have a manifest.
+FORMAT = {"format": 2}
 
 # The content of a period's `record.json`; callbacks add names of their own.
 Record = dict[str, Any]
@@ -48,10 +59,13 @@ class Store:
     """The folder of a run: `000007/` holds the files of period 7.
 
     `record.json` describes the period. Unless the period was skipped, the folder also
-    has `model.keras`, `schema.json` and `seen_{column}.parquet`, with their checksums
-    in `checksums.json`, and `scores.npy` if the period was tested. A complete folder
-    takes its name by one rename: so a period is finished exactly when its model and its
-    metrics are saved.
+    has `model.keras`, `schema.json` and `seen_{column}.parquet`, and `scores.npy` if
+    the period was tested. A complete folder takes its name by one rename: so a period
+    is finished exactly when its model and its metrics are saved. `manifest.json` has
+    the sizes and SHA-256 of all files, which are checked when they are read.
+
+    Folders of versions 0.1 and 0.2 have `checksums.json` instead, without which their
+    models are not loaded; their records have no sum and are believed.
 
     Args:
         directory: The folder. The first `add` creates it.
@@ -64,9 +78,17 @@ class Store:
         """Returns the records of the finished periods, in order.
 
         Raises:
-            ValueError: If a record cannot be read.
+            DamagedError: If a record cannot be read, or is not as it was written.
         """
         return [self._record(number) for number in self.numbers()]
+
+    def readable(self) -> list[Record]:
+        """Returns the records that can be read, in order."""
+        found = []
+        for number in self.numbers():
+            with contextlib.suppress(DamagedError):
+                found.append(self._record(number))
+        return found
 
     def numbers(self) -> list[int]:
         """Returns the numbers of the finished periods, in order."""
@@ -86,15 +108,15 @@ class Store:
         path = self._folder(record["number"])
         with whole_folder(path) as folder:
             if finished is not None:
-                finished.model.save(folder / "model.keras")
-                finished.schema.save(folder / "schema.json")
+                finished.model.save(folder / MODEL)
+                finished.schema.save(folder / SCHEMA)
                 for column, values in finished.seen.items():
                     frame = pd.DataFrame({column: values})
                     frame.to_parquet(folder / f"seen_{column}.parquet", index=False)
                 if finished.scores is not None:
                     np.save(folder / SCORES, finished.scores)
-                (folder / CHECKSUMS).write_text(json.dumps(checksums(folder)))
-            (folder / "record.json").write_text(json.dumps(record, indent=1))
+            text = json.dumps({**FORMAT, **record}, indent=1)
+            (folder / RECORD).write_text(text)
             if path.exists():  # `whole_folder` would replace it.
                 raise FileExistsError(
                     explain(
@@ -112,8 +134,12 @@ class Store:
 
         Returns:
             The scores `[N]`, in the order of the rows.
+
+        Raises:
+            DamagedError: If the file is not as it was written.
         """
-        return np.load(self._folder(number) / SCORES)
+        with self._manifest(number).checking([SCORES]):
+            return np.load(self._folder(number) / SCORES)
 
     def latest(
         self,
@@ -147,28 +173,42 @@ class Store:
                 return record
         return None
 
+    def damage(self, record: Record) -> str | None:
+        """Returns what is wrong with a period's files; `None` if all are whole."""
+        try:
+            self._manifest(record["number"]).check()
+        except DamagedError as error:
+            return error.damage
+        return None
+
     def is_intact(self, record: Record) -> bool:
         """Returns whether no file of a period is missing or changed."""
-        folder = self._folder(record["number"])
-        path = folder / CHECKSUMS
-        try:
-            known = json.loads(path.read_text()) if path.exists() else {}
-            return damaged_file(folder, known) is None
-        except (OSError, ValueError):
-            return False
+        return self.damage(record) is None
 
     def load(self, record: Record) -> Finished:
-        """Returns the model of a period with its schema and seen values, no scores."""
+        """Returns the model of a period with its schema and seen values, no scores.
+
+        The files are checked while they are loaded.
+
+        Raises:
+            DamagedError: If one is not as it was written; the message names the file,
+                and says how to train the period again.
+        """
         folder = self._folder(record["number"])
-        return Finished(
-            keras.saving.load_model(folder / "model.keras"),
-            Schema.load(folder / "schema.json"),
-            {
-                path.stem.removeprefix("seen_"): pd.read_parquet(path).iloc[:, 0]
-                for path in sorted(folder.glob("seen_*.parquet"))
-            },
-            record["number"],
-        )
+        manifest = self._manifest(record["number"])
+        seen = [name for name in manifest.files if name.startswith("seen_")]
+        with manifest.checking([MODEL, SCHEMA, *seen]):
+            return Finished(
+                keras.saving.load_model(folder / MODEL),
+                Schema.load(folder / SCHEMA),
+                {
+                    name.removeprefix("seen_").removesuffix(
+                        ".parquet"
+                    ): pd.read_parquet(folder / name).iloc[:, 0]
+                    for name in seen
+                },
+                record["number"],
+            )
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Raises unless the finished periods were run with these settings.
@@ -203,18 +243,46 @@ class Store:
             ) from error
 
     def _record(self, number):
-        path = self._folder(number) / "record.json"
+        path = self._folder(number) / RECORD
+        if (path.parent / MANIFEST).exists():
+            self._manifest(number).check([RECORD])
         try:
-            return json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                explain(
-                    "an intact record of a finished period",
-                    f"{path}: {type(error).__name__}: {error}",
-                    f"move {path.parent} and the folders of later periods away; the "
-                    "same call runs them again",
-                )
+            record = json.loads(path.read_text())
+            record["number"], record["trained"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise DamagedError(
+                "an intact record of a finished period",
+                f"{path}: {type(error).__name__}: {error}",
+                self._fix(number),
             ) from error
+        if "format" in record and not (path.parent / MANIFEST).exists():
+            self._manifest(number)  # Raises, as it is missing.
+        return {name: record[name] for name in record if name not in FORMAT}
+
+    def _manifest(self, number):
+        folder = self._folder(number)
+        what, fix = f"period {number}", self._fix(number)
+        if (folder / MANIFEST).exists() or not (folder / CHECKSUMS).exists():
+            return read_manifest(folder, what, fix)
+        expected = f"{what} in {folder} as it was written"
+        try:
+            sums = json.loads((folder / CHECKSUMS).read_text())
+            files = {str(name): (None, str(sum_)) for name, sum_ in sums.items()}
+        except (OSError, ValueError, AttributeError) as error:
+            damage = f"{CHECKSUMS}, which cannot be read ({error})"
+            raise DamagedError(expected, damage, fix) from error
+        for name in (MODEL, SCHEMA):
+            if name not in files:
+                damage = f"{CHECKSUMS} without the sum of {name}"
+                raise DamagedError(expected, damage, fix)
+        return Manifest(folder, what, fix, files)
+
+    def _fix(self, number):
+        return (
+            f"restore {self._folder(number)} from a copy; or move it and the folders "
+            f"of later periods away, and the same call recomputes period {number} and "
+            "those after it"
+        )
 
     def _folder(self, number):
         return self.directory / f"{number:06d}"

@@ -12,9 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tf_ctr.errors import explain
-from tf_ctr.files import checksums, damaged_file, replaced_folder, whole_folder
+from tf_ctr.files import (
+    MANIFEST,
+    DamagedError,
+    Manifest,
+    read_manifest,
+    replaced_folder,
+    whole_folder,
+)
 
-MANIFEST = "snapshot.json"
+SNAPSHOT = "snapshot.json"
+FIX = "write it again with SnapshotStore.add, or delete its folder"
 
 Date = int | float | str
 
@@ -40,11 +48,7 @@ def write(
             rows = pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1])
             table = pa.table({"key": ids, "embedding": rows})
             pq.write_table(table, partial / _file_name(field))
-        sums = {
-            name.removesuffix(".parquet"): checksum
-            for name, checksum in checksums(partial).items()
-        }
-        (partial / MANIFEST).write_text(json.dumps({"date": date, "checksums": sums}))
+        (partial / SNAPSHOT).write_text(json.dumps({"date": date}))
 
 
 def names(directory: pathlib.Path) -> list[str]:
@@ -69,7 +73,13 @@ def existing(folder: pathlib.Path) -> pathlib.Path:
 def read_date(folder: pathlib.Path) -> Any:
     """Returns the date of a snapshot; `None`, with a warning, if it is unreadable."""
     manifest = _read_manifest(folder)
-    return None if manifest is None else manifest["date"]
+    if manifest is None:
+        return None
+    damage = manifest.damage([SNAPSHOT]) if SNAPSHOT in manifest.files else None
+    if damage is not None:
+        skip(folder, damage)
+        return None
+    return json.loads((folder / SNAPSHOT).read_text())["date"]
 
 
 def is_intact(folder: pathlib.Path) -> bool:
@@ -77,11 +87,10 @@ def is_intact(folder: pathlib.Path) -> bool:
     manifest = _read_manifest(folder)
     if manifest is None:
         return False
-    known = {_file_name(field): sum_ for field, sum_ in manifest["checksums"].items()}
-    damaged = damaged_file(folder, known)
-    if damaged is not None:
-        skip(folder, f"{damaged} is missing or has changed since it was written")
-    return damaged is None
+    damage = manifest.damage()
+    if damage is not None:
+        skip(folder, damage)
+    return damage is None
 
 
 def read(folder: pathlib.Path, field: str) -> tuple[pd.Series, np.ndarray]:
@@ -108,11 +117,21 @@ def skip(folder: pathlib.Path, why: str) -> None:
 
 def _read_manifest(folder):
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        return {"date": manifest["date"], "checksums": dict(manifest["checksums"])}
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        skip(folder, f"{MANIFEST} cannot be read: {type(error).__name__}: {error}")
-        return None
+        if (folder / MANIFEST).exists():
+            return read_manifest(folder, "the snapshot", FIX)
+        # Versions 0.1 and 0.2 kept the sums of the tables beside the date.
+        values = json.loads((folder / SNAPSHOT).read_text())
+        values["date"]
+        sums = {_file_name(field): sum_ for field, sum_ in values["checksums"].items()}
+        files = {
+            path.name: (None, sums[path.name]) for path in folder.glob("*.parquet")
+        }
+        return Manifest(folder, "the snapshot", FIX, files)
+    except DamagedError as error:
+        skip(folder, error.damage)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        skip(folder, f"its manifest cannot be read: {type(error).__name__}: {error}")
+    return None
 
 
 def _table_file(folder, field):

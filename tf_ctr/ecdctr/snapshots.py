@@ -21,7 +21,7 @@ class SnapshotStore:
     """A folder of snapshots, each written whole or not at all.
 
     `{date}/{field}.parquet` holds the ids of a field's vocabulary and their embeddings;
-    `{date}/snapshot.json` holds the checksums of these files. A damaged snapshot is
+    `{date}/manifest.json` holds the checksums of these files. A damaged snapshot is
     skipped with a warning.
 
     Args:

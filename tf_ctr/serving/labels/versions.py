@@ -6,18 +6,15 @@ written beside the directory and takes its number by one rename.
 
 import contextlib
 import errno
-import os
 import pathlib
-import platform
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 
+from tf_ctr import files
 from tf_ctr.errors import explain
 from tf_ctr.files import move_folder, replacing
 
-FILE = ".lock"
 # The largest number that was ever removed: a server may still have it loaded.
 LAST = ".last_version"
 
@@ -120,47 +117,14 @@ def publish(staged: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
             return version
 
 
-@contextlib.contextmanager
-def locked(directory: pathlib.Path) -> Iterator[None]:
+def locked(directory: pathlib.Path) -> contextlib.AbstractContextManager[None]:
     """Locks a directory of versions in its block: one change at a time.
-
-    The lock is a file that can only be created where there is none. Unlike `flock`,
-    this works on network file systems too.
 
     Args:
         directory: The directory of the versions.
 
     Raises:
-        TimeoutError: If another process has the lock for half a minute. A process that
-            was killed while it changed the directory leaves its lock behind.
+        LockedError: If another process has the lock for half a minute. The lock of a
+            process that was killed while it changed the directory is taken over.
     """
-    file = directory / FILE
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            opened = file.open("x", encoding="utf-8")
-            break
-        except FileExistsError:
-            if time.monotonic() >= end:
-                raise _timeout(file) from None
-        time.sleep(0.02)
-    try:
-        with opened:
-            opened.write(f"process {os.getpid()} on {platform.node()}")
-        yield
-    finally:
-        file.unlink(missing_ok=True)
-
-
-def _timeout(file):
-    try:
-        holder = file.read_text(encoding="utf-8") or "no process that gave its name"
-    except OSError:
-        holder = "a process that has just ended"
-    return TimeoutError(
-        explain(
-            f"no other change of {file.parent} at the same time",
-            f"the lock {file}, made by {holder}",
-            "try again; if that process was killed, remove the file",
-        )
-    )
+    return files.locked(directory, PATIENCE)
