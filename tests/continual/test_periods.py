@@ -76,6 +76,40 @@ def test_a_model_cannot_be_ready_before_its_end():
         Period(0, NO_ROWS, end=5, ready="2022-04-25")
 
 
+@pytest.mark.parametrize("name", ["end", "ready"])
+@pytest.mark.parametrize(
+    "time, error",
+    [
+        ("yesterday", ValueError),
+        ("30.09.2022", ValueError),
+        ("2022-9-30", ValueError),
+        ("", ValueError),
+        (float("nan"), ValueError),
+        (float("inf"), ValueError),
+        (True, TypeError),
+    ],
+)
+def test_a_time_that_is_neither_finite_nor_an_iso_date_is_refused(name, time, error):
+    with pytest.raises(error, match=f"(?s)the {name} as .*Fix: "):
+        Period(0, NO_ROWS, **{name: time})
+
+
+def test_times_with_offsets_are_compared_as_moments():
+    early, late = "2022-04-25T09:00+09:00", "2022-04-25T02:00+00:00"
+    assert Period(0, NO_ROWS, end=early, ready=late).ready == late
+    ordered([Period(0, NO_ROWS, end=early), Period(1, NO_ROWS, end=late)])
+    with pytest.raises(ValueError, match="ready no earlier"):
+        Period(0, NO_ROWS, end=late, ready=early)
+
+
+def test_dates_with_and_without_offsets_are_not_mixed():
+    first = Period(0, NO_ROWS, end="2022-04-25")
+    with pytest.raises(TypeError, match="ends of one kind"):
+        ordered([first, Period(1, NO_ROWS, end="2022-04-26T00:00Z")])
+    with pytest.raises(TypeError, match="with an offset"):
+        Period(0, NO_ROWS, end="2022-04-25", ready="2022-04-26T00:00Z")
+
+
 def test_ends_must_be_in_order():
     with pytest.raises(ValueError, match="end one after another"):
         ordered([Period(0, NO_ROWS, end=7), Period(1, NO_ROWS, end=7)])

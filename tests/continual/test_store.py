@@ -33,6 +33,18 @@ def test_the_store_finds_the_newest_model_that_is_ready(tmp_path):
         store.latest(end="2026-01-01")
 
 
+def test_a_model_of_the_future_is_not_found_by_the_letters_of_its_end(tmp_path):
+    store = Store(tmp_path)
+    store.add(record(0, "2022-04-25T02:00+00:00"))
+    assert store.latest("2022-04-25T09:00+09:00") is None  # At 0:00 in UTC.
+    assert store.latest("2022-04-25T11:00+09:00")["number"] == 0
+    assert store.latest("2022-04-25T11:00+09:00", before=True) is None
+    with pytest.raises(TypeError, match="without an offset"):
+        store.latest("2022-04-26")
+    with pytest.raises(ValueError, match="as an ISO date"):
+        store.latest("2022-9-30")
+
+
 def test_the_leftovers_of_a_killed_process_are_not_a_period(tmp_path):
     store = Store(tmp_path)
     partial = tmp_path / ".000000.partial"

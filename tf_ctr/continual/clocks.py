@@ -8,9 +8,10 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tf_ctr.continual.periods import Period, Time, ordered
+from tf_ctr.continual.periods import Period, ordered
 from tf_ctr.continual.report import Report
 from tf_ctr.continual.store import Store
+from tf_ctr.continual.times import Time, kind, moment
 from tf_ctr.errors import explain
 
 
@@ -86,12 +87,12 @@ class Level:
         return f"{self.name} is late with period {late[-1].label}; {newest}"
 
     def _late(self, now):
-        finished = self.finished()
+        finished, due = self.finished(), moment("time", now)
         return [
             period
             for period in self.periods
-            if period.end <= now
-            and not (period.number in finished and period.ready <= now)
+            if moment("end", period.end) <= due
+            and not (period.number in finished and moment("ready", period.ready) <= due)
         ]
 
 
@@ -146,7 +147,7 @@ def run_levels(
     _check_ends(levels)
     log = _Log(pathlib.Path(directory) / "schedule.jsonl", verbose)
     ticks = [
-        (period.ready, place, index)
+        (moment("ready", period.ready), place, index)
         for place, level in enumerate(levels)
         for index, period in enumerate(level.periods)
     ]
@@ -186,7 +187,7 @@ def _check_names(names):
 
 def _check_ends(levels):
     ends = {level.name: list(level.periods)[-1].end for level in levels}
-    if len({isinstance(end, str) for end in ends.values()}) > 1:
+    if len({kind(end) for end in ends.values()}) > 1:
         raise TypeError(
             explain(
                 "ends of one kind, on a clock that all levels share",

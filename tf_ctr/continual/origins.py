@@ -7,8 +7,8 @@ from typing import Literal
 
 import keras
 
-from tf_ctr.continual.periods import Time
 from tf_ctr.continual.store import Finished, Record, Store
+from tf_ctr.continual.times import Time
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 

@@ -6,11 +6,9 @@ from typing import TypeAlias
 
 import pandas as pd
 
+from tf_ctr.continual.times import Time, kind, moment
 from tf_ctr.errors import check_count, explain
 from tf_ctr.rows import Source, rows
-
-# A time on the clock that all runs share: a number, or an ISO date.
-Time: TypeAlias = int | float | str
 
 Rows: TypeAlias = Source | Callable[[], Source]
 
@@ -37,7 +35,7 @@ class Period:
 
     Raises:
         ValueError: If `number` is not a whole number of at least 0, or `ready` is
-            before `end`.
+            before `end`, or a time is neither finite nor an ISO date.
         TypeError: If `end` is neither a number nor text, or `ready` is of another kind.
 
     Example:
@@ -66,28 +64,23 @@ class Period:
                 )
         if self.end is None:
             object.__setattr__(self, "end", int(self.number))
-        if not isinstance(self.end, int | float | str):
-            raise TypeError(
-                explain(
-                    "the end of a period as an int, a float, or an ISO date as text",
-                    f"{type(self.end).__name__} {self.end}",
-                    "pass e.g. int(end), or timestamp.isoformat()",
-                )
-            )
         if self.ready is None:
             object.__setattr__(self, "ready", self.end)
-        self._check_ready()
+        self._check_times()
 
-    def _check_ready(self):
-        if isinstance(self.ready, str) != isinstance(self.end, str):
+    def _check_times(self):
+        end, ready = moment("end", self.end), moment("ready", self.ready)
+        if kind(self.ready) != kind(self.end):
             raise TypeError(
                 explain(
-                    f"`ready` to be of the same kind as the end {self.end!r}",
-                    repr(self.ready),
-                    "pass both as numbers, or both as ISO dates",
+                    f"`ready` to be of the same kind as the end {self.end!r}, "
+                    f"{kind(self.end)}",
+                    f"{self.ready!r}, {kind(self.ready)}",
+                    "pass both as numbers, or both as ISO dates, with or without "
+                    "offsets",
                 )
             )
-        if self.ready < self.end:
+        if ready < end:
             raise ValueError(
                 explain(
                     f"a model that is ready no earlier than its end, {self.end!r}",
@@ -141,15 +134,16 @@ def ordered(periods: Iterable[Period]) -> list[Period]:
     for last, period in zip(periods[:-1], periods[1:], strict=True):
         if period.number != last.number + 1:
             raise ValueError(_out_of_order(last.number, period.number))
-        if isinstance(last.end, str) != isinstance(period.end, str):
+        if kind(last.end) != kind(period.end):
             raise TypeError(
                 explain(
-                    "ends of one kind, all numbers or all ISO dates",
+                    "ends of one kind, all numbers or all ISO dates, with or without "
+                    "offsets",
                     f"{period.end!r} after {last.end!r}",
                     "pass end= for all periods, or for none",
                 )
             )
-        if not last.end < period.end:  # type: ignore[operator]  # Of one kind.
+        if not moment("end", last.end) < moment("end", period.end):
             raise ValueError(
                 explain(
                     "periods that end one after another",

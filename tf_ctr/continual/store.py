@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tf_ctr.continual.periods import Time
+from tf_ctr.continual.times import Time, kind, moment
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.files import MANIFEST, DamagedError, Manifest, read_manifest, whole_folder
@@ -231,16 +231,20 @@ class Store:
 
     def _in_time(self, record, end, before):
         own = record.get("ready", record["end"])  # The oldest records lack `ready`.
-        try:
-            return own <= end and not (before and record["end"] == end)
-        except TypeError as error:
+        if kind(own) != kind(end):
             raise TypeError(
                 explain(
-                    f"an end like those in {self.directory}, e.g. {own!r}",
-                    repr(end),
+                    f"an end like those in {self.directory}, e.g. {own!r}, {kind(own)}",
+                    f"{end!r}, {kind(end)}",
                     "pass ends of one kind to both runs, with Period(end=...)",
                 )
-            ) from error
+            )
+        end = moment("end", end)
+        own, last = (
+            moment(f"end in {self._folder(record['number'])}", each)
+            for each in (own, record["end"])
+        )
+        return own <= end and not (before and last == end)
 
     def _record(self, number):
         path = self._folder(number) / RECORD

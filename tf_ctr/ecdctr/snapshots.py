@@ -1,6 +1,6 @@
 """Dated snapshots of embedding tables, keyed by the ids of their rows."""
 
-import numbers
+import functools
 import os
 import pathlib
 import urllib.parse
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tf_ctr.continual.times import kind, moment
 from tf_ctr.ecdctr import snapshot_folder
 from tf_ctr.ecdctr.snapshot_folder import Date
 from tf_ctr.errors import explain
@@ -62,6 +63,8 @@ class SnapshotStore:
             TypeError: If the date is neither a number nor text, or the dates in the
                 folder are of the other kind.
         """
+        if isinstance(date, np.generic):  # JSON cannot hold NumPy values.
+            date = date.item()
         # A damaged snapshot matters to readers, not to a writer.
         with warnings.catch_warnings(action="ignore"):
             self._check_date(date, list(self._listed()))
@@ -69,8 +72,6 @@ class SnapshotStore:
             field: (list(ids), np.asarray(embeddings, "float32"))
             for field, (ids, embeddings) in tables.items()
         }
-        if isinstance(date, np.generic):  # JSON cannot hold NumPy values.
-            date = date.item()
         snapshot_folder.write(self.directory / _folder_name(date), date, arrays)
 
     def dates(self, until: Date | None = None, newest: int | None = None) -> list[Date]:
@@ -86,9 +87,10 @@ class SnapshotStore:
         listed = list(self._listed())
         if until is not None:
             self._check_date(until, listed)
-            listed = [date for date in listed if date <= until]
+            end = moment("end", until)
+            listed = [date for date in listed if moment("date", date) <= end]
         found: list[Date] = []
-        for date in sorted(listed, reverse=True):
+        for date in sorted(listed, key=functools.partial(moment, "date"), reverse=True):
             # Checksums are slow to compute, so stop once there are enough snapshots.
             if len(found) != newest and snapshot_folder.is_intact(self._folder(date)):
                 found.append(date)
@@ -180,26 +182,25 @@ class SnapshotStore:
             date = snapshot_folder.read_date(folder)
             if date is None:
                 continue
-            if name == _folder_name(date):
-                yield date
-            else:
+            if name != _folder_name(date):
                 why = f"its date is {date!r}; rename the folder to match"
                 snapshot_folder.skip(folder, why)
+                continue
+            try:
+                moment("date", date)
+            except (TypeError, ValueError):  # Version 0.2 took any text.
+                why = f"its date is {date!r}, which is neither a number nor an ISO date"
+                snapshot_folder.skip(folder, why)
+            else:
+                yield date
 
     def _folder(self, date):
         return snapshot_folder.existing(self.directory / _folder_name(date))
 
     def _check_date(self, date, others):
-        if isinstance(date, bool) or not isinstance(date, numbers.Real | str):
-            raise TypeError(
-                explain(
-                    "a date that is a number, or an ISO date as text",
-                    f"{type(date).__name__} {date}",
-                    "pass e.g. timestamp.isoformat()",
-                )
-            )
+        moment("date", date)
         for other in others:
-            if isinstance(other, str) != isinstance(date, str):
+            if kind(other) != kind(date):
                 raise TypeError(
                     explain(
                         f"a date like {other!r}, which is in {self.directory}",
