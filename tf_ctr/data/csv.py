@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from tf_ctr.data.streaming import from_rows
+from tf_ctr.data.streaming import stream
 from tf_ctr.features import Schema
-from tf_ctr.rows import Rows, Source, rows
+from tf_ctr.rows import Source
 
 
 def from_csv(
@@ -66,12 +66,9 @@ def from_csv(
     ...         print(features["item"].numpy(), label.numpy())
     [2 3 0] [0. 1. 1.]
     """
-    if isinstance(paths, Rows):
-        opened = paths
-    else:
-        opened = rows(paths, format="csv", separator=separator)
-    return from_rows(
-        opened,
+    return stream(
+        paths,
+        {"format": "csv", "separator": separator},
         schema,
         batch_size,
         shuffle,

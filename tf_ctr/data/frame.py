@@ -59,14 +59,7 @@ def from_frame(
     """
     check_arguments(batch_size, seed)
     packing = Packing(schema, labelled)
-    opened = rows_of(frame, schema.fields)
-    blocks = []
-    with tf.device("CPU:0"):
-        for place, block in opened.frames(packing.columns, packing.check):
-            with located(place):
-                blocks.append(packing.pack_frame(block))
-        check_rows(len(blocks))
-        ids, numbers = (tf.concat(parts, 0) for parts in zip(*blocks, strict=True))
+    ids, numbers = _packed(frame, schema, packing)
     rows = len(ids)
     end = rows - rows % batch_size if drop_remainder else rows
     starts = tf.data.Dataset.range(0, end, batch_size)
@@ -83,3 +76,19 @@ def from_frame(
     dataset = indices.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = with_cardinality(dataset, rows, batch_size, drop_remainder)
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+# Eagerly, also in a function that is being traced, which AutoGraph rewrites.
+@tf.autograph.experimental.do_not_convert
+def _packed(
+    frame: Source, schema: Schema, packing: Packing
+) -> tuple[tf.Tensor, tf.Tensor]:
+    opened = rows_of(frame, schema.fields)
+    blocks = []
+    with tf.init_scope(), tf.device("CPU:0"):
+        for place, block in opened.frames(packing.columns, packing.check):
+            with located(place):
+                blocks.append(packing.pack_frame(block))
+        check_rows(len(blocks))
+        ids, numbers = (tf.concat(parts, 0) for parts in zip(*blocks, strict=True))
+    return ids, numbers

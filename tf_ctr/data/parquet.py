@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from tf_ctr.data.streaming import from_rows
+from tf_ctr.data.streaming import stream
 from tf_ctr.features import Schema
-from tf_ctr.rows import Rows, Source, rows
+from tf_ctr.rows import Source
 
 
 def from_parquet(
@@ -53,9 +53,9 @@ def from_parquet(
     ...         print(features["item"].numpy(), label.numpy())
     [2 3 2] [0. 1. 1.]
     """
-    opened = paths if isinstance(paths, Rows) else rows(paths, format="parquet")
-    return from_rows(
-        opened,
+    return stream(
+        paths,
+        {"format": "parquet"},
         schema,
         batch_size,
         shuffle,

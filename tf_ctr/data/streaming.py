@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,7 @@ from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_rows
 from tf_ctr.features.reading import rows_of
-from tf_ctr.rows import Source
+from tf_ctr.rows import Rows, Source, rows
 from tf_ctr.rows.parts import Part, located
 
 
@@ -79,10 +79,55 @@ def from_rows(
     ...         print(features["item"].numpy(), label.numpy())
     [2 3 0] [0. 1. 1.]
     """
+    return stream(
+        source,
+        {},
+        schema,
+        batch_size,
+        shuffle,
+        seed,
+        drop_remainder,
+        labelled,
+        shuffle_blocks,
+    )
+
+
+# AutoGraph would rewrite all of it where the caller is being traced.
+@tf.autograph.experimental.do_not_convert
+def stream(
+    source: Source,
+    options: Mapping[str, Any],
+    schema: Schema,
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    drop_remainder: bool,
+    labelled: bool,
+    shuffle_blocks: int,
+) -> tf.data.Dataset:
+    """Returns batches as `from_rows` does.
+
+    Args:
+        source: Rows of any kind.
+        options: Arguments of `rows`, if the source is not open yet.
+        schema: As for `from_rows`, and so the others.
+        batch_size: See there.
+        shuffle: See there.
+        seed: See there.
+        drop_remainder: See there.
+        labelled: See there.
+        shuffle_blocks: See there.
+
+    Raises:
+        ValueError, TypeError: As `from_rows`.
+    """
     check_arguments(batch_size, seed, shuffle_blocks)
     packing = Packing(schema, labelled)
-    opened = rows_of(source, schema.fields)
-    opened.check(packing.check)
+    opened = source if isinstance(source, Rows) else rows(source, **options)
+    opened = rows_of(opened, schema.fields)
+    # Eagerly, also in a function that is being traced.
+    with tf.init_scope():
+        opened.check(packing.check)
     mixed = shuffle_blocks if shuffle else 0
     make = functools.partial(
         _batches, packing, shuffle, seed, batch_size, mixed, drop_remainder
@@ -92,8 +137,11 @@ def from_rows(
     parts = list(opened.parts())
     if labelled:
         _check_labels(parts, schema.label)
-    rows = _check_first_cells(parts, packing) if opened.count is None else opened.count
-    check_rows(rows)
+    found = opened.count
+    if found is None:
+        with tf.init_scope():
+            found = _check_first_cells(parts, packing)
+    check_rows(found)
     dataset = make([functools.partial(_read, part, packing.columns) for part in parts])
     if opened.count is None:
         return dataset

@@ -84,7 +84,9 @@ def from_tfrecord(
     check_arguments(batch_size, seed, shuffle_blocks)
     files = resolve(paths, ".tfrecord")
     # A job that writes one file per partition may leave some files without records.
-    kinds_of = {file: _feature_kinds(file) for file in files}
+    # Eagerly, also when the caller is being traced.
+    with tf.init_scope():
+        kinds_of = {file: _feature_kinds(file) for file in files}
     found = {file: kinds for file, kinds in kinds_of.items() if kinds is not None}
     check_rows(len(found))
     label_dtypes = {
@@ -202,6 +204,7 @@ def _check_kind(
         )
 
 
+@tf.autograph.experimental.do_not_convert
 def _feature_kinds(file: str) -> dict[str, str | None] | None:
     """Returns `{feature: kind}` of the first records; `None` if there is no record."""
     try:
