@@ -48,6 +48,7 @@ from tf_ctr.layers import (
     SIMAttention,
     SnapshotAggregation,
     SnapshotTable,
+    Sum,
     TargetAttention,
     TransferUnit,
     TransformerEncoder,
@@ -123,6 +124,7 @@ LAYERS = {
         )
         for mode in ("self_attention", "mean", "concatenation", "attention_pooling")
     },
+    "Sum": (lambda: Sum(), (FLOATS, FLOATS + 1)),
     "SnapshotTable": (lambda: SnapshotTable(5, 2, (None, 3, "a")), (IDS[:, 0],)),
     "TargetAttention": (lambda: TargetAttention(6, 2), (FLOATS, VALUES, IDS)),
     # LayerNorm makes one vector of all of VALUES, and attention has no choice.

@@ -23,6 +23,7 @@ from tf_ctr.layers.core.bias import Bias
 from tf_ctr.layers.core.embedding import Embedding
 from tf_ctr.layers.core.parallel_dense import ParallelDense
 from tf_ctr.layers.core.pooling import MaskedPooling
+from tf_ctr.layers.core.sum import Sum
 from tf_ctr.layers.domains.alignment import Alignment
 from tf_ctr.layers.domains.domain_dense import DomainDense
 from tf_ctr.layers.domains.domain_norm import DomainNorm
@@ -88,6 +89,7 @@ __all__ = [
     "SIMAttention",
     "SnapshotAggregation",
     "SnapshotTable",
+    "Sum",
     "TargetAttention",
     "TransferUnit",
     "TransformerEncoder",

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from tf_ctr.layers import APGDense
+from tf_ctr.layers import APGDense, Sum
 from tf_ctr.surgery.names import ACTIVATION, SUM
 from tf_ctr.surgery.rebuild import first_argument
 
@@ -44,16 +44,16 @@ def add_before_activation(
     x = first_argument(args, kwargs)
     if isinstance(layer, keras.Model) and _last_activated(layer) is not None:
         return _add_inside(layer, term, x)
-    total = layers.Add(name=layer.name + SUM, dtype=layer.dtype_policy)
+    total = Sum(name=layer.name + SUM, dtype=layer.dtype_policy)
     if isinstance(layer, ACTIVATIONS):
-        return layer(total([x, term]))
+        return layer(total(x, term))
     if not _is_activated(layer):
-        return total([layer(*args, **kwargs), term])
+        return total(layer(*args, **kwargs), term)
     linear = type(layer).from_config({**layer.get_config(), "activation": "linear"})
     activation = layers.Activation(
         layer.activation, name=layer.name + ACTIVATION, dtype=layer.dtype_policy
     )
-    return activation(total([linear(*args, **kwargs), term]))
+    return activation(total(linear(*args, **kwargs), term))
 
 
 def _is_activated(layer: keras.Layer) -> bool:

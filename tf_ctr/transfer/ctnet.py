@@ -5,10 +5,9 @@ from fnmatch import fnmatch
 from typing import Any, Literal
 
 import keras
-from keras import layers
 
 from tf_ctr.errors import check_choice, explain
-from tf_ctr.layers import GLUAdapter
+from tf_ctr.layers import GLUAdapter, Sum
 from tf_ctr.surgery import copy_weights, inputs_like, rebuild
 from tf_ctr.surgery.joining import add_before_activation
 from tf_ctr.surgery.names import ADAPTER, SOURCE, SUM
@@ -125,8 +124,8 @@ def ctnet(
         )(knowledge[name])
         if where == "before_activation":
             return add_before_activation(layer, term, *args, **kwargs)
-        total = layers.Add(name=name + SUM, dtype=layer.dtype_policy)
-        return total([layer(*args, **kwargs), term])
+        total = Sum(name=name + SUM, dtype=layer.dtype_policy)
+        return total(layer(*args, **kwargs), term)
 
     model = rebuild(target, inputs, call)
     copy_weights(target, model)
