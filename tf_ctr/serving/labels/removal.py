@@ -22,8 +22,8 @@ from tf_ctr.serving.labels.versions import (
 )
 from tf_ctr.serving.labels.waiting import wait_for
 
-# Seconds after which a server has certainly read `models.config` again: ten times what
-# the README of an export has it poll. Only used where no server can be asked.
+# Seconds after which a server has certainly read `models.config` again: the commands of
+# 0.2 have it poll every 60, those of today every 10. Only where no server is asked.
 GRACE = 600.0
 
 
