@@ -17,6 +17,7 @@ def from_csv(
     labelled: bool = True,
     shuffle_blocks: int = 8,
     separator: str = "|",
+    shard: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Returns the rows of CSV files as batches; `from_rows` with that format.
 
@@ -44,6 +45,7 @@ def from_csv(
         shuffle_blocks: Blocks of 65,536 rows to mix at a time. More blocks mix better
             and take more memory.
         separator: The text between two ids in a cell of a multivalent field.
+        shard: As for `from_rows`.
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
@@ -76,4 +78,5 @@ def from_csv(
         drop_remainder,
         labelled,
         shuffle_blocks,
+        shard,
     )

@@ -16,6 +16,7 @@ def from_parquet(
     drop_remainder: bool = False,
     labelled: bool = True,
     shuffle_blocks: int = 8,
+    shard: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Returns the rows of Parquet files as batches; `from_rows` with that format.
 
@@ -32,6 +33,7 @@ def from_parquet(
         labelled: Whether to add the label; pass `False` for prediction.
         shuffle_blocks: Blocks of 65,536 rows to mix at a time. More blocks mix better
             and take more memory.
+        shard: As for `from_rows`.
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
@@ -63,4 +65,5 @@ def from_parquet(
         drop_remainder,
         labelled,
         shuffle_blocks,
+        shard,
     )

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tf_ctr.data.batching import batches, check_arguments, with_cardinality
 from tf_ctr.data.packing import Packing, packed_blocks
+from tf_ctr.data.shards import check_shard, own_parts
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_rows
@@ -27,6 +28,7 @@ def from_rows(
     drop_remainder: bool = False,
     labelled: bool = True,
     shuffle_blocks: int = 8,
+    shard: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Returns rows of any kind as batches, for data larger than memory.
 
@@ -34,10 +36,13 @@ def from_rows(
     columns are checked in every file, and in Parquet files also whether the labels are
     0 and 1, as far as the statistics of the row groups tell.
 
-    Shuffling reads the row groups (of CSV, the files) in a new random order and mixes
-    the rows of `shuffle_blocks` blocks at a time. The result is close to a random order
-    of all rows if these blocks hold many row groups. The rows of an iterator stay in
-    the order of their blocks.
+    Shuffling reads the row groups (of CSV, the files) in a new random order, four at a
+    time, and mixes the rows of `shuffle_blocks` blocks at a time. The rows of an
+    iterator stay in the order of their blocks. For 4 million rows in the order of their
+    numbers, the correlation of the numbers of neighbours was 0.12 with 8 blocks and
+    0.006 with 32, in row groups of 65,536; 0.06 and 0.05, in row groups of 1,048,576
+    (it is 0 for a random order of all rows). So write a log in small row groups, or in
+    random order.
 
     Args:
         source: Rows of any kind that `tf_ctr.data.rows` opens, e.g. `"s3://log/"`, or
@@ -52,6 +57,9 @@ def from_rows(
         labelled: Whether to add the label; pass `False` for prediction.
         shuffle_blocks: Blocks of 65,536 rows to mix at a time. More blocks mix better
             and take more memory.
+        shard: `(index, count)` for one of `count` workers: it reads its own row groups
+            (of CSV, files), dealt by their numbers of rows, and every worker has the
+            same number of batches. A line says how many rows are left out for it.
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
@@ -89,6 +97,7 @@ def from_rows(
         drop_remainder,
         labelled,
         shuffle_blocks,
+        shard,
     )
 
 
@@ -104,6 +113,7 @@ def stream(
     drop_remainder: bool,
     labelled: bool,
     shuffle_blocks: int,
+    shard: tuple[int, int] | None,
 ) -> tf.data.Dataset:
     """Returns batches as `from_rows` does.
 
@@ -117,6 +127,7 @@ def stream(
         drop_remainder: See there.
         labelled: See there.
         shuffle_blocks: See there.
+        shard: See there.
 
     Raises:
         ValueError, TypeError: As `from_rows`.
@@ -133,6 +144,8 @@ def stream(
         _batches, packing, shuffle, seed, batch_size, mixed, drop_remainder
     )
     if opened.streamed:
+        if shard is not None:
+            raise ValueError(_only_parts(shard))
         return make([lambda: opened.frames(packing.columns, packing.check)])
     parts = list(opened.parts())
     if labelled:
@@ -142,7 +155,13 @@ def stream(
         with tf.init_scope():
             found = _check_first_cells(parts, packing)
     check_rows(found)
+    steps = None
+    if shard is not None:
+        parts, steps = own_parts(parts, check_shard(shard), batch_size, drop_remainder)
     dataset = make([functools.partial(_read, part, packing.columns) for part in parts])
+    if steps is not None:
+        known = tf.data.experimental.assert_cardinality(steps)
+        return dataset.take(steps).apply(known)
     if opened.count is None:
         return dataset
     return with_cardinality(dataset, opened.count, batch_size, drop_remainder)
@@ -159,6 +178,14 @@ def _batches(
 ) -> tf.data.Dataset:
     packed = packed_blocks(readers, packing, shuffle, seed)
     return batches(packed, packing, batch_size, mixed, seed, drop_remainder)
+
+
+def _only_parts(shard):
+    return explain(
+        "rows in files, for a shard of them",
+        f"an iterator or a function, and shard={shard!r}",
+        "pass each worker an iterator of its own rows, and no shard",
+    )
 
 
 def _read(part: Part, columns: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:

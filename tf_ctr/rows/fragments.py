@@ -12,7 +12,7 @@ from tf_ctr.errors import explain
 from tf_ctr.rows import parts
 from tf_ctr.rows.cells import converted, text_type
 from tf_ctr.rows.parts import Columns, Part
-from tf_ctr.rows.retrying import retried_rows
+from tf_ctr.rows.retrying import retried, retried_rows
 
 # What Arrow raises about the content of a file.
 UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
@@ -74,6 +74,15 @@ class FilePart(Part):
             ):
                 raise
             raise ValueError(damaged(self.place, error)) from error
+
+    def counted(self) -> int:
+        """Returns the number of rows, reading only the columns of the filter."""
+        if self.count is not None or self.is_text:
+            return super().counted()
+        scanner = self._fragment.scanner(
+            schema=self._schema, columns=[], filter=self._filter
+        )
+        return retried(scanner.count_rows, self.place, is_remote(self._fragment))
 
     def extent(self, column: str) -> tuple[Any, Any, int] | None:
         """Returns the statistics of a row group; see `Part.extent`."""

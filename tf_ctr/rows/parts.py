@@ -48,6 +48,12 @@ class Part(abc.ABC):
         for batch in self.batches(columns):
             yield to_frame(pa.Table.from_batches([batch]))
 
+    def counted(self) -> int:
+        """Returns the number of rows, by reading them if need be."""
+        if self.count is not None:
+            return self.count
+        return sum(batch.num_rows for batch in self.batches())
+
     def extent(self, column: str) -> tuple[Any, Any, int] | None:
         """Returns the least and greatest value of a column and its number of nulls.
 
