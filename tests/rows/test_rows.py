@@ -153,6 +153,29 @@ def test_files_may_differ_in_the_width_of_their_types(tmp_path):
         assert rows(tmp_path).schema
 
 
+def test_a_frame_of_polars_may_have_any_of_its_strings():
+    frame = polars.DataFrame(
+        {
+            "text": ["a", None],
+            "kind": polars.Series(["x", None], dtype=polars.Categorical),
+            "ids": [["p", "q"], []],
+            "n": [1, None],
+        }
+    )
+    got = rows(frame).to_pandas()
+    assert got["text"].tolist()[0] == got["ids"].tolist()[0][0].replace("p", "a") == "a"
+    assert got["kind"].tolist()[0] == "x" and got["kind"].isna().tolist() == [
+        False,
+        True,
+    ]
+    assert got["n"].isna().tolist() == [False, True]
+
+
+def test_rows_say_what_they_are(log):
+    assert repr(rows(log)).startswith("Rows(4 parquet files, e.g. ")
+    assert repr(rows(FRAME, columns=["day"])) == "Rows(DataFrame, columns=['day'])"
+
+
 def test_arrow_files_are_read(tmp_path):
     with pa.ipc.new_file(tmp_path / "a.arrow", table().schema) as writer:
         writer.write_table(table())
@@ -195,6 +218,9 @@ def test_a_uri_is_given_to_the_file_system_of_its_scheme(log, scheme, monkeypatc
         (lambda log: rows(f"{log}/none"), ValueError, "names none"),
         (lambda log: rows(3), TypeError, "int: 3"),
         (lambda log: rows([]), ValueError, "empty list"),
+        (lambda log: rows({"item": [1]}), TypeError, "Received: dict"),
+        (lambda log: rows(np.arange(3)), TypeError, "ndarray"),
+        (lambda log: rows(polars.LazyFrame({"a": [1]})), TypeError, "LazyFrame"),
         (lambda log: list(rows([3])), TypeError, "frames, tables or"),
         (lambda log: rows(lambda: 3).to_pandas(), TypeError, "frames, tables or"),
         (lambda log: rows(log, format="csv"), ValueError, "other endings"),

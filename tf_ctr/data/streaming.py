@@ -64,7 +64,8 @@ def from_rows(
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
         `{field: tensor}` if not labelled. Its number of batches is known for Parquet
-        files without a filter, and for tables.
+        files without a filter, and for tables; else `fit` shows no end in its progress
+        bar, and warns after the first epoch that the data ended.
 
     Raises:
         ValueError: If there is no such file, a file is damaged or lacks a column, a

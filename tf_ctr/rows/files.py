@@ -64,7 +64,8 @@ def choose_format(files: Iterable[File], format: str | None) -> tuple[str, list[
             explain(
                 f"files of one format, with one of the endings {endings}",
                 received,
-                "pass a pattern of the files to read, such as 'log/*', and format=",
+                "pass format=, e.g. format='csv'; and for a folder with other endings, "
+                "a pattern such as 'log/*'",
             )
         )
     [(kind, kept)] = found.items()

@@ -153,7 +153,10 @@ def damaged(place: str, error: Exception) -> str:
     """Returns the message for a file that cannot be read."""
     fix = "correct the file or write it again, or take it out of the folder"
     if "multiple columns named" in str(error):
-        fix = "rename all but one of them in the header"
+        fix = (
+            "pass column_names= if the file has no header, or rename all but one of "
+            "them in it"
+        )
     return explain(
         f"{place} to be a whole file in the types of its columns",
         str(error).rstrip("."),

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as arrow_dataset
@@ -126,20 +127,26 @@ def rows(
                 columns,
                 types,
                 fixed=True,
+                name=type(source).__name__,
             )
         files = [file for path in paths for file in find(path, filesystem)]
         kind, files = choose_format(files, format)
         if kind == "tsv" and delimiter is None:
             text = _text(kind, None, column_names, separator)
         read = functools.partial(file_parts, files, kind, partitioning, condition, text)
-        return Rows(read, columns, types, fixed=True)
-    known = callable(source) or isinstance(source, Iterable)
+        name = f"{len(files)} {kind} files, e.g. {files[0].path}"
+        return Rows(read, columns, types, fixed=True, name=name)
+    # An array has no names, and a dict yields nothing else.
+    nameless = isinstance(source, np.ndarray | Mapping)
+    known = callable(source) or (isinstance(source, Iterable) and not nameless)
     if not known and not hasattr(source, "__arrow_c_stream__"):
         raise TypeError(
             explain(
                 "rows: a path, a list of paths, a frame, or an iterable of frames",
                 f"{type(source).__name__}: {str(source)[:60]}",
-                "pass e.g. a pandas.DataFrame, or the path of a Parquet file",
+                "call its collect()"
+                if hasattr(source, "collect")
+                else "pass e.g. pandas.DataFrame(data), or the path of a Parquet file",
             )
         )
     if any(each is not None for each in options):
@@ -151,11 +158,12 @@ def rows(
                 "leave them out",
             )
         )
+    name = type(source).__name__
     whole = part_of(source, condition)
     if whole is not None:
-        return Rows(lambda _: [whole], columns, fixed=True)
+        return Rows(lambda _: [whole], columns, fixed=True, name=name)
     stream = Stream(source, condition)  # type: ignore[arg-type]  # No path by now.
-    return Rows(lambda _: stream.parts(), columns)
+    return Rows(lambda _: stream.parts(), columns, name=name)
 
 
 def _paths(source):

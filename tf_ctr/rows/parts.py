@@ -171,8 +171,8 @@ def part_of(data: Any, filter: pa.dataset.Expression | None = None) -> Part | No
     # a reader, which is an iterator.
     if not isinstance(data, Iterator) and hasattr(data, "__arrow_c_stream__"):
         table = pa.table(data)
-        kinds = pa.schema([(each.name, _plain(each.type)) for each in table.schema])
-        return TablePart(table.cast(kinds), filter)
+        columns = {name: _plain(table[name]) for name in table.column_names}
+        return TablePart(pa.table(columns), filter)
     return None
 
 
@@ -198,12 +198,23 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """A type that pandas can hold: Polars has strings as views, NumPy has none."""
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column in types that pandas can hold: Polars has strings as views."""
+    kind = column.type
+    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
+        chunks = (
+            each.dictionary.cast(pa.large_string()).take(each.indices)
+            for each in column.chunks
+        )
+        return pa.chunked_array(chunks, pa.large_string())
+    return column.cast(_plain_type(kind))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_string_view(kind):
         return pa.large_string()
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.large_list(_plain(kind.value_type))
+        return pa.large_list(_plain_type(kind.value_type))
     return kind
 
 

@@ -23,7 +23,8 @@ class Rows:
             only text.
         columns: The columns to keep; `None` keeps all.
         types: The types of such columns.
-        fixed: Whether the parts do not depend on the types, and can be kept.
+        fixed: Whether there are the same parts each time, so that they can be kept.
+        name: What the rows are, for `repr`.
     """
 
     def __init__(
@@ -32,14 +33,17 @@ class Rows:
         columns: Columns = None,
         types: Types | None = None,
         fixed: bool = False,
+        name: str = "",
     ):
         self._parts = parts
         self._columns = None if columns is None else list(columns)
         self._types = dict(types or {})
         self._fixed = fixed
+        self._name = name
 
     def __repr__(self) -> str:
-        return f"Rows({self._columns or 'all columns'})"
+        columns = "" if self._columns is None else f", columns={self._columns}"
+        return f"Rows({self._name}{columns})"
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for part in self.parts():
@@ -99,7 +103,8 @@ class Rows:
             types: `{column: type}`, e.g. those of `tf_ctr.Schema`'s fields. A type that
                 was passed to `rows` stays.
         """
-        return Rows(self._parts, self._columns, {**types, **self._types}, self._fixed)
+        joined = {**types, **self._types}
+        return Rows(self._parts, self._columns, joined, self._fixed, self._name)
 
     def parts(self) -> Iterator[Part]:
         """Yields the parts, in order."""
