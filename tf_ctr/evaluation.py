@@ -149,7 +149,8 @@ def score_rows(
         Scores `[B]`, and `{name: values [B]}`.
 
     Raises:
-        As `predict`.
+        ValueError: As `predict`.
+        TypeError: As `predict`.
     """
     if isinstance(data, pd.DataFrame):
         # Before the model runs, which may take long, so that a bad label fails at once.

@@ -54,7 +54,9 @@ def retried_rows(
         remote: As for `retried`.
 
     Raises:
-        As `retried`.
+        ValueError: As `retried`.
+        PermissionError: As `retried`.
+        ConnectionError: As `retried`.
     """
     given = failures = 0
     while True:
