@@ -1,31 +1,21 @@
 """Computes scores and exact metrics of a model on rows.
 
 A *score* is the click probability that a model gives a row. Rows are streamed: memory
-holds a score, a label and a group for each, 20 bytes, and not the rows.
+holds a score, a label and a group for each, about 20 bytes, and not the rows. Computing
+the metrics sorts them, which takes about 150 bytes per row for a moment.
 """
 
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from tf_ctr.data import from_frame
-from tf_ctr.data.batching import batches, with_cardinality
-from tf_ctr.data.packing import Packing
-from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.features.columns import check_column, check_rows
-from tf_ctr.features.reading import needed_columns, rows_of
 from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
 from tf_ctr.rows import Source
-from tf_ctr.rows.parts import located
-
-# Values that are kept of each row, by name: a column, and how to read it of a frame.
-Kept = Mapping[str, tuple[str, Callable[[pd.DataFrame], np.ndarray]]]
+from tf_ctr.scoring import Kept, score_rows
 
 
 def predict(
@@ -123,98 +113,6 @@ def labels_and_groups(schema: Schema) -> Kept:
     if schema.group_column is not None:
         kept["group"] = (schema.group_column, schema.group_coder())
     return kept
-
-
-def score_rows(
-    model: keras.Model,
-    data: Source,
-    schema: Schema,
-    kept: Kept,
-    batch_size: int = 8192,
-    verbose: int | str = 0,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Returns the score of every row, and values that were kept of them.
-
-    The rows are read once, so that an iterator will do.
-
-    Args:
-        model: As for `predict`.
-        data: Rows of any kind.
-        schema: The fitted `Schema` of the model.
-        kept: The values to keep.
-        batch_size: As for `predict`.
-        verbose: As for `predict`.
-
-    Returns:
-        Scores `[B]`, and `{name: values [B]}`.
-
-    Raises:
-        ValueError: As `predict`.
-        TypeError: As `predict`.
-    """
-    if isinstance(data, pd.DataFrame):
-        # Before the model runs, which may take long, so that a bad label fails at once.
-        values = {name: read(data) for name, (_, read) in kept.items()}
-        dataset = from_frame(data, schema, batch_size=batch_size, labelled=False)
-        return _flat(model.predict(dataset, verbose=verbose), len(data)), values
-    opened = rows_of(data, schema.fields)
-    columns = needed_columns(schema.fields, [column for column, _ in kept.values()])
-    check_rows(1 if opened.count is None else opened.count)
-    packing = Packing(schema, labelled=False)
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in kept}
-    failures: list[Exception] = []
-
-    def check(header):
-        for name in columns:
-            check_column(header, name)
-        packing.check(header)
-
-    count = 0
-
-    def packed():
-        nonlocal count
-        try:
-            for place, frame in opened.frames(columns, check):
-                count += len(frame)
-                with located(place):
-                    for name, (_, read) in kept.items():
-                        parts[name].append(read(frame))
-                    block = packing.pack_frame(frame)
-                yield block
-            check_rows(count)
-        except Exception as error:
-            failures.append(error)
-            raise
-
-    blocks = tf.data.Dataset.from_generator(packed, output_signature=packing.signature)
-    dataset = batches(blocks, packing, batch_size, 0, 0, drop_remainder=False)
-    if opened.count is not None:
-        dataset = with_cardinality(dataset, opened.count, batch_size, False)
-    try:
-        with warnings.catch_warnings():
-            # Keras warns at the end of any data of which it did not know the length.
-            warnings.filterwarnings("ignore", "Your input ran out of data")
-            scores = model.predict(dataset, verbose=verbose)
-    except tf.errors.OpError:
-        if failures:  # TensorFlow has made a text of it.
-            raise failures[0] from None
-        raise
-    values = {name: np.concatenate(each) for name, each in parts.items()}
-    return _flat(scores, count), values
-
-
-def _flat(scores: np.ndarray, rows: int) -> np.ndarray:
-    """Returns scores as `[B]`; raises unless there is one for each row."""
-    shape = getattr(scores, "shape", type(scores).__name__)
-    if shape not in ((rows,), (rows, 1)):
-        raise ValueError(
-            explain(
-                f"a model that gives one click probability per row, {rows}",
-                f"predictions {shape}",
-                "end the model with Dense(1) and a sigmoid",
-            )
-        )
-    return scores.reshape(-1)
 
 
 def score_metrics(

@@ -8,6 +8,7 @@ from tf_ctr import evaluation
 from tf_ctr.features import Schema
 from tf_ctr.features.columns import GroupCoder
 from tf_ctr.rows import Source
+from tf_ctr.scoring import Kept, score_rows
 
 
 def evaluate(
@@ -53,11 +54,11 @@ def evaluate(
     1       3  0.5
     """
     domains = GroupCoder(domain)
-    kept: evaluation.Kept = {
+    kept: Kept = {
         **evaluation.labels_and_groups(schema),
         "domain": (domain, domains),
     }
-    scores, values = evaluation.score_rows(model, frame, schema, kept, batch_size)
+    scores, values = score_rows(model, frame, schema, kept, batch_size)
     of_row, groups = values["domain"], values.get("group")
     names = domains.values
     lines = {}
