@@ -111,7 +111,12 @@ def labels_and_groups(schema: Schema) -> Kept:
     kept: dict[str, tuple[str, Callable[[pd.DataFrame], np.ndarray]]] = {}
     kept["label"] = (schema.label, schema.labels)
     if schema.group_column is not None:
-        kept["group"] = (schema.group_column, schema.group_coder())
+        code = schema.group_coder()
+        # Half the memory, and no log has 2**31 groups.
+        kept["group"] = (
+            schema.group_column,
+            lambda frame: code(frame).astype(np.int32),
+        )
     return kept
 
 

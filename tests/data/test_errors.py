@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_ctr import data
+from tf_ctr.data import tfrecord
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 from tf_ctr.rows import files as row_files
 
@@ -259,6 +260,34 @@ def test_records_without_a_field_of_the_schema_are_refused(schema, tmp_path):
     write_records(FRAME, tmp_path / "b.tfrecord", ["item", "history", "click"])
     with pytest.raises(ValueError, match=r"b\.tfrecord(.|\n)*'price'"):
         data.from_tfrecord(tmp_path, schema)
+
+
+@pytest.mark.parametrize(
+    ("later", "names", "words"),
+    [
+        (FRAME.astype({"click": float}), None, "click"),
+        (FRAME.assign(item=["a", "b", "c"]), None, "item"),
+        (FRAME, ["item", "history", "price"], "click"),
+        (FRAME.assign(click=7), None, "label .*click.* to be 0 or 1"),
+    ],
+)
+def test_a_record_at_fault_further_down_names_its_file(
+    schema, tmp_path, monkeypatch, later, names, words
+):
+    monkeypatch.setattr(tfrecord, "CHECKED_RECORDS", 3)
+    write_records(FRAME, tmp_path / "a.tfrecord")
+    write_records(FRAME, tmp_path / "first.tfrecord")
+    write_records(later, tmp_path / "later.tfrecord", names)
+    joined = b"".join(
+        (tmp_path / f"{part}.tfrecord").read_bytes() for part in ("first", "later")
+    )
+    (tmp_path / "first.tfrecord").unlink()
+    (tmp_path / "later.tfrecord").unlink()
+    (tmp_path / "b.tfrecord").write_bytes(joined)
+    dataset = data.from_tfrecord(tmp_path, schema)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=words) as caught:
+        list(dataset)
+    assert "b.tfrecord" in str(caught.value)
 
 
 def test_a_failed_write_keeps_the_old_records(schema, tmp_path):

@@ -64,8 +64,9 @@ def from_tfrecord(
 
     Raises:
         ValueError: If there is no such file or no record, the first records of a file
-            lack a feature, or for a wrong argument. A wrong label raises
-            `tf.errors.InvalidArgumentError` while the dataset is read.
+            lack a feature, or for a wrong argument. What is wrong further down raises
+            `tf.errors.InvalidArgumentError` while the dataset is read, which names the
+            file and the feature.
         TypeError: For a feature of the wrong type.
 
     Example:
@@ -105,16 +106,20 @@ def from_tfrecord(
     if labelled:
         spec[schema.label] = tf.io.FixedLenFeature([], label_dtypes.pop())
 
-    def parse(records):
-        raw = tf.io.parse_example(records, spec)
+    def parse(records, file):
+        # Errors show the names of examples.
+        of_file = tf.fill(tf.shape(records), file)
+        raw = tf.io.parse_example(records, spec, of_file)
         if not labelled:
             return packing.pack(raw, tf.zeros(tf.shape(records)))
-        return packing.pack(raw, _checked_label(raw.pop(schema.label), schema.label))
+        label = _checked_label(raw.pop(schema.label), schema.label, file)
+        return packing.pack(raw, label)
 
     names = tf.constant(list(found))
 
     def read(part):
-        return tf.data.TFRecordDataset(names[part]).batch(BLOCK_RECORDS)
+        blocks = tf.data.TFRecordDataset(names[part]).batch(BLOCK_RECORDS)
+        return blocks.map(lambda records: (records, names[part]))
 
     records = in_parts(len(found), read, shuffle, seed)
     packed = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
@@ -167,14 +172,12 @@ def to_tfrecord(
         check_rows(count)
 
 
-def _checked_label(label: tf.Tensor, name: str) -> tf.Tensor:
+def _checked_label(label: tf.Tensor, name: str, file: tf.Tensor) -> tf.Tensor:
     label = tf.cast(label, tf.float32)
     right = (label == 0) | (label == 1)
-    message = explain(
-        f"label {name!r} to be 0 or 1", "those below", "correct the files"
-    )
+    message = explain(f"label {name!r} to be 0 or 1", "those below", "correct the file")
     wrong = tf.boolean_mask(label, ~right)
-    tf.debugging.Assert(tf.reduce_all(right), [message, wrong])
+    tf.debugging.Assert(tf.reduce_all(right), [message, file, wrong])
     return label
 
 
