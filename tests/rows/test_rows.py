@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from tf_ctr.data import rows
+from tf_ctr.features import Categorical, Schema
 from tf_ctr.rows import parts
 
 FRAME = pd.DataFrame(
@@ -119,6 +120,37 @@ def test_values_of_folders_are_text_unless_all_are_numbers(tmp_path):
     text = rows(tmp_path, types={"hour": pa.string()}).to_pandas()
     assert set(text["hour"]) == {"07"}
     assert rows(tmp_path, partitioning=None).schema.names == ["item"]
+
+
+def test_folders_are_read_in_the_type_of_a_field(tmp_path):
+    for hour in ("07", "11"):
+        (tmp_path / f"hour={hour}").mkdir()
+        FRAME.to_parquet(tmp_path / f"hour={hour}" / "a.parquet")
+    log = rows(tmp_path)
+    for dtype, ids in (("string", ("07", "11")), ("int64", (7, 11)), (None, (7, 11))):
+        schema = Schema([Categorical("hour", dtype=dtype)]).fit(log)
+        assert schema.field("hour").vocabulary == ids
+    (tmp_path / "hour=noon").mkdir()
+    FRAME.to_parquet(tmp_path / "hour=noon" / "a.parquet")
+    with pytest.raises(ValueError, match="folder hour=noon(?s:.)*dtype"):
+        Schema([Categorical("hour", dtype="int64")]).fit(tmp_path)
+
+
+def test_open_rows_open_their_files_once(log):
+    opened = rows(log)
+    found = []
+    real = opened._parts
+
+    def counted(types):
+        found.append(types)
+        return real(types)
+
+    opened._parts = counted
+    for _ in range(2):
+        schema = Schema([Categorical("item"), Categorical("day")]).fit(opened)
+        schema.extend(opened)
+    # Once as they are, and once with the type of `day`, which folders only spell.
+    assert len(found) == 2
 
 
 def test_an_iterator_is_read_once_and_a_function_again():

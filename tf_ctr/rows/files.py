@@ -29,6 +29,7 @@ ENDINGS = {
     "tsv": (".tsv", ".tsv.gz", ".tsv.bz2"),
     "arrow": (".arrow", ".feather"),
 }
+TEXT_FORMATS = ("csv", "tsv")
 # Footers are read at the same time: each waits for the network, not for a processor.
 PARALLEL_FOOTERS = 16
 BLOCK_BYTES = 1 << 22
@@ -99,6 +100,12 @@ def file_parts(
         for file, values in zip(files, hive, strict=True)
     ]
     return fragment_parts(fragments, filter, kinds, types, text)
+
+
+def partition_names(files: Iterable[File], partitioning: Any) -> set[str]:
+    """Returns the names of the columns that folders give to files."""
+    paths = (file.path for file in files) if partitioning else ()
+    return {name for path in paths for name in partition_values(path)}
 
 
 def fragment_parts(
@@ -214,6 +221,19 @@ def _expression(values, kinds):
         if value is None:
             each = field.is_null()
         else:
-            each = field == pa.scalar(value).cast(kinds[name])
+            each = field == _cast(name, value, kinds[name])
         whole = each if whole is None else whole & each
     return whole
+
+
+def _cast(name, value, kind):
+    try:
+        return pa.scalar(value).cast(kind)
+    except UNREADABLE as error:
+        raise ValueError(
+            explain(
+                f"values of {kind} in the folders of column {name!r}",
+                f"a folder {name}={value}",
+                "rename the folder, give the field another dtype, or pass types=",
+            )
+        ) from error

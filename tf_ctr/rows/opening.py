@@ -12,7 +12,14 @@ import pyarrow.dataset as arrow_dataset
 import pyarrow.parquet
 
 from tf_ctr.errors import check_choice, explain
-from tf_ctr.rows.files import ENDINGS, choose_format, file_parts, fragment_parts
+from tf_ctr.rows.files import (
+    ENDINGS,
+    TEXT_FORMATS,
+    choose_format,
+    file_parts,
+    fragment_parts,
+    partition_names,
+)
 from tf_ctr.rows.fragments import Text
 from tf_ctr.rows.listing import find
 from tf_ctr.rows.parts import Stream, TablePart, part_of
@@ -53,8 +60,8 @@ def rows(
 
     A folder stands for all files below it whose ending is of the format, but for names
     that begin with `_` or `.`. In a folder `day=3`, or below, every row has a column
-    `day`: whole numbers if all values of it are, text otherwise. A value of it is never
-    read from the file if the file has such a column, which is then taken.
+    `day`: whole numbers if all values of it are, text otherwise. It stands in for a
+    column of that name in the file.
 
     In CSV files an empty cell is a missing value, and a compressed file ends in `.gz`
     or `.bz2`. Types are those of the schema that reads them; where it has none yet,
@@ -115,27 +122,41 @@ def rows(
                 )
             )
         return source
-    condition = _expression(filter)
+    condition, name = _expression(filter), type(source).__name__
     paths = _paths(source)
     if paths is not None or isinstance(source, arrow_dataset.Dataset):
         check_choice("format", format, (*ENDINGS, None))
         check_choice("partitioning", partitioning, ("hive", None))
-        text = _text(format, delimiter, column_names, separator)
-        if paths is None:
-            return Rows(
-                functools.partial(_dataset_parts, source, condition, text),
-                columns,
-                types,
-                fixed=True,
-                name=type(source).__name__,
-            )
+    if paths is not None:
         files = [file for path in paths for file in find(path, filesystem)]
         kind, files = choose_format(files, format)
-        if kind == "tsv" and delimiter is None:
-            text = _text(kind, None, column_names, separator)
+        text = _text(kind, delimiter, column_names, separator)
         read = functools.partial(file_parts, files, kind, partitioning, condition, text)
         name = f"{len(files)} {kind} files, e.g. {files[0].path}"
-        return Rows(read, columns, types, fixed=True, name=name)
+        typable = None if kind in TEXT_FORMATS else partition_names(files, partitioning)
+        return Rows(read, columns, types, True, name, typable)
+    if isinstance(source, arrow_dataset.Dataset):
+        text = _text(format, delimiter, column_names, separator)
+        read = functools.partial(_dataset_parts, source, condition, text)
+        return Rows(read, columns, types, True, name)
+    _check_kind(source)
+    if any(each is not None for each in options):
+        raise ValueError(
+            explain(
+                "options of files only with files",
+                f"one of filesystem, format, delimiter, column_names and types with "
+                f"{name}",
+                "leave them out",
+            )
+        )
+    whole = part_of(source, condition)
+    if whole is not None:
+        return Rows(lambda _: [whole], columns, None, True, name, ())
+    stream = Stream(source, condition)  # type: ignore[arg-type]  # No path by now.
+    return Rows(lambda _: stream.parts(), columns, None, False, name, ())
+
+
+def _check_kind(source):
     # An array has no names, and a dict yields nothing else.
     nameless = isinstance(source, np.ndarray | Mapping)
     known = callable(source) or (isinstance(source, Iterable) and not nameless)
@@ -149,21 +170,6 @@ def rows(
                 else "pass e.g. pandas.DataFrame(data), or the path of a Parquet file",
             )
         )
-    if any(each is not None for each in options):
-        raise ValueError(
-            explain(
-                "options of files only with files",
-                f"one of filesystem, format, delimiter, column_names and types with "
-                f"{type(source).__name__}",
-                "leave them out",
-            )
-        )
-    name = type(source).__name__
-    whole = part_of(source, condition)
-    if whole is not None:
-        return Rows(lambda _: [whole], columns, fixed=True, name=name)
-    stream = Stream(source, condition)  # type: ignore[arg-type]  # No path by now.
-    return Rows(lambda _: stream.parts(), columns, name=name)
 
 
 def _paths(source):

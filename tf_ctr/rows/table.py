@@ -1,7 +1,7 @@
 """The rows of a source, to be read as often as needed."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import pandas as pd
 import pyarrow as pa
@@ -25,6 +25,7 @@ class Rows:
         types: The types of such columns.
         fixed: Whether there are the same parts each time, so that they can be kept.
         name: What the rows are, for `repr`.
+        typable: The columns of which the source has only text; `None` for all.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Rows:
         types: Types | None = None,
         fixed: bool = False,
         name: str = "",
+        typable: Collection[str] | None = None,
     ):
         self._parts = parts
         self._columns = None if columns is None else list(columns)
         self._types = dict(types or {})
         self._fixed = fixed
-        self._name = name
+        self._name, self._typable = name, typable
+        self._variants: dict[str, Rows] = {}
 
     def __repr__(self) -> str:
         columns = "" if self._columns is None else f", columns={self._columns}"
@@ -93,7 +96,7 @@ class Rows:
         if len(frames) == 1:
             return frames[0].reset_index(drop=True)
         if not frames:
-            return parts[0].header() if parts else pd.DataFrame()
+            return self._header(parts[0]) if parts else pd.DataFrame()
         return pd.concat(frames, ignore_index=True)
 
     def typed(self, types: Types) -> "Rows":
@@ -103,8 +106,23 @@ class Rows:
             types: `{column: type}`, e.g. those of `tf_ctr.Schema`'s fields. A type that
                 was passed to `rows` stays.
         """
-        joined = {**types, **self._types}
-        return Rows(self._parts, self._columns, joined, self._fixed, self._name)
+        open_to = types if self._typable is None else self._typable
+        joined = {name: kind for name, kind in types.items() if name in open_to}
+        joined |= self._types
+        if joined == self._types:
+            return self
+        # Kept, so that files are not opened again by the next reader.
+        key = str(sorted((name, str(kind)) for name, kind in joined.items()))
+        if key not in self._variants:
+            self._variants[key] = Rows(
+                self._parts,
+                self._columns,
+                joined,
+                self._fixed,
+                self._name,
+                self._typable,
+            )
+        return self._variants[key]
 
     def parts(self) -> Iterator[Part]:
         """Yields the parts, in order."""
@@ -157,6 +175,9 @@ class Rows:
                 self._check_part(part, check)
 
     def _check_part(self, part: Part, check: Callable[[pd.DataFrame], None]) -> None:
-        header = part.header()
         with located(part.place):
-            check(header if self._columns is None else header[self._columns])
+            check(self._header(part))
+
+    def _header(self, part: Part) -> pd.DataFrame:
+        header = part.header()
+        return header if self._columns is None else header[self._columns]
