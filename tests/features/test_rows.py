@@ -135,10 +135,11 @@ def test_booleans_are_the_ids_one_and_zero():
         text.fit(frame)
 
 
+@pytest.mark.parametrize("one", [1, 1.0])
 @pytest.mark.parametrize("true", [True, np.True_])
-def test_booleans_among_integers_are_refused(true):
+def test_booleans_among_numbers_are_refused(true, one):
     """As ids and as labels."""
-    mixed = pd.DataFrame({"c": pd.Series([1, true, 0], dtype=object)})
+    mixed = pd.DataFrame({"c": pd.Series([one, true, 0], dtype=object)})
     with pytest.raises(TypeError, match="'c'(?s:.)*one type"):
         Schema([Categorical("c")]).fit(mixed)
     with pytest.raises(TypeError, match="'c'(?s:.)*one type"):

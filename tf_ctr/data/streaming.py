@@ -44,8 +44,8 @@ def from_rows(
     (it is 0 for a random order of all rows). So write a log in small row groups, or in
     random order.
 
-    Rows are encoded by Python, a block at a time: a `tf.data` service in another process
-    cannot run it. For that, write them once with `to_tfrecord`.
+    Rows are encoded by Python, a block at a time: a `tf.data` service in another
+    process cannot run it. For that, write them once with `to_tfrecord`.
 
     Args:
         source: Rows of any kind that `tf_ctr.data.rows` opens, e.g. `"s3://log/"`, or

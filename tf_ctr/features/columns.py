@@ -67,7 +67,8 @@ def column(frame: pd.DataFrame, name: str) -> pa.Array:
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     array = decoded(array)
-    if frame[name].dtype == object and pa.types.is_integer(array.type):
+    is_number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
+    if is_number and frame[name].dtype == object:
         _check_no_booleans(frame[name])
     return array
 
@@ -185,15 +186,15 @@ class GroupCoder:
 
 
 def _check_no_booleans(values):
-    """Raises for NumPy's booleans among integers, which Arrow takes as 0 and 1.
+    """Raises for NumPy's booleans among numbers, which Arrow takes as 0 and 1.
 
-    Python's `True` among integers is an error of Arrow's own.
+    Python's `True` among numbers is an error of Arrow's own.
     """
     if np.bool_ in set(map(type, values)):
         raise TypeError(
             explain(
                 f"column {values.name!r} to hold values of one type",
-                "booleans among integers",
+                "booleans among numbers",
                 f"convert it, e.g. frame[{values.name!r}].astype(int)",
             )
         )
