@@ -186,11 +186,8 @@ class GroupCoder:
 
 
 def _check_no_booleans(values):
-    """Raises for NumPy's booleans among numbers, which Arrow takes as 0 and 1.
-
-    Python's `True` among numbers is an error of Arrow's own.
-    """
-    if np.bool_ in set(map(type, values)):
+    """Raises for booleans among numbers, most of which Arrow takes as 0 and 1."""
+    if not {bool, np.bool_}.isdisjoint(map(type, values)):
         raise TypeError(
             explain(
                 f"column {values.name!r} to hold values of one type",
