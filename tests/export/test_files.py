@@ -264,7 +264,7 @@ def test_without_the_extra_the_other_files_are_written_and_a_line_says_so(
 
 
 def test_without_server_files_no_file_for_the_server_is_written(tmp_path, capsys):
-    export(user_model(), user_schema(), tmp_path / "m", None, False, server_files=False)
+    export(user_model(), user_schema(), tmp_path / "m", None, False, batch_sizes=None)
     assert "Left out" not in capsys.readouterr().out
     assert [p.name for p in (tmp_path / "m").iterdir()] == ["1"]
     assert sorted(

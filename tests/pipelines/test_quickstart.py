@@ -20,9 +20,7 @@ SIZES = ["--embedding-dim", "2", "--hidden-units", "8", "4", "--num-cross-layers
 def arguments(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "generate", SMALL)
     # Both have tests of their own, and are slow.
-    quick = functools.partial(
-        quickstart.export, fresh_process=False, server_files=False
-    )
+    quick = functools.partial(quickstart.export, fresh_process=False, batch_sizes=None)
     monkeypatch.setattr(quickstart, "export", quick)
     folders = [
         "--run-dir",

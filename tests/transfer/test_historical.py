@@ -276,7 +276,7 @@ def test_the_export_serves_it_merged_and_keeps_the_trained_model(tmp_path):
         tmp_path / "a_ctr",
         sample=click_frame(20),
         fresh_process=False,
-        server_files=False,
+        batch_sizes=None,
         verbose=False,
     )
     variables = tf.train.load_checkpoint(str(version / "variables" / "variables"))

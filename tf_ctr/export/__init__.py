@@ -19,7 +19,7 @@ savedmodels/dcn/
       tf_serving_warmup_requests   requests that the server runs before it serves
       requests/           one sample per signature: `*.json` for REST, `*.pbtxt` for
                           gRPC (`tensorflow.serving.PredictRequest` and the like)
-      model.keras         the model with its optimizer, for continual training
+      model.keras         the model, to train on; optimizer="keep" keeps its optimizer
       schema.json         the schema it was trained with
       export.json         signatures, item fields, batch sizes, differences
       served.keras        only if the scores served are not those of model.keras

@@ -1,12 +1,17 @@
 """Model and schema to a version directory, checked before it can be seen."""
 
+import contextlib
+import functools
+import gc
 import os
 import pathlib
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import keras
 
+from tf_ctr.errors import check_choice
 from tf_ctr.export.report import Report
 from tf_ctr.export.servable import Servable
 from tf_ctr.export.served import prepare
@@ -29,8 +34,8 @@ def export(
     verbose: bool = True,
     served: keras.Model | Literal["static_routes"] | None = None,
     item_fields: Sequence[str] | str | None = None,
-    batch_sizes: Sequence[int] = (1, 16, 64, 256),
-    server_files: bool = True,
+    batch_sizes: Sequence[int] | None = (1, 16, 64, 256),
+    optimizer: Literal["drop", "keep"] = "drop",
 ) -> pathlib.Path:
     """Writes a model as the next version `<directory>/<integer>` for TF Serving.
 
@@ -38,18 +43,18 @@ def export(
     runs the schema's lookups and the model. Its signature `serving_default` maps
     `{field: [B] or [B, T]}` to `{"click": [B]}`, float32; others take examples, string
     ids, or many candidates of one user. `tf_ctr.export` lists the signatures and the
-    files, among them `assets.extra/model.keras` with the optimizer and
-    `assets.extra/schema.json`, to train on.
+    files, among them `assets.extra/model.keras` and `assets.extra/schema.json`, to
+    train on.
 
     The served model does less work than the trained one, for the same scores: the
     factors of APG are multiplied out, equal twins and towers become one, and BatchNorm
     goes into the `Dense` before it. `model.keras` keeps the model as it is.
 
     Before the version takes its number, the scores of all its signatures are compared
-    with the model's to 1e-6, here and in a fresh process that can import neither
-    tf_ctr nor Keras. The rules of TF Serving are checked as well, by running every
-    warm-up request and sample. If that or anything else fails, `directory` keeps its
-    versions and labels as they were.
+    with the model's to 1e-6, in a fresh process that can import neither tf_ctr nor
+    Keras. The rules of TF Serving are checked as well, by loading the version as the
+    server does, and running every warm-up request and sample. If that or anything else
+    fails, `directory` keeps its versions and labels as they were.
 
     Args:
         model: A trained functional `keras.Model` whose inputs are the fields of
@@ -60,9 +65,10 @@ def export(
             are not needed. A pandas frame, a path, or rows of any kind that
             `tf_ctr.data.rows` opens, which are read into memory. `None` draws 256 rows
             from the schema.
-        fresh_process: Whether to compare in a fresh process too, which takes as long
-            as TensorFlow takes to start.
-        verbose: Whether to print what was written and how to look at it.
+        fresh_process: Whether to compare in a fresh process, which takes as long as
+            TensorFlow takes to start, and not in this one.
+        verbose: Whether to print the seconds of each step, what was written and how to
+            look at it.
         served: What is served in place of `model`: a model with the same scores, e.g.
             `tf_ctr.inference.group_by_route(model)`; or `"static_routes"`, for a model
             of `autoft`: the branch at each site that most rows of `sample` take. Its
@@ -72,10 +78,11 @@ def export(
             the signature `candidates`. `None` takes all but the schema's group and its
             sequences, which are the user's.
         batch_sizes: The sizes that the server fills batches up to, increasing. It cuts
-            larger requests.
-        server_files: Whether to write warm-up requests, request samples and the
-            server's configuration. Some of them need the extra `serving`: without it
-            they are left out, and a line says which.
+            larger requests. `None` leaves out warm-up requests, request samples and
+            the server's configuration. Some of these need the extra `serving`: without
+            it they are left out, and a line says which.
+        optimizer: Whether to `"keep"` the state of the optimizer in `model.keras`,
+            which for Adam is twice as large as the model, or to `"drop"` it.
 
     Returns:
         `pathlib.Path` of the version.
@@ -108,21 +115,48 @@ def export(
     """
     directory = pathlib.Path(directory)
     check_directory(directory)
-    files = ServerFiles(directory, batch_sizes, server_files)
-    ready = prepare(model, schema, sample, served, item_fields)
+    check_choice("optimizer", optimizer, ("drop", "keep"))
+    files = ServerFiles(directory, batch_sizes)
+    step = functools.partial(_step, verbose=verbose)
+    with step("prepared the model"):
+        ready = prepare(model, schema, sample, served, item_fields)
     with staging(directory) as workspace:
         staged = workspace / "version"
-        Servable(ready.model, schema, ready.candidates, ready.item_fields).save(staged)
+        with step("wrote the graph and its weights"):
+            _save(ready, staged, workspace / "vocabularies")
         megabytes = served_bytes(staged) / 1e6
-        ready.save_for_training(staged / EXTRA)
-        ways = ("this process", "fresh process") if fresh_process else ("this process",)
-        parity = compare_ways(staged, ready.rows, ready.reference, ways)
-        parity.check()
+        with step("wrote the model for training"):
+            ready.save_for_training(staged / EXTRA, optimizer)
+        way = "fresh process" if fresh_process else "this process"
+        with step(f"compared the scores, {way}"):
+            parity = compare_ways(staged, ready.rows, ready.reference, [way], schema)
+            parity.check()
         files.write(staged, ready)
         report = Report(ready, parity, megabytes, files.batch_sizes, files.left_out)
         report.save(staged / EXTRA / "export.json")
-        require_conformant(staged, published=False)
+        with step("checked the rules of TF Serving"):
+            require_conformant(staged, published=False, schema=schema)
         version = files.publish(staged)
     if verbose:
         print(report.lines(version))
     return version
+
+
+def _save(ready, staged, vocabularies):
+    """Writes the SavedModel; its lookup tables are freed before any is loaded."""
+    vocabularies.mkdir()
+    servable = Servable(
+        ready.model, ready.schema, vocabularies, ready.candidates, ready.item_fields
+    )
+    servable.save(staged)
+    del servable
+    gc.collect()  # Traced functions refer to each other.
+
+
+@contextlib.contextmanager
+def _step(done: str, verbose: bool) -> Iterator[None]:
+    """Prints how long a step took."""
+    start = time.monotonic()
+    yield
+    if verbose:
+        print(f"export: {done}, {time.monotonic() - start:.1f} s", flush=True)

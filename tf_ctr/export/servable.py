@@ -1,6 +1,7 @@
 """The module that is saved: raw columns in, click probability out."""
 
 import os
+import pathlib
 import re
 from collections.abc import Sequence
 
@@ -13,7 +14,9 @@ from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
 
 from tf_ctr.errors import explain
 from tf_ctr.export.signatures import signature_functions
+from tf_ctr.export.vocabularies import table_from_file
 from tf_ctr.features import Schema
+from tf_ctr.features.encoding import Encoder
 from tf_ctr.serving.wire.signatures import CLASSIFY, REGRESS
 
 METHOD_NAMES = {
@@ -37,6 +40,7 @@ class Servable(tf.Module):
     Args:
         model: A `keras.Model` from `{field: encoded}` to `[B, 1]` or `[B]`.
         schema: The fitted `tf_ctr.Schema` of its inputs.
+        vocabularies: An empty folder for the vocabularies, which `save` copies.
         candidates: The same for users `[R]` and items `[R * N]`; `None` for no
             signature `candidates`.
         item_fields: Names of the items' fields, for that signature.
@@ -59,11 +63,15 @@ class Servable(tf.Module):
         self,
         model: keras.Model,
         schema: Schema,
+        vocabularies: pathlib.Path,
         candidates: keras.Model | None = None,
         item_fields: Sequence[str] = (),
     ) -> None:
         super().__init__(name="servable")
         raw = schema.raw_signature()
+        encoder = Encoder(
+            schema.fields, lambda field: table_from_file(field, vocabularies)
+        )
         encoded = {
             name: tf.TensorSpec(each.shape, each.dtype, name)
             for name, each in schema.inputs().items()
@@ -71,7 +79,7 @@ class Servable(tf.Module):
 
         def encode(features):
             with tf.device("/CPU:0"):
-                return schema.encode(features)
+                return encoder(features)
 
         self.encode = _function(encode, raw)
         self.predict_encoded = _function(_scorer(model), encoded)
@@ -92,7 +100,7 @@ class Servable(tf.Module):
         self.score = self.by_signature["serving_default"]
         traced = [each.get_concrete_function() for each in self.by_signature.values()]
         self.weights = _captured_variables(traced)
-        self.tables = schema.tables
+        self.tables = encoder.tables
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the SavedModel with all signatures to `path`."""

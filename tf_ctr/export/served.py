@@ -63,15 +63,21 @@ class Served:
     batch_norm: str = ""
     auc_loss: float | None = None
 
-    def save_for_training(self, directory: pathlib.Path) -> None:
-        """Writes the trained model with its optimizer, and the schema.
+    def save_for_training(
+        self, directory: pathlib.Path, optimizer: Literal["drop", "keep"] = "drop"
+    ) -> None:
+        """Writes the trained model and the schema.
 
         Args:
             directory: `assets.extra` of the version, which is made. TF Serving reads
                 only files that it knows there.
+            optimizer: Whether to keep the state of the optimizer.
         """
         directory.mkdir()
-        self.trained.save(directory / "model.keras")
+        trained = self.trained
+        if optimizer == "drop":  # The same layers, without what `compile` added.
+            trained = keras.Model(trained.input, trained.output, name=trained.name)
+        trained.save(directory / "model.keras")
         if self.reference is not self.trained:
             self.reference.save(directory / "served.keras")
         self.schema.save(directory / "schema.json")

@@ -108,8 +108,7 @@ class ServerFiles:
 
     Args:
         directory: The directory of the model's versions.
-        batch_sizes: The allowed batch sizes, increasing.
-        wanted: Whether to write files for the server.
+        batch_sizes: The allowed batch sizes, increasing; `None` to write no file.
 
     Attributes:
         batch_sizes: The allowed batch sizes.
@@ -122,10 +121,12 @@ class ServerFiles:
     """
 
     def __init__(
-        self, directory: pathlib.Path, batch_sizes: Sequence[int], wanted: bool = True
+        self, directory: pathlib.Path, batch_sizes: Sequence[int] | None
     ) -> None:
-        check_batch_sizes(batch_sizes)
-        self.batch_sizes = tuple(batch_sizes)
+        wanted = batch_sizes is not None
+        self.batch_sizes = tuple(batch_sizes or ())
+        if wanted:
+            check_batch_sizes(self.batch_sizes)
         self.left_out = ""
         self._directory = directory
         self._wanted = wanted

@@ -210,8 +210,10 @@ class Categorical(Field):
                     "pass a list, in the order of the embedding rows",
                 )
             )
-        # JSON cannot hold NumPy values.
-        ids = tuple(i.item() if isinstance(i, np.generic) else i for i in ids)
+        ids = tuple(ids)
+        if any(issubclass(kind, np.generic) for kind in set(map(type, ids))):
+            # JSON cannot hold NumPy values.
+            ids = tuple(i.item() if isinstance(i, np.generic) else i for i in ids)
         kinds = {str: "string", int: "int64"}
         dtypes = {kinds.get(kind) for kind in set(map(type, ids))}
         if len(dtypes) != 1 or None in dtypes or self.dtype not in (None, *dtypes):

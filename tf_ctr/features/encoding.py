@@ -1,6 +1,6 @@
 """The encoder of raw values, the same in training and in serving."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -17,14 +17,21 @@ class Encoder:
 
     Args:
         fields: The fitted fields.
+        make_table: A function from a field to its lookup table, `None` for a field
+            without one. Defaults to `Field.lookup_table`.
     """
 
-    def __init__(self, fields: Sequence[Field]):
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        make_table: Callable[[Field], tf.lookup.StaticHashTable | None] | None = None,
+    ):
         self.fields = fields
+        make_table = make_table or (lambda field: field.lookup_table())
         # Outside any graph being traced, because the tables outlive it. On the CPU,
         # because the lookup ops run only there.
         with tf.init_scope(), tf.device("CPU:0"):
-            tables = {field.name: field.lookup_table() for field in fields}
+            tables = {field.name: make_table(field) for field in fields}
         self._tables = {name: table for name, table in tables.items() if table}
 
     @property

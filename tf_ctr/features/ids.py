@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,15 +17,42 @@ if TYPE_CHECKING:
 # A lookup table returns this for unseen ids if there are several rows to choose from.
 UNSEEN = -1
 
+# Ids that are turned into an array at a time: Python's strings take much memory.
+CHUNK = 250_000
+UNSEEN_BLOCK = 64
+
 
 def make_lookup_table(field: "Categorical") -> tf.lookup.StaticHashTable:
     """Returns a table from the ids of a fitted field's vocabulary to their rows."""
-    # With the padding value as a key, the same lookup maps missing ids to row 0.
-    keys = np.array([field.padding, *known(field.vocabulary)], NUMPY_TYPE[field.dtype])
-    rows = np.array([0, *range(1 + field.num_oov, known(field.table_size))], np.int64)
-    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(keys), rows)
-    default = 1 if field.num_oov == 1 else UNSEEN
-    return tf.lookup.StaticHashTable(initializer, default)
+    keys = tf.constant(np.concatenate(list(lookup_keys(field))))
+    rows = lookup_rows(tf.size(keys), field.num_oov)
+    initializer = tf.lookup.KeyValueTensorInitializer(keys, rows)
+    return tf.lookup.StaticHashTable(initializer, default_row(field))
+
+
+def lookup_keys(
+    field: "Categorical", chunk: int = CHUNK
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Yields the keys of a field's lookup table in chunks: padding, then the ids.
+
+    With the padding value as a key, the same lookup maps missing ids to row 0.
+    """
+    kind = NUMPY_TYPE[known(field.dtype)]
+    yield np.array([field.padding], kind)
+    ids = known(field.vocabulary)
+    for start in range(0, len(ids), chunk):
+        yield np.array(ids[start : start + chunk], kind)
+
+
+def lookup_rows(count: int | tf.Tensor, num_oov: int) -> tf.Tensor:
+    """Returns the row of each of `count` keys of a lookup table, int64 `[count]`."""
+    count = tf.cast(count, tf.int64)
+    return tf.concat([[tf.constant(0, tf.int64)], num_oov + tf.range(1, count)], 0)
+
+
+def default_row(field: "Categorical") -> int:
+    """Returns what a field's lookup table gives for an id that is no key of it."""
+    return 1 if field.num_oov == 1 else UNSEEN
 
 
 def look_up(
@@ -100,8 +127,9 @@ def example_id_lists(
 
 def unseen_ids(field: Field) -> Iterator[Id]:
     """Yields endless ids that are neither in the vocabulary nor padding."""
-    taken = {field.padding, *(field.vocabulary or ())}
-    for number in itertools.count():
-        unseen = number if field.dtype == "int64" else f"unseen_{number}"
-        if unseen not in taken:
-            yield unseen
+    for start in itertools.count(step=UNSEEN_BLOCK):
+        numbers = range(start, start + UNSEEN_BLOCK)
+        block = [n if field.dtype == "int64" else f"unseen_{n}" for n in numbers]
+        # The few are compared with the many: a set of a vocabulary is large.
+        unseen = set(block).difference(field.vocabulary or (), [field.padding])
+        yield from (each for each in block if each in unseen)

@@ -1,5 +1,6 @@
 """Merges equal layers with equal inputs."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -63,18 +64,12 @@ def merge_equal_layers(model: keras.Model) -> keras.Model:
 
 def _first_of_equals(operations: Sequence[keras.Operation]) -> dict[str, str]:
     """Returns `{name: name of the first equal layer}`, often the layer itself."""
-    kinds: dict[tuple[type, str], list[keras.Operation]] = {}
+    found: dict[tuple[type, str, bytes], str] = {}
     first: dict[str, str] = {}
     for operation in operations:
-        config = operation.get_config()
-        kind = (type(operation), repr(_at_inference({**config, "name": ""})))
-        for other in kinds.setdefault(kind, []):
-            if _equal_weights(operation, other):
-                first[operation.name] = other.name
-                break
-        else:
-            kinds[kind].append(operation)
-            first[operation.name] = operation.name
+        config = repr(_at_inference({**operation.get_config(), "name": ""}))
+        key = (type(operation), config, _digest(operation))
+        first[operation.name] = found.setdefault(key, operation.name)
     return first
 
 
@@ -92,13 +87,14 @@ def _at_inference(config: Any) -> Any:
     return config
 
 
-def _equal_weights(one, other):
-    weights = (getattr(each, "weights", ()) for each in (one, other))
-    pairs = zip(*weights, strict=False)
-    return all(
-        a.shape == b.shape and np.array_equal(np.asarray(a), np.asarray(b))
-        for a, b in pairs
-    )
+def _digest(operation):
+    """Returns a hash of all weights, as comparing all pairs of tables takes long."""
+    digest = hashlib.sha256()
+    for weight in getattr(operation, "weights", ()):
+        values = np.ascontiguousarray(weight)
+        digest.update(f"{values.dtype} {values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.digest()
 
 
 def _identity(value):

@@ -113,6 +113,7 @@ def compare_ways(
     frame: Source | None = None,
     model: keras.Model | None = None,
     ways: Sequence[str] = (KERAS, *WAYS),
+    schema: Schema | None = None,
 ) -> Parity:
     """Returns how far the scores of a version are from those of its Keras model.
 
@@ -126,6 +127,7 @@ def compare_ways(
             otherwise is one more way.
         ways: Names of the ways to try: those of `WAYS`, and `KERAS`. The C++ loader is
             skipped, with the reason, where it cannot be built.
+        schema: The schema of the version, if it is at hand. `None` reads it.
 
     Returns:
         A `Parity`.
@@ -141,7 +143,8 @@ def compare_ways(
     Traceback (most recent call last):
     ValueError: Expected a version directory, with a saved_model.pb...
     """
-    schema, items, names = _signatures(version)
+    schema = load_schema(version) if schema is None else schema
+    items, names = _signatures(version, schema)
     if frame is None:
         frame = schema.example_rows(NUM_ROWS)
     rows = in_memory(frame, schema.fields)
@@ -176,10 +179,10 @@ def compare_ways(
 
 
 def _signatures(
-    version: str | os.PathLike,
-) -> tuple[Schema, list[str], list[str]]:
-    """Returns a version's schema, its items' fields, and the signatures for rows."""
-    found, schema = signatures(read_meta_graph(version)), load_schema(version)
+    version: str | os.PathLike, schema: Schema
+) -> tuple[list[str], list[str]]:
+    """Returns the items' fields of a version, and its signatures for rows."""
+    found = signatures(read_meta_graph(version))
     items = []
     if {CANDIDATES, DEFAULT} <= set(found):
         # Only the items' fields have a dimension more in `candidates`.
@@ -189,4 +192,4 @@ def _signatures(
             for key, info in many.items()
             if len(shape(info) or ()) > len(shape(one[key]) or ())
         ]
-    return schema, items, [n for n in signature_names(schema, items) if n in found]
+    return items, [n for n in signature_names(schema, items) if n in found]

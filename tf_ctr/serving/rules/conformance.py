@@ -22,7 +22,9 @@ from tf_ctr.serving.rules.warmup import check_warmup
 from tf_ctr.serving.version import read_meta_graph
 
 
-def check(version: str | os.PathLike, published: bool = True) -> list[Finding]:
+def check(
+    version: str | os.PathLike, published: bool = True, schema: Schema | None = None
+) -> list[Finding]:
     """Returns where a version departs from the rules of TF Serving.
 
     It checks files and checksums, signatures, operations and batching parameters; it
@@ -32,6 +34,7 @@ def check(version: str | os.PathLike, published: bool = True) -> list[Finding]:
     Args:
         version: A version directory, e.g. `"savedmodels/dcn/1"`.
         published: Whether the directory must have the name of a version already.
+        schema: The schema of the version, if it is at hand. `None` reads it.
 
     Returns:
         The findings. If none has severity `"error"`, the server will load the version
@@ -57,24 +60,25 @@ def check(version: str | os.PathLike, published: bool = True) -> list[Finding]:
         return found
     try:
         with SessionLoader(version) as loaded:
-            return found + _run(version, loaded)
+            return found + _run(version, loaded, schema)
     except ValueError as problem:
         return [*found, error("load", f"the version does not load. {problem}")]
 
 
 def require_conformant(
-    version: str | os.PathLike, published: bool = True
+    version: str | os.PathLike, published: bool = True, schema: Schema | None = None
 ) -> list[Finding]:
     """Returns the notes of `check`, or raises.
 
     Args:
         version: A version directory.
         published: Whether the directory must have the name of a version already.
+        schema: As for `check`.
 
     Raises:
         ValueError: With all errors that `check` finds.
     """
-    found = check(version, published)
+    found = check(version, published, schema)
     if wrong := errors(found):
         raise ValueError(
             explain(
@@ -86,7 +90,7 @@ def require_conformant(
     return found
 
 
-def _run(version, loaded):
+def _run(version, loaded, schema):
     """The findings of the rules that run the version."""
     parameters = batching_parameters(version)
     sizes = []
@@ -95,11 +99,12 @@ def _run(version, loaded):
         sizes = [n for n in parameters.allowed_batch_sizes if n <= largest]
     found = [*check_warmup(version, loaded, sizes), *check_requests(version, loaded)]
     file = version / "assets.extra" / "schema.json"
-    if file.exists():
+    if schema is None and file.exists():
         try:
             schema = Schema.load(file)
         except (ValueError, TypeError) as problem:
             return [*found, error("rows", str(problem))]
+    if schema is not None:
         found += check_schema(schema, loaded.meta_graph)
         columns = raw_columns(schema, schema.example_rows(NUM_ROWS))
         found += check_rows(loaded, columns)

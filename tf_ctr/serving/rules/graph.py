@@ -8,6 +8,7 @@ were seen on a server.
 import re
 from collections.abc import Iterator
 
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.framework import op_def_registry
 
@@ -105,9 +106,12 @@ def _functions(node, library):
 
 
 def _variables(nodes):
-    """The names of the variables that nodes hold."""
+    """The names of the variables that nodes hold, except for paths of assets.
+
+    TensorFlow saves the path of an asset as a variable of one string.
+    """
     return {
         node.attr["shared_name"].s.decode() or node.name
         for node in nodes
-        if node.op == "VarHandleOp"
+        if node.op == "VarHandleOp" and node.attr["dtype"].type != types_pb2.DT_STRING
     }
