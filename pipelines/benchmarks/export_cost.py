@@ -1,8 +1,8 @@
 """Measures what an export costs: memory per id, CPU time, time to load.
 
-Each line is an export in a fresh process, whose memory is looked at every 10 ms. "bytes
-per id" is the peak above what the process has before `export`, less that of the smallest
-vocabulary. CPU time is that of the process and of the fresh process it starts.
+Each line is an export in a fresh process, whose memory is looked at every 10 ms.
+"bytes per id" is the peak above what the process has before `export`, less that of the
+smallest vocabulary. CPU time is that of the process and of the one it starts.
 
     python -m pipelines.benchmarks.export_cost --ids 1000 1000000 5000000
     python -m pipelines.benchmarks.export_cost --models dcn autoft
