@@ -249,3 +249,25 @@ def test_summary_has_one_line_per_field(schema):
         "int64",
     ]
     assert pd.isna(summary.loc["price", "rows"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([2.9]),
+        np.array([2.0, np.nan]),
+        np.array([2**64 - 5], "uint64"),
+        np.array([True]),
+        np.array(["2"]),
+    ],
+)
+def test_values_are_checked_before_they_are_cast(values):
+    schema = Schema([Categorical("item", vocabulary=[2, -5])])
+    with pytest.raises(ValueError, match="'item' as int64(.|\n)*Fix"):
+        schema.encode({"item": values})
+
+
+def test_text_is_no_number():
+    schema = Schema([Numeric("age", transform="quantile", boundaries=[18])])
+    with pytest.raises(ValueError, match="'age' as float32(.|\n)*Fix"):
+        schema.encode({"age": np.array(["1"])})

@@ -166,3 +166,23 @@ def test_a_day_without_a_value_fits_any_field(dtype):
     assert schema.extend(empty).fields == schema.fields
     # The first day of a log may be such a day.
     assert Schema(fields).fit([empty, frame]).fields == schema.fields
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_a_column_without_any_value_is_missing_whatever_its_dtype(missing):
+    """pandas has floats there, e.g. in one row whose string is NaN."""
+    schema = Schema(
+        [
+            Categorical("user", vocabulary=["ann"]),
+            Categorical("tags", vocabulary=["a"], multivalent=True, max_length=2),
+        ]
+    )
+    raw = schema.raw_columns(pd.DataFrame({"user": [missing], "tags": [missing]}))
+    assert raw["user"].tolist() == [""] and raw["tags"].tolist() == [["", ""]]
+
+
+def test_text_that_utf_8_cannot_hold_is_explained():
+    schema = Schema([Categorical("user", vocabulary=["ann"])])
+    frame = pd.DataFrame({"user": np.array(["\ud800"], object)}, dtype=object)
+    with pytest.raises(TypeError, match="'user' to hold Unicode text(.|\n)*Fix"):
+        schema.raw_columns(frame)

@@ -34,8 +34,8 @@ def as_ids(array: pa.Array, name: str, dtype: str | None) -> pa.Array:
         TypeError: For other values, or ids of another dtype.
     """
     array = _null_if_empty(array)
-    if pa.types.is_null(array.type):
-        return array.cast(ARROW_TYPE[dtype]) if dtype else array
+    if _is_all_missing(array):
+        return pa.nulls(len(array), ARROW_TYPE[dtype] if dtype else pa.null())
     found = _id_dtype(array, name)
     if dtype not in (None, found):
         raise TypeError(
@@ -87,8 +87,8 @@ def flat_lists(array: pa.Array, name: str) -> tuple[pa.Array, np.ndarray]:
         TypeError: For values that are not lists, or are lists of lists.
     """
     array = _null_if_empty(array)
-    if pa.types.is_null(array.type):
-        return array[:0], np.zeros(0, np.int64)
+    if _is_all_missing(array):
+        return pa.nulls(0), np.zeros(0, np.int64)
     if not _is_list(array.type) or _is_list(array.type.value_type):
         raise TypeError(
             explain(
@@ -115,6 +115,12 @@ def _null_if_empty(array):
         return array
     missing = pc.all(pc.is_null(array, nan_is_null=True), min_count=0).as_py()
     return pa.nulls(len(array)) if missing else array
+
+
+def _is_all_missing(array):
+    # pandas has floats where nothing is known but that all values are missing.
+    unknown = pa.types.is_floating(array.type) and 0 < array.null_count == len(array)
+    return unknown or pa.types.is_null(array.type)
 
 
 def _is_list(kind):

@@ -56,12 +56,22 @@ def column(frame: pd.DataFrame, name: str) -> pa.Array:
     check_column(frame, name)
     try:
         array = pa.array(frame[name], from_pandas=True)
+    except UnicodeEncodeError as error:
+        raise TypeError(
+            explain(
+                f"column {name!r} to hold Unicode text",
+                str(error).rstrip("."),
+                "replace what UTF-8 cannot hold: text.encode('utf-8', 'replace')"
+                ".decode()",
+            )
+        ) from error
     except (pa.ArrowException, OverflowError) as error:
         raise TypeError(
             explain(
                 f"column {name!r} to hold values of one type",
                 str(error).rstrip("."),
-                f"convert it, e.g. frame[{name!r}].astype(str)",
+                f"convert ids by frame[{name!r}].astype(str), and numbers by "
+                f"pandas.to_numeric(frame[{name!r}])",
             )
         ) from error
     if isinstance(array, pa.ChunkedArray):

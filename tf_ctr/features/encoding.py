@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_ctr.errors import explain
@@ -81,8 +82,10 @@ def raw_tensor(value: Any, field: Field) -> tf.Tensor:
     dtype = tf.as_dtype(field.dtype)
     if isinstance(value, tf.RaggedTensor) and field.multivalent:
         value = value.to_tensor(field.padding)
+    # With a hint, TensorFlow casts NumPy's arrays: 2.9 to 2, and NaN to any integer.
+    typed = isinstance(value, np.ndarray | np.generic) and value.dtype != object
     try:
-        tensor = tf.convert_to_tensor(value, dtype_hint=dtype)
+        tensor = tf.convert_to_tensor(value, dtype_hint=None if typed else dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(
             explain(
@@ -108,7 +111,8 @@ def raw_tensor(value: Any, field: Field) -> tf.Tensor:
 
 def _castable(given, wanted):
     if given.is_integer:
-        return wanted.is_integer or wanted.is_floating
+        fits = wanted.is_integer and given != tf.uint64  # It holds larger numbers.
+        return fits or wanted.is_floating
     return given == wanted or (given.is_floating and wanted.is_floating)
 
 
