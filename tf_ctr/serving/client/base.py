@@ -5,22 +5,23 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 import numpy as np
-import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from tf_ctr.data.examples import to_examples
-from tf_ctr.errors import check_count, check_name, explain
+from tf_ctr.errors import check_choice, check_count, check_name, explain
 from tf_ctr.features import Schema
+from tf_ctr.serving.client import answers, asking
 from tf_ctr.serving.client.calls import (
     Choice,
     check_timeout,
     choose,
     send_until_deadline,
 )
+from tf_ctr.serving.client.candidates import candidates_shape, crossed
 from tf_ctr.serving.client.failures import failure
-from tf_ctr.serving.client.inputs import Rows, check_fields, to_inputs, with_context
+from tf_ctr.serving.client.inputs import to_inputs, to_row_examples
+from tf_ctr.serving.client.rows import Rows
 from tf_ctr.serving.version import INIT_OP
-from tf_ctr.serving.wire.signatures import DEFAULT
+from tf_ctr.serving.wire.signatures import CANDIDATES, DEFAULT, EXAMPLES
 
 Answer = TypeVar("Answer")
 
@@ -40,6 +41,12 @@ class Client(abc.ABC):
             call does counts: asking for the signatures, and retries.
         retries: How often a call is sent again to a server that is overloaded. The
             pauses in between are random, and longer from one to the next.
+        ask_by: How `predict` sends rows to `serving_default` and `candidates`.
+            `"tensors"`: an array per field, which the server reads fastest; but in a
+            server that batches, lists of another length or another number of candidates
+            in one request fail all requests of its batch. `"examples"`: a serialized
+            example per row, by the signature `predict_examples`, which never fails
+            others. `"auto"`: by examples where an input has lists or candidates.
     """
 
     def __init__(
@@ -49,13 +56,16 @@ class Client(abc.ABC):
         schema: Schema | None,
         timeout: float,
         retries: int,
+        ask_by: asking.AskBy = "auto",
     ):
         check_timeout(timeout)
+        check_choice("ask_by", ask_by, asking.ASK_BY)
         check_count("retries", retries, 0)
         self.model = model
         self.schema = schema
         self.timeout = timeout
         self.retries = retries
+        self.ask_by = ask_by
         self._where = where
         self._closed = False
         self._signatures: dict[
@@ -101,11 +111,20 @@ class Client(abc.ABC):
             TimeoutError: If the answer takes too long.
             Overloaded: If the server's queue is full, also after the retries.
             ConnectionError: If no server answers.
-            RuntimeError: For any other failure of the server.
+            PermissionError: If the server wants a token, or another one.
+            RuntimeError: For any other failure of the server, and for scores that are
+                no probabilities, or not as many as were asked for.
         """
         choice = self._choose(version, label, timeout)
-        inputs = to_inputs(rows, self._signature(signature, choice), self.schema)
+        found, shape = self._signature(signature, choice), None
+        if asking.asks_by_examples(self.ask_by, signature, self._signatures_of(choice)):
+            return self._predict_examples(rows, signature, choice)
+        inputs = to_inputs(rows, found, self.schema)
+        if signature == CANDIDATES:
+            shape = candidates_shape(inputs, found, self._signature(DEFAULT, choice))
         outputs = self._predict(inputs, signature, choice)
+        shape = shape or next(iter(inputs.values())).shape[:1]
+        answers.check_outputs(outputs, found.outputs, shape)
         return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
     def classify(
@@ -129,7 +148,10 @@ class Client(abc.ABC):
             ValueError, LookupError, TimeoutError, ConnectionError: As `predict`.
         """
         choice = self._choose(version, label, timeout)
-        return self._classify(*self._examples(rows, context, choice), choice)
+        examples, shared = self._examples(rows, context, choice)
+        classes = self._classify(examples, shared, choice)
+        answers.check_classes(classes, len(examples))
+        return classes
 
     def regress(
         self,
@@ -152,8 +174,10 @@ class Client(abc.ABC):
             ValueError, LookupError, TimeoutError, ConnectionError: As `predict`.
         """
         choice = self._choose(version, label, timeout)
-        values = self._regress(*self._examples(rows, context, choice), choice)
-        return np.array(values, "float32")
+        examples, shared = self._examples(rows, context, choice)
+        scores = np.array(self._regress(examples, shared, choice), "float32")
+        answers.check_probabilities(scores, (len(examples),))
+        return scores
 
     def status(self, timeout: float | None = None) -> dict[int, str]:
         """Returns `{version: state}` of the versions that the server knows.
@@ -228,53 +252,46 @@ class Client(abc.ABC):
     def _failure(self, code, details, choice, answered=False):
         return failure(code, details, self._where, self.model, choice.timeout, answered)
 
-    def _examples(
-        self, rows: Rows, context: Mapping[str, Any] | None, choice: Choice
-    ) -> tuple[list[tf.train.Example], tf.train.Example | None]:
-        """Returns the examples of the rows, and one of the context if there is any."""
+    def _examples(self, rows, context, choice):
         signature = self._signature(DEFAULT, choice)
-        if not context:
-            inputs = to_inputs(rows, signature, self.schema)
-            return list(to_examples(inputs)), None
-        check_fields(context, signature)
-        inputs = to_inputs(
-            with_context(rows, context, self.schema), signature, self.schema
-        )
-        shared = {name: inputs.pop(name)[:1] for name in context}
-        return list(to_examples(inputs)), next(to_examples(shared))
+        return asking.with_shared_context(rows, context, signature, self.schema)
+
+    def _predict_examples(
+        self, rows: Rows, signature: str, choice: Choice
+    ) -> np.ndarray:
+        """`predict` for fields or candidates, with an example per row or candidate."""
+        default, shape = self._signature(DEFAULT, choice), None
+        if signature == CANDIDATES:
+            found = self._signature(CANDIDATES, choice)
+            rows, shape = crossed(rows, found, default, self.schema)
+        examples = to_row_examples(rows, default, self.schema)
+        texts = np.array([e.SerializeToString() for e in examples], object)
+        outputs = self._predict({"examples": texts}, EXAMPLES, choice)
+        wanted = self._signature(EXAMPLES, choice).outputs
+        answers.check_outputs(outputs, wanted, texts.shape)
+        (scores,) = outputs.values()
+        return scores if shape is None else scores.reshape(shape)
 
     @abc.abstractmethod
     def _disconnect(self) -> None:
         """Closes the connection."""
 
     @abc.abstractmethod
-    def _predict(
-        self, inputs: dict[str, np.ndarray], signature: str, choice: Choice
-    ) -> dict[str, np.ndarray]:
-        """Returns `{output: array}`."""
+    def _predict(self, inputs, signature, choice):
+        """Returns `{output: array}` for `{input: array}`."""
 
     @abc.abstractmethod
-    def _classify(
-        self,
-        examples: list[tf.train.Example],
-        context: tf.train.Example | None,
-        choice: Choice,
-    ) -> list[dict[str, float]]:
+    def _classify(self, examples, context, choice):
         """Returns `{class: score}` per example."""
 
     @abc.abstractmethod
-    def _regress(
-        self,
-        examples: list[tf.train.Example],
-        context: tf.train.Example | None,
-        choice: Choice,
-    ) -> list[float]:
+    def _regress(self, examples, context, choice):
         """Returns a number per example."""
 
     @abc.abstractmethod
-    def _status(self, choice: Choice) -> dict[int, str]:
+    def _status(self, choice):
         """Returns `{version: state}`."""
 
     @abc.abstractmethod
-    def _metadata(self, choice: Choice) -> dict[str, meta_graph_pb2.SignatureDef]:
+    def _metadata(self, choice):
         """Returns `{name: SignatureDef}`."""

@@ -44,7 +44,10 @@ OVERLOADED = Kind(
     "try again later, or raise max_enqueued_batches",
 )
 TOO_LARGE = Kind(
-    ValueError, "an answer or request of a size that gRPC carries", "send fewer rows"
+    ValueError, "an answer or request of a size that is let through", "send fewer rows"
+)
+NOT_ALLOWED = Kind(
+    PermissionError, "{address} to let the call through", "pass token= to the client"
 )
 # By the name of a gRPC status code.
 KINDS = {
@@ -64,6 +67,14 @@ KINDS = {
     "INVALID_ARGUMENT": REFUSED,
     "FAILED_PRECONDITION": REFUSED,
     "OUT_OF_RANGE": REFUSED,
+    "UNAUTHENTICATED": NOT_ALLOWED,
+    "PERMISSION_DENIED": NOT_ALLOWED,
+    "REQUEST TOO LARGE": TOO_LARGE,
+    "REDIRECT": Kind(
+        ConnectionError,
+        "TF Serving to answer at {address}, as a client follows no redirect",
+        "pass the address that it points to",
+    ),
 }
 OTHER = Kind(
     RuntimeError,
@@ -73,8 +84,12 @@ OTHER = Kind(
 # Status codes of the REST API that stand for codes of gRPC. 400 is also that of
 # FAILED_PRECONDITION and OUT_OF_RANGE.
 HTTP = {
+    **dict.fromkeys((301, 302, 303, 307, 308), "REDIRECT"),
     400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    413: "REQUEST TOO LARGE",  # Of a proxy; the server has no limit of its own.
     429: "RESOURCE_EXHAUSTED",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",

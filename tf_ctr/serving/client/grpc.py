@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from tf_ctr.errors import explain
 from tf_ctr.features import Schema
+from tf_ctr.serving.client.asking import AskBy
 from tf_ctr.serving.client.base import Client
+from tf_ctr.serving.client.token import Bearer
 from tf_ctr.serving.wire import protos
 
 if TYPE_CHECKING:
@@ -24,9 +27,13 @@ class GrpcClient(Client):
         credentials: Credentials of the channel; `None` connects without encryption.
         retries: How often a call is sent again to a server that is overloaded, after
             random pauses that grow.
+        ask_by: As for `Client`: `"auto"`, `"examples"` or `"tensors"`.
+        token: Sent with each call as `authorization: Bearer ...`, for a proxy before
+            the server; only over a channel with `credentials`.
 
     Raises:
         ImportError: If `tensorflow-serving-api` is not installed.
+        ValueError: For a token without credentials, which anyone could read.
 
     Example:
 
@@ -44,8 +51,19 @@ class GrpcClient(Client):
         timeout: float = 5.0,
         credentials: "grpc.ChannelCredentials | None" = None,
         retries: int = 0,
+        ask_by: AskBy = "auto",
+        token: str | None = None,
     ):
-        super().__init__(model, address, schema, timeout, retries)
+        super().__init__(model, address, schema, timeout, retries, ask_by)
+        if token is not None and credentials is None:
+            raise ValueError(
+                explain(
+                    "`credentials` beside `token`, so that nobody else reads it",
+                    "a token for a channel without encryption",
+                    "pass credentials=grpc.ssl_channel_credentials()",
+                )
+            )
+        self._headers = Bearer(token).headers
         predictions = protos.load("apis.prediction_service_pb2_grpc")
         models = protos.load("apis.model_service_pb2_grpc")
         import grpc  # A dependency of tensorflow-serving-api, needed only here.
@@ -106,7 +124,7 @@ class GrpcClient(Client):
 
         def send(left):
             try:
-                return method(request, timeout=left)
+                return method(request, timeout=left, metadata=self._headers())
             except self._error as error:
                 code, details = error.code().name, error.details()
                 raise self._failure(code, details, choice) from error

@@ -1,25 +1,18 @@
-"""Rows of a user as the input tensors of a signature."""
+"""Rows of a user as the input tensors of a signature, or as examples."""
 
 import numbers
-import os
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from tf_ctr.data.examples import FEATURE_KIND, to_examples
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
-from tf_ctr.features.columns import check_rows
-from tf_ctr.features.reading import rows_of
-from tf_ctr.rows import Rows as Opened
-from tf_ctr.rows import Source
-
-# A list with a dict per row, a dict of columns (a dict without any list is one row), or
-# rows of any kind that `tf_ctr.data.rows` opens.
-Rows: TypeAlias = Source | list[dict[str, Any]] | Mapping[str, Any]
+from tf_ctr.serving.client.rows import Rows, columns_of, values_of
 
 
 def to_inputs(
@@ -28,53 +21,65 @@ def to_inputs(
     """Returns rows as `{input: array}`, with the dtypes and ranks of a signature.
 
     Args:
-        rows: A frame, a list of dicts (one per row), a dict of columns, or rows of any
-            kind that `tf_ctr.data.rows` opens; a dict without any list is one row. The
-            names are those of the signature, which are the names of the fields.
+        rows: As for `columns_of`. The names are those of the signature, which are the
+            names of the fields.
         signature: The signature.
         schema: The schema of the model. It fills missing values and pads lists of
-            different lengths, where the signature takes the schema's raw fields; and
-            the rows may name a field by its `column`.
+            different lengths to `max_length`, where the signature takes the schema's
+            raw fields; and the rows may name a field by its `column`.
 
     Raises:
-        ValueError: For a missing input or columns of different lengths; without a
-            schema, for missing values or lists of different lengths; for values of a
-            wrong dtype.
+        ValueError: For no row, a missing input or columns of different lengths;
+            without a schema, for missing values or lists of different lengths; for
+            values of a wrong dtype.
         TypeError: For rows of another kind; with a schema, as `Schema.raw_columns`.
     """
-    columns = _by_field(_columns(rows, schema), schema)
-    if missing := sorted(set(signature.inputs) - set(columns)):
-        raise ValueError(
-            explain(
-                f"values of every input of the signature, {sorted(signature.inputs)}",
-                f"none of {missing}",
-                "add them to the rows",
-            )
-        )
+    columns = _inputs_among(columns_of(rows, schema), signature)
     if schema is not None and _takes_fields(signature, schema):
-        arrays = {
-            field.name: _encoded(
-                field.raw_values(pd.DataFrame({field.column: columns[field.name]}))
-            )
+        return {
+            field.name: encoded(_raw_values(columns[field.name], field), field.name)
             for field in schema.fields
         }
-        check_rows(max(map(len, arrays.values())))
-    else:
-        arrays = {
-            name: _array(columns[name], info, name)
-            for name, info in signature.inputs.items()
-        }
-    if len({len(values) for values in arrays.values()}) > 1:
-        lengths = {name: len(values) for name, values in arrays.items()}
-        raise ValueError(
-            explain("as many values of every input", lengths, "give one per row")
-        )
-    return arrays
+    return {
+        name: _array(columns[name], info, name)
+        for name, info in signature.inputs.items()
+    }
+
+
+def to_row_examples(
+    rows: Rows, signature: meta_graph_pb2.SignatureDef, schema: Schema | None = None
+) -> list[tf.train.Example]:
+    """Returns the example of each row, with values of the dtypes of a signature.
+
+    Missing values are left out, and lists may have any lengths, also without a schema.
+
+    Args:
+        rows: As for `to_inputs`.
+        signature: A signature whose inputs are the fields: `[B]`, or `[B, T]`.
+        schema: As for `to_inputs`.
+
+    Raises:
+        ValueError: For no row, a missing input, columns of different lengths, or values
+            of a wrong dtype.
+        TypeError: As `to_inputs`.
+    """
+    if schema is not None and _takes_fields(signature, schema):
+        return list(to_examples(to_inputs(rows, signature, schema), schema.fields))
+    columns = _inputs_among(columns_of(rows, schema), signature)
+    features = [
+        _features(columns[name], info, name) for name, info in signature.inputs.items()
+    ]
+    examples = []
+    for row in zip(*features, strict=True):
+        # A server takes one value per row or no feature, but no empty feature.
+        given = {n: f for n, f in zip(signature.inputs, row, strict=True) if f}
+        examples.append(tf.train.Example(features=tf.train.Features(feature=given)))
+    return examples
 
 
 def check_fields(names: Iterable[str], signature: meta_graph_pb2.SignatureDef) -> None:
     """Raises, listing the valid names, unless all names are inputs of a signature."""
-    for name in sorted(names):
+    for name in sorted(map(str, names)):
         check_name("field", name, signature.inputs)
 
 
@@ -87,49 +92,70 @@ def with_context(
         rows: As for `to_inputs`.
         context: `{field: value}`.
         schema: As for `to_inputs`.
+
+    Raises:
+        ValueError: If a field is in the rows and in the context.
     """
-    columns = _by_field(_columns(rows, schema), schema)
-    size = max(map(len, columns.values()), default=1)
+    columns = columns_of(rows, schema)
+    if both := sorted(set(columns) & set(context)):
+        raise ValueError(
+            explain(
+                "each field either in the rows or in the context",
+                f"{both} in both",
+                "leave them out of one of the two",
+            )
+        )
+    size = max(map(len, columns.values()))
     return {**columns, **{name: [value] * size for name, value in context.items()}}
 
 
-def _by_field(columns: dict[str, Any], schema: Schema | None) -> dict[str, Any]:
-    """Columns under the names of the fields that they belong to."""
-    fields = () if schema is None else schema.fields
-    owned = {f.name: columns[f.column] for f in fields if f.column in columns}
-    return {**columns, **owned}
+def encoded(array: np.ndarray, name: str) -> np.ndarray:
+    """Returns strings as bytes, as requests carry them; other arrays as they are.
+
+    Args:
+        array: An array of any shape.
+        name: The field, for the error.
+
+    Raises:
+        ValueError: For text that UTF-8 cannot hold: one half of a surrogate pair.
+    """
+    if array.dtype.kind not in "OU":
+        return array
+    bytes_of = np.empty(array.size, object)
+    for i, value in enumerate(array.ravel().tolist()):
+        try:
+            bytes_of[i] = value.encode() if isinstance(value, str) else value
+        except UnicodeEncodeError as error:
+            raise ValueError(_not_unicode(name, error)) from None
+    return bytes_of.reshape(array.shape)
 
 
-def _columns(rows: Rows, schema: Schema | None) -> dict[str, Any]:
-    """Rows of any form as `{name: list of values}`."""
-    if _of_many_rows(rows):
-        rows = rows_of(rows, () if schema is None else schema.fields).to_pandas()
-    if isinstance(rows, pd.DataFrame):
-        return {str(name): rows[name].tolist() for name in rows.columns}
-    if isinstance(rows, Mapping):
-        single = all(np.ndim(value) == 0 for value in rows.values())
-        return {k: [v] if single else _listed(v) for k, v in rows.items()}
-    if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        return {name: [row.get(name) for row in rows] for name in names}
-    raise TypeError(
-        explain(
-            "a frame, a list of dicts or a dict of columns, with at least one row",
-            f"{type(rows).__name__} {str(rows)[:60]}",
-            'pass e.g. [{"user": "ann", "item": 7}]',
-        )
+def _raw_values(values, field):
+    try:
+        frame = pd.DataFrame({field.column: values})
+    except UnicodeEncodeError as error:  # pandas keeps text as UTF-8.
+        raise ValueError(_not_unicode(field.name, error)) from None
+    return field.raw_values(frame)
+
+
+def _not_unicode(name, error):
+    return explain(
+        f"{name!r} as Unicode text",
+        str(error).rstrip("."),
+        "replace what UTF-8 cannot hold: text.encode('utf-8', 'replace').decode()",
     )
 
 
-def _of_many_rows(rows):
-    """Whether these are the rows of files or of another library."""
-    paths = isinstance(rows, str | os.PathLike | Opened)
-    arrow = hasattr(rows, "__arrow_c_stream__") and not isinstance(rows, pd.DataFrame)
-    return paths or arrow
-
-
-def _listed(values):
-    return values.tolist() if isinstance(values, np.ndarray | pd.Series) else values
+def _inputs_among(columns, signature):
+    if missing := sorted(set(signature.inputs) - set(columns)):
+        raise ValueError(
+            explain(
+                f"values of every input of the signature, {sorted(signature.inputs)}",
+                f"none of {missing}",
+                "add them to the rows",
+            )
+        )
+    return columns
 
 
 def _takes_fields(signature, schema):
@@ -145,11 +171,18 @@ def _takes_fields(signature, schema):
 def _array(values, info, name):
     """A column as an array of the dtype and rank of a `TensorInfo`."""
     dtype, rank = tf.as_dtype(info.dtype), len(info.tensor_shape.dim)
-    array = np.array(values, object)  # Lists of different lengths stay lists.
+    try:
+        array = np.array(values, object)  # Lists of different lengths stay lists.
+    except ValueError:  # Lists whose lists differ in length.
+        array = np.empty(0, object)
     missing = pd.isna(array)
     if dtype.is_floating:
         array[missing] = np.nan
-    if array.ndim != rank or (missing.any() and not dtype.is_floating):
+    if (
+        array.ndim != rank
+        or (missing.any() and not dtype.is_floating)
+        or not len(array)
+    ):
         raise ValueError(
             explain(
                 f"{name!r} with {rank} dimensions, lists of one length and no missing "
@@ -161,6 +194,42 @@ def _array(values, info, name):
     return _cast(array, dtype, name)
 
 
+def _features(values, info, name):
+    """The feature of each row of a column, `None` where no value is given."""
+    dtype, rank = tf.as_dtype(info.dtype), len(info.tensor_shape.dim)
+    lists = [_present(value, rank, name) for value in values]
+    flat = np.empty(sum(map(len, lists)), object)
+    for i, value in enumerate(value for each in lists for value in each):
+        flat[i] = value
+    flat = iter(_cast(flat, dtype, name).tolist())
+    kind = FEATURE_KIND[
+        "string" if dtype == tf.string else "int64" if dtype.is_integer else "float32"
+    ]
+    for each in lists:
+        feature = tf.train.Feature()
+        getattr(feature, kind).value.extend([next(flat) for _ in each])
+        yield feature if each else None
+
+
+def _present(value, rank, name):
+    """The values of a cell that are not missing; one or none without lists."""
+    values = values_of(value)
+    if (values is not None) != (rank > 1) and not _is_missing(value):
+        raise ValueError(
+            explain(
+                f"{name!r} as {'a list' if rank > 1 else 'one value'} per row",
+                repr(value)[:80],
+                "wrap one row in a list: [{...}]; give a list only where the signature "
+                "has one",
+            )
+        )
+    return [v for v in ([value] if values is None else values) if not _is_missing(v)]
+
+
+def _is_missing(value):
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
+
+
 def _cast(array, dtype, name):
     # NumPy would turn 7.5 into 7, "7" into 7 and True into 1.
     kinds = str | bytes if dtype == tf.string else numbers.Real
@@ -168,23 +237,15 @@ def _cast(array, dtype, name):
     wrong = [v for v in array.flat if not isinstance(v, kinds) or isinstance(v, bool)]
     try:
         if not wrong:
-            return _encoded(array.astype(dtype.as_numpy_dtype))
+            array = encoded(array, name) if dtype == tf.string else array
+            with np.errstate(over="ignore"):  # A number too large becomes infinite.
+                return array.astype(dtype.as_numpy_dtype)
     except OverflowError:
         wrong = [max(array.flat, key=abs)]
     raise ValueError(
         explain(
             f"{name!r} as {dtype.name}",
-            f"{wrong[0]!r}",
+            f"{wrong[0]!r}"[:80],
             f"convert the values to {dtype.name}",
         )
     )
-
-
-def _encoded(array):
-    """Strings as bytes, which is how requests carry them; other arrays as they are."""
-    if array.dtype.kind not in "OU":
-        return array
-    flat = [e.encode() if isinstance(e, str) else e for e in array.ravel()]
-    encoded = np.empty(array.shape, object)
-    encoded.ravel()[:] = flat
-    return encoded

@@ -1,6 +1,7 @@
 """A client of TF Serving by REST, for where only HTTP gets through."""
 
 import json
+import time
 import urllib.parse
 
 import numpy as np
@@ -11,13 +12,18 @@ from google.protobuf import json_format
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
+from tf_ctr.serving.client.asking import AskBy
 from tf_ctr.serving.client.base import Client
 from tf_ctr.serving.client.failures import HTTP
+from tf_ctr.serving.client.token import Bearer
 from tf_ctr.serving.wire import protos
 from tf_ctr.serving.wire.json import json_example, json_values
 
 # Connections that are kept open for threads that call at the same time.
 POOL = 16
+# An answer has some 20 bytes per row; no server takes the rows that would fill this.
+MOST_BYTES = 64 << 20
+CHUNK = 1 << 16
 HEADERS = {"Content-Type": "application/json"}
 
 
@@ -32,10 +38,16 @@ class RestClient(Client):
         timeout: Seconds that a call may take in all, unless it says otherwise.
         retries: How often a call is sent again to a server that is overloaded, after
             random pauses that grow.
+        ask_by: As for `Client`: `"auto"`, `"examples"` or `"tensors"`.
+        token: Sent with each call as `Authorization: Bearer ...`, for a proxy before
+            the server; only to an `https` URL.
+        ca_file: The file of the authorities whose certificates count, for `https`;
+            those of the package `certifi` for `None`.
 
     Raises:
         ImportError: If `tensorflow-serving-api` is not installed.
-        ValueError: For a URL of another scheme than http and https.
+        ValueError: For a URL of another scheme than http and https, one with a
+            password in it, or a token for `http`, which anyone could read.
 
     Example:
 
@@ -52,15 +64,17 @@ class RestClient(Client):
         schema: Schema | None = None,
         timeout: float = 5.0,
         retries: int = 0,
+        ask_by: AskBy = "auto",
+        token: str | None = None,
+        ca_file: str | None = None,
     ):
-        super().__init__(model, url, schema, timeout, retries)
-        if not url.startswith(("http://", "https://")):
-            raise ValueError(
-                explain("a URL", repr(url), "pass url='http://localhost:8501'")
-            )
+        _check_url(url, token)
+        super().__init__(model, url, schema, timeout, retries, ask_by)
         self._messages = protos.load("apis.get_model_metadata_pb2")
         self.url = url.rstrip("/")
         self._session = requests.Session()
+        self._session.auth = Bearer(token)
+        self._verify = True if ca_file is None else ca_file
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=POOL)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
@@ -74,8 +88,11 @@ class RestClient(Client):
         answer = self._call(":predict", choice, "outputs", body)
         found = self._signature(signature, choice).outputs
         # The server leaves out the name of a single output.
-        outputs = answer if len(found) > 1 else {next(iter(found)): answer}
-        return {name: _array(values, found[name]) for name, values in outputs.items()}
+        single = len(found) == 1 or not isinstance(answer, dict)
+        outputs = {next(iter(found)): answer} if single else answer
+        return {
+            n: _array(values, found[n]) for n, values in outputs.items() if n in found
+        }
 
     def _classify(self, examples, context, choice):
         body = _examples_body("classify", examples, context)
@@ -107,15 +124,17 @@ class RestClient(Client):
 
         def send(left):
             try:
+                end = time.monotonic() + left
                 answer = self._request(url + path, data, left)
+                content = _read(answer, end)
             except requests.RequestException as error:
                 code = "DEADLINE_EXCEEDED" if _is_late(error) else "UNAVAILABLE"
                 raise self._failure(code, error, choice) from error
             if answer.status_code != requests.codes.ok:
                 code = HTTP.get(answer.status_code, f"HTTP {answer.status_code}")
-                raise self._failure(code, _message(answer), choice, answered=True)
+                raise self._failure(code, _message(content), choice, answered=True)
             try:
-                return answer.json()[key]
+                return json.loads(content)[key]
             except (ValueError, LookupError, TypeError) as error:
                 # Another service answers.
                 raise self._failure("UNAVAILABLE", error, choice) from error
@@ -128,7 +147,10 @@ class RestClient(Client):
             "data": data,
             "headers": HEADERS,
             "timeout": urllib3.Timeout(total=seconds),
+            # Rows and tokens go to the address given, and nowhere else.
             "allow_redirects": False,
+            "verify": self._verify,
+            "stream": True,
         }
         try:
             return self._session.request(method, url, **options)
@@ -150,16 +172,77 @@ def _quoted(name):
     return urllib.parse.quote(name, safe="")
 
 
-def _message(answer):
+def _message(content):
     try:
-        return answer.json()["error"]
+        return json.loads(content)["error"]
     except (ValueError, LookupError, TypeError):
-        return answer.text[:500]
+        return content[:500].decode(errors="replace")
+
+
+def _read(answer, end):
+    """The body of an answer, if it is of a bounded size and comes in time."""
+    content = bytearray()
+    try:
+        for part in answer.iter_content(CHUNK):
+            content += part
+            if len(content) > MOST_BYTES:
+                raise _too_large()
+            if time.monotonic() > end:
+                raise requests.Timeout("the answer came too slowly")
+    finally:
+        answer.close()
+    return bytes(content)
+
+
+def _too_large():
+    return RuntimeError(
+        explain(
+            f"an answer of at most {MOST_BYTES >> 20} MiB",
+            "a larger one",
+            "send fewer rows, or look at what answers at this address",
+        )
+    )
+
+
+def _check_url(url, token):
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            explain("a URL", repr(url), "pass url='http://localhost:8501'")
+        )
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(
+            explain(
+                "a URL without a name and a password, which errors would show",
+                f"one for {parts.hostname}",
+                "pass token=",
+            )
+        )
+    if token is not None and parts.scheme == "http":
+        raise ValueError(
+            explain(
+                "an https URL beside `token`, so that nobody else reads it",
+                repr(url),
+                "pass url='https://...'",
+            )
+        )
 
 
 def _array(values, info):
     dtype = tf.as_dtype(info.dtype)
-    return np.array(values, object if dtype == tf.string else dtype.as_numpy_dtype)
+    try:
+        with np.errstate(over="ignore"):  # Infinite, and so no probability.
+            return np.array(
+                values, object if dtype == tf.string else dtype.as_numpy_dtype
+            )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise RuntimeError(
+            explain(
+                f"an output of {dtype.name}",
+                f"{str(values)[:80]}",
+                "look at what answers at this address, and at the served version",
+            )
+        ) from error
 
 
 def _examples_body(signature, examples, context):
