@@ -84,6 +84,16 @@ def test_a_value_at_fault_names_its_row_group(tmp_path):
         Schema([Categorical("item")]).fit(tmp_path)
 
 
+def test_a_progress_bar_counts_the_rows(log, capsys):
+    schema = Schema([Categorical("day")]).fit(log)
+    assert capsys.readouterr().out == ""
+    schema.fit(log, verbose=1)
+    assert "300/300" in capsys.readouterr().out
+    # The number of rows after a filter is not known before.
+    schema.extend(rows(log, filter=[("day", "<", 3)]), verbose=1)
+    assert "200/Unknown" in capsys.readouterr().out
+
+
 def test_no_row_is_refused(log):
     nothing = rows(log, filter=[("day", ">", 3)])
     with pytest.raises(ValueError, match="at least one row"):

@@ -20,7 +20,7 @@ from tf_ctr.errors import explain
 from tf_ctr.features.arrow import as_floats, as_ids, flat_lists, to_float32
 from tf_ctr.features.columns import check_rows, column
 from tf_ctr.features.field import Field, IdType
-from tf_ctr.features.reading import frames_of
+from tf_ctr.features.reading import frames_of, rows_of
 from tf_ctr.rows import Source
 from tf_ctr.rows.parts import located
 
@@ -65,7 +65,10 @@ class Learner(abc.ABC):
 
 
 def learn(
-    learners: Sequence[Learner], fields: Sequence[Field], data: Source
+    learners: Sequence[Learner],
+    fields: Sequence[Field],
+    data: Source,
+    verbose: int = 0,
 ) -> tuple[list[Field], dict[str, float | None]]:
     """Runs the learners over all frames.
 
@@ -73,6 +76,7 @@ def learn(
         learners: One per field.
         fields: The fields.
         data: Rows of any kind; see `tf_ctr.data.rows`.
+        verbose: 1 for a progress bar.
 
     Returns:
         The completed fields, and by field the share of values with a row of their own.
@@ -82,13 +86,17 @@ def learn(
         for learner in learners:
             learner.update(frame)
 
-    rows = 0
+    rows, opened = 0, rows_of(data, fields)
+    bar = keras.utils.Progbar(opened.count, verbose=verbose, unit_name="row")
     # An empty frame of each kind of file tells at once whether the columns fit.
-    for place, frame in frames_of(data, fields, check=update):
+    for place, frame in frames_of(opened, fields, check=update):
         rows += len(frame)
         with located(place):
             update(frame)
+        bar.update(rows)
     check_rows(rows)
+    if opened.count is None:
+        bar.update(rows, finalize=True)
     learned = [learner.learned() for learner in learners]
     return [field for field, _ in learned], {f.name: share for f, share in learned}
 

@@ -63,7 +63,7 @@ class Schema(FieldSet):
         self._set_fields(fields)
         self.coverage = coverage
 
-    def fit(self, data: Source) -> "Schema":
+    def fit(self, data: Source, verbose: int = 0) -> "Schema":
         """Learns everything that the fields leave open, in one pass over the data.
 
         A second call forgets what the first one learned. If it raises, the schema
@@ -73,6 +73,7 @@ class Schema(FieldSet):
             data: A pandas frame, the path of a file or folder, or rows of any kind
                 that `tf_ctr.data.rows` opens, of any size. They need no label. How
                 they are cut into files does not matter.
+            verbose: 1 for a progress bar.
 
         Returns:
             The schema itself.
@@ -82,10 +83,10 @@ class Schema(FieldSet):
             TypeError: For a column whose values do not fit its field.
         """
         learners = [spec.learner() for spec in self._specs]
-        self._complete(*learn(learners, self._linked(self._specs), data))
+        self._complete(*learn(learners, self._linked(self._specs), data, verbose))
         return self
 
-    def extend(self, data: Source) -> "Schema":
+    def extend(self, data: Source, verbose: int = 0) -> "Schema":
         """Returns a schema that also knows the new ids of `data`, after the old ones.
 
         No known id changes its row, and everything else stays: a given vocabulary,
@@ -95,6 +96,7 @@ class Schema(FieldSet):
 
         Args:
             data: As for `fit`. New rows are in the same order as in `fit`.
+            verbose: 1 for a progress bar.
 
         Returns:
             A new schema with the `coverage` of `data`; this one does not change.
@@ -116,7 +118,7 @@ class Schema(FieldSet):
         pairs = zip(self.fields, self._specs, strict=True)
         learners = [field.learner(grow=spec.learns_ids) for field, spec in pairs]
         extended = Schema(self._specs, self.label, self.group)
-        extended._complete(*learn(learners, self.fields, data))
+        extended._complete(*learn(learners, self.fields, data, verbose))
         return extended
 
     def union(self, other: "Schema") -> "Schema":
