@@ -91,7 +91,7 @@ def test_finished_variants_are_skipped(tmp_path, capsys, monkeypatch):
     for name, options in {
         "compare_ways": {"ways": ("reloaded .keras", "this process")},
         "refusals": {"ways": ("this process",)},
-        "export": {"fresh_process": False, "server_files": False},
+        "export": {"fresh_process": False, "batch_sizes": None},
     }.items():
         quick = functools.partial(getattr(round_trip, name), **options)
         monkeypatch.setattr(round_trip, name, quick)
