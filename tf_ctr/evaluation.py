@@ -5,6 +5,7 @@ holds a score, a label and a group for each, about 20 bytes, and not the rows. C
 the metrics sorts them, which takes about 150 bytes per row for a moment.
 """
 
+import functools
 from collections.abc import Callable
 
 import keras
@@ -13,7 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tf_ctr.features import Schema
+from tf_ctr.features.columns import check_some_weight
+from tf_ctr.features.columns import weights as row_weight_column
 from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
+from tf_ctr.metrics.arrays import row_weights
 from tf_ctr.rows import Source
 from tf_ctr.scoring import Kept, score_rows
 
@@ -79,8 +83,9 @@ def evaluate(
     Returns:
         `rows`, `click_rate`, `auc`, `log_loss` and `calibration`; if the schema has a
         group, also `gauc`, `groups_used` and `groups_skipped` of
-        `tf_ctr.metrics.exact_gauc`. An undefined metric is NaN: an AUC of one class,
-        a calibration without clicks.
+        `tf_ctr.metrics.exact_gauc`. All but the counts are weighted if the schema has a
+        weight. An undefined metric is NaN: an AUC of one class, a calibration without
+        clicks.
 
     Raises:
         ValueError: For rows that do not fit the schema, or a model that does
@@ -103,13 +108,23 @@ def evaluate(
     scores, kept = score_rows(
         model, frame, schema, labels_and_groups(schema), batch_size, verbose
     )
-    return score_metrics(kept["label"], scores, kept.get("group"))
+    weights = kept.get("weight")
+    check_some_weight(schema.weight, 1.0 if weights is None else weights.max())
+    return score_metrics(kept["label"], scores, kept.get("group"), weights)
 
 
 def labels_and_groups(schema: Schema) -> Kept:
-    """Returns how to read the `"label"` of rows and, if there is one, the `"group"`."""
+    """Returns how to read the `"label"` of rows, and the `"group"` and `"weight"`.
+
+    The last two are left out if the schema has none.
+    """
     kept: dict[str, tuple[str, Callable[[pd.DataFrame], np.ndarray]]] = {}
     kept["label"] = (schema.label, schema.labels)
+    if schema.weight is not None:
+        kept["weight"] = (
+            schema.weight,
+            functools.partial(row_weight_column, name=schema.weight),
+        )
     if schema.group_column is not None:
         code = schema.group_coder()
         # Half the memory, and no log has 2**31 groups.
@@ -121,7 +136,10 @@ def labels_and_groups(schema: Schema) -> Kept:
 
 
 def score_metrics(
-    labels: ArrayLike, scores: ArrayLike, groups: ArrayLike | None = None
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> dict[str, float]:
     """Returns the exact metrics of scores.
 
@@ -129,6 +147,8 @@ def score_metrics(
         labels: Labels 0 or 1, `[B]`.
         scores: Click probabilities, `[B]`.
         groups: The group of each row, `[B]`.
+        weights: The weight of each row, `[B]`. Defaults to 1. If all are 0, the metrics
+            are NaN.
 
     Returns:
         The metrics that `evaluate` returns; those of groups only with `groups`.
@@ -142,15 +162,20 @@ def score_metrics(
     0.5
     """
     labels = np.asarray(labels)
+    rate = float(labels.mean())
+    if weights is not None:
+        of_row = row_weights(weights, len(labels))
+        total = of_row.sum()
+        rate = float((of_row * labels).sum() / total) if total else float("nan")
     metrics = {
         "rows": len(labels),
-        "click_rate": float(labels.mean()),
-        "auc": exact_auc(labels, scores),
-        "log_loss": log_loss(labels, scores),
-        "calibration": calibration(labels, scores),
+        "click_rate": rate,
+        "auc": exact_auc(labels, scores, weights),
+        "log_loss": log_loss(labels, scores, weights=weights),
+        "calibration": calibration(labels, scores, weights),
     }
     if groups is not None:
-        result = exact_gauc(labels, scores, groups)
+        result = exact_gauc(labels, scores, groups, weights)
         metrics["gauc"] = result.gauc
         metrics["groups_used"] = result.groups_used
         metrics["groups_skipped"] = result.groups_skipped
@@ -195,9 +220,9 @@ def auc_loss(
     >>> auc_loss(model, upside_down, frame, schema)
     1.0
     """
-    kept = {"label": labels_and_groups(schema)["label"]}
+    kept = {k: v for k, v in labels_and_groups(schema).items() if k != "group"}
     aucs = []
     for each in (model, replacement):
         scores, values = score_rows(each, frame, schema, kept, batch_size)
-        aucs.append(exact_auc(values["label"], scores))
+        aucs.append(exact_auc(values["label"], scores, values.get("weight")))
     return aucs[0] - aucs[1]

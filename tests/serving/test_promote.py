@@ -6,8 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from tests.support.click_rates import RATES, export_rates, rate_frame
+from tests.support.click_rates import RATES, export_rates, rate_frame, rate_schema
+from tf_ctr.features import Schema
 from tf_ctr.serving.differences import Differences, Latency
 from tf_ctr.serving.labels import gate, promotion, removal
 from tf_ctr.serving.labels import moves as label_moves
@@ -180,6 +182,26 @@ def test_old_versions_are_only_removed_with_keep(directory, open_gate, monkeypat
 def test_a_version_is_not_promoted_to_a_label_that_it_already_has(directory, open_gate):
     with pytest.raises(ValueError, match="not stable already"):
         promoted(directory, 1)
+
+
+def test_the_gate_weighs_rows_as_the_schema_of_the_candidate_says(directory):
+    """The weights make the rows of each user as many as version 4 expects."""
+    schema = rate_schema()
+    weighted = Schema(schema.fields, schema.label, weight="w")
+    [file] = (directory / "4").rglob("schema.json")
+    weighted.save(file)
+    rows = rate_frame()
+    # Half the rates: p / 2 of a row that is clicked at rate p.
+    odds = rows["user"].map({user: (r / 2) / (1 - r / 2) for user, r in RATES.items()})
+    own = rows["user"].map(RATES)
+    rows["w"] = np.where(rows["click"] == 1, odds * (1 - own) / own, 1.0)
+    auc, error = measure(directory / "4", None, rows)
+    scores = own / 2
+    expected = roc_auc_score(rows["click"], scores, sample_weight=rows["w"])
+    assert auc.value == pytest.approx(expected, abs=1e-6)
+    assert error.value == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match="above 0 in at least one row"):
+        measure(directory / "4", None, rows.assign(w=0))
 
 
 def cut_short(version):

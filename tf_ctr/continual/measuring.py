@@ -50,12 +50,13 @@ def measure_scores(
     """Returns the metrics of the scores `[N]` of rows; see `measure`."""
     labels = schema.labels(frame)
     groups = None if schema.group is None else schema.groups(frame)
+    weights = schema.weights(frame)
 
     def metrics(chosen):
         if not chosen.any():
             return {"rows": 0}
-        own = None if groups is None else groups[chosen]
-        values = score_metrics(labels[chosen], scores[chosen], own)
+        own, weight = (None if x is None else x[chosen] for x in (groups, weights))
+        values = score_metrics(labels[chosen], scores[chosen], own, weight)
         # JSON has no NaN.
         undefined = [name for name, value in values.items() if math.isnan(value)]
         known = {n: None if n in undefined else value for n, value in values.items()}

@@ -205,6 +205,7 @@ def grown_model(finished: Finished, schema: Schema) -> keras.Model:
         [schema.field(field.name) for field in finished.schema.fields],
         schema.label,
         schema.group,
+        schema.weight,
     )
     if own.fields == finished.schema.fields:
         return finished.model

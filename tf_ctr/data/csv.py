@@ -49,7 +49,8 @@ def from_csv(
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
-        `{field: tensor}` if not labelled.
+        `({field: tensor}, label, weight)` if the schema has a weight, float32 `[B]`,
+        or of `{field: tensor}` if not labelled.
 
     Raises:
         ValueError, TypeError: As `from_rows`; also if the first cells of a file are not

@@ -5,7 +5,7 @@ import tensorflow as tf
 from tf_ctr.data.batching import check_arguments, seeds, shuffled, with_cardinality
 from tf_ctr.data.packing import Packing
 from tf_ctr.features import Schema
-from tf_ctr.features.columns import check_rows
+from tf_ctr.features.columns import check_rows, check_some_weight
 from tf_ctr.features.reading import rows_of
 from tf_ctr.rows import Source
 from tf_ctr.rows.parts import located
@@ -38,7 +38,8 @@ def from_frame(
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
-        `{field: tensor}` if not labelled.
+        `({field: tensor}, label, weight)` if the schema has a weight, float32 `[B]`,
+        or of `{field: tensor}` if not labelled.
 
     Raises:
         ValueError: For a missing column, a label other than 0 and 1, no row, fewer
@@ -91,4 +92,6 @@ def _packed(
                 blocks.append(packing.pack_frame(block))
         check_rows(len(blocks))
         ids, numbers = (tf.concat(parts, 0) for parts in zip(*blocks, strict=True))
+        if schema.weight in packing.columns:
+            check_some_weight(schema.weight, float(tf.reduce_max(numbers[:, -1])))
     return ids, numbers

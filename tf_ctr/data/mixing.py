@@ -26,20 +26,20 @@ def mix(
     give the same batches. The target is read once to count its rows.
 
     Args:
-        source: Batches `({field: tensor}, label)` of the source domain, of any size,
-            as `tf_ctr.data.from_frame` makes them. Both domains share one schema, with
-            a field that tells them apart.
+        source: Batches `({field: tensor}, label)` of the source domain, of any size, as
+            `tf_ctr.data.from_frame` makes them, or `({field: tensor}, label, weight)`.
+            Both domains share one schema, with a field that tells them apart.
         target: Batches of the target domain.
         ratio: Source rows per target row.
         batch_size: Rows per batch, of both domains together.
         source_weight: Weight of a source row in the loss; a target row has 1. It is the
             `g` of the loss `L_target + g L_source`. `None` leaves weights out of the
-            batches, so that all rows weigh the same. Losses that layers add are not
-            weighted.
+            batches, so that all rows weigh the same; rows with a weight of their own
+            keep it, and it is multiplied. Losses that layers add are not weighted.
 
     Returns:
         A dataset of `({field: tensor}, label)`, or of
-        `({field: tensor}, label, weight)` with `source_weight`.
+        `({field: tensor}, label, weight)` with `source_weight` or weighted datasets.
 
     Raises:
         ValueError: If a batch would have no row of one domain, the weight is negative,
@@ -69,14 +69,15 @@ def mix(
     target = target.rebatch(target_rows)
 
     def joined(of_target, of_source):
-        features, label = tf.nest.map_structure(
+        features, label, *own = tf.nest.map_structure(
             lambda *parts: tf.concat(parts, axis=0), of_target, of_source
         )
         if source_weight is None:
-            return features, label
+            return (features, label, *own)
         parts = ((of_target[1], 1.0), (of_source[1], source_weight))
         weights = [tf.fill([tf.shape(rows)[0]], float(w)) for rows, w in parts]
-        return features, label, tf.concat(weights, axis=0)
+        weight = tf.concat(weights, axis=0)
+        return features, label, weight * own[0] if own else weight
 
     mixed = tf.data.Dataset.zip(target, source).map(joined, tf.data.AUTOTUNE)
     mixed = with_cardinality(mixed, rows, target_rows, drop_remainder=False)

@@ -13,7 +13,9 @@ from tf_ctr.features.field import Field, known
 from tf_ctr.features.reading import needed_columns
 from tf_ctr.rows.parts import located
 
-Batch = tuple[dict[str, tf.Tensor], tf.Tensor] | dict[str, tf.Tensor]
+# Features; with a label; with a label and a weight.
+Features = dict[str, tf.Tensor]
+Batch = Features | tuple[Features, tf.Tensor] | tuple[Features, tf.Tensor, tf.Tensor]
 
 
 class Packing:
@@ -24,7 +26,7 @@ class Packing:
 
     Args:
         schema: The fitted schema.
-        labelled: Whether batches have a label.
+        labelled: Whether batches have a label and, if the schema has one, a weight.
 
     Raises:
         ValueError: For a schema that is not fitted.
@@ -33,7 +35,8 @@ class Packing:
     def __init__(self, schema: Schema, labelled: bool):
         schema.check_fitted()
         self._schema = schema
-        self._labelled = labelled
+        # The last columns of the numbers. Without a label, the first one is not used.
+        self._outcomes = schema.outcome_columns if labelled else []
         self._ids = [field for field in schema.fields if field.table is not None]
         self._numbers = [field for field in schema.fields if field.table is None]
 
@@ -42,13 +45,13 @@ class Packing:
         """The specification of the two matrices that `pack` returns."""
         width = sum(map(_width, self._ids))
         ids = tf.TensorSpec([None, width], tf.int32)
-        return ids, tf.TensorSpec([None, len(self._numbers) + 1], tf.float32)
+        width = len(self._numbers) + max(len(self._outcomes), 1)
+        return ids, tf.TensorSpec([None, width], tf.float32)
 
     @property
     def columns(self) -> list[str]:
         """The columns that `pack_frame` needs."""
-        label = [self._schema.label] if self._labelled else []
-        return needed_columns(self._schema.fields, label)
+        return needed_columns(self._schema.fields, self._outcomes)
 
     def check(self, header: pd.DataFrame) -> None:
         """Raises unless frames with the columns of an empty one can be packed.
@@ -63,7 +66,8 @@ class Packing:
         """Checks, encodes and packs the rows of a frame; returns the same as `pack`.
 
         Raises:
-            ValueError: For a missing column, or a label other than 0 and 1.
+            ValueError: For a missing column, a label other than 0 and 1, or a weight
+                that is negative or not finite.
             TypeError: For a column whose values do not fit its field.
         """
         raw, places = {}, {}
@@ -73,17 +77,18 @@ class Packing:
                 raw[field.name], places[field.name] = distinct, place
             else:
                 raw[field.name] = field.raw_values(frame)
-        label = np.zeros(len(frame), np.float32)
-        if self._labelled:
-            label = self._schema.labels(frame)
+        label, weight = np.zeros(len(frame), np.float32), None
+        if self._outcomes:
+            label, weight = self._schema.labels(frame), self._schema.weights(frame)
         # On the CPU, where the batches are put together.
         with tf.device("CPU:0"):
-            return self.pack(raw, label, places)
+            return self.pack(raw, label, weight, places)
 
     def pack(
         self,
         raw: Mapping[str, Any],
         label: np.ndarray | tf.Tensor,
+        weight: np.ndarray | tf.Tensor | None = None,
         places: Mapping[str, np.ndarray] | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Encodes raw columns, and packs them into two matrices.
@@ -91,13 +96,15 @@ class Packing:
         Args:
             raw: Raw values of every field, as `Schema.encode` takes them.
             label: `[B]`.
+            weight: `[B]`, if the batches have weights.
             places: For each field whose `raw` holds only distinct values, the index of
                 each row's value among them, `[B]`. Looking up strings is slow, so each
                 string is looked up once.
 
         Returns:
-            The ids, int32 `[B, I]`, and the numbers, float32 `[B, N + 1]`; the last
-            column of the numbers is the label.
+            The ids, int32 `[B, I]`, and the numbers, float32 `[B, N + 1]`, or
+            `[B, N + 2]` with a weight; the last columns of the numbers are the label
+            and the weight.
         """
         encoded = self._schema.encode(raw)
         for name, place in (places or {}).items():
@@ -110,14 +117,16 @@ class Packing:
         # `concat` needs at least one part, also in a schema without ids.
         nothing = tf.zeros([tf.shape(label)[0], 0], tf.int32)
         ids = tf.concat([nothing, *ids], axis=1)
-        return ids, tf.concat([*numbers, label[:, tf.newaxis]], axis=1)
+        outcomes = [label] if weight is None else [label, weight]
+        return ids, tf.concat([*numbers, tf.stack(outcomes, axis=1)], axis=1)
 
     def unpack(self, ids: tf.Tensor, numbers: tf.Tensor) -> Batch:
         """Returns packed rows as `({field: tensor}, label)`, or as features only.
 
         Args:
             ids: int32 `[B, I]`, as `pack` returns them.
-            numbers: float32 `[B, N + 1]`, as `pack` returns them.
+            numbers: float32 `[B, N + 1]`, as `pack` returns them. With a weight, it is
+                the last element of the batch.
         """
         ids = tf.cast(ids, tf.int64)
         features, start = {}, 0
@@ -128,7 +137,12 @@ class Packing:
         for index, field in enumerate(self._numbers):
             features[field.name] = numbers[:, index : index + 1]
         features = {field.name: features[field.name] for field in self._schema.fields}
-        return (features, numbers[:, -1]) if self._labelled else features
+        if not self._outcomes:
+            return features
+        first = len(self._numbers)
+        if len(self._outcomes) == 1:
+            return features, numbers[:, first]
+        return features, numbers[:, first], numbers[:, first + 1]
 
 
 def packed_blocks(

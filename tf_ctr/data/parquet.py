@@ -37,7 +37,8 @@ def from_parquet(
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
-        `{field: tensor}` if not labelled.
+        `({field: tensor}, label, weight)` if the schema has a weight, float32 `[B]`,
+        or of `{field: tensor}` if not labelled.
 
     Raises:
         ValueError, TypeError: As `from_rows`.

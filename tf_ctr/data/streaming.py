@@ -13,7 +13,7 @@ from tf_ctr.data.packing import Packing, packed_blocks
 from tf_ctr.data.shards import check_shard, own_parts
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.features.columns import check_rows
+from tf_ctr.features.columns import check_rows, check_some_weight
 from tf_ctr.features.reading import rows_of
 from tf_ctr.rows import Rows, Source, rows
 from tf_ctr.rows.parts import Part, located
@@ -66,9 +66,10 @@ def from_rows(
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
-        `{field: tensor}` if not labelled. Its number of batches is known for Parquet
-        files without a filter, and for tables; else `fit` shows no end in its progress
-        bar, and warns after the first epoch that the data ended.
+        `({field: tensor}, label, weight)` if the schema has a weight, float32 `[B]`,
+        or of `{field: tensor}` if not labelled. Its number of batches is known for
+        Parquet files without a filter, and for tables; else `fit` shows no end in its
+        progress bar, and warns after the first epoch that the data ended.
 
     Raises:
         ValueError: If there is no such file, a file is damaged or lacks a column, a
@@ -154,6 +155,7 @@ def stream(
     parts = list(opened.parts())
     if labelled:
         _check_labels(parts, schema.label)
+        _check_weights(parts, schema.weight)
     found = opened.count
     if found is None:
         with tf.init_scope():
@@ -210,6 +212,33 @@ def _check_first_cells(parts: Sequence[Part], packing: Packing) -> int:
                     packing.check(frame[:0])
                 found += len(frame)
     return found
+
+
+def _check_weights(parts: Sequence[Part], weight: str | None) -> None:
+    """Raises for a bad weight that the statistics of a file tell, before it is read."""
+    if weight is None:
+        return
+    highest: float | None = 0.0
+    for part in parts:
+        extent = part.extent(weight)
+        if extent is None:
+            highest = None
+            continue
+        low, high, nulls = extent
+        if nulls or low < 0:
+            with located(part.place):
+                raise ValueError(
+                    explain(
+                        f"weight {weight!r} to be a finite number of at least 0 in "
+                        "every row",
+                        f"{nulls} missing weights" if nulls else f"e.g. {low!r}",
+                        "leave these rows out by rows(..., filter=...), or correct "
+                        "the file",
+                    )
+                )
+        highest = None if highest is None else max(highest, float(high))
+    if highest is not None:
+        check_some_weight(weight, highest)
 
 
 def _check_labels(parts: Sequence[Part], label: str) -> None:

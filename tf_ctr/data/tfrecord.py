@@ -1,7 +1,7 @@
 """Reads and writes TFRecord files of `tf.train.Example`."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -60,7 +60,8 @@ def from_tfrecord(
 
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
-        `{field: tensor}` if not labelled.
+        `({field: tensor}, label, weight)` if the schema has a weight, float32 `[B]`,
+        or of `{field: tensor}` if not labelled.
 
     Raises:
         ValueError: If there is no such file or no record, the first records of a file
@@ -90,21 +91,20 @@ def from_tfrecord(
         kinds_of = {file: _feature_kinds(file) for file in files}
     found = {file: kinds for file, kinds in kinds_of.items() if kinds is not None}
     check_rows(len(found))
-    label_dtypes = {
-        _check_kinds(f, kinds, schema, labelled) for f, kinds in found.items()
-    }
-    if len(label_dtypes) > 1:
-        raise TypeError(
-            explain(
-                f"label {schema.label!r} of one type in all files",
-                "integers in some and floats in others",
-                "read the files as two datasets and join them with concatenate",
-            )
-        )
+    outcomes = schema.outcome_columns if labelled else []
+    dtypes = [_check_kinds(f, kinds, schema, outcomes) for f, kinds in found.items()]
     packing = Packing(schema, labelled)
     spec = parsing_specs(schema.fields)
-    if labelled:
-        spec[schema.label] = tf.io.FixedLenFeature([], label_dtypes.pop())
+    for name, *found_dtypes in zip(outcomes, *dtypes, strict=True):
+        if len(set(found_dtypes)) > 1:
+            raise TypeError(
+                explain(
+                    f"feature {name!r} of one type in all files",
+                    "integers in some and floats in others",
+                    "read the files as two datasets and join them with concatenate",
+                )
+            )
+        spec[name] = tf.io.FixedLenFeature([], found_dtypes[0])
 
     def parse(records, file):
         # Errors show the names of examples.
@@ -113,7 +113,10 @@ def from_tfrecord(
         if not labelled:
             return packing.pack(raw, tf.zeros(tf.shape(records)))
         label = _checked_label(raw.pop(schema.label), schema.label, file)
-        return packing.pack(raw, label)
+        if schema.weight is None:
+            return packing.pack(raw, label)
+        weight = _checked_weight(raw.pop(schema.weight), schema.weight, file)
+        return packing.pack(raw, label, weight)
 
     names = tf.constant(list(found))
 
@@ -158,7 +161,7 @@ def to_tfrecord(
     ...     to_tfrecord(frame, schema, pathlib.Path(folder, "day1.tfrecord"))
     """
     schema.check_fitted()
-    further = [schema.label] if labelled else []
+    further = schema.outcome_columns if labelled else []
     count = 0
     with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         for place, rows in frames_of(frame, schema.fields, further):
@@ -167,6 +170,9 @@ def to_tfrecord(
                 columns = schema.raw_columns(rows)
                 if labelled:
                     columns[schema.label] = schema.labels(rows)
+                    weights = schema.weights(rows)
+                    if schema.weight is not None and weights is not None:
+                        columns[schema.weight] = weights
             for example in to_examples(columns, schema.fields):
                 writer.write(example.SerializeToString())
         check_rows(count)
@@ -181,15 +187,28 @@ def _checked_label(label: tf.Tensor, name: str, file: tf.Tensor) -> tf.Tensor:
     return label
 
 
+def _checked_weight(weight: tf.Tensor, name: str, file: tf.Tensor) -> tf.Tensor:
+    weight = tf.cast(weight, tf.float32)
+    right = tf.math.is_finite(weight) & (weight >= 0)
+    expected = f"weight {name!r} to be a finite number of at least 0"
+    message = explain(expected, "those below", "correct the file")
+    wrong = tf.boolean_mask(weight, ~right)
+    tf.debugging.Assert(tf.reduce_all(right), [message, file, wrong])
+    return weight
+
+
 def _check_kinds(
-    file: str, kinds: Mapping[str, str | None], schema: Schema, labelled: bool
-) -> tf.DType | None:
-    """Returns the dtype of the label; raises if the first records do not fit."""
+    file: str,
+    kinds: Mapping[str, str | None],
+    schema: Schema,
+    outcomes: Sequence[str],
+) -> list[tf.DType]:
+    """Returns the dtypes of the outcomes; raises if the first records do not fit."""
     for field in schema.fields:
         _check_kind(file, kinds, field.name, [FEATURE_KIND[known(field.dtype)]])
-    if labelled:
-        _check_kind(file, kinds, schema.label, LABEL_DTYPE)
-    return LABEL_DTYPE.get(kinds.get(schema.label) or "")
+    for name in outcomes:
+        _check_kind(file, kinds, name, LABEL_DTYPE)
+    return [LABEL_DTYPE[kinds[name] or ""] for name in outcomes]
 
 
 def _check_kind(

@@ -104,7 +104,7 @@ def prepare(
     check_exportable(model, schema)
     frame = None
     if sample is not None:
-        frame = in_memory(sample, schema.fields, [schema.label])
+        frame = in_memory(sample, schema.fields, schema.outcome_columns)
     rows = schema.example_rows(NUM_EXAMPLE_ROWS) if frame is None else frame
     columns = raw_columns(schema, rows)
 
@@ -186,9 +186,10 @@ def _static(model, schema, sample):
         )
     columns = schema.raw_columns(sample)
     encoded = {name: ids.numpy() for name, ids in schema.encode(columns).items()}
-    static, labels = static_route(model, encoded), schema.labels(sample)
+    static = static_route(model, encoded)
+    labels, weights = schema.labels(sample), schema.weights(sample)
     auc, static_auc = (
-        exact_auc(labels, training_scores(each, schema, columns))
+        exact_auc(labels, training_scores(each, schema, columns), weights)
         for each in (model, static)
     )
     return static, auc - static_auc

@@ -13,6 +13,7 @@ from tf_ctr.features.arrow import (
     as_ids,
     decoded,
     flat_lists,
+    to_float32,
 )
 from tf_ctr.features.field import Field, known
 
@@ -147,6 +148,36 @@ def labels(frame: pd.DataFrame, name: str) -> np.ndarray:
             )
         )
     return values.astype(np.float32)
+
+
+def weights(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """Returns the weight column as float32 `[B]`, each finite and at least 0."""
+    given = as_floats(column(frame, name), name)
+    values = to_float32(given)
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any():
+        raise ValueError(
+            explain(
+                f"weight {name!r} to be a finite number of at least 0 in every row",
+                f"{wrong.sum()} of {len(values)} rows with other values, among them "
+                f"{np.unique(given[wrong])[:5].tolist()}",
+                f"correct these rows; to ignore them, frame[{name!r}] = 0 there",
+            )
+        )
+    return values
+
+
+def check_some_weight(name: str | None, total: float) -> None:
+    """Raises if the sum of all weights is 0, unless there is no weight (`None`)."""
+    if name is not None and not total:
+        raise ValueError(
+            explain(
+                f"weight {name!r} to be above 0 in at least one row",
+                "only 0",
+                "check what made the weights; a schema without weight= counts all rows "
+                "alike",
+            )
+        )
 
 
 class GroupCoder:

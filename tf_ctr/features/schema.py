@@ -1,4 +1,4 @@
-"""The description of a data set: its fields, label and group."""
+"""The description of a data set: its fields, label, group and weight."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
-from tf_ctr.errors import explain
 from tf_ctr.features import columns, serialization
+from tf_ctr.features.arguments import check_arguments
 from tf_ctr.features.field import Field
 from tf_ctr.features.field_set import FieldSet
 from tf_ctr.features.learning import learn
@@ -17,7 +17,7 @@ from tf_ctr.rows.parts import located
 
 
 class Schema(FieldSet):
-    """The fields of a data set, its label and its group.
+    """The fields of a data set, its label, its group and its weight.
 
     Names and dtypes are stated here and nowhere else. An encoded id is a row of an
     embedding table: row 0 stands for padding and missing values, rows `1..num_oov` for
@@ -28,11 +28,15 @@ class Schema(FieldSet):
         label: The column that holds 0 or 1.
         group: The column whose values group the impressions, for GAUC; often the
             user. It may be a field or any other column.
+        weight: The column that says how much each labelled row counts, e.g. an inverse
+            propensity: at least 0, and not a field. It is the `sample_weight` of Keras:
+            batches have it after the label, and losses and metrics are weighted. A
+            model does not see it, and no request has it.
 
     Raises:
         ValueError: For no field, repeated names, or a `Sequence` whose `of` is not a
             categorical field.
-        TypeError: If one of `fields` is not a field, or `group` is not a name.
+        TypeError: If one of `fields` is not a field, or a column is not a name.
 
     Example:
 
@@ -45,17 +49,26 @@ class Schema(FieldSet):
     """
 
     def __init__(
-        self, fields: Iterable[Field], label: str = "click", group: str | None = None
+        self,
+        fields: Iterable[Field],
+        label: str = "click",
+        group: str | None = None,
+        weight: str | None = None,
     ):
         self.label = label
         self.group = group
+        self.weight = weight
         # The fields as given, for a second `fit`; `fields` has what was learned, too.
         self._specs = list(fields)
-        _check_arguments(self._specs, label, group)
+        check_arguments(self._specs, label, group, weight)
         self._complete(self._specs, coverage={})
 
     def __repr__(self) -> str:
-        return f"Schema({self.fields!r}, label={self.label!r}, group={self.group!r})"
+        weight = "" if self.weight is None else f", weight={self.weight!r}"
+        return (
+            f"Schema({self.fields!r}, label={self.label!r}, group={self.group!r}"
+            f"{weight})"
+        )
 
     def _complete(
         self, fields: Iterable[Field], coverage: dict[str, float | None]
@@ -117,7 +130,7 @@ class Schema(FieldSet):
         self.check_fitted()
         pairs = zip(self.fields, self._specs, strict=True)
         learners = [field.learner(grow=spec.learns_ids) for field, spec in pairs]
-        extended = Schema(self._specs, self.label, self.group)
+        extended = Schema(self._specs, self.label, self.group, self.weight)
         extended._complete(*learn(learners, self.fields, data, verbose))
         return extended
 
@@ -155,7 +168,7 @@ class Schema(FieldSet):
             field.with_ids(ids.get(field.name, ())) if spec.learns_ids else field
             for field, spec in zip(self.fields, self._specs, strict=True)
         ]
-        joined = Schema(self._specs, self.label, self.group)
+        joined = Schema(self._specs, self.label, self.group, self.weight)
         joined._complete(fields, self.coverage)
         return joined
 
@@ -167,6 +180,28 @@ class Schema(FieldSet):
             TypeError: For values that are not numbers.
         """
         return columns.labels(frame, self.label)
+
+    def weights(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Returns the weight column as float32 `[B]`; `None` without one.
+
+        Raises:
+            ValueError: For a missing column, or a weight that is missing, negative or
+                not finite.
+            TypeError: For values that are not numbers.
+        """
+        return None if self.weight is None else columns.weights(frame, self.weight)
+
+    @property
+    def outcome_columns(self) -> list[str]:
+        """The columns that only labelled rows need: the label, and the weight if any.
+
+        Example:
+
+        >>> from tf_ctr.features import Categorical, Schema
+        >>> Schema([Categorical("item")], weight="propensity").outcome_columns
+        ['click', 'propensity']
+        """
+        return [self.label, *([] if self.weight is None else [self.weight])]
 
     def groups(self, frame: pd.DataFrame) -> np.ndarray:
         """Returns the group of each row as int64 codes `[B]`, -1 where it is missing.
@@ -244,7 +279,11 @@ class Schema(FieldSet):
         """
         pairs = list(zip(self.fields, self._specs, strict=True))
         record = serialization.SchemaRecord(
-            label=self.label, group=self.group, coverage=self.coverage, fields=pairs
+            label=self.label,
+            group=self.group,
+            weight=self.weight,
+            coverage=self.coverage,
+            fields=pairs,
         )
         serialization.write(path, record)
 
@@ -257,31 +296,6 @@ class Schema(FieldSet):
         """
         record = serialization.read(path)
         specs = [spec for _, spec in record["fields"]]
-        schema = cls(specs, record["label"], record["group"])
+        schema = cls(specs, record["label"], record["group"], record["weight"])
         schema._complete([field for field, _ in record["fields"]], record["coverage"])
         return schema
-
-
-def _check_arguments(fields: list[Field], label: str, group: str | None) -> None:
-    """Raises unless `fields` are fields with unique names and `group` is a name."""
-    for field in fields:
-        if not isinstance(field, Field):
-            raise TypeError(
-                explain("fields only", repr(field), "pass e.g. Categorical('item')")
-            )
-    names = [field.name for field in fields]
-    taken = {*names, *(field.column for field in fields)}
-    if not fields or label in taken or len(set(names)) < len(names):
-        raise ValueError(
-            explain(
-                "at least one field, each with a name of its own that is not the label",
-                f"fields {names} and label {label!r}",
-                "rename or drop the repeated one",
-            )
-        )
-    if not isinstance(group, str | None):
-        raise TypeError(
-            explain(
-                "a column name as `group`, or None", repr(group), "pass group='user'"
-            )
-        )

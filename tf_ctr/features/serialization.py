@@ -20,12 +20,15 @@ class SchemaRecord(TypedDict):
     Attributes:
         label: The column of labels.
         group: The column of groups, or `None`.
+        weight: The column of weights, or `None`. A file without weights does not have
+            it, so that it stays as older releases wrote it.
         coverage: By field the share of values with a row of their own.
         fields: Pairs of a fitted field and the same field before it was fitted.
     """
 
     label: str
     group: str | None
+    weight: str | None
     coverage: dict[str, float | None]
     fields: list[tuple[Field, Field]]
 
@@ -34,6 +37,8 @@ def write(path: str | os.PathLike, record: SchemaRecord) -> None:
     """Writes a schema; an existing file is replaced in one step."""
     fields = [_to_json(field, spec) for field, spec in record["fields"]]
     values = {"format": FORMAT, "version": VERSION, **record, "fields": fields}
+    if record["weight"] is None:
+        del values["weight"]
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -51,6 +56,7 @@ def read(path: str | os.PathLike) -> SchemaRecord:
         return SchemaRecord(
             label=values["label"],
             group=values["group"],
+            weight=values.get("weight"),
             coverage=values["coverage"],
             fields=[_from_json(each) for each in values["fields"]],
         )

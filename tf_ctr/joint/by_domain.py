@@ -59,7 +59,11 @@ def evaluate(
         "domain": (domain, domains),
     }
     scores, values = score_rows(model, frame, schema, kept, batch_size)
-    of_row, groups = values["domain"], values.get("group")
+    of_row, groups, weights = (
+        values["domain"],
+        values.get("group"),
+        values.get("weight"),
+    )
     names = domains.values
     lines = {}
     for code in [*sorted(range(len(names)), key=lambda i: _order(names[i])), -1]:
@@ -70,6 +74,7 @@ def evaluate(
                 values["label"][own],
                 scores[own],
                 None if groups is None else groups[own],
+                None if weights is None else weights[own],
             )
     table = pd.DataFrame.from_dict(lines, orient="index")
     return table.rename_axis(domain)

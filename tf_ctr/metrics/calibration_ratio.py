@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import ArrayLike
 
-from tf_ctr.metrics.arrays import labels_and_probabilities
+from tf_ctr.metrics.arrays import labels_and_probabilities, row_weights
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -57,16 +57,19 @@ class Calibration(keras.metrics.Metric):
         return ops.reshape(ops.cast(values, self.dtype), (-1,))
 
 
-def calibration(labels: ArrayLike, scores: ArrayLike) -> float:
+def calibration(
+    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Returns the mean score over the click rate; NaN without a click.
 
     Args:
         labels: Labels 0 or 1, `[B]` or `[B, 1]`.
         scores: Click probabilities, of the same length.
+        weights: Weights of the same length. Defaults to 1.
 
     Raises:
-        ValueError: For different lengths, no row, a label that is not 0 or 1, or a
-            score outside [0, 1].
+        ValueError: For different lengths, no row, a label that is not 0 or 1, a score
+            outside [0, 1], or a weight that is negative or not finite.
         TypeError: For values that are not numbers.
 
     Example:
@@ -75,6 +78,7 @@ def calibration(labels: ArrayLike, scores: ArrayLike) -> float:
     >>> calibration([1, 0, 0, 0], [0.5, 0.25, 0.25, 0.25])
     1.25
     """
-    labels, scores = labels_and_probabilities(labels, scores)
-    clicks = labels.sum()
-    return float(scores.sum() / clicks) if clicks else float("nan")
+    clicked, rates = labels_and_probabilities(labels, scores)
+    of_row = row_weights(weights, len(clicked))
+    clicks = (of_row * clicked).sum()
+    return float((of_row * rates).sum() / clicks) if clicks else float("nan")

@@ -61,7 +61,12 @@ def exact_auc(
     return float(won / (clicks * others)) if clicks * others else float("nan")
 
 
-def exact_gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> GroupAUC:
+def exact_gauc(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    weights: ArrayLike | None = None,
+) -> GroupAUC:
     """Returns the AUC within groups, averaged with their impressions as weights.
 
     Groups with one class only have no AUC and are left out, as in FuxiCTR. So are rows
@@ -75,13 +80,15 @@ def exact_gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> Group
         labels: Labels 0 or 1, `[B]` or `[B, 1]`.
         scores: Scores of the same length, without NaN.
         groups: The group of each row, e.g. its user: numbers or strings.
+        weights: Weights of the same length. Defaults to 1. A group weighs as much as
+            its rows together, and has a class only if a row of it weighs more than 0.
 
     Returns:
         A `GroupAUC`; its `gauc` is NaN if every group has one class only.
 
     Raises:
-        ValueError: For different lengths, no row, a label that is not 0 or 1, or a
-            NaN score.
+        ValueError: For different lengths, no row, a label that is not 0 or 1, a NaN
+            score, or a weight that is negative or not finite.
         TypeError: For labels or scores that are not numbers.
 
     Example:
@@ -93,21 +100,25 @@ def exact_gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> Group
              impressions_used=5, impressions_skipped=1)
     """
     labels, scores = labels_and_scores(labels, scores)
+    of_row = row_weights(weights, len(labels))
     groups = flat("groups", groups)
     check_length("groups", groups, len(labels))
     codes = np.where(groups == -1, -1, pd.factorize(groups)[0])
     known = codes >= 0
     if not known.any():
         return GroupAUC(float("nan"), 0, 0, 0, len(labels))
-    ones = np.ones(known.sum())
-    clicks, others, won = _pairs(labels[known], scores[known], ones, codes[known])
+    codes = codes[known]
+    clicks, others, won = _pairs(labels[known], scores[known], of_row[known], codes)
     mixed = clicks * others > 0
-    impressions = (clicks + others)[mixed]
-    used = int(impressions.sum())
+    rows = clicks + others
+    if weights is not None:
+        # In ascending order of the codes, as the sums above.
+        rows = np.unique(codes, return_counts=True)[1]
+    used = int(rows[mixed].sum())
     gauc = float("nan")
     if used:
         aucs = won[mixed] / (clicks * others)[mixed]
-        gauc = float(np.average(aucs, weights=impressions))
+        gauc = float(np.average(aucs, weights=(clicks + others)[mixed]))
     return GroupAUC(
         gauc, int(mixed.sum()), int((~mixed).sum()), used, len(labels) - used
     )

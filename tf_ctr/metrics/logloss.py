@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import ArrayLike
 
-from tf_ctr.metrics.arrays import labels_and_probabilities
+from tf_ctr.metrics.arrays import labels_and_probabilities, row_weights
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -54,7 +54,12 @@ class LogLoss(keras.metrics.BinaryCrossentropy):
         super().update_state(y_true, y_pred, sample_weight)
 
 
-def log_loss(labels: ArrayLike, scores: ArrayLike, eps: float | None = None) -> float:
+def log_loss(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    eps: float | None = None,
+    weights: ArrayLike | None = None,
+) -> float:
     """Returns the mean binary cross-entropy, like `sklearn.metrics.log_loss`.
 
     Args:
@@ -62,10 +67,12 @@ def log_loss(labels: ArrayLike, scores: ArrayLike, eps: float | None = None) -> 
         scores: Click probabilities, of the same length.
         eps: Scores are clipped to `[eps, 1 - eps]`. Defaults to the machine epsilon
             of their dtype, as in scikit-learn.
+        weights: Weights of the same length. Defaults to 1. If all are 0, the result is
+            NaN.
 
     Raises:
-        ValueError: For different lengths, no row, a label that is not 0 or 1, or a
-            score outside [0, 1].
+        ValueError: For different lengths, no row, a label that is not 0 or 1, a score
+            outside [0, 1], or a weight that is negative or not finite.
         TypeError: For values that are not numbers.
 
     Example:
@@ -80,6 +87,14 @@ def log_loss(labels: ArrayLike, scores: ArrayLike, eps: float | None = None) -> 
         eps = np.finfo(dtype if dtype.kind == "f" else np.float64).eps
     clicks, rates = labels_and_probabilities(labels, scores)
     rates = np.clip(rates, eps, 1 - eps)
+    of_row = row_weights(weights, len(clicks))
+    if not of_row.any():
+        return float("nan")
     # With `eps=0` a wrong certainty has the loss infinity, without a warning.
     with np.errstate(divide="ignore"):
-        return float(-np.mean(np.log(np.where(clicks == 1, rates, 1 - rates))))
+        likelihoods = np.log(np.where(clicks == 1, rates, 1 - rates))
+        if weights is None:
+            return float(-np.mean(likelihoods))
+        # A row of weight 0 does not count, also where its loss is infinite.
+        counted = of_row > 0
+        return float(-np.average(likelihoods[counted], weights=of_row[counted]))

@@ -24,7 +24,8 @@ def compile(
     """Compiles a click model with the usual optimizer, loss and metrics; returns it.
 
     The same as `model.compile(SparseAdam(learning_rate), "binary_crossentropy",
-    metrics=[AUC(), LogLoss()])`; call `model.compile` yourself to change any of them.
+    weighted_metrics=[AUC(), LogLoss()])`; call `model.compile` yourself to change any
+    of them. Keras leaves the weights of rows out of what is passed as `metrics`.
 
     Args:
         model: A `keras.Model` from fields to the click probability `[B, 1]`.
@@ -45,7 +46,7 @@ def compile(
     model.compile(
         optimizer=SparseAdam(learning_rate),
         loss="binary_crossentropy",
-        metrics=[AUC(), LogLoss()],
+        weighted_metrics=[AUC(), LogLoss()],
     )
     return model
 

@@ -65,7 +65,8 @@ def add_historical(
     # The backbone builds tables for these, which are replaced below; one bucket is
     # enough.
     placeholders = [Categorical(e, num_buckets=1, dtype="int64") for e in extras]
-    wider = Schema([*schema.fields, *placeholders], schema.label, schema.group)
+    fields_of_both = [*schema.fields, *placeholders]
+    wider = Schema(fields_of_both, schema.label, schema.group, schema.weight)
     model = build(wider)
     tables = _tables(model, extras)
     inputs = inputs_like(model)

@@ -4,6 +4,7 @@ import os
 from typing import NamedTuple
 
 from tf_ctr.errors import explain
+from tf_ctr.features.columns import check_some_weight
 from tf_ctr.features.reading import in_memory
 from tf_ctr.metrics import calibration, exact_auc
 from tf_ctr.rows import Source
@@ -57,7 +58,7 @@ def measure(
     frame: Source,
     limits: Limits | None = None,
 ) -> list[Measure]:
-    """Returns the measures of a candidate on labelled rows.
+    """Returns the measures of a candidate on labelled rows, weighted by its schema.
 
     Args:
         candidate: A version directory.
@@ -73,8 +74,10 @@ def measure(
     limits = Limits() if limits is None else limits
     schemas = [load_schema(version) for version in (candidate, stable) if version]
     fields = [field for schema in schemas for field in schema.fields]
-    rows = in_memory(frame, fields, [schemas[0].label])
-    labels = schemas[0].labels(rows)
+    rows = in_memory(frame, fields, schemas[0].outcome_columns)
+    labels, weights = schemas[0].labels(rows), schemas[0].weights(rows)
+    if weights is not None:
+        check_some_weight(schemas[0].weight, weights.max())
     if len(set(labels.tolist())) < 2:
         raise ValueError(
             explain(
@@ -85,9 +88,9 @@ def measure(
         )
     against = candidate if stable is None else stable
     found = diff(against, candidate, rows, () if stable is None else BATCH_SIZES)
-    before, after = (exact_auc(labels, scores) for scores in found.scores)
+    before, after = (exact_auc(labels, scores, weights) for scores in found.scores)
     least = 0.5 if stable is None else before - limits.auc_loss
-    error = abs(calibration(labels, found.scores[1]) - 1)
+    error = abs(calibration(labels, found.scores[1], weights) - 1)
     measures = [
         Measure("auc", after, least, after >= least),
         _at_most("calibration error", error, limits.calibration_error),
