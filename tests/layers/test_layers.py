@@ -40,6 +40,7 @@ from tf_ctr.layers import (
     MaskedPooling,
     MergeBranches,
     Newest,
+    OddsScale,
     OrthogonalMap,
     ParallelDense,
     Route,
@@ -124,6 +125,7 @@ LAYERS = {
         )
         for mode in ("self_attention", "mean", "concatenation", "attention_pooling")
     },
+    "OddsScale": (lambda: OddsScale(0.1), ((FLOATS + 1) / 2,)),
     "Sum": (lambda: Sum(), (FLOATS, FLOATS + 1)),
     "SnapshotTable": (lambda: SnapshotTable(5, 2, (None, 3, "a")), (IDS[:, 0],)),
     "TargetAttention": (lambda: TargetAttention(6, 2), (FLOATS, VALUES, IDS)),

@@ -193,14 +193,7 @@ class Schema(FieldSet):
 
     @property
     def outcome_columns(self) -> list[str]:
-        """The columns that only labelled rows need: the label, and the weight if any.
-
-        Example:
-
-        >>> from tf_ctr.features import Categorical, Schema
-        >>> Schema([Categorical("item")], weight="propensity").outcome_columns
-        ['click', 'propensity']
-        """
+        """The columns that only labelled rows need: the label, and any weight."""
         return [self.label, *([] if self.weight is None else [self.weight])]
 
     def groups(self, frame: pd.DataFrame) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 Each takes a functional `keras.Model`, does not change it, and returns a new, uncompiled
 model with its own weights, or the given model if there is nothing to rewrite. Scores
-are equal except for rounding. There are two exceptions: `static_route` approximates,
-and `candidate_model` shares the weights of its model. `tf_ctr.export.export` applies
+are equal except for rounding. There are three exceptions: `static_route`
+approximates, `calibrate` corrects the scores, and `candidate_model` shares the weights
+of its model. `tf_ctr.export.export` applies
 rewrites; call one yourself to measure it. For further training keep the given model.
 
 * `merged`: `collapse`, `merge_historical`, `fix_routes` and `merge_equal_layers`.
@@ -14,10 +15,12 @@ rewrites; call one yourself to measure it. For further training keep the given m
 * `fold_batch_norm`: multiplies a BatchNorm into the `Dense` before it.
 * `group_by_route` (AutoFT): runs each example through one branch per site.
 * `static_route` (AutoFT): runs all examples through the branch that most of them take.
+* `calibrate`: corrects for rows without a click that were down-sampled in training.
 * `candidate_model`: computes the user's part of the model once for all candidates.
 """
 
 from tf_ctr.inference.batch_norm import fold_batch_norm
+from tf_ctr.inference.calibrate import calibrate
 from tf_ctr.inference.candidates import candidate_model
 from tf_ctr.inference.collapse import collapse
 from tf_ctr.inference.equal_layers import merge_equal_layers
@@ -27,6 +30,7 @@ from tf_ctr.inference.merged import merged
 from tf_ctr.inference.static_routes import fix_routes, static_route
 
 __all__ = [
+    "calibrate",
     "candidate_model",
     "collapse",
     "fix_routes",

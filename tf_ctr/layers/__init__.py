@@ -21,6 +21,7 @@ from tf_ctr.layers.adapters.lateral_adapter import LateralAdapter
 from tf_ctr.layers.adapters.transfer_unit import TransferUnit
 from tf_ctr.layers.core.bias import Bias
 from tf_ctr.layers.core.embedding import Embedding
+from tf_ctr.layers.core.odds_scale import OddsScale
 from tf_ctr.layers.core.parallel_dense import ParallelDense
 from tf_ctr.layers.core.pooling import MaskedPooling
 from tf_ctr.layers.core.sum import Sum
@@ -81,6 +82,7 @@ __all__ = [
     "MaskedPooling",
     "MergeBranches",
     "Newest",
+    "OddsScale",
     "OrthogonalMap",
     "ParallelDense",
     "Route",
