@@ -189,6 +189,38 @@ def test_a_number_beyond_float32_is_left_out_of_the_moments():
     np.testing.assert_allclose(encoded, [-deviation, 0, deviation, 0], rtol=1e-6)
 
 
+def zeros_and_more(kind):
+    """`[N]`, mostly zeros: counts, a flag, or the same below zero, too."""
+    generator = np.random.default_rng(0)
+    zero = generator.random(4000) < {"flag": 0.9, "negative": 0.6}.get(kind, 0.8)
+    large = generator.lognormal(size=4000)
+    if kind == "flag":
+        large = np.ones(4000)
+    elif kind == "negative":
+        large *= generator.choice([-1, 1], 4000)
+    return np.where(zero, 0.0, large)
+
+
+@pytest.mark.parametrize("kind", ["counts", "flag", "negative"])
+@pytest.mark.parametrize("num_bins", [4, 10])
+def test_a_frequent_value_has_a_bin_without_larger_ones(kind, num_bins):
+    values = zeros_and_more(kind)
+    frame = pd.DataFrame({"n": values})
+    schema = Schema([Numeric("n", "quantile", num_bins=num_bins)]).fit(frame)
+    rows = schema.encode({"n": values.astype("float32")})["n"].numpy()
+    of_zero = rows == rows[values == 0][0]
+    # Cuts are exact to about a tenth of a bin.
+    assert (of_zero & (values != 0)).mean() <= 0.1 / num_bins
+    assert len(np.unique(rows)) <= num_bins
+
+
+@pytest.mark.parametrize("values", [[3.0], [3.0, np.nan], [3.0, 3.0, 3.0]])
+def test_one_value_is_a_boundary(values):
+    frame = pd.DataFrame({"n": values})
+    schema = Schema([Numeric("n", "quantile", num_bins=4)]).fit(frame)
+    assert schema.field("n").boundaries == (3.0,)
+
+
 def test_quantile_bins_hold_equal_counts():
     values = np.random.default_rng(0).lognormal(size=20_000)
     frame = pd.DataFrame({"n": values})

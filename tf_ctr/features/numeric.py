@@ -32,7 +32,7 @@ class Numeric(Field):
         transform: `"standardize"` to mean 0 and standard deviation 1, or
             `"quantile"`: the bins become ids with an embedding table.
         num_bins: The number of bins of a quantile field. There are fewer if one value
-            fills more than a bin.
+            fills more than a bin; then it has a bin of its own.
         mean: The mean to subtract. `None` learns it.
         std: The standard deviation to divide by. `None` learns it, as 1 for a
             constant column.

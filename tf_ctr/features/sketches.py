@@ -62,7 +62,19 @@ class Quantiles:
         self._sketch.update_state(values)
 
     def complete(self, field: "Numeric") -> "Numeric":
-        """Returns a copy of `field` with the boundaries, without repeats."""
+        """Returns a copy of `field` with the boundaries, at least one.
+
+        A value that fills more than a bin has several cuts, or no value below its cut.
+        It gets a bin of its own: a boundary follows at the next larger value.
+        """
         self._sketch.finalize_state()
-        cuts = np.unique(self._sketch.bin_boundaries).tolist()
-        return dataclasses.replace(field, boundaries=cuts)
+        values = np.unique(self._sketch.summary[0])
+        cuts, counts = np.unique(self._sketch.bin_boundaries, return_counts=True)
+        lowest = cuts <= values[0]
+        frequent = cuts[(counts > 1) | lowest]
+        place = np.searchsorted(values, frequent, side="right")
+        above = values[place[place < len(values)]]
+        separating = np.union1d(cuts[~lowest], above)
+        # One value alone separates nothing, but may be seen with others later.
+        found = separating if len(separating) else values[:1]
+        return dataclasses.replace(field, boundaries=found.tolist())
