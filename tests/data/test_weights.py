@@ -134,6 +134,28 @@ def test_weights_that_are_all_zero_are_refused(load, frame, schema, tmp_path):
         load(frame.assign(w=0.0), schema, tmp_path)
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("load", LOADERS[2:])
+def test_weights_of_a_stream_that_are_all_zero_are_refused_at_its_end(
+    load, shuffle, frame, schema, tmp_path
+):
+    load(frame.assign(w=0.0), schema, tmp_path)
+    read = data.from_csv if load is write_csv else data.from_tfrecord
+    with pytest.raises(tf.errors.InvalidArgumentError, match="above 0 in at least one"):
+        list(read(tmp_path, schema, shuffle=shuffle))
+
+
+def test_a_continual_run_is_weighted(frame, schema, tmp_path):
+    periods = [tf_ctr.continual.Period(day, frame) for day in (1, 2)]
+    keras.utils.set_random_seed(0)
+    own = tf_ctr.backbones.dnn(schema, embedding_dim=2, hidden_units=(4,))
+    tf_ctr.continual.train_source(periods[:1], tmp_path / "run", own, schema)
+    report = tf_ctr.continual.train_source(periods, tmp_path / "run", own, schema)
+    line = report.frame.set_index("number").loc[2]
+    rate = np.average(frame["click"], weights=frame["w"])
+    assert line["click_rate"] == pytest.approx(rate, abs=1e-6)
+
+
 def test_no_metric_is_of_weights_that_are_all_zero(frame, schema, model):
     with pytest.raises(ValueError, match="above 0 in at least one row"):
         evaluation.evaluate(model, frame.assign(w=0.0), schema)

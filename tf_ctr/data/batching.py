@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tf_ctr.errors import check_count, explain
-from tf_ctr.features.columns import check_rows
+from tf_ctr.features.columns import check_rows, only_zero_weights
 from tf_ctr.rows import parts
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def batches(
         seed: The seed of the mixing.
         drop_remainder: Whether to leave out a last batch that is not full.
     """
+    if packing.weight is not None:
+        packed = _with_some_weight(packed, packing, packing.weight)
     if shuffle_blocks:
 
         def mixed(seed_pair, matrices):
@@ -58,6 +60,27 @@ def batches(
     packed = packed.rebatch(batch_size, drop_remainder=drop_remainder)
     rows = packed.map(packing.unpack, num_parallel_calls=tf.data.AUTOTUNE)
     return rows.prefetch(tf.data.AUTOTUNE)
+
+
+def _with_some_weight(
+    packed: tf.data.Dataset, packing: "Packing", weight: str
+) -> tf.data.Dataset:
+    """Returns the blocks; raises at their end if all weights were 0."""
+    message = only_zero_weights(weight)
+    empty = [tf.zeros([0, *spec.shape[1:]], spec.dtype) for spec in packing.signature]
+    end = tf.data.Dataset.from_tensors((*empty, True))
+
+    def check(highest, block):
+        ids, numbers, is_end = block
+        highest = tf.maximum(highest, tf.reduce_max(numbers[:, -1]))
+        right = ~is_end | (highest > 0)
+        with tf.control_dependencies([tf.debugging.Assert(right, [message])]):
+            return highest, (ids, numbers, tf.identity(is_end))
+
+    blocks = packed.map(lambda ids, numbers: (ids, numbers, False)).concatenate(end)
+    blocks = blocks.scan(tf.constant(0.0), check)
+    blocks = blocks.filter(lambda ids, numbers, is_end: ~is_end)
+    return blocks.map(lambda ids, numbers, is_end: (ids, numbers))
 
 
 def with_cardinality(

@@ -92,6 +92,6 @@ def _packed(
                 blocks.append(packing.pack_frame(block))
         check_rows(len(blocks))
         ids, numbers = (tf.concat(parts, 0) for parts in zip(*blocks, strict=True))
-        if schema.weight in packing.columns:
-            check_some_weight(schema.weight, float(tf.reduce_max(numbers[:, -1])))
+        if packing.weight is not None:
+            check_some_weight(packing.weight, float(tf.reduce_max(numbers[:, -1])))
     return ids, numbers

@@ -37,6 +37,8 @@ class Packing:
         self._schema = schema
         # The last columns of the numbers. Without a label, the first one is not used.
         self._outcomes = schema.outcome_columns if labelled else []
+        # The column of weights, if the batches have them.
+        self.weight = schema.weight if labelled else None
         self._ids = [field for field in schema.fields if field.table is not None]
         self._numbers = [field for field in schema.fields if field.table is None]
 

@@ -170,14 +170,16 @@ def weights(frame: pd.DataFrame, name: str) -> np.ndarray:
 def check_some_weight(name: str | None, total: float) -> None:
     """Raises if the sum of all weights is 0, unless there is no weight (`None`)."""
     if name is not None and not total:
-        raise ValueError(
-            explain(
-                f"weight {name!r} to be above 0 in at least one row",
-                "only 0",
-                "check what made the weights; a schema without weight= counts all rows "
-                "alike",
-            )
-        )
+        raise ValueError(only_zero_weights(name))
+
+
+def only_zero_weights(name: str) -> str:
+    """Returns the message for weights that are all 0."""
+    return explain(
+        f"weight {name!r} to be above 0 in at least one row",
+        "only 0",
+        "check what made the weights; a schema without weight= counts all rows alike",
+    )
 
 
 class GroupCoder:
