@@ -20,6 +20,7 @@ from tf_ctr.metrics import (
     exact_gauc,
     log_loss,
 )
+from tf_ctr.serving.version import load_schema
 
 ROWS = 60
 
@@ -154,6 +155,15 @@ def test_a_continual_run_is_weighted(frame, schema, tmp_path):
     line = report.frame.set_index("number").loc[2]
     rate = np.average(frame["click"], weights=frame["w"])
     assert line["click_rate"] == pytest.approx(rate, abs=1e-6)
+
+
+def test_an_export_does_not_take_the_weight(frame, schema, model, tmp_path):
+    version = tf_ctr.export.export(
+        model, schema, tmp_path / "m", frame, fresh_process=False, verbose=False
+    )
+    served = tf.saved_model.load(str(version)).signatures["serving_default"]
+    assert set(served.structured_input_signature[1]) == {"item", "price"}
+    assert load_schema(version).weight == "w"
 
 
 def test_no_metric_is_of_weights_that_are_all_zero(frame, schema, model):
