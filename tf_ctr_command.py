@@ -179,6 +179,7 @@ def _demo(commands):
 def _check(commands):
     add = _command(commands, "check", "Checks a version by the rules of TF Serving")
     add("version", metavar="VERSION", help="a version directory")
+    _add_trust(add)
 
 
 def _parity(commands):
@@ -190,6 +191,7 @@ def _parity(commands):
     add("version", metavar="VERSION", help="a version directory")
     _add_rows(add, "default: 256 rows drawn from the schema")
     add("--ways", nargs="+", choices=WAYS, default=WAYS, help="default: all")
+    _add_trust(add)
 
 
 def _diff(commands):
@@ -197,6 +199,7 @@ def _diff(commands):
     add("first", metavar="FIRST", help="a version directory")
     add("second", metavar="SECOND", help="another one")
     _add_rows(add, "default: 256 rows drawn from the schema of FIRST")
+    _add_trust(add)
 
 
 def _promote(commands):
@@ -211,6 +214,7 @@ def _promote(commands):
     for name, limit in LIMITS.items():
         option = f"--max-{name.replace('_', '-')}"
         add(option, type=float, default=limit, metavar="X", help=f"default: {limit}")
+    _add_trust(add)
     _add_server(add, wait="until the server has loaded the version and moved the label")
 
 
@@ -250,6 +254,15 @@ def _add_directory(add):
 
 def _add_rows(add, text):
     add("--rows", metavar="FILE", help=f"rows in .parquet, .csv or .jsonl: {text}")
+
+
+def _add_trust(add):
+    add(
+        "--trust",
+        action="store_true",
+        help="run a version whatever its operations do, without limits; default: only "
+        "versions that just compute, with limits of memory and time",
+    )
 
 
 def _add_server(add, wait=None):

@@ -6,6 +6,9 @@ from tests.support.click_rates import RATES, export_rates
 from tests.support.exported import trained_dcn
 from tests.support.frames import click_frame, click_schema
 from tf_ctr.export import export
+from tf_ctr.serving import differences, parity
+from tf_ctr.serving.rules import conformance, running
+from tf_ctr.serving.untrusted.graph import require_harmless
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +28,19 @@ def exported_clicks(tmp_path_factory):
     directory = tmp_path_factory.mktemp("exported") / "dcn"
     options = {"fresh_process": False, "verbose": False, "batch_sizes": (1, 2)}
     return model, export(model, schema, directory, click_frame(), **options)
+
+
+@pytest.fixture(autouse=True)
+def no_process_with_limits(monkeypatch):
+    """Versions of the tests are read as a stranger's, but run in this process.
+
+    A process of their own takes seconds; `tests/serving/test_untrusted.py` has some.
+    """
+
+    def read_only(version, requests):
+        require_harmless(version)
+        return {}
+
+    monkeypatch.setattr(conformance, "run_rules_within_limits", running.run_rules)
+    monkeypatch.setattr(parity, "try_version", read_only)
+    monkeypatch.setattr(differences, "try_version", read_only)

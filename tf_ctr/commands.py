@@ -72,7 +72,7 @@ def demo(arguments: argparse.Namespace) -> bool:
 
 def check(arguments: argparse.Namespace) -> bool:
     """Prints where a version breaks the rules of TF Serving."""
-    found = conformance.check(arguments.version)
+    found = conformance.check(arguments.version, trust=arguments.trust)
     for finding in found:
         print(finding)
     print(f"{len(errors(found))} errors")
@@ -82,7 +82,9 @@ def check(arguments: argparse.Namespace) -> bool:
 def parity(arguments: argparse.Namespace) -> bool:
     """Prints how much a version's scores differ from those of its Keras model."""
     rows = _rows(arguments.rows, arguments.version)
-    found = comparison.compare_ways(arguments.version, rows, ways=arguments.ways)
+    found = comparison.compare_ways(
+        arguments.version, rows, ways=arguments.ways, trust=arguments.trust
+    )
     print(found)
     return found.agrees
 
@@ -90,7 +92,8 @@ def parity(arguments: argparse.Namespace) -> bool:
 def diff(arguments: argparse.Namespace) -> bool:
     """Prints how two versions differ."""
     rows = _rows(arguments.rows, arguments.first)
-    print(differences.diff(arguments.first, arguments.second, rows))
+    trust = arguments.trust
+    print(differences.diff(arguments.first, arguments.second, rows, trust=trust))
     return True
 
 
@@ -109,6 +112,7 @@ def promote(arguments: argparse.Namespace) -> bool:
             arguments.keep,
             server,
             arguments.wait,
+            arguments.trust,
         )
     print(result)
     return result.moved

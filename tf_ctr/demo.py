@@ -14,6 +14,7 @@ from tf_ctr.datasets import Splits, TwoDomains, synthetic
 from tf_ctr.errors import explain
 from tf_ctr.export import export
 from tf_ctr.files import MANIFEST, read_manifest, replacing, whole_folder
+from tf_ctr.files.models import load_model
 
 SETTINGS_FILE = "demo.json"
 BATCH_SIZE = 512
@@ -123,10 +124,10 @@ def _trained(
     if (folder / "model.keras").exists():
         print(f"{name}: trained before")
         if not (folder / MANIFEST).exists():  # Of version 0.2.
-            return keras.saving.load_model(folder / "model.keras")
+            return load_model(folder / "model.keras")
         fix = f"delete {folder}; the same call trains the model again"
         with read_manifest(folder, f"the model {name!r}", fix).checking():
-            return keras.saving.load_model(folder / "model.keras")
+            return load_model(folder / "model.keras")
 
     def report(epoch: int, logs: dict[str, float]) -> None:
         auc = logs["val_auc"]

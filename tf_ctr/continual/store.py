@@ -17,6 +17,7 @@ from tf_ctr.continual.times import Time, kind, moment
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.files import MANIFEST, DamagedError, Manifest, read_manifest, whole_folder
+from tf_ctr.files.models import check_weights, load_model
 
 RECORD, MODEL, SCHEMA, SCORES = (
     "record.json",
@@ -104,10 +105,12 @@ class Store:
 
         Raises:
             FileExistsError: If the period is there: another process has saved it.
+            ValueError: If a weight of the model is NaN or infinite.
         """
         path = self._folder(record["number"])
         with whole_folder(path) as folder:
             if finished is not None:
+                check_weights(finished.model)
                 finished.model.save(folder / MODEL)
                 finished.schema.save(folder / SCHEMA)
                 for column, values in finished.seen.items():
@@ -139,7 +142,7 @@ class Store:
             DamagedError: If the file is not as it was written.
         """
         with self._manifest(number).checking([SCORES]):
-            return np.load(self._folder(number) / SCORES)
+            return np.load(self._folder(number) / SCORES, allow_pickle=False)
 
     def latest(
         self,
@@ -199,7 +202,7 @@ class Store:
         seen = [name for name in manifest.files if name.startswith("seen_")]
         with manifest.checking([MODEL, SCHEMA, *seen]):
             return Finished(
-                keras.saving.load_model(folder / MODEL),
+                load_model(folder / MODEL),
                 Schema.load(folder / SCHEMA),
                 {
                     name.removeprefix("seen_").removesuffix(

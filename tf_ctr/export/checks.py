@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_ctr import features
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
+from tf_ctr.files.models import check_weights
 
 
 def check_exportable(model: keras.Model, schema: Schema) -> None:
@@ -22,7 +23,8 @@ def check_exportable(model: keras.Model, schema: Schema) -> None:
     Raises:
         TypeError: If `model` is not a functional `keras.Model` with dict inputs.
         ValueError: If the schema is not fitted, inputs and fields differ, the output
-            is not one number per row, or a table is too small.
+            is not one number per row, a table is too small, or a weight is NaN or
+            infinite.
     """
     inputs = getattr(model, "input", None)
     if not isinstance(model, keras.Model) or not isinstance(inputs, dict):
@@ -53,6 +55,7 @@ def check_exportable(model: keras.Model, schema: Schema) -> None:
             )
         )
     _check_tables(model, schema)
+    check_weights(model)
 
 
 def _check_tables(model, schema):

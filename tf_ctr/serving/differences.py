@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_ctr.features.reading import in_memory
 from tf_ctr.rows import Source
 from tf_ctr.serving.reference import raw_columns, scores_in_batches
+from tf_ctr.serving.untrusted.trial import try_version
 from tf_ctr.serving.version import (
     EXTRA,
     check_version_directory,
@@ -107,6 +108,7 @@ def diff(
     frame: Source | None = None,
     batch_sizes: Sequence[int] = BATCH_SIZES,
     rounds: int = ROUNDS,
+    trust: bool = False,
 ) -> Differences:
     """Returns how two versions differ on the same rows.
 
@@ -121,13 +123,17 @@ def diff(
             version.
         batch_sizes: Batch sizes to time; none for no latency.
         rounds: How often each call is timed.
+        trust: Run the versions whatever their operations do. Otherwise they are read
+            first, and refused if they could do more than compute; then each runs on the
+            rows in a fresh process with limits of memory and time.
 
     Returns:
         A `Differences`.
 
     Raises:
         ValueError: If a version is damaged or lacks its schema, or the rows lack a
-            field of either.
+            field of either; or if it could do more than compute, or takes too long.
+        RuntimeError: If a version fails, e.g. because it asks for too much memory.
         TypeError: For a column whose values do not fit its field.
 
     Example:
@@ -142,6 +148,9 @@ def diff(
     fields = [field for schema in schemas for field in schema.fields]
     rows = in_memory(frame, fields)
     columns = [raw_columns(schema, rows) for schema in schemas]
+    if not trust:
+        for version, raw in zip((first, second), columns, strict=True):
+            try_version(version, {DEFAULT: raw})
     loaded = [load_saved_model(version) for version in (first, second)]
     with tf.device("/CPU:0"):
         served = [each.signatures[DEFAULT] for each in loaded]

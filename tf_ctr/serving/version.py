@@ -2,8 +2,6 @@
 
 import os
 import pathlib
-import zipfile
-import zlib
 from typing import Any
 
 import keras
@@ -13,6 +11,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
+from tf_ctr.files.models import load_model
 
 EXTRA = "assets.extra"
 
@@ -20,9 +19,6 @@ INIT_OP = "__saved_model_init_op"
 
 # What TensorFlow raises for files that are missing, cut short or exchanged.
 DAMAGE = (tf.errors.OpError, OSError, RuntimeError, ValueError, TypeError, LookupError)
-
-# What Keras raises for archives that are damaged, and for unknown layers.
-UNREADABLE = (zipfile.BadZipFile, zlib.error, *DAMAGE)
 
 
 def check_version_directory(version: str | os.PathLike) -> pathlib.Path:
@@ -179,17 +175,7 @@ def load_served(version: str | os.PathLike) -> keras.Model:
     # Only there if the version serves other scores than those of model.keras.
     name = "served.keras" if (extra / "served.keras").exists() else "model.keras"
     file = _beside(version, name)
-    try:
-        return keras.saving.load_model(file, compile=False)
-    except UNREADABLE as error:
-        raise ValueError(
-            explain(
-                f"a Keras model in {file}",
-                str(error)[:500].rstrip("."),
-                "copy or export the version again; import the code that registers "
-                "layers of your own first",
-            )
-        ) from error
+    return load_model(file, compile=False)
 
 
 def _beside(version, name):

@@ -132,7 +132,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
             elif known is not None and checksum(folder / name) != known:
                 damage = f"{name}, whose content has changed since it was written"
             else:
-                with np.load(folder / name) as arrays:
+                with np.load(folder / name, allow_pickle=False) as arrays:
                     self.best_weights = [arrays[each] for each in arrays.files]
                 self._weights_sum = known or checksum(folder / name)
                 self._seen_epoch = state["seen_epoch"]

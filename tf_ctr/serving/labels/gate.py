@@ -57,6 +57,7 @@ def measure(
     stable: str | os.PathLike | None,
     frame: Source,
     limits: Limits | None = None,
+    trust: bool = False,
 ) -> list[Measure]:
     """Returns the measures of a candidate on labelled rows, weighted by its schema.
 
@@ -67,6 +68,7 @@ def measure(
         frame: Raw rows with the label: a pandas frame, a path, or rows of any kind that
             `tf_ctr.data.rows` opens.
         limits: The limits; the defaults of `Limits` for `None`.
+        trust: Run the versions whatever their operations do, as for `diff`.
 
     Raises:
         ValueError: If the rows lack a field, the label, or one of the classes.
@@ -87,7 +89,8 @@ def measure(
             )
         )
     against = candidate if stable is None else stable
-    found = diff(against, candidate, rows, () if stable is None else BATCH_SIZES)
+    sizes = () if stable is None else BATCH_SIZES
+    found = diff(against, candidate, rows, sizes, trust=trust)
     before, after = (exact_auc(labels, scores, weights) for scores in found.scores)
     least = 0.5 if stable is None else before - limits.auc_loss
     error = abs(calibration(labels, found.scores[1], weights) - 1)

@@ -48,8 +48,14 @@ def run_signatures(
 def write_tensors(
     folder: str | os.PathLike, tensors: Mapping[str, np.ndarray], suffix: str
 ) -> None:
-    """Writes `{name: array}`, a file per name."""
+    """Writes `{name: array}`, a file per name.
+
+    Raises:
+        ValueError: If a name is a path.
+    """
     for name, values in tensors.items():
+        if pathlib.PurePath(name).name != name or "\\" in name:
+            raise ValueError(f"The name {name!r} is a path, so nothing is written.")
         proto = tf.make_tensor_proto(values)
         pathlib.Path(folder, name + suffix).write_bytes(proto.SerializeToString())
 

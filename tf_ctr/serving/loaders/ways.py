@@ -20,7 +20,9 @@ from tf_ctr.serving.loaders import run_signatures
 from tf_ctr.serving.loaders.cpp import cpp_loader
 from tf_ctr.serving.loaders.run_signatures import read_tensors, write_tensors
 from tf_ctr.serving.loaders.session import SessionLoader
-from tf_ctr.serving.version import load_saved_model
+from tf_ctr.serving.untrusted.graph import check_file_name
+from tf_ctr.serving.untrusted.limits import Limits, run_limited
+from tf_ctr.serving.version import load_saved_model, read_meta_graph, signatures
 
 # `{signature: {input or output: array}}`.
 Tensors = Mapping[str, Mapping[str, np.ndarray]]
@@ -63,7 +65,7 @@ def in_fresh_process(version: str | os.PathLike, requests: Tensors) -> Tensors:
     """
     # -P keeps the script's neighbours from shadowing installed modules.
     command = [sys.executable, "-P", run_signatures.__file__]
-    return _in_program(command, version, requests, "a fresh process")
+    return in_program(command, version, requests, "a fresh process")
 
 
 def in_session(version: str | os.PathLike, requests: Tensors) -> Tensors:
@@ -102,16 +104,37 @@ def in_cpp(
         RuntimeError: If there is no compiler, or the program fails.
     """
     command = [cpp_loader() if program is None else program]
-    return _in_program(command, version, requests, "the C++ loader")
+    return in_program(command, version, requests, "the C++ loader")
 
 
-def _in_program(
+def in_program(
     command: Sequence[str | os.PathLike],
     version: str | os.PathLike,
     requests: Tensors,
     name: str,
+    limits: Limits | None = None,
 ) -> Tensors:
-    """Runs signatures by a program; `run_signatures.py` has the protocol."""
+    """Runs signatures by a program; `run_signatures.py` has the protocol.
+
+    Args:
+        command: The program.
+        version: A version directory.
+        requests: `{signature: {input: array}}`.
+        name: What the program is, for the error.
+        limits: Limits of memory and time; `None` for none.
+
+    Returns:
+        `{signature: {output: array}}`.
+
+    Raises:
+        ValueError: If a name of the version is a path, or it takes too long.
+        RuntimeError: If the program fails, with the end of its log.
+    """
+    version = pathlib.Path(version).resolve()
+    # The C++ program takes them for names of files.
+    for each in signatures(read_meta_graph(version)).values():
+        for output in each.outputs:
+            check_file_name(output)
     with tempfile.TemporaryDirectory() as root:
         folders = {}
         for number, (signature, tensors) in enumerate(requests.items()):
@@ -119,18 +142,15 @@ def _in_program(
             folders[signature].mkdir()
             write_tensors(folders[signature], tensors, ".in")
         pairs = [each for pair in folders.items() for each in pair]
-        process = subprocess.run(
-            [*map(str, [*command, version, *pairs])],
-            # No GPU: its memory may be full of this process's tensors.
-            env={
-                **os.environ,
-                "CUDA_VISIBLE_DEVICES": "-1",
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        full = [*map(str, [*command, version, *pairs])]
+        # No GPU: its memory may be full of this process's tensors.
+        env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        if limits is None:
+            process = subprocess.run(
+                full, env=env, capture_output=True, text=True, check=False
+            )
+        else:
+            process = run_limited(full, f"the version {version}", limits, env)
         if process.returncode:
             log = LOG.sub("", process.stderr).strip()[-2000:].rstrip(".")
             raise RuntimeError(

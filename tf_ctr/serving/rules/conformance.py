@@ -5,25 +5,21 @@ import pathlib
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.serving.loaders.session import SessionLoader
-from tf_ctr.serving.reference import raw_columns
-from tf_ctr.serving.rules.batching import (
-    batching_parameters,
-    check_batching,
-    execution_size,
-)
+from tf_ctr.serving.rules.batching import check_batching
 from tf_ctr.serving.rules.files import check_files, check_version_name
 from tf_ctr.serving.rules.findings import Finding, error, errors
 from tf_ctr.serving.rules.graph import check_graph
-from tf_ctr.serving.rules.requests import check_requests
-from tf_ctr.serving.rules.rows import NUM_ROWS, check_rows, check_schema
+from tf_ctr.serving.rules.running import run_rules, run_rules_within_limits
 from tf_ctr.serving.rules.signatures import check_signatures
-from tf_ctr.serving.rules.warmup import check_warmup
+from tf_ctr.serving.untrusted.graph import FIX, problems
 from tf_ctr.serving.version import read_meta_graph
 
 
 def check(
-    version: str | os.PathLike, published: bool = True, schema: Schema | None = None
+    version: str | os.PathLike,
+    published: bool = True,
+    schema: Schema | None = None,
+    trust: bool = False,
 ) -> list[Finding]:
     """Returns where a version departs from the rules of TF Serving.
 
@@ -31,10 +27,16 @@ def check(
     runs every warm-up request and request sample, then rows that are drawn from the
     schema. Nothing is written.
 
+    A version may be of a stranger, so it is read first. It runs only if its operations
+    can do nothing but compute, and in a process with limits of memory and time, which
+    takes seconds to start.
+
     Args:
         version: A version directory, e.g. `"savedmodels/dcn/1"`.
         published: Whether the directory must have the name of a version already.
-        schema: The schema of the version, if it is at hand. `None` reads it.
+        schema: The schema of the version, if it is at hand. `None` reads it, and so
+            does the other process.
+        trust: Run it in this process, whatever its operations do.
 
     Returns:
         The findings. If none has severity `"error"`, the server will load the version
@@ -50,23 +52,27 @@ def check(
     found = list(check_version_name(version)) if published else []
     try:
         meta_graph = read_meta_graph(version)
+        harms = [] if trust else list(problems(version))
     except (ValueError, OSError) as problem:
         return [*found, error("files", f"the version does not load. {problem}")]
-    found += check_files(version, meta_graph)
+    found += [error("trust", f"{each}: {FIX}") for each in harms]
+    if not harms:  # It unpacks archives.
+        found += check_files(version, meta_graph)
     found += check_signatures(meta_graph)
     found += check_graph(meta_graph)
     found += check_batching(version, meta_graph)
     if errors(found):  # A damaged version is not run.
         return found
-    try:
-        with SessionLoader(version) as loaded:
-            return found + _run(version, loaded, schema)
-    except ValueError as problem:
-        return [*found, error("load", f"the version does not load. {problem}")]
+    if trust:
+        return found + run_rules(version, schema)
+    return found + run_rules_within_limits(version)
 
 
 def require_conformant(
-    version: str | os.PathLike, published: bool = True, schema: Schema | None = None
+    version: str | os.PathLike,
+    published: bool = True,
+    schema: Schema | None = None,
+    trust: bool = False,
 ) -> list[Finding]:
     """Returns the notes of `check`, or raises.
 
@@ -74,11 +80,12 @@ def require_conformant(
         version: A version directory.
         published: Whether the directory must have the name of a version already.
         schema: As for `check`.
+        trust: As for `check`.
 
     Raises:
         ValueError: With all errors that `check` finds.
     """
-    found = check(version, published, schema)
+    found = check(version, published, schema, trust)
     if wrong := errors(found):
         raise ValueError(
             explain(
@@ -87,25 +94,4 @@ def require_conformant(
                 "export the version again",
             )
         )
-    return found
-
-
-def _run(version, loaded, schema):
-    """The findings of the rules that run the version."""
-    parameters = batching_parameters(version)
-    sizes = []
-    if parameters is not None:  # No batch is filled up to a size that is not executed.
-        largest = execution_size(parameters)
-        sizes = [n for n in parameters.allowed_batch_sizes if n <= largest]
-    found = [*check_warmup(version, loaded, sizes), *check_requests(version, loaded)]
-    file = version / "assets.extra" / "schema.json"
-    if schema is None and file.exists():
-        try:
-            schema = Schema.load(file)
-        except (ValueError, TypeError) as problem:
-            return [*found, error("rows", str(problem))]
-    if schema is not None:
-        found += check_schema(schema, loaded.meta_graph)
-        columns = raw_columns(schema, schema.example_rows(NUM_ROWS))
-        found += check_rows(loaded, columns)
     return found

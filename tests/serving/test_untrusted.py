@@ -1,0 +1,220 @@
+"""Versions of strangers: nothing that they bring is run, and nothing is written."""
+
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+from tests.support import hostile
+from tests.support.frames import click_frame, click_schema
+from tf_ctr.serving import check, compare_ways, diff
+from tf_ctr.serving.loaders.run_signatures import write_tensors
+from tf_ctr.serving.loaders.ways import in_fresh_process
+from tf_ctr.serving.reference import raw_columns
+from tf_ctr.serving.rules.running import run_rules_within_limits
+from tf_ctr.serving.untrusted import operations
+from tf_ctr.serving.untrusted.graph import problems, require_harmless
+from tf_ctr.serving.untrusted.limits import Limits, run_limited
+from tf_ctr.serving.untrusted.trial import try_version
+from tf_ctr.serving.wire.signatures import signature_inputs
+
+REQUEST = {"serving_default": {"user": np.array([b"ann"])}}
+
+
+def mark(path):
+    """Operations that would write a file, by name."""
+
+    def by_python():
+        return tf.numpy_function(lambda: path.write_text("ran") and 0, [], tf.int64)
+
+    return {
+        "PyFunc": by_python,
+        "WriteFile": lambda: tf.io.write_file(str(path), "ran"),
+        "SaveV2": lambda: tf.raw_ops.SaveV2(
+            prefix=str(path), tensor_names=["x"], shape_and_slices=[""], tensors=[1.0]
+        ),
+        "PrintV2": lambda: tf.raw_ops.PrintV2(
+            input="ran", output_stream=f"file://{path}"
+        ),
+    }
+
+
+READS = {
+    "ReadFile": lambda: tf.io.read_file("/etc/passwd"),
+    "MatchingFiles": lambda: tf.io.matching_files("/etc/*"),
+    "RestoreV2": lambda: tf.raw_ops.RestoreV2(
+        prefix="/etc/x", tensor_names=["x"], shape_and_slices=[""], dtypes=[tf.float32]
+    )[0],
+    "ImmutableConst": lambda: tf.raw_ops.ImmutableConst(
+        dtype=tf.float32, shape=[1], memory_region_name="/etc/passwd"
+    ),
+}
+
+
+@pytest.mark.parametrize("op", ["PyFunc", "WriteFile", "SaveV2", "PrintV2", *READS])
+def test_a_version_that_does_more_than_compute_is_refused_and_not_run(op, tmp_path):
+    path = tmp_path / "marker"
+    operation = {**mark(path), **READS}[op]
+    version = hostile.save(tmp_path, hostile.after(operation))
+    assert any(op in each for each in problems(version))
+    found = check(version)
+    wrong = [each for each in found if each.rule == "trust"]
+    assert any(op in each.message and "--trust" in each.message for each in wrong)
+    assert not {each.rule for each in found} & {"load", "rows", "requests"}
+    with pytest.raises(ValueError, match=f"only computes[^$]*{op}[^$]*trust=True"):
+        try_version(version, REQUEST)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["1"]
+
+
+def test_parity_and_diff_refuse_as_well(exported_rates, tmp_path):
+    path = tmp_path / "marker"
+    body = hostile.after(mark(path)["WriteFile"])
+    version = hostile.save(tmp_path, body)
+    extra = version / "assets.extra"
+    extra.mkdir()
+    for file in ("schema.json", "model.keras"):
+        content = (exported_rates / "1" / "assets.extra" / file).read_bytes()
+        (extra / file).write_bytes(content)
+    with pytest.raises(ValueError, match="WriteFile"):
+        compare_ways(version)
+    with pytest.raises(ValueError, match="WriteFile"):
+        diff(exported_rates / "1", version)
+    assert not path.exists()
+    trusted = compare_ways(version, ways=["this process"], trust=True)
+    assert trusted.differences and path.exists()
+
+
+def test_our_own_exports_are_harmless(exported_rates, exported_clicks):
+    for version in (exported_rates / "1", exported_rates / "2", exported_clicks[1]):
+        require_harmless(version)
+
+
+def test_a_trial_gives_the_outputs(exported_clicks):
+    version = exported_clicks[1]
+    columns = raw_columns(click_schema(), click_frame(3))
+    name = "serving_default"
+    inputs = signature_inputs(name, columns, click_schema(), [])
+    found = try_version(version, {name: inputs})
+    assert found[name]["click"].shape == (3,)
+
+
+def test_the_rules_run_within_limits(exported_clicks):
+    assert run_rules_within_limits(exported_clicks[1]) == []
+
+
+def test_a_loop_without_end_is_stopped(tmp_path):
+    version = hostile.save(tmp_path, hostile.endless)
+    require_harmless(version)
+    with pytest.raises(ValueError, match="to run in 8 seconds[^$]*stopped"):
+        try_version(version, REQUEST, Limits(seconds=8.0))
+
+
+def test_memory_is_limited():
+    command = [sys.executable, "-c", "bytearray(2**33)"]
+    ended = run_limited(command, "this", Limits(bytes=2**30))
+    assert ended.returncode != 0 and "MemoryError" in ended.stderr
+
+
+def test_an_output_named_as_a_path_is_not_written(tmp_path):
+    version = hostile.save(tmp_path, hostile.zeros)
+
+    def rename(meta_graph):
+        outputs = meta_graph.signature_def["serving_default"].outputs
+        outputs["../../x"].CopyFrom(outputs["click"])
+
+    hostile.change(version, rename)
+    assert "the name '../../x'" in next(problems(version))
+    # Not even if it is trusted: a name is never a path.
+    with pytest.raises(ValueError, match="no path"):
+        in_fresh_process(version, REQUEST)
+    with pytest.raises(ValueError, match="is a path"):
+        write_tensors(tmp_path, {"../x": np.zeros(1)}, ".out")
+    assert not list(tmp_path.parent.glob("x*"))
+
+
+def test_links_and_other_forms_of_a_graph_are_refused(tmp_path):
+    version = hostile.save(tmp_path, hostile.zeros)
+    assert list(problems(version)) == []
+    (version / "saved_model.pbtxt").write_text("")
+    (version / "assets" / "words").symlink_to("/etc/passwd")
+    found = " ".join(problems(version))
+    assert "saved_model.pbtxt" in found and "the link assets/words" in found
+
+
+def test_a_function_may_not_be_called_by_the_name_of_an_operation(tmp_path):
+    version = hostile.save(tmp_path, hostile.zeros)
+
+    def call(meta_graph):
+        node = meta_graph.graph_def.node.add(name="call", op="PartitionedCall")
+        node.attr["f"].func.name = "WriteFile"
+
+    hostile.change(version, call)
+    assert "calls 'WriteFile'" in " ".join(problems(version))
+
+
+class Words(tf.Module):
+    """A table filled from a file, which is saved as an asset."""
+
+    def __init__(self, file):
+        super().__init__()
+        line = tf.lookup.TextFileIndex
+        columns = tf.string, line.WHOLE_LINE, tf.int64, line.LINE_NUMBER
+        filled = tf.lookup.TextFileInitializer(file, *columns)
+        self.table = tf.lookup.StaticHashTable(filled, -1)
+
+    @tf.function(input_signature=[hostile.SPEC], autograph=False)
+    def score(self, user):
+        return {"click": self.table.lookup(user)}
+
+
+@pytest.fixture
+def words(tmp_path):
+    """A version whose vocabulary is an asset."""
+    file = tmp_path / "words.txt"
+    file.write_text("ann\nbob\n")
+    module = Words(str(file))
+    version = tmp_path / "1"
+    signatures = {"serving_default": module.score}
+    tf.saved_model.save(module, str(version), signatures=signatures)
+    return version
+
+
+def test_a_vocabulary_may_be_an_asset_of_the_version(words):
+    assert [each.name for each in (words / "assets").iterdir()] == ["words.txt"]
+    assert list(problems(words)) == []
+
+
+@pytest.mark.parametrize("how", ["no asset", "other object", "a path", "by signature"])
+def test_no_other_file_may_be_read(words, how):
+    def edit(meta_graph):
+        objects = meta_graph.object_graph_def
+        if how == "no asset":
+            del meta_graph.asset_file_def[:]
+        elif how == "a path":
+            meta_graph.asset_file_def[0].filename = "../../etc/passwd"
+        elif how == "by signature":
+            outputs = meta_graph.signature_def["serving_default"].outputs
+            call = next(
+                node
+                for node in meta_graph.graph_def.node
+                if "initializer" in node.attr["f"].func.name
+            )
+            outputs["more"].name = f"{call.name}:0"
+        else:
+            for each in objects.nodes:
+                if each.WhichOneof("kind") == "asset":
+                    each.constant.operation = "Const"
+
+    hostile.change(words, edit)
+    assert list(problems(words))
+
+
+def test_the_list_of_operations_is_that_of_the_registry():
+    for name in operations.ALLOWED:
+        registered = op_def_registry.get(name)
+        assert registered is not None, name
+        assert registered.is_stateful == (name in operations.STATEFUL), name
+    for name in ("File", "PyFunc", "Dataset", "Custom", "Print", "Restore", "Save"):
+        assert not [each for each in operations.ALLOWED if name in each]

@@ -1,0 +1,35 @@
+"""A trial: a version of others runs on the rows in question where it can do no harm."""
+
+import os
+import sys
+
+from tf_ctr.serving.loaders import run_signatures
+from tf_ctr.serving.loaders.ways import Tensors, in_program
+from tf_ctr.serving.untrusted.graph import require_harmless
+from tf_ctr.serving.untrusted.limits import LIMITS, Limits
+
+
+def try_version(
+    version: str | os.PathLike, requests: Tensors, limits: Limits | None = None
+) -> Tensors:
+    """Returns the outputs of a version's signatures, run within limits.
+
+    The version is read first, and not run if it could do more than compute. On the same
+    rows, a version that passes needs no more memory or time in another process.
+
+    Args:
+        version: A version directory.
+        requests: `{signature: {input: array}}`.
+        limits: The limits of the process; `LIMITS` for `None`.
+
+    Returns:
+        `{signature: {output: array}}`.
+
+    Raises:
+        ValueError: If the version could do more than compute, or takes too long.
+        RuntimeError: If it fails, e.g. because it asks for too much memory.
+    """
+    require_harmless(version)
+    command = [sys.executable, "-P", run_signatures.__file__]
+    name = "a process with limits"
+    return in_program(command, version, requests, name, limits or LIMITS)
