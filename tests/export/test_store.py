@@ -24,7 +24,7 @@ def store(tmp_path, monkeypatch):
     for version in "123":
         (tmp_path / "rates" / version).mkdir(parents=True)
     write_labels(tmp_path / "rates", {"stable": 1, "canary": 3})
-    monkeypatch.setattr(promotion, "require_conformant", lambda _: [])
+    monkeypatch.setattr(promotion, "require_conformant", lambda *_, **__: [])
     monkeypatch.setattr(promotion, "measure", lambda *_: [])
     return tmp_path / "rates"
 
@@ -72,8 +72,8 @@ def test_a_promotion_during_the_gate_is_not_undone(store, monkeypatch):
 def test_a_promotion_during_a_rollback_is_not_undone(store, monkeypatch):
     promote(store, ROWS, 2)
 
-    def check(_):
-        monkeypatch.setattr(promotion, "require_conformant", lambda _: [])
+    def check(_, **__):
+        monkeypatch.setattr(promotion, "require_conformant", lambda *_, **__: [])
         promote(store, ROWS, 3)
 
     monkeypatch.setattr(promotion, "require_conformant", check)

@@ -52,7 +52,7 @@ def deployed(exported_rates, tmp_path, monkeypatch):
     found = Deployment(exported_rates, tmp_path)
     monkeypatch.setattr(waiting.time, "sleep", found.sleep)
     monkeypatch.setattr(waiting.time, "monotonic", lambda: found.seconds)
-    monkeypatch.setattr(promotion, "require_conformant", lambda _: [])
+    monkeypatch.setattr(promotion, "require_conformant", lambda *_, **__: [])
     with ServerOverGrpc(found.model) as server:
         found.address = server.address
         yield found

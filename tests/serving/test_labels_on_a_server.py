@@ -70,7 +70,7 @@ class World:
         patch.setattr(history, "now", lambda: self.clock)
         patch.setattr(waiting.time, "monotonic", lambda: self.clock)
         patch.setattr(waiting.time, "sleep", lambda _: self.poll())
-        patch.setattr(promotion, "require_conformant", lambda _: [])
+        patch.setattr(promotion, "require_conformant", lambda *_, **__: [])
         patch.setattr(promotion, "measure", lambda *_: [])
         self.export()
         self.server = ServerModel(self.directory, load=load)

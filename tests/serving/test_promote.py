@@ -44,7 +44,7 @@ def directory(exports, tmp_path):
 def open_gate(monkeypatch):
     """Every version passes; other tests are about the rules and the measures."""
     monkeypatch.setattr(promotion, "measure", lambda *_: [])
-    monkeypatch.setattr(promotion, "require_conformant", lambda _: [])
+    monkeypatch.setattr(promotion, "require_conformant", lambda *_, **__: [])
 
 
 def promoted(directory, version, **options):
@@ -110,7 +110,7 @@ def test_latency_and_size_are_compared_with_the_stable_version(exports, monkeypa
     scores = np.array([0.1, 0.3, 0.5, 0.9]).repeat(10)
     slow = {1: Latency(0.001, 0.002, 0.001), 64: Latency(0.002, 0.001, 0.001)}
     found = Differences(40, (scores, scores), (100, 160), slow)
-    monkeypatch.setattr(gate, "diff", lambda *_: found)
+    monkeypatch.setattr(gate, "diff", lambda *_, **__: found)
     measures = measure(exports / "2", exports / "1", rate_frame())
     assert {m.name: (m.value, m.passed) for m in measures} == {
         "auc": (pytest.approx(measures[0].value), True),

@@ -169,7 +169,7 @@ def _by_hand(deployed):
 def table() -> str:
     """Returns the table as Markdown."""
     with (
-        mock.patch.object(promotion, "require_conformant", lambda _: []),
+        mock.patch.object(promotion, "require_conformant", lambda *_, **__: []),
         mock.patch.object(promotion, "measure", lambda *_: []),
     ):
         lines = [HEADER, ("---",) * len(HEADER), *rows()]

@@ -45,7 +45,7 @@ def run_rules_within_limits(version: str | os.PathLike) -> list[Finding]:
         version: A version directory.
     """
     path = pathlib.Path(version).resolve()
-    command = [*interpreter(), "-c", PROGRAM, path]
+    command = [*interpreter(), "-c", PROGRAM, str(path)]
     try:
         ended = run_limited(command, f"the version {version}", env=environment())
     except ValueError as problem:
