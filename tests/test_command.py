@@ -71,7 +71,7 @@ def test_help_needs_no_tensorflow(command, without_tensorflow, capsys):
     [
         ("chek", "invalid choice: 'chek' (choose from"),
         ("--colour", "usage: tf_ctr [-h] [--version] COMMAND"),
-        ("check 1 --colour", "usage: tf_ctr check [-h] VERSION"),
+        ("check 1 --colour", "usage: tf_ctr check [-h] [--trust] VERSION"),
         ("parity 1 --wais", "usage: tf_ctr parity [-h] [--rows FILE]"),
         ("parity 1 --ways none", "'v1 session'"),
         ("promote dcn", "required: --rows"),

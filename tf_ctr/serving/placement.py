@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from tf_ctr.errors import explain
+from tf_ctr.serving.untrusted.graph import require_harmless
 from tf_ctr.serving.version import load_saved_model
 
 PARTS = ("encode", "predict_encoded")
@@ -38,7 +39,8 @@ def ops_placement(version: str | os.PathLike) -> pd.DataFrame:
         kernel for it, of the dtypes in use; and `count`, of such operations.
 
     Raises:
-        ValueError: If the version is damaged, or was not written by `export`.
+        ValueError: If the version is damaged, was not written by `export`, or could do
+            more than compute.
         RuntimeError: If this TensorFlow was built without GPU kernels.
     """
     if not _has_gpu("MatMul"):
@@ -49,6 +51,7 @@ def ops_placement(version: str | os.PathLike) -> pd.DataFrame:
                 "on Linux, pip install tensorflow, not tensorflow-cpu",
             )
         )
+    require_harmless(version)  # Loading runs what initialises it.
     loaded = load_saved_model(version)
     rows = []
     for part in PARTS:

@@ -1,9 +1,10 @@
 """Operations that only compute: a graph of them reads and writes no file.
 
-How the list was made: the operations of versions that tf_ctr exports, then the rest of their families (`tf.math`, `tf.nn`, arrays, strings, ragged values, the
-parser of examples, control flow), as registered by TensorFlow 2.21. A test compares it
-with the registry: each name is registered, and each that TensorFlow calls stateful is
-named in `STATEFUL` here. Left out on purpose although TensorFlow calls them stateless:
+How the list was made: the operations of versions that tf_ctr exports, then the rest of
+their families (`tf.math`, `tf.nn`, arrays, strings, ragged values, the parser of
+examples, control flow), as registered by TensorFlow 2.21. A test compares it with the
+registry: each name is registered, and each that TensorFlow calls stateful is named in
+`STATEFUL` here. Left out on purpose although TensorFlow calls them stateless:
 `ReadFile`, `ImmutableConst` and `DecodeProtoV2` (they read files that they are told),
 `PyFuncStateless`, `RestoreV2` and `MergeV2Checkpoints`, data sets, and custom calls.
 """
