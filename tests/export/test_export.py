@@ -228,3 +228,14 @@ def test_each_export_takes_the_next_number_and_says_so(tmp_path, capsys):
     assert again.name == "12"
     assert capsys.readouterr().out == ""
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_model_of_unusual_operations_is_exported_and_named(tmp_path, capsys):
+    schema = tf_ctr.Schema([tf_ctr.Numeric("x", mean=0.0, std=1.0)])
+    inputs = schema.inputs()
+    click = keras.ops.sigmoid(inputs["x"])
+    click, _ = keras.ops.fft((click, 0 * click))  # Of one value: the value.
+    options = {"fresh_process": False, "verbose": False}
+    export(keras.Model(inputs, click), schema, tmp_path / "m", **options)
+    printed = capsys.readouterr().out
+    assert "pass --trust: it has FFT, which is not known to compute only" in printed

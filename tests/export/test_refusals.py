@@ -180,7 +180,7 @@ def test_a_differing_score_in_the_fresh_process_is_an_error(tmp_path, monkeypatc
 
 
 def test_an_interrupted_export_leaves_no_version(tmp_path, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(saved_model, "compare_ways", interrupt)

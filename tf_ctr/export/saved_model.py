@@ -22,6 +22,7 @@ from tf_ctr.serving.differences import served_bytes
 from tf_ctr.serving.labels.versions import check_directory, staging
 from tf_ctr.serving.parity import compare_ways
 from tf_ctr.serving.rules.conformance import require_conformant
+from tf_ctr.serving.untrusted.graph import problems
 from tf_ctr.serving.version import EXTRA
 
 
@@ -138,9 +139,12 @@ def export(
         report.save(staged / EXTRA / "export.json")
         with step("checked the rules of TF Serving"):
             require_conformant(staged, published=False, schema=schema, trust=True)
+        unusual = list(problems(staged))
         version = files.publish(staged)
     if verbose:
         print(report.lines(version))
+    for each in unusual:
+        print(f"To check, compare or promote {version}, pass --trust: it has {each}.")
     return version
 
 

@@ -20,8 +20,8 @@ from tf_ctr.serving.loaders import run_signatures
 from tf_ctr.serving.loaders.cpp import cpp_loader
 from tf_ctr.serving.loaders.run_signatures import read_tensors, write_tensors
 from tf_ctr.serving.loaders.session import SessionLoader
-from tf_ctr.serving.untrusted.graph import check_file_name
 from tf_ctr.serving.untrusted.limits import Limits, run_limited
+from tf_ctr.serving.untrusted.names import check_file_name
 from tf_ctr.serving.version import load_saved_model, read_meta_graph, signatures
 
 # `{signature: {input or output: array}}`.

@@ -16,6 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tf_ctr.errors import explain
 from tf_ctr.files.archives import check_archive
+from tf_ctr.serving.untrusted.names import path_names
 from tf_ctr.serving.untrusted.operations import ALLOWED, READS_ASSET
 from tf_ctr.serving.version import EXTRA, check_version_directory
 
@@ -82,46 +83,8 @@ def problems(version: str | os.PathLike) -> Iterator[str]:
     if len(saved_model.meta_graphs) != 1:
         yield f"{len(saved_model.meta_graphs)} graphs in place of one"
     for meta_graph in saved_model.meta_graphs:
-        yield from _bad_names(meta_graph)
+        yield from path_names(meta_graph)
         yield from _Graph(meta_graph).problems()
-
-
-def check_file_name(name: str) -> None:
-    """Raises if a name of a signature, an input or an output could be a path.
-
-    Raises:
-        ValueError: With the name.
-
-    Example:
-
-    >>> check_file_name("../../x")
-    Traceback (most recent call last):
-    ValueError: Expected a name that is no path.
-    Received: '../../x'.
-    Fix: do not run this version; it would write outside of its folder.
-    """
-    if _is_path(name):
-        raise ValueError(
-            explain(
-                "a name that is no path",
-                repr(name),
-                "do not run this version; it would write outside of its folder",
-            )
-        )
-
-
-def _is_path(name):
-    # 200, as a suffix and the limit of file systems (255 bytes) need room.
-    odd = "/" in name or "\\" in name or "\0" in name or name in ("", ".", "..")
-    return odd or len(name.encode()) > 200
-
-
-def _bad_names(meta_graph):
-    names = [each.filename for each in meta_graph.asset_file_def]
-    for key, signature in meta_graph.signature_def.items():
-        names += [key, *signature.inputs, *signature.outputs]
-    for name in sorted(set(filter(_is_path, names))):
-        yield f"the name {name!r}, which could be a path"
 
 
 class _Graph:
