@@ -353,6 +353,33 @@ def test_the_stand_in_server_has_the_codes_of_the_server(
     assert answered == status and words in said
 
 
+@pytest.mark.parametrize(
+    "changes, status",
+    [
+        ({}, 200),
+        ({"item": 7.0}, 400),  # "integer written 1.0"
+        ({"item": "7"}, 400),  # "integer as text"
+        ({"user": 7}, 400),  # "text as integer"
+        ({"item": None}, 400),  # "null"
+        ({"age": 31}, 200),  # "float written as an integer"
+        ({"tags": [["a"], ["b", "c"]]}, 400),  # "rows of different list lengths"
+    ],
+)
+@pytest.mark.parametrize("form", ["instances", "inputs"])
+def test_the_stand_in_server_reads_values_as_the_server(clicks, form, changes, status):
+    """../shared/serving-real.md, "Codes"; source: json_tensor.cc, AddValueToTensor."""
+    _, version, server = clicks
+    sample = version / "assets.extra/requests/serving_default_row.json"
+    row = json.loads(sample.read_text())["instances"][0]
+    rows = [dict(row), dict(row)]
+    for field, value in changes.items():
+        for place, each in enumerate(rows):
+            each[field] = value[place] if isinstance(value, list) else value
+    columns = {field: [each[field] for each in rows] for field in row}
+    body = {"instances": rows} if form == "instances" else {"inputs": columns}
+    assert post(server, ":predict", body)[0] == status
+
+
 def test_an_unknown_signature_is_a_failed_precondition_by_grpc(rates):
     """Source: predict_util.cc, RunPredict."""
     request = protos.predict_request({"user": np.array([b"ann"], object)})
