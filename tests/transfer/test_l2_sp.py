@@ -150,14 +150,14 @@ def test_the_starting_point_survives_saving_and_resuming(whole, tmp_path):
         assert losses[0] == losses[1]
 
 
-def test_the_starting_point_is_neither_in_the_graph_nor_served():
+def test_the_starting_point_is_neither_in_the_graph_nor_served(tmp_path):
     schema = click_schema()
     source = dcn(schema, embedding_dim=4, hidden_units=(8,), batch_norm=True)
     plain, pulled = fine_tune(source), l2_sp(source)
     assert [layer.name for layer in pulled.layers] == [
         layer.name for layer in plain.layers
     ]
-    served = [Servable(model, schema).weights for model in (plain, pulled)]
+    served = [Servable(model, schema, tmp_path).weights for model in (plain, pulled)]
     assert len(served[0]) == len(served[1])
 
 
