@@ -103,6 +103,101 @@ def test_by_tensors_without_a_schema_requests_do_not_join(clicks):
         merged(sent)
 
 
+def item_requests(client, ids, history):
+    """What a client sends for one row, with the ids and the list given."""
+    sent = recording(client)
+    client.predict({**to_lists(click_frame(1)), "item": ids, "history": [history]})
+    return sent
+
+
+def test_lists_of_0_to_40_values_and_integers_of_any_width_join(clicks):
+    """The mixed requests of which the server answered 175 of 175 by examples."""
+    _, server = clicks
+    widths = (np.int32, np.int64)
+    sent = []
+    with GrpcClient("dcn", server.address) as client:
+        for length in range(41):
+            width = widths[length % 2]
+            history = np.arange(100, 100 + length, dtype=width) % 12 + 100
+            sent += item_requests(client, np.array([104], width), history)
+    name, inputs = merged(sent)
+    scores = server.loaded[1](name, inputs)["click"]
+    assert scores.shape == (41,) and np.isfinite(scores).all()
+
+
+def test_integers_of_two_widths_would_not_join(clicks):
+    """Source: TensorFlow, core/framework/tensor_util.cc, tensor::Concat."""
+    _, server = clicks
+    options = {"ask_by": "tensors", "schema": click_schema()}
+    with GrpcClient("dcn", server.address, **options) as client:
+        sent = item_requests(client, np.array([104], np.int32), [101])
+        sent += item_requests(client, np.array([104], np.int64), [101, 102])
+    assert merged(sent)[1]["item"].dtype == np.int64
+    sent[0].inputs["item"].CopyFrom(tf.make_tensor_proto(np.array([104], np.int32)))
+    with pytest.raises(ValueError, match="different data types"):
+        merged(sent)
+
+
+def test_ids_as_text_are_padded_so_that_requests_join(clicks):
+    """`string_ids` has no form by examples."""
+    model, server = clicks
+    schema = click_schema()
+    with GrpcClient("dcn", server.address, schema=schema) as client:
+        sent = recording(client)
+        for frame in mixed_rows():
+            text = frame.assign(
+                item=frame["item"].astype(str),
+                history=[[*map(str, ids)] for ids in frame["history"]],
+            )
+            client.predict(text, "string_ids")
+    name, inputs = merged(sent)
+    assert name == "string_ids"
+    assert inputs["history"][2].tolist() == [b"104", b"105", b"106", b"107"]
+    expected = scores_of(model, schema, pd.concat(mixed_rows()))
+    np.testing.assert_allclose(
+        server.loaded[1](name, inputs)["click"], expected, **CLOSE
+    )
+
+
+def test_a_schema_does_not_hide_what_does_not_fit(clicks):
+    _, server = clicks
+    frame = click_frame(1)
+    text = {**to_lists(frame), "item": ["7"]}
+    with GrpcClient("dcn", server.address, schema=click_schema()) as client:
+        for history in ([np.array(["1", "2"])], ["1", ["2"]], [7], "7"):
+            rows = {**text, "history": [history]}
+            with pytest.raises(ValueError, match="Expected 'history' (.|\n)*Fix"):
+                client.predict(rows, "string_ids")
+
+
+def test_candidates_by_tensors_are_padded_and_filled(clicks):
+    model, server = clicks
+    schema, frame = click_schema(), click_frame(3, seed=7)
+    frame["history"] = [[], [101], [101, 102, 103, 104, 105]]
+    frame["tags"] = [["a"], [], ["c", "b", "a", "a"]]
+    frame["device"] = ["d1", None, "d2"]
+    users = ("user", "history")
+    options = {"ask_by": "tensors", "schema": schema}
+    with GrpcClient("dcn", server.address, **options) as client:
+        sent = recording(client)
+        for row in range(3):
+            one = {n: [frame[n].iloc[row]] for n in users}
+            many = {n: [frame[n].tolist()] for n in frame.columns if n not in users}
+            client.predict({**one, **many}, "candidates")
+    name, inputs = merged(sent)
+    assert inputs["history"].shape == (3, 4) and inputs["tags"].shape == (3, 3, 3)
+    crossed = pd.concat(
+        frame.assign(
+            user=frame["user"].iloc[row], history=[frame["history"].iloc[row]] * 3
+        )
+        for row in range(3)
+    )
+    found = server.loaded[1](name, inputs)["click"]
+    np.testing.assert_allclose(
+        found.ravel(), scores_of(model, schema, crossed), **CLOSE
+    )
+
+
 def to_lists(frame):
     return {name: frame[name].tolist() for name in frame.columns}
 

@@ -46,7 +46,8 @@ class Client(abc.ABC):
             server that batches, lists of another length or another number of candidates
             in one request fail all requests of its batch. `"examples"`: a serialized
             example per row, by the signature `predict_examples`, which never fails
-            others. `"auto"`: by examples where an input has lists or candidates.
+            others. `"auto"`: by examples where an input has lists or candidates. Other
+            signatures are asked by tensors; with a schema their lists are padded.
     """
 
     def __init__(

@@ -12,7 +12,8 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tf_ctr.data.examples import FEATURE_KIND, to_examples
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
-from tf_ctr.serving.client.rows import Rows, columns_of, values_of
+from tf_ctr.serving.client.padding import filled
+from tf_ctr.serving.client.rows import Rows, columns_of, is_missing, values_of
 
 
 def to_inputs(
@@ -24,9 +25,8 @@ def to_inputs(
         rows: As for `columns_of`. The names are those of the signature, which are the
             names of the fields.
         signature: The signature.
-        schema: The schema of the model. It fills missing values and pads lists of
-            different lengths to `max_length`, where the signature takes the schema's
-            raw fields; and the rows may name a field by its `column`.
+        schema: The schema of the model. It fills missing values and pads lists of ids
+            to `max_length`; and the rows may name a field by its `column`.
 
     Raises:
         ValueError: For no row, a missing input or columns of different lengths;
@@ -40,6 +40,9 @@ def to_inputs(
             field.name: encoded(_raw_values(columns[field.name], field), field.name)
             for field in schema.fields
         }
+    fields = {} if schema is None else {field.name: field for field in schema.fields}
+    for name in set(fields) & set(signature.inputs):
+        columns[name] = filled(columns[name], signature.inputs[name], fields[name])
     return {
         name: _array(columns[name], info, name)
         for name, info in signature.inputs.items()
@@ -214,7 +217,7 @@ def _features(values, info, name):
 def _present(value, rank, name):
     """The values of a cell that are not missing; one or none without lists."""
     values = values_of(value)
-    if (values is not None) != (rank > 1) and not _is_missing(value):
+    if (values is not None) != (rank > 1) and not is_missing(value):
         raise ValueError(
             explain(
                 f"{name!r} as {'a list' if rank > 1 else 'one value'} per row",
@@ -223,11 +226,7 @@ def _present(value, rank, name):
                 "has one",
             )
         )
-    return [v for v in ([value] if values is None else values) if not _is_missing(v)]
-
-
-def _is_missing(value):
-    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
+    return [v for v in ([value] if values is None else values) if not is_missing(v)]
 
 
 def _cast(array, dtype, name):

@@ -67,6 +67,11 @@ def values_of(cell: Any) -> list[Any] | None:
     return list(cell) if isinstance(cell, list | tuple) else None
 
 
+def is_missing(value: Any) -> bool:
+    """Returns whether a value stands for none: `None`, NaN, NaT or `pandas.NA`."""
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
 def _columns(rows, schema):
     if _of_many_rows(rows):
         rows = rows_of(rows, () if schema is None else schema.fields).to_pandas()
