@@ -1,6 +1,7 @@
 """What the clients make of answers: scores, or an error; and what they never show."""
 
 import io
+import json
 
 import grpc
 import numpy as np
@@ -126,6 +127,85 @@ def test_a_message_that_is_too_large_wants_fewer_rows():
     assert type(error) is ValueError and "send fewer rows" in str(error)
     error = failure("RESOURCE_EXHAUSTED", "quota", "host:1", "dcn", 5)
     assert type(error) is Overloaded
+
+
+class Refusal(grpc.RpcError):
+    """What a gRPC call raises."""
+
+    def __init__(self, code, words):
+        self.code = lambda: code
+        self.details = lambda: words
+
+
+FULL_QUEUE = "The batch scheduling queue to which this task was submitted is full"
+WAITED = "Run() timeout exceeded while waiting in batching queue"
+SHAPES = "Tensors with name 'a' from different tasks have different shapes"
+TYPES = "Cannot concatenate tensors that have different data types"
+
+
+@pytest.mark.parametrize(
+    "code, status, words, error, fix",
+    [
+        (
+            "INVALID_ARGUMENT",
+            400,
+            "Unrecognized servable version label: x",
+            LookupError,
+            "client.status()",
+        ),
+        (
+            "NOT_FOUND",
+            404,
+            "Servable not found for request: Specific(dcn, 99)",
+            LookupError,
+            "client.status()",
+        ),
+        (
+            "FAILED_PRECONDITION",
+            400,
+            'Serving signature name: "x" not found in signature def',
+            ValueError,
+            "client.signatures()",
+        ),
+        (
+            "INVALID_ARGUMENT",
+            400,
+            "Task size 2049 is larger than maximum input batch size 2048",
+            ValueError,
+            "send fewer rows",
+        ),
+        ("FAILED_PRECONDITION", 400, SHAPES, RuntimeError, "ask_by='examples'"),
+        ("INTERNAL", 500, TYPES, RuntimeError, "ask_by='examples'"),
+        ("UNAVAILABLE", 503, FULL_QUEUE, Overloaded, "raise max_enqueued_batches"),
+        ("RESOURCE_EXHAUSTED", 429, "quota", Overloaded, "raise max_enqueued_batches"),
+        ("RESOURCE_EXHAUSTED", 429, WAITED, Overloaded, "more cores or servers"),
+    ],
+)
+def test_the_answers_seen_on_a_server_become_these_errors(
+    rates, code, status, words, error, fix
+):
+    """../shared/serving-real.md, "Wrong today" and "Codes".
+
+    WAITED was read, not seen: batching_session.cc, BatchingSession::ProcessBatch.
+    """
+
+    def refuse(*_, **__):
+        raise Refusal(grpc.StatusCode[code], words)
+
+    with (
+        RestClient("rates", rates.url) as rest_client,
+        GrpcClient("rates", rates.address) as grpc_client,
+    ):
+        for client in (rest_client, grpc_client):
+            client.signatures()
+        answering(rest_client, status, json.dumps({"error": words}).encode())
+        grpc_client._predictions.Predict = refuse
+        for client in (rest_client, grpc_client):
+            with pytest.raises(error) as caught:
+                client.predict(ROWS)
+            assert type(caught.value) is error
+            _, received, said = str(caught.value).split("\n")
+            assert words in received and fix in said
 
 
 TOKEN = "s3cr3t-t0ken"

@@ -1,8 +1,8 @@
 """The exceptions for calls that fail, each with its explanation.
 
 Sources: TensorFlow Serving, `http_server.cc` (`ToHTTPStatusCode`), `server_core.cc`
-(`GetModelVersionForLabel`); TensorFlow, `shared_batch_scheduler.h`
-(`Queue::ValidateBatchTaskQueueCapacity`).
+(`GetModelVersionForLabel`), `batching_session.cc` (`BatchingSession::ProcessBatch`);
+TensorFlow, `shared_batch_scheduler.h` (`Queue::ValidateBatchTaskQueueCapacity`).
 """
 
 from typing import Any, NamedTuple
@@ -42,6 +42,17 @@ OVERLOADED = Kind(
     Overloaded,
     "{address} to have room for the request",
     "try again later, or raise max_enqueued_batches",
+)
+# A larger queue would make requests wait even longer.
+WAITED = Kind(
+    Overloaded,
+    "{address} to take the request out of its queue in time",
+    "try again later, or serve with more cores or servers",
+)
+NOT_JOINED = Kind(
+    RuntimeError,
+    "the requests of all clients in a batch to have inputs of one shape and dtype",
+    "pass ask_by='examples', or schema= to pad lists, in every client of {model!r}",
 )
 TOO_LARGE = Kind(
     ValueError, "an answer or request of a size that is let through", "send fewer rows"
@@ -94,10 +105,16 @@ HTTP = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-# What tells failures of one code apart: the words of the server, and of gRPC.
-UNKNOWN_LABEL = "Unrecognized servable version label"
-FULL = "batch scheduling queue"
-LARGE = "message larger than max"
+# The words of the server, and of gRPC, that tell failures of one code apart.
+WORDS = {
+    "Unrecognized servable version label": NOT_SERVED,
+    "batch scheduling queue": OVERLOADED,
+    "waiting in batching queue": WAITED,
+    "message larger than max": TOO_LARGE,
+    "larger than maximum input batch size": TOO_LARGE,
+    "from different tasks have different shapes": NOT_JOINED,
+    "Cannot concatenate tensors that have different data types": NOT_JOINED,
+}
 
 
 def failure(
@@ -127,12 +144,12 @@ def failure(
     Received: NOT_FOUND: no version 9.
     Fix: look at client.status() for the versions, and at models.config for the labels.
     """
-    kind, words = KINDS.get(code, OTHER), str(details)
-    if UNKNOWN_LABEL in words:  # The server's code is that of a wrong request.
-        kind = NOT_SERVED
-    elif code == "UNAVAILABLE" and (answered or FULL in words):
+    kind = KINDS.get(code, OTHER)
+    if code == "UNAVAILABLE" and answered:
         kind = OVERLOADED
-    elif code == "RESOURCE_EXHAUSTED" and LARGE in words:
-        kind = TOO_LARGE
-    expected = kind.expected.format(address=address, model=model, timeout=timeout)
-    return kind.error(explain(expected, f"{code}: {details}".rstrip("."), kind.fix))
+    kind = next((k for words, k in WORDS.items() if words in str(details)), kind)
+    names = {"address": address, "model": model, "timeout": timeout}
+    received = f"{code}: {details}".rstrip(".")
+    return kind.error(
+        explain(kind.expected.format(**names), received, kind.fix.format(**names))
+    )
