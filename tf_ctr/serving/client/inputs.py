@@ -134,6 +134,9 @@ def encoded(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _raw_values(values, field):
+    if isinstance(values, list):
+        # pandas would make floats of integers, if one of them is missing.
+        values = pd.Series(values, dtype=object)
     try:
         frame = pd.DataFrame({field.column: values})
     except UnicodeEncodeError as error:  # pandas keeps text as UTF-8.
