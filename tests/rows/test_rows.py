@@ -280,3 +280,24 @@ def test_endings_of_several_formats_need_a_choice(log, tmp_path):
     with pytest.raises(ValueError, match=r"several: .*(.|\n)*format="):
         rows(tmp_path)
     assert rows(tmp_path, format="csv").to_pandas().to_dict("list") == {"item": [1]}
+
+
+def test_a_wrong_name_in_columns_is_explained(log):
+    chosen = rows(log, columns=["user", "itme"])
+    for read in (chosen.to_pandas, lambda: next(chosen.frames(check=lambda _: None))):
+        with pytest.raises(
+            ValueError, match="(?s)Received: 'itme'.*use one of: .*item"
+        ):
+            read()
+
+
+@pytest.mark.parametrize("argument", ["columns", "column_names"])
+def test_one_name_in_place_of_a_list_is_refused(log, argument):
+    with pytest.raises(ValueError, match=rf"pass {argument}=\['user'\]"):
+        rows(log, **{argument: "user"})
+
+
+@pytest.mark.parametrize("option", [{"column_names": ["a"]}, {"delimiter": ";"}])
+def test_options_of_text_are_refused_with_other_files(log, option):
+    with pytest.raises(ValueError, match="only with csv and tsv files"):
+        rows(log, **option)

@@ -111,6 +111,15 @@ def rows(
         2    2
         7    2
     """
+    for argument, names in (("columns", columns), ("column_names", column_names)):
+        if isinstance(names, str):  # Its letters would be the names.
+            raise ValueError(
+                explain(
+                    f"a list of names as `{argument}`",
+                    repr(names),
+                    f"pass {argument}=[{names!r}]",
+                )
+            )
     options = (filesystem, format, delimiter, column_names, types)
     if isinstance(source, Rows):
         if any(each is not None for each in (*options, columns, filter)):
@@ -131,6 +140,14 @@ def rows(
         files = [file for path in paths for file in find(path, filesystem)]
         kind, files = choose_format(files, format)
         text = _text(kind, delimiter, column_names, separator)
+        if kind not in TEXT_FORMATS and (delimiter or column_names):
+            raise ValueError(
+                explain(
+                    "`delimiter` and `column_names` only with csv and tsv files",
+                    f"{kind} files, e.g. {files[0].path}",
+                    "leave them out, or pass format='csv' if the files are text",
+                )
+            )
         read = functools.partial(file_parts, files, kind, partitioning, condition, text)
         name = f"{len(files)} {kind} files, e.g. {files[0].path}"
         typable = None if kind in TEXT_FORMATS else partition_names(files, partitioning)

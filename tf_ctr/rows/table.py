@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import pandas as pd
 import pyarrow as pa
 
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_name, explain
 from tf_ctr.rows.parts import Columns, Part, located
 
 Types = Mapping[str, pa.DataType]
@@ -91,6 +91,8 @@ class Rows:
 
     def to_pandas(self) -> pd.DataFrame:
         """Returns all rows as one pandas frame, in memory."""
+        if self._columns is not None:
+            self.check(lambda _: None)  # A wrong name of a column is explained.
         parts = list(self.parts())
         frames = [frame for part in parts for frame in part.frames(self._columns)]
         if len(frames) == 1:
@@ -180,4 +182,8 @@ class Rows:
 
     def _header(self, part: Part) -> pd.DataFrame:
         header = part.header()
-        return header if self._columns is None else header[self._columns]
+        if self._columns is None:
+            return header
+        for name in self._columns:
+            check_name("column", name, list(header.columns))
+        return header[self._columns]
