@@ -23,6 +23,7 @@ from tests.training.test_training import (
 )
 from tf_ctr import Categorical, Schema, training
 from tf_ctr.files import DamagedError, LockedError
+from tf_ctr.training.settings import differences
 
 
 def compiled(rate=1e-3, **arguments):
@@ -214,3 +215,12 @@ def test_early_stopping_says_which_epoch_it_restored(capsys):
     )
     line = "stopped at epoch 4; best epoch 2 (val_auc 0.7910) restored\n"
     assert line in capsys.readouterr().out
+
+
+def test_a_rate_is_shown_as_the_user_wrote_it():
+    known, own = ({"rate": float(np.float32(rate))} for rate in (0.001, 0.01))
+    said = differences({"optimizer": known}, {"optimizer": own})
+    assert said == ["optimizer rate was 0.001 and is 0.01"]
+    close = {"rate": 0.1}, {"rate": 0.1000000001}
+    said = differences({"optimizer": close[0]}, {"optimizer": close[1]})
+    assert said == ["optimizer rate was 0.1 and is 0.1000000001"]

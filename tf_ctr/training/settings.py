@@ -93,11 +93,15 @@ def _differences(name: str, old: Any, new: Any) -> Iterator[str]:
         for one, two in zip(old, new, strict=True):
             yield from _differences(f" layer {one['name']}:", one, two)
     elif old != new:
-        yield f"{name.strip()} was {_short(old)} and is {_short(new)}"
+        texts = _short(old), _short(new)
+        if texts[0] == texts[1]:  # Numbers that differ in a late digit.
+            texts = str(old), str(new)
+        yield f"{name.strip()} was {texts[0]} and is {texts[1]}"
 
 
 def _short(value):
-    text = str(value)
+    # Keras keeps a rate of 0.001 in 32 bits, as 0.0010000000474974513.
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
