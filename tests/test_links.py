@@ -1,7 +1,7 @@
 """Every relative link in a Markdown file leads to a file, and to a heading in it.
 
 The pages of the site link to pages that its build makes; `mkdocs build --strict` checks
-them, in `test_docs.py`.
+them, in `test_docs_site.py`.
 """
 
 import pathlib
