@@ -11,6 +11,7 @@ from tf_ctr import features
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
 from tf_ctr.files.models import check_weights
+from tf_ctr.surgery.functional import check_click_output
 
 
 def check_exportable(model: keras.Model, schema: Schema) -> None:
@@ -45,15 +46,7 @@ def check_exportable(model: keras.Model, schema: Schema) -> None:
                 "export with the schema that the model was built with",
             )
         )
-    shape = getattr(model.output, "shape", None)
-    if shape is None or tuple(shape[1:]) not in ((), (1,)):
-        raise ValueError(
-            explain(
-                "one output of shape [B, 1] or [B], the click probability",
-                f"outputs {model.output}",
-                "end the model with keras.layers.Dense(1, 'sigmoid')",
-            )
-        )
+    check_click_output(model)
     _check_tables(model, schema)
     check_weights(model)
 

@@ -5,6 +5,7 @@ import keras
 from tf_ctr.errors import explain
 from tf_ctr.layers import OddsScale
 from tf_ctr.surgery import copy_weights, inputs_like, rebuild
+from tf_ctr.surgery.functional import check_click_output
 
 
 def calibrate(model: keras.Model, negative_rate: float) -> keras.Model:
@@ -66,15 +67,7 @@ def calibrate(model: keras.Model, negative_rate: float) -> keras.Model:
             )
         )
     inputs = inputs_like(model)
-    shape = getattr(model.output, "shape", None)
-    if shape is None or tuple(shape[1:]) not in ((), (1,)):
-        raise ValueError(
-            explain(
-                "one output of shape [B, 1] or [B], the click probability",
-                f"outputs {model.output}",
-                "end the model with keras.layers.Dense(1, 'sigmoid')",
-            )
-        )
+    check_click_output(model)
     copy = rebuild(model, inputs, trainable=None)
     copy_weights(model, copy)
     names = {layer.name for layer in model.layers}

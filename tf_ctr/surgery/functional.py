@@ -1,4 +1,4 @@
-"""Checks that a model is functional with named inputs, as surgery needs."""
+"""Checks that a model is functional with named inputs, and gives one probability."""
 
 import keras
 
@@ -37,3 +37,20 @@ def check_functional(model: keras.Model) -> dict[str, keras.KerasTensor]:
                 )
             )
     return inputs
+
+
+def check_click_output(model: keras.Model) -> None:
+    """Raises unless a model has one output, with one number per row.
+
+    Raises:
+        ValueError: If it has several, or one of another shape than `[B, 1]` or `[B]`.
+    """
+    shape = getattr(model.output, "shape", None)
+    if shape is None or tuple(shape[1:]) not in ((), (1,)):
+        raise ValueError(
+            explain(
+                "one output of shape [B, 1] or [B], the click probability",
+                f"outputs {model.output}",
+                "end the model with keras.layers.Dense(1, 'sigmoid')",
+            )
+        )
