@@ -13,7 +13,7 @@ from tf_ctr.data.batching import batches, with_cardinality
 from tf_ctr.data.packing import Packing
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.features.columns import check_column, check_rows
+from tf_ctr.features.columns import check_columns, check_rows
 from tf_ctr.features.reading import needed_columns, rows_of
 from tf_ctr.rows import Source
 from tf_ctr.rows.parts import located
@@ -62,8 +62,7 @@ def score_rows(
     failures: list[Exception] = []
 
     def check(header):
-        for name in columns:
-            check_column(header, name)
+        check_columns(header, columns)
         packing.check(header)
 
     count = 0

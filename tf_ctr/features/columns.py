@@ -1,5 +1,6 @@
 """Reads and checks the columns of a pandas frame: ids, lists, labels and groups."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,12 @@ def check_column(frame: pd.DataFrame, name: str) -> None:
         raise ValueError(
             explain(f"one column named {name!r}", count, "rename all but one")
         )
+
+
+def check_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
+    """Raises unless `frame` has exactly one column of each name."""
+    for name in names:
+        check_column(frame, name)
 
 
 def column(frame: pd.DataFrame, name: str) -> pa.Array:

@@ -1,12 +1,13 @@
 """Reads the columns of fields from rows of any kind."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pandas as pd
 import pyarrow as pa
 
 from tf_ctr.errors import explain
-from tf_ctr.features.columns import check_column, check_rows
+from tf_ctr.features.columns import check_columns, check_rows
 from tf_ctr.features.field import Field
 from tf_ctr.rows import Rows, Source, rows
 
@@ -35,13 +36,9 @@ def frames_of(
         ValueError: For a missing column.
     """
     names = needed_columns(fields, further)
-
-    def check_columns(header):
-        for name in names:
-            check_column(header, name)
-
     opened = rows_of(data, fields)
-    yield from opened.frames(names, check_columns if check is None else check)
+    default = functools.partial(check_columns, names=names)
+    yield from opened.frames(names, default if check is None else check)
 
 
 def in_memory(
@@ -63,11 +60,7 @@ def in_memory(
     names = needed_columns(fields)
     headers = [part.header() for part in opened.distinct_parts()]
     further = [n for n in optional if headers and all(n in each for each in headers)]
-
-    def check(header):
-        for name in names:
-            check_column(header, name)
-
+    check = functools.partial(check_columns, names=names)
     frames, count = [], 0
     # The columns of a stream are known only when it is read.
     wanted = None if opened.streamed else [*dict.fromkeys([*names, *further])]
