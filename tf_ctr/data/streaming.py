@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 import tensorflow as tf
@@ -226,35 +226,34 @@ def _check_weights(parts: Sequence[Part], weight: str | None) -> None:
             continue
         low, high, nulls = extent
         if nulls or low < 0:
-            with located(part.place):
-                raise ValueError(
-                    explain(
-                        f"weight {weight!r} to be a finite number of at least 0 in "
-                        "every row",
-                        f"{nulls} missing weights" if nulls else f"e.g. {low!r}",
-                        "leave these rows out by rows(..., filter=...), or correct "
-                        "the file",
-                    )
-                )
+            expected = f"weight {weight!r} to be a finite number of at least 0"
+            received = f"{nulls} missing weights" if nulls else f"e.g. {low!r}"
+            _refuse(part, expected, received)
         highest = None if highest is None else max(highest, float(high))
     if highest is not None:
         check_some_weight(weight, highest)
 
 
 def _check_labels(parts: Sequence[Part], label: str) -> None:
+    """Raises for a bad label that the statistics of a file tell, before it is read."""
     for part in parts:
         extent = part.extent(label)
         if extent is None:
             continue
         low, high, nulls = extent
-        wrong: list[Any] = [each for each in (low, high) if each not in (0, 1)]
-        with located(part.place):
-            if nulls or wrong:
-                raise ValueError(
-                    explain(
-                        f"label {label!r} to be 0 or 1 in every row",
-                        f"{nulls} missing labels" if nulls else f"e.g. {wrong[0]!r}",
-                        "leave these rows out by rows(..., filter=...), or correct "
-                        "the file",
-                    )
-                )
+        wrong = [each for each in (low, high) if each not in (0, 1)]
+        if nulls or wrong:
+            expected = f"label {label!r} to be 0 or 1"
+            received = f"{nulls} missing labels" if nulls else f"e.g. {wrong[0]!r}"
+            _refuse(part, expected, received)
+
+
+def _refuse(part: Part, expected: str, received: str) -> NoReturn:
+    with located(part.place):
+        raise ValueError(
+            explain(
+                f"{expected} in every row",
+                received,
+                "leave these rows out by rows(..., filter=...), or correct the file",
+            )
+        )
