@@ -122,8 +122,9 @@ class Resume(keras.callbacks.Callback):
     def _restore(self, name):
         folder = self.run_dir / name
         fix = f"delete {folder}, or {OTHER}; the run then starts over"
-        if not (folder / MANIFEST).exists() and not _is_of_0_2(folder):
-            read_manifest(folder, "the state of the run", fix)  # Raises.
+        manifest = None
+        if not _is_of_0_2(folder):
+            manifest = read_manifest(folder, "the state of the run", fix)
         if not self.model.built:
             raise ValueError(
                 explain(
@@ -135,11 +136,8 @@ class Resume(keras.callbacks.Callback):
         optimizer = self.model.optimizer
         if optimizer is not None and not optimizer.built:
             optimizer.build(self.model.trainable_variables)
-        if not (folder / MANIFEST).exists():
-            self.model.load_weights(folder / WEIGHTS)
-            return json.loads((folder / EPOCH).read_text())["epoch"]
-        manifest = read_manifest(folder, "the state of the run", fix)
-        manifest.check()  # Before it is loaded: the weights go into the model at once.
+        if manifest is not None:
+            manifest.check()  # Before loading: the weights go into the model at once.
         self.model.load_weights(folder / WEIGHTS)
         return json.loads((folder / EPOCH).read_text())["epoch"]
 
@@ -186,6 +184,8 @@ class Backup(keras.callbacks.Callback):
 
 
 def _is_of_0_2(folder):
+    if (folder / MANIFEST).exists():
+        return False
     try:
         return "format" not in json.loads((folder / EPOCH).read_text())
     except (OSError, ValueError):
