@@ -74,7 +74,8 @@ class PeriodModels:
         return self._store.load(record)
 
     def _without_model(self, end, before):
-        trained = [each for each in self._store.readable() if each["trained"]]
+        readable = self._store.readable()
+        trained = [each for each in readable if each["trained"]]
         damaged = {
             each["number"]: damage
             for each in trained
@@ -83,9 +84,8 @@ class PeriodModels:
         whole = [each["end"] for each in trained if each["number"] not in damaged]
         received = f"models in {self._store.directory} that end at {whole}"
         fix = "train it first, or start with a later period"
-        unreadable = set(self._store.numbers()) - {
-            each["number"] for each in self._store.readable()
-        }
+        known = {each["number"] for each in readable}
+        unreadable = set(self._store.numbers()) - known
         damaged |= dict.fromkeys(unreadable, "record.json, which is not as written")
         if damaged:
             parts = [f"period {number}: {each}" for number, each in damaged.items()]
