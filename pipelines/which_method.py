@@ -6,6 +6,7 @@ Run it after new results:
 """
 
 import argparse
+import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -180,6 +181,7 @@ def _generated(backbone):
     return _evidence(where, records, f"{backbone} + APG", backbone, lambda r: r["auc"])
 
 
+@functools.cache  # Several situations read the same file.
 def _lines(experiment, name):
     return ResultLines(ROOT / experiment / "results" / f"{name}.jsonl").records
 
