@@ -9,20 +9,15 @@ import shutil
 
 import pytest
 
+from tests.support.bare_versions import REASON, load, mark_refused
 from tests.support.click_rates import rate_frame
-from tests.support.server_model import ServerModel, would_load
+from tests.support.server_model import ServerModel
 from tests.support.server_over_grpc import ServerOverGrpc
 from tf_ctr.export.server_files import publish_configured
 from tf_ctr.serving.labels import promotion, waiting
 from tf_ctr.serving.labels.moves import read_files
 from tf_ctr.serving.labels.server import Loaded, Server
 from tf_ctr_command import main
-
-REASON = "Last entry in allowed_batch_sizes must match max_batch_size"
-
-
-def load(version):
-    return REASON if (version / "refused").exists() else would_load(version)
 
 
 class Deployment:
@@ -39,7 +34,7 @@ class Deployment:
     def export(self, number, refused=False):
         staged = shutil.copytree(self.source / str(number), self.folder / "staged")
         if refused:
-            (staged / "refused").touch()
+            mark_refused(staged)
         return publish_configured(staged, self.directory)
 
     def sleep(self, seconds):

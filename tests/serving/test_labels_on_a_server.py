@@ -11,47 +11,18 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.support.server_model import ServerModel, would_load
-from tf_ctr.export.server_files import publish_configured
+from tests.support.bare_versions import REASON, Asked, export_bare, load
+from tests.support.server_model import ServerModel
 from tf_ctr.files import writing
 from tf_ctr.serving.labels import history, promotion, waiting
 from tf_ctr.serving.labels.history import read_history, version_before
 from tf_ctr.serving.labels.moves import read_files
 from tf_ctr.serving.labels.promotion import promote, rollback
 from tf_ctr.serving.labels.removal import drop
-from tf_ctr.serving.labels.server import Loaded
 from tf_ctr.serving.labels.versions import version_numbers
 
 POLLS = 3
 SECONDS = 60.0  # Between two polls of models.config, as the README of an export has it.
-REASON = "Last entry in allowed_batch_sizes must match max_batch_size"
-
-
-class Asked:
-    """What `labels.server.Server` answers, from the model of the server."""
-
-    address = "localhost:8500"
-
-    def __init__(self, model):
-        self.model = model.directory.name
-        self._model = model
-
-    def versions(self):
-        self._check()
-        return {n: Loaded(*each) for n, each in self._model.states.items()}
-
-    def version_of(self, label):
-        self._check()
-        version = self._model.labels.get(label)
-        return version if version in self._model.available() else None
-
-    def _check(self):
-        if not self._model.running:
-            raise ConnectionError("Expected TF Serving to answer at localhost:8500")
-
-
-def load(version):
-    return REASON if (version / "refused").exists() else would_load(version)
 
 
 class World:
@@ -63,10 +34,8 @@ class World:
     """
 
     def __init__(self, path, patch):
-        self.path = path
         self.directory = path / "dcn"
         self.clock = 1_800_000_000.0
-        self.exports = itertools.count()
         patch.setattr(history, "now", lambda: self.clock)
         patch.setattr(waiting.time, "monotonic", lambda: self.clock)
         patch.setattr(waiting.time, "sleep", lambda _: self.poll())
@@ -78,12 +47,7 @@ class World:
         self.asked = Asked(self.server)
 
     def export(self, refused=False):
-        staged = self.path / f"staged-{next(self.exports)}"
-        (staged / "variables").mkdir(parents=True)
-        (staged / "saved_model.pb").touch()
-        if refused:
-            (staged / "refused").touch()
-        return int(publish_configured(staged, self.directory).name)
+        return export_bare(self.directory, refused)
 
     def poll(self, times=1):
         for _ in range(times):

@@ -12,14 +12,13 @@ import tempfile
 from collections.abc import Callable
 from unittest import mock
 
+from tests.support.bare_versions import Asked, export_bare, load
 from tests.support.built import ROOT
-from tests.support.server_model import RefusedError, ServerModel, would_load
-from tf_ctr.export.server_files import publish_configured
+from tests.support.server_model import RefusedError, ServerModel
 from tf_ctr.serving.labels import promotion
 from tf_ctr.serving.labels.models_config import write_labels
 from tf_ctr.serving.labels.promotion import promote, rollback
 from tf_ctr.serving.labels.removal import drop
-from tf_ctr.serving.labels.server import Loaded
 
 PAGE = ROOT / "pipelines" / "round_trip" / "README.md"
 START, END = "<!-- python -m tests.support.server_rules -->", "<!-- end -->"
@@ -38,20 +37,16 @@ class Deployment:
     """
 
     def __init__(self, folder: pathlib.Path):
-        self.folder, self.directory = folder, folder / "dcn"
+        self.directory = folder / "dcn"
         self.failed = 0
         self.export()
-        self.server = ServerModel(self.directory, load=self._load)
+        self.server = ServerModel(self.directory, load=load)
         self.server.start()
+        self.asked = Asked(self.server)
 
     def export(self, refused: bool = False) -> int:
         """Exports the next version, one that the server refuses if asked."""
-        staged = self.folder / "staged"
-        (staged / "variables").mkdir(parents=True)
-        (staged / "saved_model.pb").touch()
-        if refused:
-            (staged / "refused").touch()
-        return int(publish_configured(staged, self.directory).name)
+        return export_bare(self.directory, refused)
 
     def poll(self) -> None:
         """Polls both files and folders, and asks `stable` after each step."""
@@ -61,24 +56,11 @@ class Deployment:
         while self.server.manage():
             self._ask()
 
-    def address(self):
-        """What `--server` gives a command."""
-        return mock.Mock(
-            spec=["model", "address", "versions", "version_of"],
-            model="dcn",
-            address="localhost:8500",
-            versions=lambda: {n: Loaded(*s) for n, s in self.server.states.items()},
-            version_of=self.server.labels.get,
-        )
-
     def _ask(self):
         try:
             self.server.ask("stable")
         except RefusedError:
             self.failed += 1
-
-    def _load(self, version):
-        return "refused" if (version / "refused").exists() else would_load(version)
 
 
 def rows() -> list[tuple[str, str, str, str]]:
@@ -124,7 +106,7 @@ def _export(deployed):
 def _canary(deployed):
     deployed.export()
     deployed.poll()
-    promote(deployed.directory, label="canary", server=deployed.address())
+    promote(deployed.directory, label="canary", server=deployed.asked)
 
 
 def _promote(deployed):
@@ -151,13 +133,13 @@ def _refused(deployed):
 def _drop(deployed):
     _canary(deployed)
     deployed.poll()
-    drop(deployed.directory, 2, deployed.address())
+    drop(deployed.directory, 2, deployed.asked)
 
 
 def _drop_twice(deployed):
     _drop(deployed)
     deployed.poll()
-    drop(deployed.directory, 2, deployed.address())
+    drop(deployed.directory, 2, deployed.asked)
 
 
 def _by_hand(deployed):
