@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
+from tests.support.frames import write_days
 from tf_ctr.data import from_frame, from_rows, rows
 from tf_ctr.features import Categorical, Numeric, Schema
 from tf_ctr.joint import mix
@@ -28,12 +29,7 @@ def schema():
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("log")
-    for day, own in FRAME.groupby("day"):
-        (folder / f"day={day}").mkdir()
-        own = own.drop(columns="day")
-        own.to_parquet(folder / f"day={day}" / "0.parquet", row_group_size=9)
-    return folder
+    return write_days(FRAME, tmp_path_factory.mktemp("log"), row_group_size=9)
 
 
 def table(dataset):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.support.frames import write_days
 from tf_ctr.data import rows
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence, learning
 
@@ -35,12 +36,7 @@ def fields():
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
     """The frame in a Hive folder; no test changes it."""
-    folder = tmp_path_factory.mktemp("log")
-    for day, own in FRAME.groupby("day"):
-        (folder / f"day={day}").mkdir()
-        own = own.drop(columns="day")
-        own.to_parquet(folder / f"day={day}" / "a.parquet", row_group_size=17)
-    return folder
+    return write_days(FRAME, tmp_path_factory.mktemp("log"), row_group_size=17)
 
 
 def test_a_schema_of_files_is_that_of_the_frame_to_the_bit(log, monkeypatch):

@@ -1,4 +1,4 @@
-"""A small frame with every kind of field, and its schema."""
+"""Frames for tests: one with every kind of field and its schema, and a Hive folder."""
 
 import numpy as np
 import pandas as pd
@@ -53,3 +53,14 @@ def small_schema():
         label="click",
     )
     return schema.fit(click_frame())
+
+
+def write_days(frame, folder, row_group_size):
+    """Writes a frame as a Hive folder, one file for each value of its column `day`."""
+    for day, own in frame.groupby("day"):
+        (folder / f"day={day}").mkdir()
+        own = own.drop(columns="day")
+        own.to_parquet(
+            folder / f"day={day}" / "a.parquet", row_group_size=row_group_size
+        )
+    return folder
