@@ -165,7 +165,7 @@ def _holder(file):
             f"{values['started']}), since {values['since']}"
         )
     except (ValueError, LookupError, TypeError):  # Of 0.2, or not written yet.
-        return text.strip() or "another process, which has not given its name yet"
+        return text.strip() or "another process, whose name is still being written"
 
 
 def _process_start():

@@ -1,7 +1,7 @@
 """The file `models.config`: the labels of the versions, which a server polls.
 
 The server moves the labels before it looks for versions, and ignores the whole file if
-one label is to move to a version that it has not loaded. So the file has the server
+one label is to move to a version that is not loaded. So the file has the server
 load every version in the directory (the policy `all`), which needs no label.
 """
 

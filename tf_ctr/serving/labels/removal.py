@@ -57,7 +57,7 @@ def drop(
 ) -> Drop:
     """Removes a version, after its labels have moved to the stable version.
 
-    A server that has not yet read the new labels would answer "not found" to them. So
+    A server that still has the old labels would answer "not found" to them. So
     the version goes once the server says that no label has it. Without a server it goes
     if it lost its last label ten minutes ago; else call again later.
 
