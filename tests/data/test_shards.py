@@ -11,7 +11,7 @@ from tf_ctr.data.shards import deal
 from tf_ctr.features import Numeric, Schema
 
 FRAME = pd.DataFrame({"n": np.arange(200.0), "day": np.arange(200) % 4, "click": 0})
-SCHEMA = Schema([Numeric("n", mean=0.0, std=1.0)])
+SCHEMA = Schema([Numeric("n", mean=0.0, std=1.0, clip=None)])
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,12 @@ def test_wrong_types_of_categorical_are_refused(arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"transform": "log"}, ["'log'", "'quantile'"]),
+        ({"transform": "square"}, ["'square'", "'log'", "'quantile'"]),
+        ({"clip": 0}, ["clip", "0", "None for no limit"]),
+        ({"clip": "a"}, ["clip", "'a'"]),
+        ({"missing_indicator": 3}, ["missing_indicator", "3"]),
+        ({"transform": "quantile", "num_bins": 3, "clip": 5}, ["clip", "leave"]),
+        ({"transform": "quantile", "num_bins": 3, "missing_indicator": True}, ["row"]),
         ({"transform": "quantile"}, ["num_bins", "None"]),
         ({"transform": "quantile", "num_bins": 1}, ["num_bins"]),
         ({"num_bins": 5}, ["transform='quantile'"]),

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from tf_ctr.data.batching import in_parts
 from tf_ctr.features import Schema, columns
-from tf_ctr.features.field import Field, known
 from tf_ctr.features.reading import needed_columns
 from tf_ctr.rows.parts import located
 
@@ -41,13 +40,14 @@ class Packing:
         self.weight = schema.weight if labelled else None
         self._ids = [field for field in schema.fields if field.table is not None]
         self._numbers = [field for field in schema.fields if field.table is None]
+        self._num_numbers = sum(field.width for field in self._numbers)
 
     @property
     def signature(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
         """The specification of the two matrices that `pack` returns."""
-        width = sum(map(_width, self._ids))
+        width = sum(field.width for field in self._ids)
         ids = tf.TensorSpec([None, width], tf.int32)
-        width = len(self._numbers) + max(len(self._outcomes), 1)
+        width = self._num_numbers + max(len(self._outcomes), 1)
         return ids, tf.TensorSpec([None, width], tf.float32)
 
     @property
@@ -112,7 +112,7 @@ class Packing:
         for name, place in (places or {}).items():
             encoded[name] = tf.gather(encoded[name], place)
         ids = [
-            tf.reshape(tf.cast(encoded[field.name], tf.int32), [-1, _width(field)])
+            tf.reshape(tf.cast(encoded[field.name], tf.int32), [-1, field.width])
             for field in self._ids
         ]
         numbers = [encoded[field.name] for field in self._numbers]
@@ -133,15 +133,17 @@ class Packing:
         ids = tf.cast(ids, tf.int64)
         features, start = {}, 0
         for field in self._ids:
-            part = ids[:, start : start + _width(field)]
+            part = ids[:, start : start + field.width]
             features[field.name] = part if field.multivalent else part[:, 0]
-            start += _width(field)
-        for index, field in enumerate(self._numbers):
-            features[field.name] = numbers[:, index : index + 1]
+            start += field.width
+        start = 0
+        for field in self._numbers:
+            features[field.name] = numbers[:, start : start + field.width]
+            start += field.width
         features = {field.name: features[field.name] for field in self._schema.fields}
         if not self._outcomes:
             return features
-        first = len(self._numbers)
+        first = self._num_numbers
         if len(self._outcomes) == 1:
             return features, numbers[:, first]
         return features, numbers[:, first], numbers[:, first + 1]
@@ -175,7 +177,3 @@ def packed_blocks(
         )
 
     return in_parts(len(readers), read_part, shuffle, seed)
-
-
-def _width(field: Field) -> int:
-    return known(field.max_length) if field.multivalent else 1

@@ -3,7 +3,6 @@
 import abc
 import dataclasses
 import math
-import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -13,6 +12,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tf_ctr.errors import check_count, explain
+from tf_ctr.features.names import check_field_name
 
 if TYPE_CHECKING:
     from tf_ctr.features.learning import Learner
@@ -174,6 +174,11 @@ class Field(abc.ABC):
 
     # Encoded values.
 
+    @property
+    def width(self) -> int:
+        """The encoded values per row: ids, or numbers."""
+        return known(self.max_length) if self.multivalent else 1
+
     def keras_input(self) -> keras.KerasTensor:
         """Returns a Keras input for encoded values: ids as int64 `[B]` or `[B, T]`."""
         shape = (self.max_length,) if self.multivalent else ()
@@ -231,6 +236,11 @@ class Field(abc.ABC):
         """Mean and standard deviation of standardised numbers, once known."""
         return None
 
+    @property
+    def largest(self) -> float | None:
+        """The largest distance from the mean that `fit` saw, in standard deviations."""
+        return None
+
     # The constructor's arguments.
 
     @property
@@ -246,6 +256,15 @@ class Field(abc.ABC):
         if self.column == self.name:
             del values["column"]
         return values
+
+    @classmethod
+    def restored(cls, arguments: Mapping[str, Any]) -> "Field":
+        """Returns the field of saved `arguments`, also those of older releases.
+
+        Args:
+            arguments: What `arguments` returned, after a round trip through JSON.
+        """
+        return cls(**arguments)
 
     def _set(self, argument: str, value: Any) -> None:
         """Sets an argument in `__post_init__`, although the dataclass is frozen."""
@@ -269,19 +288,3 @@ def known(value: Value | None) -> Value:
             explain("a fitted field", "one that is not fitted", "call schema.fit")
         )
     return value
-
-
-def check_field_name(name: Any) -> None:
-    """Raises unless `name` can name a column, a Keras input and a served input."""
-    # tf.function rewrites any other name, so that the served input would not have the
-    # field's name. It passes inputs by keyword to a method, so `self` is taken.
-    named = isinstance(name, str) and re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)
-    if not named or name == "self":
-        raise ValueError(
-            explain(
-                "a field name of letters, digits and underscores, other than 'self'",
-                repr(name),
-                "name the field otherwise, and the column by column=..., e.g. "
-                "Categorical('user_item', column='user-item')",
-            )
-        )

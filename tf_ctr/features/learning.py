@@ -193,15 +193,19 @@ class NumberLearner(Learner):
         exact, values = exact[finite], values[finite]
         self._rows += len(frame)
         self._present += len(values)
-        if self._sketch is not None and len(values):
-            self._gather(values)
+        if len(values):
             self._low = min(self._low, exact.min())
             self._high = max(self._high, exact.max())
+        if self._sketch is not None and len(values):
+            self._gather(self.field.transformed(values))
             self._lost = max(self._lost, np.abs(values - exact).max())
 
     def learned(self) -> tuple["Numeric", float | None]:
         """Returns the completed field, and the share of rows with a number."""
         field, share = self.field, _share(self._present, self._rows)
+        if self._present:
+            extent = float(self._low), float(self._high)
+            field = dataclasses.replace(field, extent=extent)
         if self._sketch is None:
             return field, share
         if not self._present:

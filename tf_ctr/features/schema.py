@@ -12,6 +12,7 @@ from tf_ctr.features.field import Field
 from tf_ctr.features.field_set import FieldSet
 from tf_ctr.features.learning import learn
 from tf_ctr.features.reading import frames_of
+from tf_ctr.features.summary import summary
 from tf_ctr.rows import Source
 from tf_ctr.rows.parts import located
 
@@ -223,20 +224,14 @@ class Schema(FieldSet):
         """Returns a table with one line per field.
 
         `rows` is the size of the embedding table. `coverage` is the share of the values
-        seen by `fit` that are neither missing nor unseen, NaN if not counted.
+        seen by `fit` that are neither missing nor unseen, NaN if not counted. `largest`
+        is the largest distance of a standardised number from its mean, in standard
+        deviations, before it is cut.
+
+        Warns:
+            UserWarning: Of numbers further than 20 standard deviations from the mean.
         """
-        lines = {
-            field.name: {
-                "kind": field.kind,
-                "table": field.table,
-                "rows": field.table_size,
-                "dtype": field.dtype,
-                "coverage": self.coverage.get(field.name),
-            }
-            for field in self.fields
-        }
-        frame = pd.DataFrame.from_dict(lines, orient="index")
-        return frame.rename_axis("field").astype({"rows": "Int64", "coverage": float})
+        return summary(self.fields, self.coverage)
 
     def unseen_share(self, data: Source) -> pd.Series:
         """Returns the share of unseen ids among all ids, per field with a vocabulary.

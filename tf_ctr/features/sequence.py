@@ -11,9 +11,10 @@ from tf_ctr.errors import check_choice, check_name, explain
 from tf_ctr.features.arrow import flat_lists
 from tf_ctr.features.categorical import Categorical
 from tf_ctr.features.columns import column, raw_id_lists
-from tf_ctr.features.field import POOLINGS, Field, Id, Pooling, check_field_name
+from tf_ctr.features.field import POOLINGS, Field, Id, Pooling
 from tf_ctr.features.ids import example_id_lists, fixed_length, look_up
 from tf_ctr.features.learning import Learner
+from tf_ctr.features.names import check_field_name
 
 
 @dataclasses.dataclass(frozen=True)

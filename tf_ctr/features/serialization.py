@@ -75,7 +75,7 @@ def _from_json(record: dict[str, Any]) -> tuple[Field, Field]:
     kinds = {kind.__name__: kind for kind in Field.__subclasses__()}
     kind, learned = kinds[values.pop("kind")], values.pop("learned")
     # An argument that was learned had not been given, so it was None.
-    return kind(**values), kind(**{**values, **dict.fromkeys(learned)})
+    return kind.restored(values), kind.restored({**values, **dict.fromkeys(learned)})
 
 
 def _check_version(path, values):
