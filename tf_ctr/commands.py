@@ -37,6 +37,7 @@ First steps:
 # `{extra: (a module that only this extra installs, its purpose)}`.
 EXTRAS = {
     "serving": ("tensorflow_serving", "clients of TF Serving, and its requests"),
+    "plots": ("matplotlib", "pictures of training, routes and scores"),
     "pipelines": ("tensorflow_datasets", "TFDS data sets"),
 }
 

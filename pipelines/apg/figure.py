@@ -16,15 +16,14 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 from tensorboard.plugins import projector
 
 from pipelines.apg.rows import SETTINGS
 from pipelines.harness import options
 from pipelines.harness.arguments import add_folders, add_numbers, parser
+from pipelines.harness.extras import require
 from pipelines.harness.runs import train
-from tf_ctr import backbones, data, transfer
+from tf_ctr import backbones, data, plots, transfer
 from tf_ctr.datasets import movielens
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
@@ -61,6 +60,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Trains the model, unless it is already trained, and draws."""
     arguments = parse(argv)
+    require("matplotlib", "sklearn")
     splits, schema = movielens.load_whole(arguments.data_dir)
     settings = arguments.settings
 
@@ -139,11 +139,13 @@ def figure(
         title: Title of the figure.
         path: The PNG.
     """
+    from sklearn.decomposition import PCA
+
     pca = PCA(n_components=2)
     points = pca.fit_transform(matrices)
-    figure = Figure(figsize=(7, 5), layout="constrained")
+    figure = plots.drawing(7, 5)
     axes = figure.add_subplot()
-    axes.scatter(*points.T, s=14)
+    axes.scatter(*points.T, s=14, color="black")
     axes.margins(x=0.12)  # Room for the names.
     for point, value in zip(points, values, strict=True):
         axes.annotate(str(value), point, (4, 2), textcoords="offset points", fontsize=8)
@@ -151,7 +153,7 @@ def figure(
         axes.set(**{f"{which}label": f"{share:.0%} of the variance"})
     axes.set_title(title)
     with replacing(path) as partial:
-        figure.savefig(partial, format="png", dpi=150)
+        figure.savefig(partial, format="png")
 
 
 def write_projector(

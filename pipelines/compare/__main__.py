@@ -24,6 +24,7 @@ from pipelines.compare.views import draw, write_hparams
 from pipelines.harness import options
 from pipelines.harness.arguments import add_folders, add_numbers, parser
 from pipelines.harness.datasets import DATASETS, SETTINGS
+from pipelines.harness.extras import require
 from pipelines.harness.results import ResultLines
 from pipelines.harness.tables import show_report
 from tf_ctr.backbones import BACKBONES
@@ -89,6 +90,7 @@ def _needs_history(name):
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the missing rows, and shows tables and figures."""
     arguments = parse(argv)
+    require("matplotlib", "scipy")
     # Every trial traces a model of its own, so TensorFlow's warning does not apply.
     tf.get_logger().setLevel("ERROR")
     if arguments.fresh:

@@ -23,6 +23,7 @@ from pipelines.continual.experiment import Experiment, Settings
 from pipelines.continual.report import figures, sections
 from pipelines.continual.rows import ROWS, TABLES
 from pipelines.harness.arguments import add_folders, add_numbers, parser
+from pipelines.harness.extras import require
 from pipelines.harness.period_options import add_options, as_json, settings_of, wanted
 from pipelines.harness.periods import by_seed, of_configuration, run_rows
 from pipelines.harness.results import ResultLines
@@ -76,6 +77,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs what is missing, and shows tables and figures."""
     arguments = parse(argv)
+    require("matplotlib", "scipy")
     lines = ResultLines(arguments.run_dir / "results.jsonl")
     if not arguments.report:
         run(arguments, lines)

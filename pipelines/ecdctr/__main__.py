@@ -26,6 +26,7 @@ from pipelines.ecdctr.scores import keep, metrics, scores
 from pipelines.ecdctr.sources import SOURCES
 from pipelines.ecdctr.verdict import part_intervals
 from pipelines.harness.arguments import add_folders, add_numbers, parser
+from pipelines.harness.extras import require
 from pipelines.harness.period_options import add_options, as_json, settings_of, wanted
 from pipelines.harness.periods import by_seed, models_folder, of_configuration, run_rows
 from pipelines.harness.results import ResultLines
@@ -90,6 +91,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs what is missing, and shows the tables."""
     arguments = parse(argv)
+    require("scipy")
     lines = ResultLines(arguments.run_dir / "results.jsonl")
     if not arguments.report:
         run(arguments, lines)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from tf_ctr.errors import explain
 
@@ -76,10 +75,14 @@ def paired_tests(method: Sequence[float], baseline: Sequence[float]) -> PairedTe
 def _t_test(difference):
     if np.ptp(difference) == 0:  # Without spread, t is infinite.
         return 0.0
+    from scipy import stats  # Late, so that `--help` needs no extra.
+
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
 
 
 def _wilcoxon(difference):
+    from scipy import stats
+
     # Rounded, so that equal differences share a rank despite floating point errors.
     return float(stats.wilcoxon(difference.round(12)).pvalue)
 

@@ -1,7 +1,5 @@
 """Figures hold the numbers that they were given, and are readable PNG files."""
 
-import contextlib
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +7,7 @@ from matplotlib.image import imread
 
 from pipelines.compare import views
 from pipelines.harness import figures
+from pipelines.harness.extras import require
 
 GROUPS = pd.DataFrame(
     {"rows": [10, 20], "least": [0, 5], "most": [4, 9], "auc": [0.6, 0.8]}
@@ -18,15 +17,13 @@ GROUPS = pd.DataFrame(
 @pytest.fixture
 def drawn(monkeypatch):
     """`{file name: axes}` of what was drawn."""
-    axes, drawing = {}, figures._drawing
+    axes, write = {}, figures._write
 
-    @contextlib.contextmanager
-    def remembered(path, width):
-        with drawing(path, width) as on:
-            axes[path.name] = on
-            yield on
+    def remembered(figure, path):
+        axes[path.name] = figure.axes[0]
+        write(figure, path)
 
-    monkeypatch.setattr(figures, "_drawing", remembered)
+    monkeypatch.setattr(figures, "_write", remembered)
     return axes
 
 
@@ -40,12 +37,12 @@ def test_routes_are_plotted_by_layer_and_by_field(tmp_path, drawn):
         "routes_by_field.png",
     ]
     layers = drawn["routes_by_layer.png"]
-    found = [bar.get_height() for bar in layers.patches]
+    found = [bar.get_width() for bar in layers.patches]
     np.testing.assert_allclose(found, [0.75, 0.0, 0.25, 1.0])  # Frozen, then tuned.
-    assert [t.get_text() for t in layers.get_xticklabels()] == ["deep_0", "deep_1"]
+    assert [t.get_text() for t in layers.get_yticklabels()] == ["deep_0", "deep_1"]
     fields = drawn["routes_by_field.png"]
-    assert [t.get_text() for t in fields.get_xticklabels()] == ["user"]
-    assert layers.get_ylabel() == "share of instances"
+    assert [t.get_text() for t in fields.get_yticklabels()] == ["user"]
+    assert layers.get_xlabel() == "share of the instances"
     assert imread(paths[0]).std() > 0.01
 
 
@@ -60,12 +57,10 @@ def test_frequency_figure_shows_every_group_of_every_row(tmp_path, drawn):
     path = tmp_path / "users.png"
     figures.frequency_figure({"Fine-Tune": GROUPS, "AutoFT": better}, "user", path)
     axes = drawn["users.png"]
-    found = [bar.get_height() for bar in axes.patches]
-    np.testing.assert_allclose(found, [0.6, 0.8, 0.7, np.nan])
+    found = [list(line.get_ydata()) for line in axes.lines]
+    np.testing.assert_allclose(found, [[0.6, 0.8], [0.7, np.nan]])
     ticks = [tick.get_text() for tick in axes.get_xticklabels()]
     assert ticks == ["0–4\n10 rows", "5–9\n20 rows"]
-    low = axes.get_ylim()[0]
-    assert low < 0.6 and f"axis from {low:.2f}" in axes.get_ylabel()
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["Fine-Tune", "AutoFT"]
 
@@ -73,12 +68,13 @@ def test_frequency_figure_shows_every_group_of_every_row(tmp_path, drawn):
 def test_curves_count_epochs_from_one_and_label_each_row_once(tmp_path, drawn):
     curves = {"AutoFT": [[0.6, 0.7], [0.5]], "Fine-Tune": [[0.8]]}
     figures.curve_figure(curves, tmp_path / "curves.png")
-    lines = drawn["curves.png"].lines
+    lines = drawn["curves.png"].lines[::2]  # Each is followed by its best epoch.
     assert [list(line.get_ydata()) for line in lines] == [[0.6, 0.7], [0.5], [0.8]]
     assert list(lines[0].get_xdata()) == [1, 2]
     assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
     texts = drawn["curves.png"].get_legend().get_texts()
-    assert [text.get_text() for text in texts] == ["AutoFT", "Fine-Tune"]
+    names = [text.get_text().partition(",")[0] for text in texts]
+    assert names == ["AutoFT", "Fine-Tune"]
 
 
 @pytest.mark.parametrize(
@@ -118,13 +114,19 @@ def test_comparison_averages_groups_over_seeds(tmp_path, drawn):
         }
     )
     views.draw(runs, tmp_path)
-    found = [bar.get_height() for bar in drawn["all_auc_by_user_frequency.png"].patches]
-    np.testing.assert_allclose(found, [0.7, 0.8])
+    (line,) = drawn["all_auc_by_user_frequency.png"].lines
+    np.testing.assert_allclose(line.get_ydata(), [0.7, 0.8])
     (frozen, _) = drawn["routes_by_layer.png"].patches
-    assert frozen.get_height() == pytest.approx(0.6)
+    assert frozen.get_width() == pytest.approx(0.6)
     assert {path.name for path in tmp_path.iterdir()} == {
         "all-autoft",
         "all_auc_by_user_frequency.png",
         "all_auc_by_item_frequency.png",
         "all_curves.png",
     }
+
+
+def test_a_program_says_what_to_install_before_it_computes():
+    require("numpy")
+    with pytest.raises(SystemExit, match=r"without nonsense.\nFix: .*\[pipelines\]"):
+        require("numpy", "nonsense")
