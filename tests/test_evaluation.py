@@ -130,6 +130,6 @@ def test_a_model_with_two_outputs_is_an_error():
     with pytest.raises(ValueError, match=r"one click probability(.|\n)*\(50, 2\)"):
         predict(rate_model(schema, width=2), click_frame(), schema)
     model = rate_model(schema)
-    outputs = {"click": model.output, "buy": model.output}
-    with pytest.raises(ValueError, match="one click probability(.|\n)*dict"):
+    outputs = {"view": model.output, "buy": model.output}
+    with pytest.raises(ValueError, match=r"each label: click(.|\n)*\['buy', 'view'\]"):
         predict(keras.Model(model.inputs, outputs), click_frame(), schema)

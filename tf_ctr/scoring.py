@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -29,8 +30,8 @@ def score_rows(
     kept: Kept,
     batch_size: int = 8192,
     verbose: int | str = 0,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Returns the score of every row, and values that were kept of them.
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Returns the scores of every row by label, and values that were kept of them.
 
     The rows are read once, so that an iterator will do.
 
@@ -43,17 +44,18 @@ def score_rows(
         verbose: As for `predict`.
 
     Returns:
-        Scores `[B]`, and `{name: values [B]}`.
+        `{label: scores [B]}`, and `{name: values [B]}`.
 
     Raises:
-        ValueError: As `predict`.
+        ValueError: As `predict_by_label`.
         TypeError: As `predict`.
     """
     if isinstance(data, pd.DataFrame):
         # Before the model runs, which may take long, so that a bad label fails at once.
         values = {name: read(data) for name, (_, read) in kept.items()}
         dataset = from_frame(data, schema, batch_size=batch_size, labelled=False)
-        return _flat(model.predict(dataset, verbose=verbose), len(data)), values
+        predicted = model.predict(dataset, verbose=verbose)
+        return _by_label(predicted, schema, len(data)), values
     opened = rows_of(data, schema.fields)
     columns = needed_columns(schema.fields, [column for column, _ in kept.values()])
     check_rows(1 if opened.count is None else opened.count)
@@ -96,7 +98,7 @@ def score_rows(
             raise failures[0] from None
         raise
     values = {name: each.values() for name, each in columns_kept.items()}
-    return _flat(scores, count), values
+    return _by_label(scores, schema, count), values
 
 
 class _Column:
@@ -123,6 +125,27 @@ class _Column:
     def values(self) -> np.ndarray:
         """Returns all values."""
         return np.concatenate(self._pieces) if self._count is None else self._pieces[0]
+
+
+def _by_label(predicted: Any, schema: Schema, rows: int) -> dict[str, np.ndarray]:
+    """Returns `{label: [B]}`; raises unless there is a score per label and row.
+
+    A model with named outputs may have more than the schema has labels.
+    """
+    names = schema.label_names
+    if not isinstance(predicted, dict) and len(names) == 1:
+        predicted = {names[0]: predicted}
+    if not isinstance(predicted, dict) or not set(names) <= set(predicted):
+        received = sorted(predicted) if isinstance(predicted, dict) else "one output"
+        raise ValueError(
+            explain(
+                f"a model with an output for each label: {', '.join(names)}",
+                received,
+                "build it with tf_ctr.joint, e.g. joint.share_bottom(schema), or pass "
+                "schema.for_label(...) for a model of one label",
+            )
+        )
+    return {name: _flat(predicted[name], rows) for name in names}
 
 
 def _flat(scores: np.ndarray, rows: int) -> np.ndarray:

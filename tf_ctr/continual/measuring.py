@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tf_ctr.evaluation import predict, score_metrics
+from tf_ctr.evaluation import predict_by_label
+from tf_ctr.evaluation.of_scores import label_metrics, labels_and_groups
 from tf_ctr.features import Schema
 
 METRICS = ("auc", "gauc", "log_loss")
@@ -32,31 +33,28 @@ def measure(
             others are new.
 
     Returns:
-        The metrics of `tf_ctr.evaluation.score_metrics`, and those of the new and the
+        The metrics of `tf_ctr.evaluation.evaluate`, and those of the new and the
         old rows, e.g. `slices["user_id"]["new"]["auc"]`. An undefined metric is `None`
         and named in `undefined`. A part without rows has only `rows`, 0.
     """
-    scores = predict(model, frame, schema)
+    scores = predict_by_label(model, frame, schema)
     return measure_scores(scores, frame, schema, seen or {}, slices)
 
 
 def measure_scores(
-    scores: np.ndarray,
+    scores: Mapping[str, np.ndarray],
     frame: pd.DataFrame,
     schema: Schema,
     seen: Mapping[str, pd.Series],
     slices: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Returns the metrics of the scores `[N]` of rows; see `measure`."""
-    labels = schema.labels(frame)
-    groups = None if schema.group is None else schema.groups(frame)
-    weights = schema.weights(frame)
+    """Returns the metrics of `{label: scores [N]}` of rows; see `measure`."""
+    kept = {name: read(frame) for name, (_, read) in labels_and_groups(schema).items()}
 
     def metrics(chosen):
         if not chosen.any():
             return {"rows": 0}
-        own, weight = (None if x is None else x[chosen] for x in (groups, weights))
-        values = score_metrics(labels[chosen], scores[chosen], own, weight)
+        values = label_metrics(schema, scores, kept, chosen)
         # JSON has no NaN.
         undefined = [name for name, value in values.items() if math.isnan(value)]
         known = {n: None if n in undefined else value for n, value in values.items()}

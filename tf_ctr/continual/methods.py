@@ -173,7 +173,7 @@ def with_ids(schema: Schema, ids: Mapping[str, Collection[int | str]]) -> Schema
         ids: `{field: ids}`.
     """
     fields = [Categorical(name, tuple(own)) for name, own in ids.items() if len(own)]
-    return schema.union(Schema(fields, schema.label)) if fields else schema
+    return schema.union(Schema(fields)) if fields else schema
 
 
 def grown_model(finished: Finished, schema: Schema) -> keras.Model:
@@ -201,11 +201,8 @@ def grown_model(finished: Finished, schema: Schema) -> keras.Model:
                 "values in them",
             )
         )
-    own = Schema(
-        [schema.field(field.name) for field in finished.schema.fields],
-        schema.label,
-        schema.group,
-        schema.weight,
+    own = schema.with_fields(
+        schema.field(field.name) for field in finished.schema.fields
     )
     if own.fields == finished.schema.fields:
         return finished.model

@@ -23,7 +23,7 @@ from tf_ctr.continual.refresh import Refresh
 from tf_ctr.continual.store import Finished, Store
 from tf_ctr.continual.training import Training
 from tf_ctr.errors import explain
-from tf_ctr.evaluation import predict
+from tf_ctr.evaluation import predict_by_label
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,8 +95,12 @@ def step(
     before = scores = None
     if latest is not None:
         before = store.load(latest)
-        scores = predict(before.model, frame, before.schema)
-        metrics = measure_scores(scores, frame, before.schema, before.seen, plan.slices)
+        of_label = predict_by_label(before.model, frame, before.schema)
+        scores = np.stack([*of_label.values()], axis=-1)
+        scores = scores if len(of_label) > 1 else scores[:, 0]
+        metrics = measure_scores(
+            of_label, frame, before.schema, before.seen, plan.slices
+        )
         record["test"] = {"trained_until": before.number, **metrics}
     began = time.perf_counter()
     restarts = before is None or _restarts(plan, latest, period)

@@ -45,8 +45,8 @@ class Finished:
         seen: `{column: values that the model was trained on}`.
         number: Number of the last period that the model was trained on; `None` for a
             model that the user passed.
-        scores: The scores `[N]` that the previous model gave the period's rows; `None`
-            if the period was not tested.
+        scores: The scores that the previous model gave the period's rows, `[N]`, or
+            `[N, L]` in the order of L labels; `None` if the period was not tested.
     """
 
     model: keras.Model
@@ -136,7 +136,7 @@ class Store:
             number: A period that was tested.
 
         Returns:
-            The scores `[N]`, in the order of the rows.
+            The scores `[N]`, in the order of the rows; `[N, L]` for L labels.
 
         Raises:
             DamagedError: If the file is not as it was written.

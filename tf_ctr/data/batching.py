@@ -45,8 +45,8 @@ def batches(
         seed: The seed of the mixing.
         drop_remainder: Whether to leave out a last batch that is not full.
     """
-    if packing.weight is not None:
-        packed = _with_some_weight(packed, packing, packing.weight)
+    if packing.weights:
+        packed = _with_some_weight(packed, packing)
     if shuffle_blocks:
 
         def mixed(seed_pair, matrices):
@@ -62,23 +62,27 @@ def batches(
     return rows.prefetch(tf.data.AUTOTUNE)
 
 
-def _with_some_weight(
-    packed: tf.data.Dataset, packing: "Packing", weight: str
-) -> tf.data.Dataset:
-    """Returns the blocks; raises at their end if all weights were 0."""
-    message = only_zero_weights(weight)
+def _with_some_weight(packed: tf.data.Dataset, packing: "Packing") -> tf.data.Dataset:
+    """Returns the blocks; raises at their end if all weights of a column were 0."""
+    weights = packing.weights
+    messages = [only_zero_weights(weight) for weight in weights]
     empty = [tf.zeros([0, *spec.shape[1:]], spec.dtype) for spec in packing.signature]
     end = tf.data.Dataset.from_tensors((*empty, True))
 
     def check(highest, block):
         ids, numbers, is_end = block
-        highest = tf.maximum(highest, tf.reduce_max(numbers[:, -1]))
-        right = ~is_end | (highest > 0)
-        with tf.control_dependencies([tf.debugging.Assert(right, [message])]):
+        of_block = tf.reduce_max(numbers[:, -len(weights) :], axis=0)
+        highest = tf.maximum(highest, of_block)
+        right = tf.unstack(~is_end | (highest > 0))
+        checks = [
+            tf.debugging.Assert(each, [message])
+            for each, message in zip(right, messages, strict=True)
+        ]
+        with tf.control_dependencies(checks):
             return highest, (ids, numbers, tf.identity(is_end))
 
     blocks = packed.map(lambda ids, numbers: (ids, numbers, False)).concatenate(end)
-    blocks = blocks.scan(tf.constant(0.0), check)
+    blocks = blocks.scan(tf.zeros(len(weights)), check)
     blocks = blocks.filter(lambda ids, numbers, is_end: ~is_end)
     return blocks.map(lambda ids, numbers, is_end: (ids, numbers))
 

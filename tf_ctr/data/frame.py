@@ -92,6 +92,6 @@ def _packed(
                 blocks.append(packing.pack_frame(block))
         check_rows(len(blocks))
         ids, numbers = (tf.concat(parts, 0) for parts in zip(*blocks, strict=True))
-        if packing.weight is not None:
-            check_some_weight(packing.weight, float(tf.reduce_max(numbers[:, -1])))
+        for index, weight in enumerate(reversed(packing.weights), 1):
+            check_some_weight(weight, float(tf.reduce_max(numbers[:, -index])))
     return ids, numbers

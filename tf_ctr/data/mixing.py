@@ -1,5 +1,7 @@
 """Mixes the batches of two domains by a given ratio."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from tf_ctr.data.batching import with_cardinality
@@ -74,10 +76,12 @@ def mix(
         )
         if source_weight is None:
             return (features, label, *own)
-        parts = ((of_target[1], 1.0), (of_source[1], source_weight))
-        weights = [tf.fill([tf.shape(rows)[0]], float(w)) for rows, w in parts]
+        parts = ((of_target, 1.0), (of_source, source_weight))
+        weights = [tf.fill([_rows(batch)], float(w)) for batch, w in parts]
         weight = tf.concat(weights, axis=0)
-        return features, label, weight * own[0] if own else weight
+        if own:
+            return features, label, tf.nest.map_structure(lambda w: weight * w, own[0])
+        return features, label, tf.nest.map_structure(lambda _: weight, label)
 
     mixed = tf.data.Dataset.zip(target, source).map(joined, tf.data.AUTOTUNE)
     mixed = with_cardinality(mixed, rows, target_rows, drop_remainder=False)
@@ -91,9 +95,14 @@ def _count(target: tf.data.Dataset) -> int:
         )
     rows = target.reduce(
         tf.constant(0, tf.int64),
-        lambda rows, batch: rows + tf.shape(batch[1], tf.int64)[0],
+        lambda rows, batch: rows + tf.cast(_rows(batch), tf.int64),
     )
     return int(rows)
+
+
+def _rows(batch: tuple[Any, ...]) -> tf.Tensor:
+    """The number of rows of a batch, of one label or of several."""
+    return tf.shape(tf.nest.flatten(batch[1])[0])[0]
 
 
 def _source_rows(ratio: float, batch_size: int) -> int:

@@ -12,9 +12,9 @@ from tf_ctr.features import Schema, columns
 from tf_ctr.features.reading import needed_columns
 from tf_ctr.rows.parts import located
 
-# Features; with a label; with a label and a weight.
+# Features; with a label; with a label and a weight, each a dict for several labels.
 Features = dict[str, tf.Tensor]
-Batch = Features | tuple[Features, tf.Tensor] | tuple[Features, tf.Tensor, tf.Tensor]
+Batch = Features | tuple[Any, ...]
 
 
 class Packing:
@@ -34,10 +34,10 @@ class Packing:
     def __init__(self, schema: Schema, labelled: bool):
         schema.check_fitted()
         self._schema = schema
-        # The last columns of the numbers. Without a label, the first one is not used.
-        self._outcomes = schema.outcome_columns if labelled else []
-        # The column of weights, if the batches have them.
-        self.weight = schema.weight if labelled else None
+        # The last columns of the numbers. Without any, there is one that is not used.
+        self._outcomes = schema.outcomes.columns if labelled else []
+        # The columns of weights, the very last ones, if the batches have them.
+        self.weights = schema.outcomes.weights if labelled else []
         self._ids = [field for field in schema.fields if field.table is not None]
         self._numbers = [field for field in schema.fields if field.table is None]
         self._num_numbers = sum(field.width for field in self._numbers)
@@ -79,34 +79,29 @@ class Packing:
                 raw[field.name], places[field.name] = distinct, place
             else:
                 raw[field.name] = field.raw_values(frame)
-        label, weight = np.zeros(len(frame), np.float32), None
-        if self._outcomes:
-            label, weight = self._schema.labels(frame), self._schema.weights(frame)
+        outcomes = self._schema.outcomes.read(frame) if self._outcomes else {}
         # On the CPU, where the batches are put together.
         with tf.device("CPU:0"):
-            return self.pack(raw, label, weight, places)
+            return self.pack(raw, outcomes, places)
 
     def pack(
         self,
         raw: Mapping[str, Any],
-        label: np.ndarray | tf.Tensor,
-        weight: np.ndarray | tf.Tensor | None = None,
+        outcomes: Mapping[str, np.ndarray | tf.Tensor],
         places: Mapping[str, np.ndarray] | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Encodes raw columns, and packs them into two matrices.
 
         Args:
             raw: Raw values of every field, as `Schema.encode` takes them.
-            label: `[B]`.
-            weight: `[B]`, if the batches have weights.
+            outcomes: Labels and weights, `{column: [B]}`, if the batches have them.
             places: For each field whose `raw` holds only distinct values, the index of
                 each row's value among them, `[B]`. Looking up strings is slow, so each
                 string is looked up once.
 
         Returns:
-            The ids, int32 `[B, I]`, and the numbers, float32 `[B, N + 1]`, or
-            `[B, N + 2]` with a weight; the last columns of the numbers are the label
-            and the weight.
+            The ids, int32 `[B, I]`, and the numbers, float32 `[B, N + K]`; the last
+            columns of the numbers are the K outcomes, at least one.
         """
         encoded = self._schema.encode(raw)
         for name, place in (places or {}).items():
@@ -116,19 +111,19 @@ class Packing:
             for field in self._ids
         ]
         numbers = [encoded[field.name] for field in self._numbers]
+        rows = tf.shape(encoded[self._schema.fields[0].name])[0]
         # `concat` needs at least one part, also in a schema without ids.
-        nothing = tf.zeros([tf.shape(label)[0], 0], tf.int32)
-        ids = tf.concat([nothing, *ids], axis=1)
-        outcomes = [label] if weight is None else [label, weight]
-        return ids, tf.concat([*numbers, tf.stack(outcomes, axis=1)], axis=1)
+        ids = tf.concat([tf.zeros([rows, 0], tf.int32), *ids], axis=1)
+        last = [outcomes[name] for name in self._outcomes] or [tf.zeros([rows])]
+        return ids, tf.concat([*numbers, tf.stack(last, axis=1)], axis=1)
 
     def unpack(self, ids: tf.Tensor, numbers: tf.Tensor) -> Batch:
         """Returns packed rows as `({field: tensor}, label)`, or as features only.
 
         Args:
             ids: int32 `[B, I]`, as `pack` returns them.
-            numbers: float32 `[B, N + 1]`, as `pack` returns them. With a weight, it is
-                the last element of the batch.
+            numbers: float32 `[B, N + K]`, as `pack` returns them. With weights, they
+                are the last element of the batch.
         """
         ids = tf.cast(ids, tf.int64)
         features, start = {}, 0
@@ -144,9 +139,9 @@ class Packing:
         if not self._outcomes:
             return features
         first = self._num_numbers
-        if len(self._outcomes) == 1:
-            return features, numbers[:, first]
-        return features, numbers[:, first], numbers[:, first + 1]
+        values = {n: numbers[:, first + i] for i, n in enumerate(self._outcomes)}
+        one = tf.ones_like(numbers[:, first])
+        return features, *self._schema.outcomes.of_batch(values, one)
 
 
 def packed_blocks(

@@ -154,8 +154,10 @@ def stream(
         return make([lambda: opened.frames(packing.columns, packing.check)])
     parts = list(opened.parts())
     if labelled:
-        _check_labels(parts, schema.label)
-        _check_weights(parts, schema.weight)
+        for label in schema.label_names:
+            _check_labels(parts, label, schema.outcomes.several)
+        for weight in schema.outcomes.weights:
+            _check_weights(parts, weight)
     found = opened.count
     if found is None:
         with tf.init_scope():
@@ -214,10 +216,8 @@ def _check_first_cells(parts: Sequence[Part], packing: Packing) -> int:
     return found
 
 
-def _check_weights(parts: Sequence[Part], weight: str | None) -> None:
+def _check_weights(parts: Sequence[Part], weight: str) -> None:
     """Raises for a bad weight that the statistics of a file tell, before it is read."""
-    if weight is None:
-        return
     highest: float | None = 0.0
     for part in parts:
         extent = part.extent(weight)
@@ -234,7 +234,7 @@ def _check_weights(parts: Sequence[Part], weight: str | None) -> None:
         check_some_weight(weight, highest)
 
 
-def _check_labels(parts: Sequence[Part], label: str) -> None:
+def _check_labels(parts: Sequence[Part], label: str, may_miss: bool) -> None:
     """Raises for a bad label that the statistics of a file tell, before it is read."""
     for part in parts:
         extent = part.extent(label)
@@ -242,9 +242,10 @@ def _check_labels(parts: Sequence[Part], label: str) -> None:
             continue
         low, high, nulls = extent
         wrong = [each for each in (low, high) if each not in (0, 1)]
-        if nulls or wrong:
+        missing = 0 if may_miss else nulls
+        if missing or wrong:
             expected = f"label {label!r} to be 0 or 1"
-            received = f"{nulls} missing labels" if nulls else f"e.g. {wrong[0]!r}"
+            received = f"{missing} missing labels" if missing else f"e.g. {wrong[0]!r}"
             _refuse(part, expected, received)
 
 

@@ -26,6 +26,9 @@ CHECKED_RECORDS = 100
 
 LABEL_DTYPE = {"int64_list": tf.int64, "float_list": tf.float32}
 
+# What an absent label is read as, where a label may be missing.
+MISSING = {tf.int64: tf.int64.min, tf.float32: float("nan")}
+
 
 def from_tfrecord(
     paths: Paths,
@@ -91,7 +94,7 @@ def from_tfrecord(
         kinds_of = {file: _feature_kinds(file) for file in files}
     found = {file: kinds for file, kinds in kinds_of.items() if kinds is not None}
     check_rows(len(found))
-    outcomes = schema.outcome_columns if labelled else []
+    outcomes = schema.outcomes.columns if labelled else []
     dtypes = [_check_kinds(f, kinds, schema, outcomes) for f, kinds in found.items()]
     packing = Packing(schema, labelled)
     spec = parsing_specs(schema.fields)
@@ -104,19 +107,22 @@ def from_tfrecord(
                     "read the files as two datasets and join them with concatenate",
                 )
             )
-        spec[name] = tf.io.FixedLenFeature([], found_dtypes[0])
+        may_miss = schema.outcomes.several and name in schema.label_names
+        default = MISSING[found_dtypes[0]] if may_miss else None
+        spec[name] = tf.io.FixedLenFeature([], found_dtypes[0], default)
 
     def parse(records, file):
         # Errors show the names of examples.
         of_file = tf.fill(tf.shape(records), file)
         raw = tf.io.parse_example(records, spec, of_file)
-        if not labelled:
-            return packing.pack(raw, tf.zeros(tf.shape(records)))
-        label = _checked_label(raw.pop(schema.label), schema.label, file)
-        if schema.weight is None:
-            return packing.pack(raw, label)
-        weight = _checked_weight(raw.pop(schema.weight), schema.weight, file)
-        return packing.pack(raw, label, weight)
+        values = {}
+        for name in outcomes:
+            if name in schema.label_names:
+                may_miss = schema.outcomes.several
+                values[name] = _checked_label(raw.pop(name), name, file, may_miss)
+            else:
+                values[name] = _checked_weight(raw.pop(name), name, file)
+        return packing.pack(raw, values)
 
     names = tf.constant(list(found))
 
@@ -161,7 +167,7 @@ def to_tfrecord(
     ...     to_tfrecord(frame, schema, pathlib.Path(folder, "day1.tfrecord"))
     """
     schema.check_fitted()
-    further = schema.outcome_columns if labelled else []
+    further = schema.outcomes.columns if labelled else []
     count = 0
     with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         for place, rows in frames_of(frame, schema.fields, further):
@@ -169,18 +175,22 @@ def to_tfrecord(
             with located(place):
                 columns = schema.raw_columns(rows)
                 if labelled:
-                    columns[schema.label] = schema.labels(rows)
-                    weights = schema.weights(rows)
-                    if schema.weight is not None and weights is not None:
-                        columns[schema.weight] = weights
+                    columns |= schema.outcomes.read(rows)
             for example in to_examples(columns, schema.fields):
                 writer.write(example.SerializeToString())
         check_rows(count)
 
 
-def _checked_label(label: tf.Tensor, name: str, file: tf.Tensor) -> tf.Tensor:
+def _checked_label(
+    label: tf.Tensor, name: str, file: tf.Tensor, may_miss: bool
+) -> tf.Tensor:
+    if may_miss and label.dtype == tf.int64:
+        known = label != MISSING[tf.int64]
+        label = tf.where(known, tf.cast(label, tf.float32), float("nan"))
     label = tf.cast(label, tf.float32)
     right = (label == 0) | (label == 1)
+    if may_miss:
+        right |= tf.math.is_nan(label)
     message = explain(f"label {name!r} to be 0 or 1", "those below", "correct the file")
     wrong = tf.boolean_mask(label, ~right)
     tf.debugging.Assert(tf.reduce_all(right), [message, file, wrong])

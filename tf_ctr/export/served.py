@@ -104,7 +104,7 @@ def prepare(
     check_exportable(model, schema)
     frame = None
     if sample is not None:
-        frame = in_memory(sample, schema.fields, schema.outcome_columns)
+        frame = in_memory(sample, schema.fields, schema.outcomes.columns)
     rows = schema.example_rows(NUM_EXAMPLE_ROWS) if frame is None else frame
     columns = raw_columns(schema, rows)
 

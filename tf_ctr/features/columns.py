@@ -134,10 +134,18 @@ def raw_id_lists(frame: pd.DataFrame, field: Field) -> np.ndarray:
     return padded
 
 
-def labels(frame: pd.DataFrame, name: str) -> np.ndarray:
-    """Returns the label column as float32 `[B]`, each 0 or 1."""
+def labels(frame: pd.DataFrame, name: str, may_miss: bool = False) -> np.ndarray:
+    """Returns the label column as float32 `[B]`, each 0 or 1.
+
+    Args:
+        frame: The rows.
+        name: The column.
+        may_miss: Whether a label may be missing, which gives NaN.
+    """
     values = as_floats(column(frame, name), name)
     wrong = ~np.isin(values, (0, 1))
+    if may_miss:
+        wrong &= ~np.isnan(values)
     if wrong.any():
         # The second fix would turn a missing label into 0, because NaN > 3 is false.
         fix = (
@@ -148,7 +156,8 @@ def labels(frame: pd.DataFrame, name: str) -> np.ndarray:
         )
         raise ValueError(
             explain(
-                f"label {name!r} to be 0 or 1 in every row",
+                f"label {name!r} to be 0 or 1{', or missing,' if may_miss else ''} in "
+                "every row",
                 f"{wrong.sum()} of {len(values)} rows with other values, among them "
                 f"{np.unique(values[wrong])[:5].tolist()}",
                 fix,

@@ -12,6 +12,9 @@ from tf_ctr.errors import check_name, explain
 from tf_ctr.features import columns
 from tf_ctr.features.encoding import Encoder
 from tf_ctr.features.field import Field
+from tf_ctr.features.reading import frames_of
+from tf_ctr.rows import Source
+from tf_ctr.rows.parts import located
 
 Kind = TypeVar("Kind", bound=Field)
 
@@ -111,6 +114,32 @@ class FieldSet:
         return pd.DataFrame(
             {f.column: f.example_values(n, generator) for f in self.fields}
         )
+
+    def unseen_share(self, data: Source) -> pd.Series:
+        """Returns the share of unseen ids among all ids, per field with a vocabulary.
+
+        Missing values do not count; a field with no value at all has NaN.
+
+        Args:
+            data: Rows as for `fit`, at least one.
+
+        Raises:
+            ValueError: For a missing column, no row, or a schema that is not fitted.
+            TypeError: For a column whose values do not fit its field.
+        """
+        owners = {f.name: f.owner for f in self.fields if f.owner.has_vocabulary}
+        unseen, present = pd.Series(0.0, owners), pd.Series(0.0, owners)
+        rows = 0
+        for place, frame in frames_of(data, self.fields):
+            rows += len(frame)
+            with located(place):
+                encoded = self.encode(self.raw_columns(frame))
+            for name, owner in owners.items():
+                ids = encoded[name].numpy()
+                present[name] += (ids > 0).sum()
+                unseen[name] += ((ids > 0) & (ids <= owner.num_oov)).sum()
+        columns.check_rows(rows)
+        return unseen / present
 
     def encode(self, features: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Encodes raw values as ids and standardised numbers, with TensorFlow ops.

@@ -1,23 +1,22 @@
-"""The description of a data set: its fields, label, group and weight."""
+"""The description of a data set: its fields, labels, group and weight."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from collections.abc import Sequence as SequenceOf
 
-import numpy as np
 import pandas as pd
 
-from tf_ctr.features import columns, serialization
-from tf_ctr.features.arguments import check_arguments
+from tf_ctr.features import serialization
+from tf_ctr.features.arguments import check_arguments, outcomes_of
 from tf_ctr.features.field import Field
-from tf_ctr.features.field_set import FieldSet
+from tf_ctr.features.labelled import LabelledFields
 from tf_ctr.features.learning import learn
-from tf_ctr.features.reading import frames_of
+from tf_ctr.features.outcomes import Weight
 from tf_ctr.features.summary import summary
 from tf_ctr.rows import Source
-from tf_ctr.rows.parts import located
 
 
-class Schema(FieldSet):
+class Schema(LabelledFields):
     """The fields of a data set, its label, its group and its weight.
 
     Names and dtypes are stated here and nowhere else. An encoded id is a row of an
@@ -32,11 +31,16 @@ class Schema(FieldSet):
         weight: The column that says how much each labelled row counts, e.g. an inverse
             propensity: at least 0, and not a field. It is the `sample_weight` of Keras:
             batches have it after the label, and losses and metrics are weighted. A
-            model does not see it, and no request has it.
+            model does not see it, and no request has it. With several labels, it may
+            also be `{label: column}`; a label without a column has weight 1.
+        labels: In place of `label`, the columns of several labels, e.g. `("click",
+            "buy")`: batches have a dict of labels, models of `tf_ctr.joint` one output
+            per label. A label may be missing, which is not known yet: it is NaN in the
+            batch, and does not count in that label's loss and metrics.
 
     Raises:
-        ValueError: For no field, repeated names, or a `Sequence` whose `of` is not a
-            categorical field.
+        ValueError: For no field, repeated names, both `label` and `labels`, or a
+            `Sequence` whose `of` is not a categorical field.
         TypeError: If one of `fields` is not a field, or a column is not a name.
 
     Example:
@@ -54,22 +58,21 @@ class Schema(FieldSet):
         fields: Iterable[Field],
         label: str = "click",
         group: str | None = None,
-        weight: str | None = None,
+        weight: Weight = None,
+        labels: SequenceOf[str] | None = None,
     ):
-        self.label = label
+        self.outcomes = outcomes_of(label, labels, weight)
         self.group = group
-        self.weight = weight
         # The fields as given, for a second `fit`; `fields` has what was learned, too.
         self._specs = list(fields)
-        check_arguments(self._specs, label, group, weight)
+        check_arguments(self._specs, self.outcomes, group)
         self._complete(self._specs, coverage={})
 
     def __repr__(self) -> str:
         weight = "" if self.weight is None else f", weight={self.weight!r}"
-        return (
-            f"Schema({self.fields!r}, label={self.label!r}, group={self.group!r}"
-            f"{weight})"
-        )
+        names = self.label_names
+        label = f"labels={names}" if self.outcomes.several else f"label={names[0]!r}"
+        return f"Schema({self.fields!r}, {label}, group={self.group!r}{weight})"
 
     def _complete(
         self, fields: Iterable[Field], coverage: dict[str, float | None]
@@ -131,7 +134,7 @@ class Schema(FieldSet):
         self.check_fitted()
         pairs = zip(self.fields, self._specs, strict=True)
         learners = [field.learner(grow=spec.learns_ids) for field, spec in pairs]
-        extended = Schema(self._specs, self.label, self.group, self.weight)
+        extended = self.with_fields(self._specs)
         extended._complete(*learn(learners, self.fields, data, verbose))
         return extended
 
@@ -169,56 +172,39 @@ class Schema(FieldSet):
             field.with_ids(ids.get(field.name, ())) if spec.learns_ids else field
             for field, spec in zip(self.fields, self._specs, strict=True)
         ]
-        joined = Schema(self._specs, self.label, self.group, self.weight)
+        joined = self.with_fields(self._specs)
         joined._complete(fields, self.coverage)
         return joined
 
-    def labels(self, frame: pd.DataFrame) -> np.ndarray:
-        """Returns the label column as float32 `[B]`.
+    def with_fields(self, fields: Iterable[Field]) -> "Schema":
+        """Returns a schema of other fields, with the labels, group and weight of this.
+
+        Args:
+            fields: The fields, as for a new schema; what they have learned they keep.
+        """
+        labels, weight = self.label_names, self.weight
+        return Schema(fields, group=self.group, weight=weight, labels=labels)
+
+    def for_label(self, label: str) -> "Schema":
+        """Returns the same schema with only one of its labels, and its weight.
+
+        Args:
+            label: The label, for a model that has one output.
 
         Raises:
-            ValueError: For a missing column, or a value other than 0 and 1.
-            TypeError: For values that are not numbers.
+            ValueError: If there is no such label.
+
+        Example:
+
+        >>> from tf_ctr.features import Categorical, Schema
+        >>> both = Schema([Categorical("item")], labels=("click", "buy"))
+        >>> both.for_label("buy").label
+        'buy'
         """
-        return columns.labels(frame, self.label)
-
-    def weights(self, frame: pd.DataFrame) -> np.ndarray | None:
-        """Returns the weight column as float32 `[B]`; `None` without one.
-
-        Raises:
-            ValueError: For a missing column, or a weight that is missing, negative or
-                not finite.
-            TypeError: For values that are not numbers.
-        """
-        return None if self.weight is None else columns.weights(frame, self.weight)
-
-    @property
-    def outcome_columns(self) -> list[str]:
-        """The columns that only labelled rows need: the label, and any weight."""
-        return [self.label, *([] if self.weight is None else [self.weight])]
-
-    def groups(self, frame: pd.DataFrame) -> np.ndarray:
-        """Returns the group of each row as int64 codes `[B]`, -1 where it is missing.
-
-        Raises:
-            ValueError: If the schema has no group, or the frame no such column.
-            TypeError: For values that are lists.
-        """
-        return self.group_coder()(frame)
-
-    def group_coder(self) -> Callable[[pd.DataFrame], np.ndarray]:
-        """Returns `groups` for rows in several frames: equal groups have equal codes.
-
-        Raises:
-            ValueError: If the schema has no group.
-        """
-        return columns.GroupCoder(self.group_column)
-
-    @property
-    def group_column(self) -> str | None:
-        """The column of the group: that of a field, if the group is one."""
-        names = {field.name: field.column for field in self.fields}
-        return None if self.group is None else names.get(self.group, self.group)
+        weight = self.outcomes.weight_of(label)
+        one = Schema(self._specs, label, self.group, weight)
+        one._complete(self.fields, self.coverage)
+        return one
 
     def summary(self) -> pd.DataFrame:
         """Returns a table with one line per field.
@@ -233,32 +219,6 @@ class Schema(FieldSet):
         """
         return summary(self.fields, self.coverage)
 
-    def unseen_share(self, data: Source) -> pd.Series:
-        """Returns the share of unseen ids among all ids, per field with a vocabulary.
-
-        Missing values do not count; a field with no value at all has NaN.
-
-        Args:
-            data: Rows as for `fit`, at least one.
-
-        Raises:
-            ValueError: For a missing column, no row, or a schema that is not fitted.
-            TypeError: For a column whose values do not fit its field.
-        """
-        owners = {f.name: f.owner for f in self.fields if f.owner.has_vocabulary}
-        unseen, present = pd.Series(0.0, owners), pd.Series(0.0, owners)
-        rows = 0
-        for place, frame in frames_of(data, self.fields):
-            rows += len(frame)
-            with located(place):
-                encoded = self.encode(self.raw_columns(frame))
-            for name, owner in owners.items():
-                ids = encoded[name].numpy()
-                present[name] += (ids > 0).sum()
-                unseen[name] += ((ids > 0) & (ids <= owner.num_oov)).sum()
-        columns.check_rows(rows)
-        return unseen / present
-
     def save(self, path: str | os.PathLike) -> None:
         """Writes the schema as JSON; an existing file is replaced in one step.
 
@@ -267,7 +227,7 @@ class Schema(FieldSet):
         """
         pairs = list(zip(self.fields, self._specs, strict=True))
         record = serialization.SchemaRecord(
-            label=self.label,
+            labels=self.label_names,
             group=self.group,
             weight=self.weight,
             coverage=self.coverage,
@@ -284,6 +244,7 @@ class Schema(FieldSet):
         """
         record = serialization.read(path)
         specs = [spec for _, spec in record["fields"]]
-        schema = cls(specs, record["label"], record["group"], record["weight"])
+        group, weight = record["group"], record["weight"]
+        schema = cls(specs, group=group, weight=weight, labels=record["labels"])
         schema._complete([field for field, _ in record["fields"]], record["coverage"])
         return schema

@@ -3,10 +3,12 @@
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from tf_ctr.errors import explain
 from tf_ctr.features.field import Field
+from tf_ctr.features.outcomes import Weight
 from tf_ctr.files import replacing
 
 FORMAT = "tf_ctr.Schema"
@@ -18,17 +20,18 @@ class SchemaRecord(TypedDict):
     """The values of a saved schema.
 
     Attributes:
-        label: The column of labels.
+        labels: The columns of labels. A file with one has it as `label`, as older
+            releases wrote it; they refuse a file without.
         group: The column of groups, or `None`.
-        weight: The column of weights, or `None`. A file without weights does not have
-            it, so that it stays as older releases wrote it.
+        weight: The column of weights, or one per label, or `None`. A file without
+            weights does not have it, so that it stays as older releases wrote it.
         coverage: By field the share of values with a row of their own.
         fields: Pairs of a fitted field and the same field before it was fitted.
     """
 
-    label: str
+    labels: Sequence[str]
     group: str | None
-    weight: str | None
+    weight: Weight
     coverage: dict[str, float | None]
     fields: list[tuple[Field, Field]]
 
@@ -36,9 +39,13 @@ class SchemaRecord(TypedDict):
 def write(path: str | os.PathLike, record: SchemaRecord) -> None:
     """Writes a schema; an existing file is replaced in one step."""
     fields = [_to_json(field, spec) for field, spec in record["fields"]]
-    values = {"format": FORMAT, "version": VERSION, **record, "fields": fields}
-    if record["weight"] is None:
-        del values["weight"]
+    labels = record["labels"]
+    named = {"label": labels[0]} if len(labels) == 1 else {"labels": [*labels]}
+    values: dict[str, Any]
+    values = {"format": FORMAT, "version": VERSION, **named, "group": record["group"]}
+    if record["weight"] is not None:
+        values["weight"] = record["weight"]
+    values |= {"coverage": record["coverage"], "fields": fields}
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -54,7 +61,7 @@ def read(path: str | os.PathLike) -> SchemaRecord:
         values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         _check_version(path, values)
         return SchemaRecord(
-            label=values["label"],
+            labels=values["labels"] if "labels" in values else [values["label"]],
             group=values["group"],
             weight=values.get("weight"),
             coverage=values["coverage"],

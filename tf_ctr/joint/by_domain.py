@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tf_ctr import evaluation
+from tf_ctr.evaluation.of_scores import label_metrics, labels_and_groups
 from tf_ctr.features import Schema
 from tf_ctr.features.columns import GroupCoder
 from tf_ctr.rows import Source
@@ -54,28 +54,14 @@ def evaluate(
     1       3  0.5
     """
     domains = GroupCoder(domain)
-    kept: Kept = {
-        **evaluation.labels_and_groups(schema),
-        "domain": (domain, domains),
-    }
+    kept: Kept = {**labels_and_groups(schema), "domain": (domain, domains)}
     scores, values = score_rows(model, frame, schema, kept, batch_size)
-    of_row, groups, weights = (
-        values["domain"],
-        values.get("group"),
-        values.get("weight"),
-    )
-    names = domains.values
-    lines = {}
+    of_row, names, lines = values["domain"], domains.values, {}
     for code in [*sorted(range(len(names)), key=lambda i: _order(names[i])), -1]:
         own = of_row == code
         if own.any():
             name = names[code] if code >= 0 else np.nan
-            lines[name] = evaluation.score_metrics(
-                values["label"][own],
-                scores[own],
-                None if groups is None else groups[own],
-                None if weights is None else weights[own],
-            )
+            lines[name] = label_metrics(schema, scores, values, own)
     table = pd.DataFrame.from_dict(lines, orient="index")
     return table.rename_axis(domain)
 

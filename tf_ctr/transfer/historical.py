@@ -66,7 +66,7 @@ def add_historical(
     # enough.
     placeholders = [Categorical(e, num_buckets=1, dtype="int64") for e in extras]
     fields_of_both = [*schema.fields, *placeholders]
-    wider = Schema(fields_of_both, schema.label, schema.group, schema.weight)
+    wider = schema.with_fields(fields_of_both)
     model = build(wider)
     tables = _tables(model, extras)
     inputs = inputs_like(model)

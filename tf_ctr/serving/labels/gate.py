@@ -76,10 +76,10 @@ def measure(
     limits = Limits() if limits is None else limits
     schemas = [load_schema(version) for version in (candidate, stable) if version]
     fields = [field for schema in schemas for field in schema.fields]
-    rows = in_memory(frame, fields, schemas[0].outcome_columns)
+    rows = in_memory(frame, fields, schemas[0].outcomes.columns)
     labels, weights = schemas[0].labels(rows), schemas[0].weights(rows)
     if weights is not None:
-        check_some_weight(schemas[0].weight, weights.max())
+        check_some_weight(schemas[0].outcomes.weights[0], weights.max())
     if len(set(labels.tolist())) < 2:
         raise ValueError(
             explain(

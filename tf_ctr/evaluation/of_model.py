@@ -1,25 +1,20 @@
-"""Computes scores and exact metrics of a model on rows.
-
-A *score* is the click probability that a model gives a row. Rows are streamed: memory
-holds a score, a label and a group for each, about 20 bytes, and not the rows. Computing
-the metrics sorts them, which takes about 150 bytes per row for a moment.
-"""
-
-import functools
-from collections.abc import Callable
+"""Scores rows by a model, and measures the scores."""
 
 import keras
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike
 
+from tf_ctr.errors import explain
+from tf_ctr.evaluation.of_scores import (
+    WEIGHT,
+    label_arrays,
+    label_metrics,
+    labels_and_groups,
+)
 from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_some_weight
-from tf_ctr.features.columns import weights as row_weight_column
-from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
-from tf_ctr.metrics.arrays import row_weights
+from tf_ctr.metrics import exact_auc
 from tf_ctr.rows import Source
-from tf_ctr.scoring import Kept, score_rows
+from tf_ctr.scoring import score_rows
 
 
 def predict(
@@ -43,8 +38,8 @@ def predict(
         Float array `[B]`, with B the number of rows.
 
     Raises:
-        ValueError: For rows that do not fit the schema, or a model that does
-            not give one score per row.
+        ValueError: For rows that do not fit the schema, a model that does not give
+            one score per row, or several labels; see `predict_by_label`.
         TypeError: For a column whose values do not fit its field.
 
     Example:
@@ -57,6 +52,56 @@ def predict(
     >>> model = keras.Model(inputs, keras.layers.Activation("sigmoid")(rate))
     >>> predict(model, pandas.DataFrame({"item": ["a", "b", "c"]}), schema)
     array([0.5, 0.5, 0.5], dtype=float32)
+    """
+    if schema.outcomes.several:
+        raise ValueError(
+            explain(
+                "a schema with one label, whose scores are one array",
+                f"the labels {schema.label_names}",
+                "call predict_by_label, which returns {label: scores}",
+            )
+        )
+    return predict_by_label(model, frame, schema, batch_size, verbose)[schema.label]
+
+
+def predict_by_label(
+    model: keras.Model,
+    frame: Source,
+    schema: Schema,
+    batch_size: int = 8192,
+    verbose: int | str = 0,
+) -> dict[str, np.ndarray]:
+    """Returns the scores of every row for each label, in the order of the rows.
+
+    Args:
+        model: A `keras.Model` from the schema's encoded fields to `{label:
+            probability}`, e.g. one of `tf_ctr.joint`; or to a probability, if the
+            schema has one label.
+        frame: As for `predict`.
+        schema: The fitted `Schema` of the model.
+        batch_size: As for `predict`.
+        verbose: As in `keras.Model.predict`.
+
+    Returns:
+        `{label: float array [B]}`.
+
+    Raises:
+        ValueError: For rows that do not fit the schema, or a model that does not give
+            a score per label and row.
+        TypeError: For a column whose values do not fit its field.
+
+    Example:
+
+    >>> import pandas, tf_ctr
+    >>> from tf_ctr.evaluation import predict_by_label
+    >>> fields = [tf_ctr.Categorical("item", vocabulary=["a", "b"])]
+    >>> schema = tf_ctr.Schema(fields, labels=("click", "buy"))
+    >>> inputs = schema.inputs()
+    >>> rate = keras.layers.Embedding(4, 1, "zeros")(inputs["item"])
+    >>> half = keras.layers.Activation("sigmoid")(rate)
+    >>> model = keras.Model(inputs, {"click": half, "buy": half * half})
+    >>> predict_by_label(model, pandas.DataFrame({"item": ["a"]}), schema)
+    {'click': array([0.5], dtype=float32), 'buy': array([0.25], dtype=float32)}
     """
     return score_rows(model, frame, schema, {}, batch_size, verbose)[0]
 
@@ -73,8 +118,9 @@ def evaluate(
     The model runs once over the rows.
 
     Args:
-        model: A `keras.Model` from the schema's encoded fields to a probability.
-        frame: Raw rows with the schema's label: a pandas frame, a path, or rows of any
+        model: A `keras.Model` from the schema's encoded fields to a probability, or to
+            `{label: probability}`.
+        frame: Raw rows with the schema's labels: a pandas frame, a path, or rows of any
             kind that `tf_ctr.data.rows` opens.
         schema: The fitted `Schema` of the model.
         batch_size: Rows per batch. Only memory and speed depend on it.
@@ -87,9 +133,12 @@ def evaluate(
         weight. An undefined metric is NaN: an AUC of one class, a calibration without
         clicks.
 
+        With several labels, `rows`, and all of these for each label, e.g. `buy_rows`,
+        `buy_rate`, `buy_auc`, of the rows where that label is known.
+
     Raises:
         ValueError: For rows that do not fit the schema, or a model that does
-            not give one score per row.
+            not give one score per row and label.
         TypeError: For a column whose values do not fit its field.
 
     Example:
@@ -108,78 +157,9 @@ def evaluate(
     scores, kept = score_rows(
         model, frame, schema, labels_and_groups(schema), batch_size, verbose
     )
-    weights = kept.get("weight")
-    check_some_weight(schema.weight, 1.0 if weights is None else weights.max())
-    return score_metrics(kept["label"], scores, kept.get("group"), weights)
-
-
-def labels_and_groups(schema: Schema) -> Kept:
-    """Returns how to read the `"label"` of rows, and the `"group"` and `"weight"`.
-
-    The last two are left out if the schema has none.
-    """
-    kept: dict[str, tuple[str, Callable[[pd.DataFrame], np.ndarray]]] = {}
-    kept["label"] = (schema.label, schema.labels)
-    if schema.weight is not None:
-        kept["weight"] = (
-            schema.weight,
-            functools.partial(row_weight_column, name=schema.weight),
-        )
-    if schema.group_column is not None:
-        code = schema.group_coder()
-        # Half the memory, and no log has 2**31 groups.
-        kept["group"] = (
-            schema.group_column,
-            lambda frame: code(frame).astype(np.int32),
-        )
-    return kept
-
-
-def score_metrics(
-    labels: ArrayLike,
-    scores: ArrayLike,
-    groups: ArrayLike | None = None,
-    weights: ArrayLike | None = None,
-) -> dict[str, float]:
-    """Returns the exact metrics of scores.
-
-    Args:
-        labels: Labels 0 or 1, `[B]`.
-        scores: Click probabilities, `[B]`.
-        groups: The group of each row, `[B]`.
-        weights: The weight of each row, `[B]`. Defaults to 1. If all are 0, the metrics
-            are NaN.
-
-    Returns:
-        The metrics that `evaluate` returns; those of groups only with `groups`.
-
-    Raises:
-        ValueError: As `tf_ctr.metrics.exact_auc`.
-
-    Example:
-
-    >>> score_metrics([0, 1], [0.5, 0.5])["auc"]
-    0.5
-    """
-    labels = np.asarray(labels)
-    rate = float(labels.mean())
-    if weights is not None:
-        of_row = row_weights(weights, len(labels))
-        total = of_row.sum()
-        rate = float((of_row * labels).sum() / total) if total else float("nan")
-    metrics = {
-        "rows": len(labels),
-        "click_rate": rate,
-        "auc": exact_auc(labels, scores, weights),
-        "log_loss": log_loss(labels, scores, weights=weights),
-        "calibration": calibration(labels, scores, weights),
-    }
-    if groups is not None:
-        result = exact_gauc(labels, scores, groups, weights)
-        metrics["gauc"] = result.gauc
-        metrics["groups_used"] = result.groups_used
-        metrics["groups_skipped"] = result.groups_skipped
-    return metrics
+    for name in schema.outcomes.weights:
+        check_some_weight(name, kept[WEIGHT + name].max())
+    return label_metrics(schema, scores, kept)
 
 
 def auc_loss(
@@ -220,9 +200,10 @@ def auc_loss(
     >>> auc_loss(model, upside_down, frame, schema)
     1.0
     """
-    kept = {k: v for k, v in labels_and_groups(schema).items() if k != "group"}
+    label, kept = schema.label, labels_and_groups(schema, group=False)
     aucs = []
     for each in (model, replacement):
         scores, values = score_rows(each, frame, schema, kept, batch_size)
-        aucs.append(exact_auc(values["label"], scores, values.get("weight")))
+        labels, own, _, weights = label_arrays(schema, label, scores, values)
+        aucs.append(exact_auc(labels, own, weights))
     return aucs[0] - aucs[1]
