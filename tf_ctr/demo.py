@@ -1,6 +1,5 @@
 """Runs a transfer from start to end on a small synthetic world: `tf_ctr demo`."""
 
-import json
 import math
 import os
 import pathlib
@@ -13,7 +12,13 @@ from tf_ctr import backbones, data, evaluation, training, transfer
 from tf_ctr.datasets import Splits, TwoDomains, synthetic
 from tf_ctr.errors import explain
 from tf_ctr.export import export
-from tf_ctr.files import MANIFEST, read_manifest, replacing, whole_folder
+from tf_ctr.files import (
+    MANIFEST,
+    read_manifest,
+    read_sealed,
+    whole_folder,
+    write_sealed,
+)
 from tf_ctr.files.models import load_model
 
 SETTINGS_FILE = "demo.json"
@@ -98,9 +103,11 @@ def _keep_settings(run_dir: pathlib.Path, settings: dict[str, int]) -> None:
     """Writes the settings to the folder; raises if it holds other settings."""
     file = run_dir / SETTINGS_FILE
     if not file.exists():
-        with replacing(file) as temporary:
-            temporary.write_text(json.dumps(settings) + "\n")
-    elif (known := json.loads(file.read_text())) != settings:
+        write_sealed(file, settings)
+        return
+    fix = "use another folder, or delete this one"
+    known = read_sealed(file, "the settings of the demo", fix, _is_of_0_2)
+    if known != settings:
         raise ValueError(
             explain(
                 f"the settings of the demo in {run_dir}, {known}",
@@ -108,6 +115,10 @@ def _keep_settings(run_dir: pathlib.Path, settings: dict[str, int]) -> None:
                 "pass these settings to resume it, or another folder",
             )
         )
+
+
+def _is_of_0_2(values):
+    return isinstance(values, dict) and set(values) == {"rows", "epochs", "seed"}
 
 
 def _trained(

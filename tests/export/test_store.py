@@ -10,6 +10,7 @@ import pytest
 from tf_ctr.export import server_files
 from tf_ctr.export.server_files import publish_configured
 from tf_ctr.serving.labels import promotion, removal, versions
+from tf_ctr.serving.labels.history import read_history
 from tf_ctr.serving.labels.models_config import read_labels, write_labels
 from tf_ctr.serving.labels.moves import label_newest, read_files
 from tf_ctr.serving.labels.promotion import promote, rollback
@@ -66,7 +67,7 @@ def test_a_promotion_during_the_gate_is_not_undone(store, monkeypatch):
     with pytest.raises(RuntimeError, match="stable to stay at version 1(.|\n)*at 3"):
         promote(store, ROWS, 2)
     assert read_labels(store) == {"stable": 3, "canary": 3}
-    assert [each["to"] for each in json.loads(history(store))] == [3]
+    assert [each["to"] for each in read_history(store)] == [3]
 
 
 def test_a_promotion_during_a_rollback_is_not_undone(store, monkeypatch):
@@ -92,9 +93,7 @@ def test_simultaneous_promotions_are_all_kept(store):
         list(pool.map(lambda label: promote(store, ROWS, 2, label), labels))
     assert read_labels(store) == {"stable": 1, "canary": 3}
     assert read_files(store).pending == dict.fromkeys(labels, 2)
-    assert sorted(each["label"] for each in json.loads(history(store))) == sorted(
-        labels
-    )
+    assert sorted(each["label"] for each in read_history(store)) == sorted(labels)
 
 
 def test_simultaneous_exports_end_with_the_newest_as_canary(tmp_path):

@@ -1,6 +1,5 @@
 """Promotion: the gate, how labels move, which files stay as they are, and rollback."""
 
-import json
 import math
 import shutil
 
@@ -14,6 +13,7 @@ from tf_ctr.serving.differences import Differences, Latency
 from tf_ctr.serving.labels import gate, promotion, removal
 from tf_ctr.serving.labels import moves as label_moves
 from tf_ctr.serving.labels.gate import Limits, measure
+from tf_ctr.serving.labels.history import read_history
 from tf_ctr.serving.labels.models_config import read_labels, write_labels
 from tf_ctr.serving.labels.moves import read_files
 from tf_ctr.serving.labels.promotion import promote, rollback
@@ -149,7 +149,7 @@ def test_each_rollback_moves_one_version_further_back(directory, open_gate):
 def test_promotions_are_recorded_with_their_measures(directory):
     promoted(directory, 2)
     rollback(directory)
-    first, second = json.loads((directory / "promotions.json").read_text())
+    first, second = read_history(directory)
     assert (first["label"], first["from"], first["to"]) == ("stable", 1, 2)
     assert first["measures"]["calibration error"] == pytest.approx(0, abs=1e-6)
     assert (second["from"], second["to"], second["measures"]) == (2, 1, None)

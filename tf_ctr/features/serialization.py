@@ -10,10 +10,13 @@ from tf_ctr.errors import explain
 from tf_ctr.features.field import Field
 from tf_ctr.features.outcomes import Weight
 from tf_ctr.files import replacing
+from tf_ctr.files.sealed import sealed, unsealed
 
 FORMAT = "tf_ctr.Schema"
 VERSION = 1
-UNREADABLE = (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError)
+UNREADABLE = (OSError, KeyError, TypeError)
+# All that a file of version 0.2 can have, which has no sum of its own.
+OF_0_2 = {"format", "version", "label", "group", "weight", "coverage", "fields"}
 
 
 class SchemaRecord(TypedDict):
@@ -48,18 +51,21 @@ def write(path: str | os.PathLike, record: SchemaRecord) -> None:
     values |= {"coverage": record["coverage"], "fields": fields}
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(sealed(text) + "\n", encoding="utf-8")
 
 
 def read(path: str | os.PathLike) -> SchemaRecord:
     """Returns the schema that `write` wrote.
 
     Raises:
-        ValueError: If there is no such file, or it is of another kind or version.
+        ValueError: If there is no such file, it is of another kind or version, or it
+            is not as it was written.
     """
     try:
-        values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        values, has_sum = _values(path)
         _check_version(path, values)
+        if not has_sum and not OF_0_2.issuperset(values):
+            raise ValueError(_corrupt(path, f"other entries than {sorted(OF_0_2)}"))
         return SchemaRecord(
             labels=values["labels"] if "labels" in values else [values["label"]],
             group=values["group"],
@@ -69,6 +75,13 @@ def read(path: str | os.PathLike) -> SchemaRecord:
         )
     except UNREADABLE as error:
         raise ValueError(_corrupt(path, repr(error))) from error
+
+
+def _values(path):
+    try:
+        return unsealed(pathlib.Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(_corrupt(path, f"a file {error}")) from error
 
 
 def _to_json(field: Field, spec: Field) -> dict[str, Any]:

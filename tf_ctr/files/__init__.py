@@ -1,6 +1,7 @@
 """Everything durable: written whole, sealed, verified when read, by one writer.
 
 - `writing`, `folders`: all take their name by one rename, and survive a power cut.
+- `sealed`: JSON files with a sum of their own.
 - `manifest`: sizes and SHA-256 of all files of a folder; read back with verification.
 - `locks`: one process changes a folder at a time, and says who.
 """
@@ -9,12 +10,11 @@ from tf_ctr.files.folders import move_folder, replaced_folder, whole_folder
 from tf_ctr.files.locks import LockedError, locked
 from tf_ctr.files.manifest import (
     MANIFEST,
-    DamagedError,
     Manifest,
     read_manifest,
     seal,
-    text_sum,
 )
+from tf_ctr.files.sealed import DamagedError, read_sealed, write_sealed
 from tf_ctr.files.writing import checksum, replacing
 
 __all__ = [
@@ -26,11 +26,12 @@ __all__ = [
     "locked",
     "move_folder",
     "read_manifest",
+    "read_sealed",
     "replaced_folder",
     "replacing",
     "seal",
-    "text_sum",
     "whole_folder",
+    "write_sealed",
 ]
 
 

@@ -3,34 +3,16 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from tf_ctr.errors import explain
+from tf_ctr.files.sealed import DamagedError, sealed, unsealed
 from tf_ctr.files.writing import checksum, replacing
 
 MANIFEST = "manifest.json"
 FORMAT, VERSION = "tf_ctr.folder", 1
-
-
-class DamagedError(ValueError):
-    """A stored file is missing, or is not as it was written.
-
-    Args:
-        expected: What was expected, as for `tf_ctr.errors.explain`.
-        damage: What was found instead.
-        fix: What to do.
-
-    Attributes:
-        damage: What was found instead.
-    """
-
-    def __init__(self, expected: str, damage: str, fix: str) -> None:
-        super().__init__(explain(expected, damage, fix))
-        self.damage = damage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +108,7 @@ def seal(folder: str | os.PathLike, at: str = MANIFEST) -> None:
     >>> _ = (folder / "model.keras").write_text("weightS")
     >>> read_manifest(folder, "model", "train it again").check()
     Traceback (most recent call last):
-    tf_ctr.files.manifest.DamagedError: Expected ...
+    tf_ctr.files.sealed.DamagedError: Expected ...
     Received: model.keras, whose content has changed since it was written.
     Fix: train it again.
     """
@@ -138,7 +120,9 @@ def seal(folder: str | os.PathLike, at: str = MANIFEST) -> None:
         name: (path.stat().st_size, checksum(path)) for name, path in names.items()
     }
     with replacing(folder / at) as temporary:
-        temporary.write_bytes(_content(files))
+        values = {"format": FORMAT, "version": VERSION, "files": files}
+        text = sealed(json.dumps(values, indent=1))
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_manifest(
@@ -158,34 +142,23 @@ def read_manifest(
     """
     folder = pathlib.Path(folder)
     try:
-        content = (folder / at).read_bytes()
-        values = json.loads(content)
-        version = values["version"]
-        files = {name: (size, sum_) for name, (size, sum_) in values["files"].items()}
+        values, has_sum = unsealed((folder / at).read_bytes())
     except FileNotFoundError:
         damage = f"no {at}, without which no file can be trusted"
         raise _damaged(folder, what, damage, fix) from None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        damage = f"{at}, which cannot be read ({type(error).__name__}: {error})"
+    except OSError as error:
+        damage = f"{at}, which cannot be read ({error.strerror})"
         raise _damaged(folder, what, damage, fix) from error
-    if content != _content(files):
-        damage = f"{at}, which has changed since it was written"
-        if isinstance(version, int) and version > VERSION:
-            damage += f", or is of version {version}, of a later tf_ctr"
+    except ValueError as error:
+        raise _damaged(folder, what, f"{at}, {error}", fix) from error
+    if not has_sum:
+        damage = f"{at} without a sum of its own, or with a damaged one"
         raise _damaged(folder, what, damage, fix)
+    if values["version"] != VERSION:
+        damage = f"{at} of version {values['version']}, of a later tf_ctr"
+        raise _damaged(folder, what, damage, fix)
+    files = {name: (size, sum_) for name, (size, sum_) in values["files"].items()}
     return Manifest(folder, what, fix, files)
-
-
-def text_sum(text: str) -> str:
-    """Returns the SHA-256 of a text, for files that hold a sum of their own content."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _content(files):
-    """The bytes of a manifest. A changed one differs from the bytes of its content."""
-    values = {"format": FORMAT, "version": VERSION, "files": files}
-    text = json.dumps(values, indent=1)
-    return json.dumps({**values, "sha256": text_sum(text)}, indent=1).encode()
 
 
 def _damaged(folder, what, damage, fix):

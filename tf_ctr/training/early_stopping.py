@@ -1,8 +1,8 @@
 """Early stopping that survives a kill."""
 
-import json
 import os
 import pathlib
+import zipfile
 from collections.abc import Mapping
 from typing import Literal
 
@@ -10,7 +10,13 @@ import keras
 import numpy as np
 
 from tf_ctr.errors import check_name, explain
-from tf_ctr.files import DamagedError, checksum, replacing, text_sum
+from tf_ctr.files import (
+    DamagedError,
+    checksum,
+    read_sealed,
+    replacing,
+    write_sealed,
+)
 
 # Its folder in the folder of a run. The best weights have the number of their epoch.
 FOLDER, STATE, WEIGHTS = "early_stopping", "state.json", "best_{epoch:06d}.npz"
@@ -114,40 +120,39 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
             "weights": name,
             "weights_sha256": self._weights_sum,
         }
-        with replacing(folder / STATE) as path:
-            path.write_text(_text(state))
+        write_sealed(folder / STATE, state)
         _remove_weights(folder, but=name)
 
     def _load(self, folder: pathlib.Path) -> None:
-        text = (folder / STATE).read_text(errors="replace")
-        damage, state = "", {}
+        what = "the state of early stopping"
+        fix = (
+            f"delete {folder} and {folder.with_name('backup')}; the run then starts "
+            "over"
+        )
+        state = read_sealed(folder / STATE, what, fix, _is_of_0_2)
+        name, known = state.get("weights", "best.npz"), state.get("weights_sha256")
+        damage = f"{name}, whose content has changed since it was written"
         try:
-            state = json.loads(text)
-            state.pop("sha256", None)
-            # Version 0.2 kept no sums, and one name.
-            name = state.get("weights", "best.npz")
-            known = state.get("weights_sha256")
-            if "sha256" in text and text != _text(state):
-                damage = f"{STATE}, which has changed since it was written"
-            elif known is not None and checksum(folder / name) != known:
-                damage = f"{name}, whose content has changed since it was written"
-            else:
+            found = checksum(folder / name)
+            if known in (None, found):
                 with np.load(folder / name, allow_pickle=False) as arrays:
                     self.best_weights = [arrays[each] for each in arrays.files]
-                self._weights_sum = known or checksum(folder / name)
-                self._seen_epoch = state["seen_epoch"]
-                self.wait = state["wait"]
-                self.best = state["best"]
-                self.best_epoch = state["best_epoch"]
-        except (OSError, ValueError, LookupError, AttributeError, EOFError) as error:
-            damage = f"a file that cannot be read ({type(error).__name__}: {error})"
+                damage = ""
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            EOFError,
+            zipfile.BadZipFile,
+        ) as error:
+            damage = f"{name}, which cannot be read ({type(error).__name__}: {error})"
         if damage:
-            raise DamagedError(
-                f"the state of early stopping in {folder} as it was written",
-                damage,
-                f"delete {folder} and {folder.with_name('backup')}; the run then "
-                "starts over",
-            )
+            raise DamagedError(f"{what} in {folder} as it was written", damage, fix)
+        self._weights_sum = found
+        self._seen_epoch = state["seen_epoch"]
+        self.wait = state["wait"]
+        self.best = state["best"]
+        self.best_epoch = state["best_epoch"]
         self._check_shapes(folder)
 
     def _check_shapes(self, folder: pathlib.Path) -> None:
@@ -172,6 +177,6 @@ def _remove_weights(folder, but):
             path.unlink(missing_ok=True)
 
 
-def _text(state):
-    """The state with a sum of its own; a changed one differs from its own text."""
-    return json.dumps({**state, "sha256": text_sum(json.dumps(state))})
+def _is_of_0_2(values):
+    """Whether these are all values of version 0.2, which kept no sums, and one name."""
+    return set(values) == {"seen_epoch", "wait", "best", "best_epoch"}

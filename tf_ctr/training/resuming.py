@@ -12,12 +12,11 @@ import keras
 from tf_ctr.errors import explain
 from tf_ctr.files import (
     MANIFEST,
-    DamagedError,
     locked,
     read_manifest,
-    replacing,
-    text_sum,
+    read_sealed,
     whole_folder,
+    write_sealed,
 )
 from tf_ctr.training.early_stopping import FOLDER
 from tf_ctr.training.settings import differences, model_settings
@@ -104,7 +103,7 @@ class Resume(keras.callbacks.Callback):
         own = json.loads(json.dumps(own, default=str))
         started = [n for n in (FINISHED, BACKUP) if (self.run_dir / n).exists()]
         if path.exists() and started:
-            known = _read_settings(path)
+            known = read_sealed(path, "the settings of the run", OTHER)["settings"]
             found = differences(known, own)
             if found:
                 raise ValueError(
@@ -116,8 +115,7 @@ class Resume(keras.callbacks.Callback):
                 )
         elif started:
             print(f"{self.run_dir} was written by tf_ctr 0.2, without its settings")
-        with replacing(path) as temporary:
-            temporary.write_text(_settings_text(own))
+        write_sealed(path, {"settings": own})
 
     def _restore(self, name):
         folder = self.run_dir / name
@@ -190,20 +188,3 @@ def _is_of_0_2(folder):
         return "format" not in json.loads((folder / EPOCH).read_text())
     except (OSError, ValueError):
         return False
-
-
-def _read_settings(path):
-    try:
-        text = path.read_text()
-        settings = json.loads(text)["settings"]
-        if text == _settings_text(settings):
-            return settings
-        damage = f"{path}, which has changed since it was written"
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        damage = f"{path}, which cannot be read ({type(error).__name__}: {error})"
-    raise DamagedError("the settings of the run as they were written", damage, OTHER)
-
-
-def _settings_text(settings):
-    values = {"settings": settings, "sha256": text_sum(json.dumps(settings))}
-    return json.dumps(values, indent=1)

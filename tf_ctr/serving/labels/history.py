@@ -1,14 +1,12 @@
 """Which version had a label when, in `promotions.json` beside `models.config`."""
 
 import calendar
-import json
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tf_ctr.errors import explain
-from tf_ctr.files import replacing
+from tf_ctr.files import read_sealed, write_sealed
 
 FILE = "promotions.json"
 KEYS = ("time", "label", "from", "to", "measures")
@@ -22,26 +20,14 @@ def read_history(directory: pathlib.Path) -> list[Record]:
     """Returns the records of a model, oldest first; none without a file.
 
     Raises:
-        ValueError: If the file is not as `write_history` writes it.
+        DamagedError: If the file is not as `write_history` wrote it.
     """
     path = directory / FILE
     if not path.exists():
         return []
-    problem: str | Exception
-    try:
-        history = json.loads(path.read_text())
-        if all(set(each) == set(KEYS) for each in history):
-            return history
-        problem = f"records with other keys than {list(KEYS)}"
-    except (ValueError, TypeError) as error:
-        problem = error
-    raise ValueError(
-        explain(
-            f"{path} as a promotion writes it",
-            problem,
-            "correct the file, or remove it to forget the promotions",
-        )
-    )
+    fix = "restore it from a copy, or remove it to forget the promotions"
+    values = read_sealed(path, "the promotions", fix, _is_of_0_2)
+    return values if _is_of_0_2(values) else values["promotions"]
 
 
 def record(
@@ -80,8 +66,7 @@ def write_history(directory: pathlib.Path, history: Sequence[Record]) -> None:
     if not history:
         (directory / FILE).unlink(missing_ok=True)
         return
-    with replacing(directory / FILE) as temporary:
-        temporary.write_text(json.dumps(history, indent=1) + "\n")
+    write_sealed(directory / FILE, {"promotions": list(history)})
 
 
 def version_before(
@@ -96,3 +81,9 @@ def version_before(
         if promoted and (each["label"], each["to"]) == (label, version):
             return each["from"]
     return None
+
+
+def _is_of_0_2(values):
+    return isinstance(values, list) and all(
+        isinstance(each, dict) and set(each) == set(KEYS) for each in values
+    )

@@ -3,11 +3,16 @@
 The server moves the labels before it looks for versions, and ignores the whole file if
 one label is to move to a version that is not loaded. So the file has the server
 load every version in the directory (the policy `all`), which needs no label.
+
+People may edit the file. It is checked whenever it is read, and a comment in it holds
+the sum of the rest, so that a change by others is said.
 """
 
+import hashlib
 import os
 import pathlib
 import re
+import warnings
 from collections.abc import Mapping
 
 from google.protobuf import text_format
@@ -18,6 +23,11 @@ from tf_ctr.serving.wire import protos
 
 FILE = "models.config"
 STABLE, CANARY = "stable", "canary"
+HEAD = """\
+# Written by tf_ctr. You may edit it: tf_ctr checks it when it reads it, and says that
+# it was edited. The sha256 of the lines below, as they were written:
+# {}
+"""
 # A label of tf_ctr 0.2, which had only the labelled versions loaded.
 PREVIOUS = "previous"
 
@@ -78,7 +88,20 @@ def write_labels(directory: str | os.PathLike, labels: Mapping[str, int]) -> Non
     entry.version_labels.update(labels)
     entry.model_version_policy.all.SetInParent()
     with replacing(directory / FILE) as temporary:
-        temporary.write_text(text_format.MessageToString(config))
+        text = text_format.MessageToString(config)
+        temporary.write_text(_head(text) + text, encoding="utf-8")
+
+
+def _head(text):
+    return HEAD.format(hashlib.sha256(text.encode()).hexdigest())
+
+
+def _is_edited(text):
+    """Whether someone else changed a text of ours; one of 0.2 has no head to tell."""
+    lines = HEAD.count("\n")
+    rest = "".join(text.splitlines(keepends=True)[lines:])
+    is_ours = any(mark in text for mark in ("# Written by tf_ctr.", "The sha256 of"))
+    return is_ours and text != _head(rest) + rest
 
 
 def _read(directory):
@@ -86,7 +109,15 @@ def _read(directory):
     path = directory / FILE
     if path.exists():
         try:
-            text_format.Parse(path.read_text(encoding="utf-8"), config)
+            text = path.read_text(encoding="utf-8")
+            text_format.Parse(text, config)
+            if _is_edited(text):
+                models = config.model_config_list.config
+                labels = {each.name: dict(each.version_labels) for each in models}
+                warnings.warn(
+                    f"{path} was edited since tf_ctr wrote it; its labels are {labels}",
+                    stacklevel=4,
+                )
         except (text_format.ParseError, UnicodeDecodeError) as error:
             raise ValueError(
                 explain(

@@ -5,12 +5,10 @@ server, writes the new canary here. The next command that asks a server moves ea
 to `models.config` whose version is loaded.
 """
 
-import json
 import pathlib
 from collections.abc import Mapping
 
-from tf_ctr.errors import explain
-from tf_ctr.files import replacing
+from tf_ctr.files import read_sealed, write_sealed
 
 FILE = "pending.json"
 
@@ -19,22 +17,14 @@ def read_pending(directory: pathlib.Path) -> dict[str, int]:
     """Returns `{label: version}` of the labels that wait; `{}` without a file.
 
     Raises:
-        ValueError: If the file is not as `write_pending` writes it.
+        DamagedError: If the file is not as `write_pending` wrote it.
     """
     path = directory / FILE
     if not path.exists():
         return {}
-    try:
-        found = json.loads(path.read_text())
-        return {str(label): int(version) for label, version in found.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(
-            explain(
-                f"{path} to be a label and a version each, as JSON",
-                error,
-                "correct the file, or remove it to forget the labels that wait",
-            )
-        ) from error
+    fix = "restore it from a copy, or remove it to forget the labels that wait"
+    values = read_sealed(path, "the labels that wait", fix, _is_of_0_2)
+    return values if _is_of_0_2(values) else values["pending"]
 
 
 def write_pending(directory: pathlib.Path, pending: Mapping[str, int]) -> None:
@@ -42,5 +32,10 @@ def write_pending(directory: pathlib.Path, pending: Mapping[str, int]) -> None:
     if not pending:
         (directory / FILE).unlink(missing_ok=True)
         return
-    with replacing(directory / FILE) as temporary:
-        temporary.write_text(json.dumps(dict(pending), indent=1) + "\n")
+    write_sealed(directory / FILE, {"pending": dict(pending)})
+
+
+def _is_of_0_2(values):
+    return isinstance(values, dict) and all(
+        isinstance(version, int) for version in values.values()
+    )

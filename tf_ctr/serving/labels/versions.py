@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from tf_ctr import files
 from tf_ctr.errors import explain
-from tf_ctr.files import move_folder, replacing
+from tf_ctr.files import move_folder, read_sealed, write_sealed
 
 # The largest number that was ever removed: a server may still have it loaded.
 LAST = ".last_version"
@@ -68,8 +68,7 @@ def remove_version(directory: pathlib.Path, version: int) -> None:
     for gone in directory.glob(".removed-*"):  # Left by a process that was killed.
         shutil.rmtree(gone)
     if version > _last_removed(directory):
-        with replacing(directory / LAST) as temporary:
-            temporary.write_text(f"{version}\n")
+        write_sealed(directory / LAST, {"version": version})
     # First under a name that no server reads, because the files go one by one.
     gone = directory / f".removed-{version}"
     (directory / str(version)).rename(gone)
@@ -78,7 +77,16 @@ def remove_version(directory: pathlib.Path, version: int) -> None:
 
 def _last_removed(directory):
     file = directory / LAST
-    return int(file.read_text()) if file.exists() else 0
+    if not file.exists():
+        return 0
+    fix = f"remove it if no server has had a version above {version_numbers(directory)}"
+    # Version 0.2 wrote the bare number.
+    last = read_sealed(file, "the largest number removed", fix, _is_number)
+    return last if _is_number(last) else last["version"]
+
+
+def _is_number(value):
+    return isinstance(value, int)
 
 
 @contextlib.contextmanager
