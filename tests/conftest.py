@@ -7,7 +7,8 @@ from tests.support.exported import trained_dcn
 from tests.support.frames import click_frame, click_schema
 from tf_ctr.export import export
 from tf_ctr.serving import differences, parity
-from tf_ctr.serving.rules import conformance, running
+from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.rules import conformance
 from tf_ctr.serving.untrusted.graph import require_harmless
 
 
@@ -41,6 +42,6 @@ def no_process_with_limits(monkeypatch):
         require_harmless(version)
         return {}
 
-    monkeypatch.setattr(conformance, "run_rules_within_limits", running.run_rules)
+    monkeypatch.setattr(conformance, "load_limited", SessionLoader)
     monkeypatch.setattr(parity, "try_version", read_only)
     monkeypatch.setattr(differences, "try_version", read_only)

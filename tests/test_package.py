@@ -22,7 +22,6 @@ def test_the_wheel_holds_the_library_and_nothing_else(wheel):
     commands = {name for name in names if "/" not in name}
     assert names - commands == library
     assert "tf_ctr/py.typed" in names
-    assert "tf_ctr/serving/loaders/cpp_loader.cc" in names
     assert commands == {"tf_ctr_command.py"}
     (path,) = (n for n in wheel.namelist() if n.endswith("/entry_points.txt"))
     assert b"tf_ctr = tf_ctr_command:main\n" in wheel.read(path)

@@ -13,9 +13,7 @@ from tests.support.frames import click_schema
 from tf_ctr.export import export, saved_model, server_files
 from tf_ctr.export.checks import candidate_fields
 from tf_ctr.layers import GumbelRouter
-from tf_ctr.serving import parity
-from tf_ctr.serving.loaders import run_signatures
-from tf_ctr.serving.loaders.ways import in_this_process
+from tf_ctr.serving.loaders import process
 
 
 def refused(error, match, *arguments, **options):
@@ -151,31 +149,30 @@ def test_a_differing_score_is_an_error_and_keeps_the_earlier_versions(tmp_path):
     (tmp_path / "m" / "1").mkdir(parents=True)
     before = tree(tmp_path)
     model = user_model(between=Drifting())
-    match = r"difference of 0\.\d+ \(this process, serving_default\)"
+    match = r"difference of 0\.\d+ \(v1 session, serving_default\)"
     refused(RuntimeError, match, model, user_schema(), tmp_path / "m")
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize(
-    "code", ["raise SystemExit('no such op')", "import os; os.abort()"]
-)
-def test_a_failing_fresh_process_is_an_error(tmp_path, monkeypatch, code):
-    (tmp_path / "script.py").write_text(code)
-    monkeypatch.setattr(run_signatures, "__file__", str(tmp_path / "script.py"))
-    with pytest.raises(RuntimeError, match="fresh process(.|\n)*(no such op|code -6)"):
+def test_a_failing_process_is_an_error_and_leaves_no_version(tmp_path, monkeypatch):
+    (tmp_path / "script.py").write_text("raise SystemExit('no such op')")
+    monkeypatch.setattr(process.c_program, "__file__", str(tmp_path / "script.py"))
+    with pytest.raises(RuntimeError, match="exit status 1\\). no such op"):
         export(user_model(), user_schema(), tmp_path / "m")
     assert tree(tmp_path) == ["script.py"]
 
 
 def test_a_differing_score_in_the_fresh_process_is_an_error(tmp_path, monkeypatch):
-    def nan(version, requests):
-        outputs = in_this_process(version, requests)
-        outputs["regress"]["outputs"] *= np.nan
-        return outputs
+    class Nan(process.ProcessLoader):
+        def __call__(self, name, inputs):
+            outputs = super().__call__(name, inputs)
+            if name == "regress":
+                outputs["outputs"] = outputs["outputs"] * np.nan
+            return outputs
 
-    monkeypatch.setitem(parity.WAYS, "fresh process", nan)
-    with pytest.raises(RuntimeError, match=r"nan \(fresh process, regress\)"):
-        export(user_model(), user_schema(), tmp_path / "m")
+    monkeypatch.setattr(process, "ProcessLoader", Nan)
+    with pytest.raises(RuntimeError, match=r"nan \(C\+\+ loader, regress\)"):
+        export(user_model(), user_schema(), tmp_path / "m", batch_sizes=None)
     assert tree(tmp_path) == []
 
 
@@ -183,7 +180,7 @@ def test_an_interrupted_export_leaves_no_version(tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(saved_model, "compare_ways", interrupt)
+    monkeypatch.setattr(saved_model, "compare_loaded", interrupt)
     with pytest.raises(KeyboardInterrupt):
         export(user_model(), user_schema(), tmp_path / "m")
     assert tree(tmp_path) == []

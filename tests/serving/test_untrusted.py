@@ -13,13 +13,16 @@ from tf_ctr.serving import check, compare_ways, diff
 from tf_ctr.serving.loaders.run_signatures import write_tensors
 from tf_ctr.serving.loaders.ways import in_fresh_process
 from tf_ctr.serving.reference import raw_columns
-from tf_ctr.serving.rules.running import run_rules_within_limits
+from tf_ctr.serving.rules import conformance
+from tf_ctr.serving.rules.findings import errors
 from tf_ctr.serving.untrusted import operations
 from tf_ctr.serving.untrusted.graph import problems, require_harmless
 from tf_ctr.serving.untrusted.limits import Limits, run_limited
 from tf_ctr.serving.untrusted.trial import try_version
 from tf_ctr.serving.wire.signatures import signature_inputs
 
+# The one that a fixture replaces.
+LOAD_LIMITED = conformance.load_limited
 REQUEST = {"serving_default": {"user": np.array([b"ann"])}}
 
 
@@ -100,8 +103,9 @@ def test_a_trial_gives_the_outputs(exported_clicks):
     assert found[name]["click"].shape == (3,)
 
 
-def test_the_rules_run_within_limits(exported_clicks):
-    assert run_rules_within_limits(exported_clicks[1]) == []
+def test_the_rules_run_within_limits(exported_clicks, monkeypatch):
+    monkeypatch.setattr(conformance, "load_limited", LOAD_LIMITED)
+    assert errors(check(exported_clicks[1])) == []
 
 
 def test_a_loop_without_end_is_stopped(tmp_path):

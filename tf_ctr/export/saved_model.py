@@ -20,8 +20,11 @@ from tf_ctr.features import Schema
 from tf_ctr.rows import Source
 from tf_ctr.serving.differences import served_bytes
 from tf_ctr.serving.labels.versions import check_directory, staging
-from tf_ctr.serving.parity import compare_ways
-from tf_ctr.serving.rules.conformance import require_conformant
+from tf_ctr.serving.loaders import process
+from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.parity import CPP, compare_loaded
+from tf_ctr.serving.rules.conformance import check_unloaded, require_no_errors
+from tf_ctr.serving.rules.running import run_rules
 from tf_ctr.serving.untrusted.graph import problems
 from tf_ctr.serving.version import EXTRA
 
@@ -53,9 +56,9 @@ def export(
 
     Before the version takes its number, the scores of all its signatures are compared
     with the model's to 1e-6, in a fresh process that can import neither tf_ctr nor
-    Keras. The rules of TF Serving are checked as well, by loading the version as the
-    server does, and running every warm-up request and sample. If that or anything else
-    fails, `directory` keeps its versions and labels as they were.
+    Keras: it loads the version once, by TensorFlow's C++ as the server does. There the
+    rules of TF Serving are checked as well, with every warm-up request and sample. If
+    that or anything else fails, `directory` keeps its versions and labels as they were.
 
     Args:
         model: A trained functional `keras.Model` whose inputs are the fields of
@@ -66,8 +69,7 @@ def export(
             are not needed. A pandas frame, a path, or rows of any kind that
             `tf_ctr.data.rows` opens, which are read into memory. `None` draws 256 rows
             from the schema.
-        fresh_process: Whether to compare in a fresh process, which takes as long as
-            TensorFlow takes to start, and not in this one.
+        fresh_process: Whether to compare in a fresh process, and not in this one.
         verbose: Whether to print the seconds of each step, what was written and how to
             look at it.
         served: What is served in place of `model`: a model with the same scores, e.g.
@@ -128,17 +130,19 @@ def export(
         megabytes = served_bytes(staged) / 1e6
         with step("wrote the model for training"):
             ready.save_for_training(staged / EXTRA, optimizer)
-        way = "fresh process" if fresh_process else "this process"
-        with step(f"compared the scores, {way}"):
-            parity = compare_ways(
-                staged, ready.rows, ready.reference, [way], schema, trust=True
-            )
-            parity.check()
-        files.write(staged, ready)
-        report = Report(ready, parity, megabytes, files.batch_sizes, files.left_out)
-        report.save(staged / EXTRA / "export.json")
-        with step("checked the rules of TF Serving"):
-            require_conformant(staged, published=False, schema=schema, trust=True)
+        with step("loaded it as the server does"):
+            way, loaded = _load(staged, fresh_process)
+        with loaded:
+            with step(f"compared the scores, {way}"):
+                arguments = way, ready.score, schema, ready.columns
+                parity = compare_loaded(loaded, *arguments)
+                parity.check()
+            files.write(staged, ready)
+            report = Report(ready, parity, megabytes, files.batch_sizes, files.left_out)
+            report.save(staged / EXTRA / "export.json")
+            with step("checked the rules of TF Serving"):
+                require_no_errors(staged, check_unloaded(staged, trust=True))
+                require_no_errors(staged, run_rules(staged, loaded, schema))
         unusual = list(problems(staged))
         version = files.publish(staged)
     if verbose:
@@ -157,6 +161,13 @@ def _save(ready, staged, vocabularies):
     servable.save(staged)
     del servable
     gc.collect()  # Traced functions refer to each other.
+
+
+def _load(staged, fresh_process):
+    """The version, loaded once for all that is asked of it, and the name of the way."""
+    if fresh_process and process.why_not() is None:
+        return CPP, process.ProcessLoader(staged)
+    return "v1 session", SessionLoader(staged)
 
 
 @contextlib.contextmanager

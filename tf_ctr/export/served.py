@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import keras
@@ -26,7 +26,11 @@ from tf_ctr.inference import (
 from tf_ctr.metrics import exact_auc
 from tf_ctr.rows import Source
 from tf_ctr.serving.parity import TOLERANCE
-from tf_ctr.serving.reference import raw_columns, training_scores
+from tf_ctr.serving.reference import (
+    raw_columns,
+    training_scorer,
+    training_scores,
+)
 from tf_ctr.surgery import Graph
 
 NUM_EXAMPLE_ROWS = 256
@@ -47,6 +51,7 @@ class Served:
         schema: The fitted schema of all these models.
         rows: Raw rows to compare scores on and to write requests of.
         columns: The same rows, as `tf_ctr.serving.reference.raw_columns` gives them.
+        score: The function from such columns to the scores of `reference`.
         batch_norm: What became of the BatchNorm layers, a sentence; empty if there
             are none.
         auc_loss: The AUC on the sample that static routes lose; `None` without them.
@@ -60,6 +65,7 @@ class Served:
     schema: Schema
     rows: pd.DataFrame
     columns: Mapping[str, np.ndarray]
+    score: Callable[[Mapping[str, np.ndarray]], np.ndarray]
     batch_norm: str = ""
     auc_loss: float | None = None
 
@@ -116,7 +122,8 @@ def prepare(
     elif served is not None:
         check_exportable(served, schema)
         replacement = served
-    scores = training_scores(reference, schema, columns)
+    score = training_scorer(reference, schema)
+    scores = score(columns)
     check_probabilities(scores)
     best, batch_norm = fold_if_exact(merged(replacement), schema, columns, scores)
     return Served(
@@ -128,6 +135,7 @@ def prepare(
         schema=schema,
         rows=rows,
         columns=columns,
+        score=score,
         batch_norm=batch_norm,
         auc_loss=auc_loss,
     )

@@ -1,17 +1,19 @@
 """Parity: whether a version gives its Keras model's scores in every way to load it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import keras
 import numpy as np
+from tensorflow.core.protobuf import meta_graph_pb2
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.features.reading import in_memory
 from tf_ctr.rows import Source
-from tf_ctr.serving.loaders import cpp
+from tf_ctr.serving.loaders import process
+from tf_ctr.serving.loaders.loader import Loader, Tensors
 from tf_ctr.serving.loaders.ways import (
     in_cpp,
     in_fresh_process,
@@ -45,12 +47,14 @@ KERAS = "reloaded .keras"
 
 FRESH = "fresh process"
 
+CPP = "C++ loader"
+
 # The ways that load the SavedModel.
 WAYS = {
     "this process": in_this_process,
     FRESH: in_fresh_process,
     "v1 session": in_session,
-    "C++ loader": in_cpp,
+    CPP: in_cpp,
 }
 
 
@@ -151,54 +155,96 @@ def compare_ways(
     ValueError: Expected a version directory, with a saved_model.pb...
     """
     schema = load_schema(version) if schema is None else schema
-    items, names = _signatures(version, schema)
     if frame is None:
         frame = schema.example_rows(NUM_ROWS)
     rows = in_memory(frame, schema.fields)
-    columns = raw_columns(schema, rows)
-    requests = {name: signature_inputs(name, columns, schema, items) for name in names}
+    asked = _Asked(read_meta_graph(version), schema, raw_columns(schema, rows))
+    tried = {} if trust else try_version(version, asked.requests)
 
-    def keras_scores(model):
-        score = training_scorer(model, schema)
-        scores = dict.fromkeys(names, score(columns))
-        if CANDIDATES in names:  # The only one to be asked for other rows.
-            scores[CANDIDATES] = score(rows_of(CANDIDATES, columns, items))
-        return scores
+    def of_training(model):
+        return asked.scores(training_scorer(model, schema))
 
-    tried = {} if trust else try_version(version, requests)
-    expected = keras_scores(load_served(version) if model is None else model)
+    expected = of_training(load_served(version) if model is None else model)
     differences, skipped = {}, {}
     for way in ways:
         if way == KERAS:
             if model is None:  # The file is what the other ways are compared with.
                 continue
-            scores = keras_scores(load_served(version))
-        elif way == "C++ loader" and (reason := cpp.why_not()):
+            scores = of_training(load_served(version))
+        elif way == CPP and (reason := process.why_not()):
             skipped[way] = reason
             continue
         else:
             done = tried if way == FRESH else None
-            outputs = done or WAYS[way](version, requests)
-            scores = {name: click_of(each) for name, each in outputs.items()}
-        differences[way] = {
-            name: float(np.max(np.abs(scores[name].astype("float64") - expected[name])))
-            for name in names
-        }
+            scores = _clicks(done or WAYS[way](version, asked.requests))
+        differences[way] = _differences(scores, expected)
     return Parity(len(rows), differences, skipped)
 
 
-def _signatures(
-    version: str | os.PathLike, schema: Schema
-) -> tuple[list[str], list[str]]:
-    """Returns the items' fields of a version, and its signatures for rows."""
-    found = signatures(read_meta_graph(version))
-    items = []
-    if {CANDIDATES, DEFAULT} <= set(found):
-        # Only the items' fields have a dimension more in `candidates`.
-        one, many = found[DEFAULT].inputs, found[CANDIDATES].inputs
-        items = [
-            key
-            for key, info in many.items()
-            if len(shape(info) or ()) > len(shape(one[key]) or ())
-        ]
-    return items, [n for n in signature_names(schema, items) if n in found]
+def compare_loaded(
+    loaded: Loader,
+    way: str,
+    score: Callable[[Mapping[str, np.ndarray]], np.ndarray],
+    schema: Schema,
+    columns: Mapping[str, np.ndarray],
+) -> Parity:
+    """Returns how far the scores of a loaded version are from those of a function.
+
+    Args:
+        loaded: The loaded version.
+        way: How it was loaded.
+        score: The function from raw columns to scores, as `training_scorer` gives.
+        schema: The schema of the version.
+        columns: `{field: array [N, ...]}`, as `raw_columns` gives.
+
+    Raises:
+        ValueError: If the version refuses the rows.
+        RuntimeError: If it ends its process.
+    """
+    asked = _Asked(loaded.meta_graph, schema, columns)
+    expected = asked.scores(score)
+    found = _differences(_clicks(loaded.run(asked.requests)), expected)
+    return Parity(len(next(iter(columns.values()))), {way: found}, {})
+
+
+class _Asked:
+    """The signatures of a version that rows can be sent to, and their requests."""
+
+    def __init__(self, meta_graph, schema, columns):
+        found = signatures(meta_graph)
+        self.columns, self.items = columns, _item_fields(found)
+        self.names = [n for n in signature_names(schema, self.items) if n in found]
+        self.requests = {
+            name: signature_inputs(name, columns, schema, self.items)
+            for name in self.names
+        }
+
+    def scores(self, score):
+        """`{signature: scores}` by a function of columns."""
+        found = dict.fromkeys(self.names, score(self.columns))
+        if CANDIDATES in self.names:  # The only one to be asked for other rows.
+            found[CANDIDATES] = score(rows_of(CANDIDATES, self.columns, self.items))
+        return found
+
+
+def _clicks(outputs: Tensors) -> dict[str, np.ndarray]:
+    return {name: click_of(each) for name, each in outputs.items()}
+
+
+def _differences(scores, expected):
+    return {
+        name: float(np.max(np.abs(scores[name].astype("float64") - expected[name])))
+        for name in expected
+    }
+
+
+def _item_fields(found: Mapping[str, meta_graph_pb2.SignatureDef]) -> Collection[str]:
+    """Returns the items' fields: only they have a dimension more in `candidates`."""
+    if not {CANDIDATES, DEFAULT} <= set(found):
+        return []
+    one, many = found[DEFAULT].inputs, found[CANDIDATES].inputs
+    return [
+        key
+        for key, info in many.items()
+        if len(shape(info) or ()) > len(shape(one[key]) or ())
+    ]

@@ -14,8 +14,6 @@ from tests.support.frames import click_frame
 from tests.support.small_worlds import five_fields
 from tf_ctr import Categorical, Numeric, Schema
 from tf_ctr.datasets import synthetic
-from tf_ctr.serving.loaders import cpp as cpp_loader
-from tf_ctr.serving.loaders import ways as loaders
 from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.version import load_schema
 
@@ -73,13 +71,6 @@ def test_wrong_requests_are_refused_and_right_ones_scored(exported_clicks, monke
         "pipelines.round_trip.odd_requests.wrong_requests", lambda t: {"right": t}
     )
     assert refusals(version, columns, ways).loc["right"].tolist() == ["scored"]
-
-
-@pytest.mark.skipif(cpp_loader.why_not() is not None, reason="no C++ loader here")
-def test_the_cpp_loader_refuses_an_unknown_input(exported_rates):
-    feeds = {"user": np.array([1]), "no_such_input": np.array([1])}
-    with pytest.raises(RuntimeError, match="input size does not match"):
-        loaders.in_cpp(exported_rates / "1", {"serving_default": feeds})
 
 
 def test_finished_variants_are_skipped(tmp_path, capsys, monkeypatch):

@@ -6,29 +6,22 @@ returns `{signature: {output: array}}`.
 
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from tf_ctr.errors import explain
 from tf_ctr.serving.loaders import run_signatures
-from tf_ctr.serving.loaders.cpp import cpp_loader
+from tf_ctr.serving.loaders.loader import Tensors
+from tf_ctr.serving.loaders.process import LOG, ProcessLoader
 from tf_ctr.serving.loaders.run_signatures import read_tensors, write_tensors
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.untrusted.limits import Limits, run_limited
 from tf_ctr.serving.untrusted.names import check_file_name
 from tf_ctr.serving.version import load_saved_model, read_meta_graph, signatures
-
-# `{signature: {input or output: array}}`.
-Tensors = Mapping[str, Mapping[str, np.ndarray]]
-
-# What TensorFlow logs when it starts, ahead of the reason for a failure.
-LOG = re.compile(r"^(WARNING: All log messages|[IW]\d{4} ).*\n?", re.MULTILINE)
 
 
 def in_this_process(version: str | os.PathLike, requests: Tensors) -> Tensors:
@@ -82,29 +75,26 @@ def in_session(version: str | os.PathLike, requests: Tensors) -> Tensors:
         ValueError: If the version cannot be loaded, or the graph refuses the inputs.
     """
     with SessionLoader(version) as loaded:
-        return {name: loaded(name, tensors) for name, tensors in requests.items()}
+        return loaded.run(requests)
 
 
-def in_cpp(
-    version: str | os.PathLike,
-    requests: Tensors,
-    program: str | os.PathLike | None = None,
-) -> Tensors:
+def in_cpp(version: str | os.PathLike, requests: Tensors) -> Tensors:
     """Runs signatures by `tensorflow::LoadSavedModel` in C++.
 
     Args:
         version: A version directory.
         requests: `{signature: {input: array}}`.
-        program: The built loader. `None` builds it where needed.
 
     Returns:
         `{signature: {output: array}}`.
 
     Raises:
-        RuntimeError: If there is no compiler, or the program fails.
+        ValueError: If the version cannot be loaded, or the graph refuses the inputs.
+        RuntimeError: If the TensorFlow package has no C++ libraries, or the process
+            ends.
     """
-    command = [cpp_loader() if program is None else program]
-    return in_program(command, version, requests, "the C++ loader")
+    with ProcessLoader(version) as loaded:
+        return loaded.run(requests)
 
 
 def in_program(
@@ -131,7 +121,7 @@ def in_program(
         RuntimeError: If the program fails, with the end of its log.
     """
     version = pathlib.Path(version).resolve()
-    # The C++ program takes them for names of files.
+    # They become names of files.
     for each in signatures(read_meta_graph(version)).values():
         for output in each.outputs:
             check_file_name(output)

@@ -5,13 +5,17 @@ import pathlib
 
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
+from tf_ctr.serving.loaders.loader import Loader
+from tf_ctr.serving.loaders.process import ProcessLoader
+from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.rules.batching import check_batching
 from tf_ctr.serving.rules.files import check_files, check_version_name
 from tf_ctr.serving.rules.findings import Finding, error, errors
 from tf_ctr.serving.rules.graph import check_graph
-from tf_ctr.serving.rules.running import run_rules, run_rules_within_limits
+from tf_ctr.serving.rules.running import run_rules
 from tf_ctr.serving.rules.signatures import check_signatures
 from tf_ctr.serving.untrusted.graph import FIX, problems
+from tf_ctr.serving.untrusted.limits import LIMITS
 from tf_ctr.serving.version import read_meta_graph
 
 
@@ -28,14 +32,12 @@ def check(
     schema. Nothing is written.
 
     A version may be of a stranger, so it is read first. It runs only if its operations
-    can do nothing but compute, and in a process with limits of memory and time, which
-    takes seconds to start.
+    can do nothing but compute, and in a process with limits of memory and time.
 
     Args:
         version: A version directory, e.g. `"savedmodels/dcn/1"`.
         published: Whether the directory must have the name of a version already.
-        schema: The schema of the version, if it is at hand. `None` reads it, and so
-            does the other process.
+        schema: The schema of the version, if it is at hand. `None` reads it.
         trust: Run it in this process, whatever its operations do.
 
     Returns:
@@ -50,42 +52,67 @@ def check(
     """
     version = pathlib.Path(version)
     found = list(check_version_name(version)) if published else []
+    found += check_unloaded(version, trust)
+    if errors(found):  # A damaged version is not run.
+        return found
+    try:
+        with SessionLoader(version) if trust else load_limited(version) as loaded:
+            return found + run_rules(version, loaded, schema)
+    except ValueError as problem:
+        return [*found, error("load", f"the version does not load. {problem}")]
+    except RuntimeError as problem:
+        return [*found, error("load", str(problem))]
+
+
+def check_unloaded(version: pathlib.Path, trust: bool = False) -> list[Finding]:
+    """Returns the findings of what lies on disk; the version is not run.
+
+    Args:
+        version: A version directory.
+        trust: Whether its operations may do more than compute.
+    """
     try:
         meta_graph = read_meta_graph(version)
         harms = [] if trust else list(problems(version))
     except (ValueError, OSError) as problem:
-        return [*found, error("files", f"the version does not load. {problem}")]
-    found += [error("trust", f"{each}: {FIX}") for each in harms]
+        return [error("files", f"the version does not load. {problem}")]
+    found = [error("trust", f"{each}: {FIX}") for each in harms]
     if not harms:  # It unpacks archives.
         found += check_files(version, meta_graph)
     found += check_signatures(meta_graph)
     found += check_graph(meta_graph)
     found += check_batching(version, meta_graph)
-    if errors(found):  # A damaged version is not run.
-        return found
-    if trust:
-        return found + run_rules(version, schema)
-    return found + run_rules_within_limits(version)
+    return found
+
+
+def load_limited(version: pathlib.Path) -> Loader:
+    """Returns a version, loaded in a process with limits of memory and time."""
+    return ProcessLoader(version, LIMITS)
 
 
 def require_conformant(
-    version: str | os.PathLike,
-    published: bool = True,
-    schema: Schema | None = None,
-    trust: bool = False,
+    version: str | os.PathLike, trust: bool = False
 ) -> list[Finding]:
     """Returns the notes of `check`, or raises.
 
     Args:
         version: A version directory.
-        published: Whether the directory must have the name of a version already.
-        schema: As for `check`.
         trust: As for `check`.
 
     Raises:
         ValueError: With all errors that `check` finds.
     """
-    found = check(version, published, schema, trust)
+    return require_no_errors(version, check(version, trust=trust))
+
+
+def require_no_errors(
+    version: str | os.PathLike, found: list[Finding]
+) -> list[Finding]:
+    """Returns findings about a version, or raises if any is an error.
+
+    Raises:
+        ValueError: With all errors.
+    """
     if wrong := errors(found):
         raise ValueError(
             explain(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from google.protobuf import text_format
 
-from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.loaders.loader import Loader
 from tf_ctr.serving.rules.findings import Finding, error, note
 from tf_ctr.serving.rules.warmup import run_request
 from tf_ctr.serving.version import signatures
@@ -24,7 +24,7 @@ MESSAGES = (
 )
 
 
-def check_requests(version: pathlib.Path, loaded: SessionLoader) -> Iterator[Finding]:
+def check_requests(version: pathlib.Path, loaded: Loader) -> Iterator[Finding]:
     """Yields the samples beside a version that its signatures do not answer."""
     for file in sorted((version / FOLDER).glob("*")):
         try:

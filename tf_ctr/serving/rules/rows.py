@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from tf_ctr.features import Schema
-from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.loaders.loader import Loader
 from tf_ctr.serving.rules.findings import Finding, error, note
 from tf_ctr.serving.version import signature
 from tf_ctr.serving.wire.signatures import DEFAULT, STRING_IDS
@@ -43,9 +43,7 @@ def check_schema(
         )
 
 
-def check_rows(
-    loaded: SessionLoader, columns: Mapping[str, np.ndarray]
-) -> Iterator[Finding]:
+def check_rows(loaded: Loader, columns: Mapping[str, np.ndarray]) -> Iterator[Finding]:
     """Yields scores that are no probabilities, or depend on the rest of the batch.
 
     The server fills a batch up with copies of a row, so no row may see another one.

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError, Message
 
-from tf_ctr.serving.loaders.session import SessionLoader
+from tf_ctr.serving.loaders.loader import Loader
 from tf_ctr.serving.rules.findings import Finding, error, note
 from tf_ctr.serving.rules.signatures import breaches
 from tf_ctr.serving.version import signature
@@ -26,7 +26,7 @@ KINDS = {"predict_log": "predict", "classify_log": "classify", "regress_log": "r
 
 
 def check_warmup(
-    version: pathlib.Path, loaded: SessionLoader, batch_sizes: Collection[int] = ()
+    version: pathlib.Path, loaded: Loader, batch_sizes: Collection[int] = ()
 ) -> Iterator[Finding]:
     """Yields warm-up requests that fail, and batch sizes that none of them warms up.
 
@@ -92,7 +92,7 @@ def _run_record(log, kind, loaded):
     return run_request(request, loaded)
 
 
-def run_request(request: Message, loaded: SessionLoader) -> int:
+def run_request(request: Message, loaded: Loader) -> int:
     """Runs a predict, classify or regress request; returns its number of rows.
 
     Raises:

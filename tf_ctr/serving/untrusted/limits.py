@@ -5,7 +5,6 @@ import os
 import pathlib
 import resource
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -17,15 +16,31 @@ class Limits(NamedTuple):
     """What a process may use.
 
     Attributes:
-        bytes: Memory that it may ask for, with that of TensorFlow itself.
+        bytes: Memory that it may ask for.
         seconds: Seconds that it may take, and CPU seconds for each core.
     """
 
     bytes: int = 16 * 2**30
     seconds: float = 300.0
 
+    @property
+    def memory(self) -> int:
+        """`bytes`, or most of the memory that this machine has free, if that is less.
+
+        Without a limit the machine would end other processes before this one.
+        """
+        return min(self.bytes, int(0.8 * free_memory()))
+
+    @property
+    def cpu_seconds(self) -> int:
+        """The CPU seconds of all threads together."""
+        return int(self.seconds * (os.cpu_count() or 1)) + 1
+
 
 LIMITS = Limits()
+
+# Where the system does not say how much memory is free.
+UNKNOWN = 2**62
 
 
 def run_limited(
@@ -82,29 +97,29 @@ def run_limited(
         )
 
 
-def interpreter() -> list[str]:
-    """Returns the command of a Python that imports what this one does."""
-    return [sys.executable, "-P"]
+def free_memory() -> int:
+    """Returns the bytes that processes can still use here: this machine's, from Linux.
 
-
-def environment() -> dict[str, str]:
-    """Returns the variables of a process that can import tf_ctr and has no GPU."""
-    root = str(pathlib.Path(__file__).parents[3])
-    paths = [root, os.environ.get("PYTHONPATH", "")]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+    A container's own limit counts, too. Sources: Linux, `filesystems/proc.rst`
+    (`MemAvailable`) and `admin-guide/cgroup-v2.rst` (`memory.max`, `memory.current`).
+    """
+    found = [UNKNOWN]
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(int(line.split()[1]) * 1024)
+    with contextlib.suppress(OSError, ValueError):  # "max" is no limit.
+        group = pathlib.Path("/sys/fs/cgroup")
+        most, used = (group / f"memory.{name}" for name in ("max", "current"))
+        found.append(int(most.read_text()) - int(used.read_text()))
+    return max(min(found), 0)
 
 
 def _limit(limits: Limits) -> Callable[[], None]:
     # Outside of the new process, where little may be called.
-    seconds = int(limits.seconds * (os.cpu_count() or 1)) + 1
     values = (
-        (resource.RLIMIT_DATA, limits.bytes),
-        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_DATA, limits.memory),
+        (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_CORE, 0),
     )
 
