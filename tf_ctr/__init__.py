@@ -3,9 +3,10 @@
 Importing the package registers its layers, optimizers and metrics with Keras, so that
 `keras.saving.load_model` needs no `custom_objects`.
 
-Start with a `Schema` of `Categorical`, `Numeric` and `Sequence` fields. `data` turns
-rows into batches, `backbones` turns a schema into a `keras.Model`, `transfer` turns a
-source model into a target model, and `export` writes a model for TF Serving.
+Start with a `Schema` of `Categorical`, `Numeric`, `Sequence` and `Vector` fields.
+`data` turns rows into batches, `backbones` turns a schema into a `keras.Model`,
+`transfer` turns a source model into a target model, and `export` writes a model for TF
+Serving.
 `python -m tf_ctr` prints the installed versions; `tf_ctr demo` runs a transfer from
 start to end.
 """
@@ -32,13 +33,14 @@ from tf_ctr import (
     training,
     transfer,
 )
-from tf_ctr.features import Categorical, Numeric, Schema, Sequence
+from tf_ctr.features import Categorical, Numeric, Schema, Sequence, Vector
 
 __all__ = [
     "Categorical",
     "Numeric",
     "Schema",
     "Sequence",
+    "Vector",
     "__version__",
     "backbones",
     "continual",

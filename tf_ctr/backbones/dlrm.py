@@ -62,7 +62,11 @@ def dlrm(
     """
     inputs = schema.inputs()
     vectors = embed(schema, inputs, embedding_dim, embedding_l2)
-    numbers = [vectors.pop(f.name) for f in schema.fields if f.table is None]
+    numbers = [
+        vectors.pop(field.name)
+        for field in schema.fields
+        if field.table is None and not field.projected
+    ]
     factors, parts = list(vectors.values()), []
     if numbers:
         x = concatenate(numbers, name="bottom_input")

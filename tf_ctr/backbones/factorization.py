@@ -35,7 +35,7 @@ def embed_alike(
     """
     vectors = embed(schema, inputs, embedding_dim, l2)
     for field in schema.fields:
-        if field.table is None:
+        if field.table is None and not field.projected:
             vector = _weights_of_number(
                 embedding_dim, l2, name=f"{field.name}_embedding"
             )

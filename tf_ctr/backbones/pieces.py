@@ -41,7 +41,7 @@ def embed(
 
     Returns:
         `{field: [B, D]}` in the order of the schema; a standardised numeric field
-        stays `[B, 1]`.
+        stays `[B, 1]`, or `[B, 2]` with an indicator.
 
     Raises:
         ValueError: If a field has the name of a backbone's layer.
@@ -69,7 +69,8 @@ def look_up(
 
     Returns:
         `{field: [B, D]}`, or `[B, T, D]` for a multi-valued field, in the order of the
-        schema; a standardised numeric field stays `[B, 1]`.
+        schema; a standardised numeric field stays `[B, 1]`, or `[B, 2]` with an
+        indicator.
 
     Raises:
         ValueError: See `embed`.
@@ -81,6 +82,8 @@ def look_up(
         ids = inputs[field.name]
         if field.table is None:
             vectors[field.name] = ids
+            if field.projected:
+                vectors[field.name] = projection(field, embedding_dim, l2)(ids)
             continue
         if field.table not in tables:
             name = f"{field.table}_embedding"
@@ -99,6 +102,23 @@ def table(field: Field, output_dim: int, **arguments: Any) -> Embedding:
     """
     # A fitted field with ids knows its rows.
     return Embedding(cast(int, field.table_size), output_dim, **arguments)
+
+
+def projection(field: Field, output_dim: int, l2: float = 0.0) -> keras.layers.Dense:
+    """Creates the layer that maps the vectors of a field to the embedding dim.
+
+    Args:
+        field: A field whose values are `projected`.
+        output_dim: Embedding dim D.
+        l2: Penalty on its weights.
+    """
+    return keras.layers.Dense(
+        output_dim,
+        use_bias=False,
+        kernel_initializer="glorot_normal",
+        kernel_regularizer=penalty(l2),
+        name=f"{field.name}_embedding",
+    )
 
 
 def pool(

@@ -74,7 +74,11 @@ def parsing_specs(fields: Iterable[Field]) -> dict[str, Any]:
     return {
         field.name: tf.io.RaggedFeature(field.dtype)
         if field.multivalent
-        else tf.io.FixedLenFeature([], field.dtype, field.padding)
+        else tf.io.FixedLenFeature(
+            field.row_shape,
+            field.dtype,
+            [field.padding] * field.width if field.row_shape else field.padding,
+        )
         for field in fields
     }
 

@@ -126,8 +126,8 @@ def _json_rows(columns, schema):
         lists, row = json_example(example), {}
         for field in schema.fields:
             values = lists.get(field.name, [])
-            if field.multivalent:
-                if values:
+            if field.row_shape:
+                if values and not _is_missing(values[0], field):
                     row[field.name] = values
             elif not _is_missing(values[0], field):
                 row[field.name] = values[0]

@@ -69,11 +69,12 @@ class Encoder:
 
 
 def raw_tensor(value: Any, field: Field) -> tf.Tensor:
-    """Returns a tensor of the field's dtype: `[B]`, or `[B, T]` if multivalent.
+    """Returns a tensor of the field's dtype, `[B, *row_shape]`.
 
     Args:
         value: Anything that `tf.convert_to_tensor` accepts, of shape `[B]` or `[B, 1]`;
-            for a multivalent field `[B, T]` or ragged. Smaller dtypes are widened.
+            for a multivalent field `[B, T]` or ragged; for a vector `[B, dim]`.
+            Smaller dtypes are widened.
         field: A fitted field.
 
     Raises:
@@ -97,16 +98,23 @@ def raw_tensor(value: Any, field: Field) -> tf.Tensor:
     if not (_castable(tensor.dtype, dtype) and _shape_fits(tensor.shape, field)):
         raise ValueError(
             explain(
-                f"field {field.name!r} as {dtype.name} of shape "
-                f"{'[B, T]' if field.multivalent else '[B] or [B, 1]'}",
+                f"field {field.name!r} as {dtype.name} of shape {_shape(field)}",
                 f"{tensor.dtype.name} of shape {tensor.shape}",
                 "cast or reshape it before encoding",
             )
         )
     tensor = tf.cast(tensor, dtype)
-    if field.multivalent or tensor.shape.rank == 1:
+    if field.row_shape:
+        return tf.ensure_shape(tensor, [None, *field.row_shape])
+    if tensor.shape.rank == 1:
         return tensor
     return tf.squeeze(tf.ensure_shape(tensor, [None, 1]), axis=1)
+
+
+def _shape(field: Field) -> str:
+    if not field.row_shape:
+        return "[B] or [B, 1]"
+    return f"[B, {field.row_shape[0] or 'T'}]"
 
 
 def _castable(given, wanted):
@@ -117,6 +125,6 @@ def _castable(given, wanted):
 
 
 def _shape_fits(shape, field):
-    if field.multivalent:
-        return shape.rank == 2
+    if field.row_shape:
+        return shape.is_compatible_with([None, *field.row_shape]) and shape.rank
     return shape.rank == 1 or (shape.rank == 2 and shape[1] in (1, None))

@@ -54,6 +54,9 @@ class Field(abc.ABC):
 
     # Whether a list that is too long keeps its last ids, or its first ones.
     keeps_newest = False
+    # Whether models multiply the encoded values by a matrix, as those of a vector: the
+    # layer `{field}_embedding`, which returns as many numbers as a table.
+    projected = False
 
     def __post_init__(self) -> None:
         check_field_name(self.name)
@@ -106,10 +109,14 @@ class Field(abc.ABC):
     def pooling(self) -> Pooling | None:
         """How a model pools the ids of a row; `None` if there is one value per row."""
 
+    @property
+    def row_shape(self) -> tuple[int | None, ...]:
+        """The shape of a raw value: `()`, or `(None,)` for a list of any length."""
+        return (None,) if self.multivalent else ()
+
     def raw_spec(self) -> tf.TensorSpec:
-        """Returns the specification of the raw values: `[B]`, or `[B, T]` for lists."""
-        shape = [None, None] if self.multivalent else [None]
-        return tf.TensorSpec(shape, self.dtype, self.name)
+        """Returns the specification of the raw values: `[B, *row_shape]`."""
+        return tf.TensorSpec([None, *self.row_shape], self.dtype, self.name)
 
     @abc.abstractmethod
     def raw_values(self, frame: pd.DataFrame) -> np.ndarray:

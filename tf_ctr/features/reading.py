@@ -93,7 +93,7 @@ def rows_of(data: Source, fields: Iterable[Field]) -> Rows:
 def _text_types(fields):
     types = {}
     for field in fields:
-        if field.multivalent:
+        if field.row_shape:
             # Ids of a type that is not known yet stay text.
             kind = pa.list_(TEXT_TYPE[field.dtype or "string"])
         elif field.dtype is None:

@@ -6,7 +6,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_ctr.backbones.pieces import LAYER_NAMES, check_no_layer_names, pool, table
+from tf_ctr.backbones.pieces import (
+    LAYER_NAMES,
+    check_no_layer_names,
+    pool,
+    projection,
+    table,
+)
 from tf_ctr.errors import check_name, explain, unknown_name
 from tf_ctr.features import Schema, Sequence
 from tf_ctr.features.field import Field
@@ -145,6 +151,8 @@ class Tables:
             if field.name in without:
                 continue
             rows = ids = self._inputs[field.name]
+            if field.projected:
+                rows = projection(field, **self._arguments)(ids)
             if field.table is not None:
                 is_shared = field.table in tables
                 rows = self.table(field)(ids) if is_shared else self.own(field)

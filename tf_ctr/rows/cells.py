@@ -92,4 +92,19 @@ def _lists(
         values = _integers(
             values, kind, name, lambda place: start + parents[place].as_py() + 1
         )
+    elif pa.types.is_floating(kind):
+        values = _floats(values, name)
     return pa.ListArray.from_arrays(lists.offsets, values, mask=pc.is_null(lists))
+
+
+def _floats(values: pa.Array, name: str) -> pa.Array:
+    try:
+        return pc.utf8_trim_whitespace(values).cast(pa.float64())
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            explain(
+                f"lists of numbers in column {name!r}",
+                str(error).rstrip("."),
+                "correct the cell; a list is numbers joined by the separator",
+            )
+        ) from error

@@ -48,6 +48,8 @@ def filled(
 def _filled(value, depth, field, padding):
     if depth == 0:
         return padding if is_missing(value) else value
+    if is_missing(value) and depth == len(field.row_shape) and not field.multivalent:
+        return [padding] * field.width
     values = [] if is_missing(value) else values_of(value)
     if values is None:
         return value

@@ -1,0 +1,30 @@
+"""A frame with the kinds of fields that `frames.py` lacks, and its schema."""
+
+import numpy as np
+
+import tf_ctr
+from tests.support.frames import click_frame
+
+
+def kinds_frame(rows=24, seed=0):
+    """`click_frame` and a vector; a number and a vector are missing."""
+    rng = np.random.default_rng(seed + 100)
+    frame = click_frame(rows, seed)
+    frame["image"] = list(rng.normal(size=(rows, 3)))
+    frame.loc[2, "price"] = np.nan
+    frame.at[3, "image"] = None
+    return frame
+
+
+def kinds_schema():
+    """The schema of `kinds_frame`, fitted."""
+    schema = tf_ctr.Schema(
+        [
+            tf_ctr.Categorical("user"),
+            tf_ctr.Categorical("item"),
+            tf_ctr.Numeric("price", "log", missing_indicator=True),
+            tf_ctr.Vector("image", dim=3),
+        ],
+        group="user",
+    )
+    return schema.fit(kinds_frame())
