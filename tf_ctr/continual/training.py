@@ -13,6 +13,7 @@ from tf_ctr.data.mixing import mix
 from tf_ctr.features import Schema
 from tf_ctr.optimizers import SparseAdam
 from tf_ctr.training import measure_batch_norm
+from tf_ctr.training.crossentropy import losses_of
 
 
 def compile_adam(model: keras.Model) -> None:
@@ -21,7 +22,7 @@ def compile_adam(model: keras.Model) -> None:
     It adds no metrics, because testing each period before training on it tells more
     than training metrics.
     """
-    model.compile(SparseAdam(1e-3), "binary_crossentropy")
+    model.compile(SparseAdam(1e-3), losses_of(model))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tf_ctr.metrics.missing import counted
+
 # The largest float32 probability below 1 has the logit 16.6.
 MAX_LOGIT = 16.0
 
@@ -102,8 +104,15 @@ class AUC(keras.metrics.AUC):
         y_pred: tf.Tensor,
         sample_weight: tf.Tensor | None = None,
     ) -> None:
-        """Adds a batch: labels and predictions `[B]` or `[B, 1]`."""
+        """Adds a batch: labels and predictions `[B]` or `[B, 1]`.
+
+        A label that is NaN is not known; its row does not count, unless `multi_label`.
+        """
         y_pred = ops.cast(y_pred, self.dtype)
+        if not self.multi_label:
+            y_true, y_pred, sample_weight = counted(
+                y_true, y_pred, sample_weight, self.dtype
+            )
         if self._in_logits:
             y_pred = unit_logits(y_pred, self.from_logits)
         super().update_state(y_true, y_pred, sample_weight)

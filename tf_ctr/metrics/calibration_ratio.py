@@ -7,6 +7,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from tf_ctr.metrics.arrays import labels_and_probabilities, row_weights
+from tf_ctr.metrics.missing import counted
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -43,18 +44,18 @@ class Calibration(keras.metrics.Metric):
         y_pred: tf.Tensor,
         sample_weight: tf.Tensor | None = None,
     ) -> None:
-        """Adds a batch: labels and probabilities `[B]` or `[B, 1]`."""
-        weights = 1.0 if sample_weight is None else self._flat(sample_weight)
-        self.predicted.assign_add(ops.sum(weights * self._flat(y_pred)))
-        self.observed.assign_add(ops.sum(weights * self._flat(y_true)))
+        """Adds a batch: labels and probabilities `[B]` or `[B, 1]`.
+
+        A label that is NaN is not known; its row does not count.
+        """
+        rows = counted(y_true, y_pred, sample_weight, self.dtype)
+        self.predicted.assign_add(ops.sum(rows.weights * rows.scores))
+        self.observed.assign_add(ops.sum(rows.weights * rows.labels))
 
     def result(self) -> tf.Tensor:
         """Returns the ratio; NaN without a click."""
         clicks = ops.where(self.observed > 0, self.observed, np.nan)
         return self.predicted / clicks
-
-    def _flat(self, values: tf.Tensor) -> tf.Tensor:
-        return ops.reshape(ops.cast(values, self.dtype), (-1,))
 
 
 def calibration(

@@ -9,6 +9,7 @@ from keras import ops
 
 from tf_ctr.errors import check_positive, explain
 from tf_ctr.metrics.auc import unit_logits
+from tf_ctr.metrics.missing import counted
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -75,7 +76,7 @@ class GAUC(keras.metrics.Metric):
         """Adds a batch.
 
         Args:
-            y_true: Labels 0 or 1, `[B]` or `[B, 1]`.
+            y_true: Labels 0 or 1, `[B]` or `[B, 1]`; a row with NaN does not count.
             y_pred: Click probabilities, of the same size.
             groups: Group codes, of the same size.
             sample_weight: Weights, of the same size. Defaults to 1.
@@ -84,15 +85,14 @@ class GAUC(keras.metrics.Metric):
             tf.errors.InvalidArgumentError: For a label, probability or group out of
                 range, or for different sizes.
         """
-        weights = 1.0 if sample_weight is None else sample_weight
-        labels, scores, groups = self._checked(y_true, y_pred, groups)
+        rows = counted(y_true, y_pred, sample_weight, self.dtype)
+        labels, scores, groups = self._checked(rows.labels, rows.scores, groups)
         bins = ops.cast(unit_logits(scores) * self.num_bins, "int64")
         bins = ops.minimum(bins, self.num_bins - 1)
-        weights = ops.reshape(ops.cast(weights, self.dtype), (-1,))
         # Adds to the touched cells only, where `assign_add` would add to all.
         self.impressions.value.scatter_nd_add(
             tf.stack([labels, groups, bins], axis=-1),
-            tf.broadcast_to(weights, tf.shape(bins)),
+            rows.weights,
         )
 
     def result(self) -> tf.Tensor:
@@ -135,8 +135,6 @@ class GAUC(keras.metrics.Metric):
     def _checked(
         self, labels: tf.Tensor, scores: tf.Tensor, groups: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        labels = ops.reshape(ops.cast(labels, self.dtype), (-1,))
-        scores = ops.reshape(ops.cast(scores, self.dtype), (-1,))
         groups = ops.reshape(ops.cast(groups, "int64"), (-1,))
         last = self.num_groups - 1
         checks = [

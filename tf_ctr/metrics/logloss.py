@@ -7,6 +7,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from tf_ctr.metrics.arrays import labels_and_probabilities, row_weights
+from tf_ctr.metrics.missing import counted
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -48,10 +49,13 @@ class LogLoss(keras.metrics.BinaryCrossentropy):
         y_pred: tf.Tensor,
         sample_weight: tf.Tensor | None = None,
     ) -> None:
-        """Adds a batch: labels and predictions `[B]` or `[B, 1]`."""
-        y_true = ops.reshape(ops.cast(y_true, self.dtype), (-1, 1))
-        y_pred = ops.reshape(ops.cast(y_pred, self.dtype), (-1, 1))
-        super().update_state(y_true, y_pred, sample_weight)
+        """Adds a batch: labels and predictions `[B]` or `[B, 1]`.
+
+        A label that is NaN is not known; its row does not count.
+        """
+        rows = counted(y_true, y_pred, sample_weight, self.dtype)
+        labels, scores = (ops.expand_dims(each, 1) for each in rows[:2])
+        super().update_state(labels, scores, rows.weights)
 
 
 def log_loss(

@@ -2,6 +2,8 @@
 
 - `compile` compiles a model with the usual optimizer, loss and metrics; `callbacks`
   returns the usual callbacks of `model.fit`.
+- `LabelCrossentropy` is the loss of a label that may not be known yet, and
+  `weigh_by_uncertainty` learns how much each of several labels counts.
 - `EarlyStopping` stops a run, restores its best weights, and survives a kill.
 - `TemperatureAnnealing` and `RouteLogger` are for models with routers, as
   `tf_ctr.transfer.autoft` makes them. An instance takes a *route*: at each depth the
@@ -10,17 +12,21 @@
 """
 
 from tf_ctr.training.batch_norm import measure_batch_norm
+from tf_ctr.training.crossentropy import LabelCrossentropy
 from tf_ctr.training.early_stopping import EarlyStopping
 from tf_ctr.training.fitting import callbacks, compile
 from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
+from tf_ctr.training.uncertainty import weigh_by_uncertainty
 
 __all__ = [
     "EarlyStopping",
+    "LabelCrossentropy",
     "RouteLogger",
     "TemperatureAnnealing",
     "callbacks",
     "compile",
     "measure_batch_norm",
+    "weigh_by_uncertainty",
 ]
 
 

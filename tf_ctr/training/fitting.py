@@ -2,24 +2,29 @@
 
 import os
 import pathlib
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import keras
 import pandas as pd
 import tensorflow as tf
 
+from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
 from tf_ctr.metrics import AUC, LogLoss
 from tf_ctr.optimizers import SparseAdam
+from tf_ctr.training.crossentropy import losses_of
 from tf_ctr.training.early_stopping import FOLDER, EarlyStopping
 from tf_ctr.training.resuming import Backup, Resume
 from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
 from tf_ctr.training.settings import frame_sum, schema_sum
+from tf_ctr.training.uncertainty import UncertaintyModel
 
 
 def compile(
     model: keras.Model,
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+    loss_weights: Mapping[str, float] | None = None,
 ) -> keras.Model:
     """Compiles a click model with the usual optimizer, loss and metrics; returns it.
 
@@ -27,13 +32,24 @@ def compile(
     weighted_metrics=[AUC(), LogLoss()])`; call `model.compile` yourself to change any
     of them. Keras leaves the weights of rows out of what is passed as `metrics`.
 
+    With several labels, each has the loss `LabelCrossentropy` and these metrics, of the
+    rows where it is known; `loss` is the weighted sum. Logs name them `buy_loss`,
+    `val_buy_auc`.
+
     Args:
-        model: A `keras.Model` from fields to the click probability `[B, 1]`.
+        model: A `keras.Model` from fields to the click probability `[B, 1]`, or to
+            `{label: [B, 1]}`.
         learning_rate: A number or a Keras schedule. AutoFT tunes it in
             [1e-4, 1e-3].
+        loss_weights: `{label: weight of its loss}`, for a model with several; a label
+            that is left out has 1. To learn them, pass
+            `weigh_by_uncertainty(model)` as `model`.
 
     Returns:
         `model`.
+
+    Raises:
+        ValueError: For loss weights of unknown labels, or not above 0.
 
     Example:
 
@@ -43,10 +59,16 @@ def compile(
     >>> type(compile(keras.Model(inputs, click)).optimizer).__name__
     'SparseAdam'
     """
+    weights = _checked_weights(model, loss_weights)
+    losses = losses_of(model)
+    metrics: Any = [AUC(), LogLoss()]
+    if isinstance(losses, dict):
+        metrics = {name: [AUC(), LogLoss()] for name in losses}
     model.compile(
         optimizer=SparseAdam(learning_rate),
-        loss="binary_crossentropy",
-        weighted_metrics=[AUC(), LogLoss()],
+        loss=losses,
+        loss_weights=weights,
+        weighted_metrics=metrics,
     )
     return model
 
@@ -79,7 +101,7 @@ def callbacks(
         run_dir: Folder of the run, one per model and training; `None` writes
             nothing.
         validation: Validation batches to log route shares of; `None` logs none.
-        monitor: Metric of early stopping.
+        monitor: Metric of early stopping; of several labels, e.g. `"val_buy_auc"`.
         mode: Whether `monitor` is to be maximised or minimised.
         patience: Epochs without improvement before stopping.
         final_temperature: See `TemperatureAnnealing`.
@@ -125,3 +147,32 @@ def callbacks(
     backup = Backup(run)
     curves = keras.callbacks.TensorBoard(str(run_dir), write_graph=False)
     return [run, *chosen, backup, curves]
+
+
+def _checked_weights(
+    model: keras.Model, given: Mapping[str, float] | None
+) -> dict[str, float] | None:
+    """Returns a loss weight for each output; `None` if there are none."""
+    if given is None:
+        return None
+    outputs = model.output
+    if not isinstance(outputs, dict) or isinstance(model, UncertaintyModel):
+        learned = isinstance(outputs, dict)
+        raise ValueError(
+            explain(
+                "`loss_weights` only for a model of several labels, fixed",
+                "a model that learns them" if learned else "a model with one output",
+                "leave loss_weights out",
+            )
+        )
+    for name, weight in given.items():
+        check_name("label", name, outputs)
+        if not (isinstance(weight, int | float) and 0 < weight < float("inf")):
+            raise ValueError(
+                explain(
+                    f"a finite loss weight above 0 for {name!r}",
+                    repr(weight),
+                    "to leave a label out, train a model of the other labels",
+                )
+            )
+    return {name: float(given.get(name, 1.0)) for name in outputs}

@@ -11,6 +11,7 @@ import keras
 import pandas as pd
 
 from tf_ctr.features import Schema
+from tf_ctr.training.crossentropy import loss_weights_of
 
 # Named in an error, which is to be read.
 MOST = 5
@@ -36,7 +37,7 @@ def model_settings(model: keras.Model) -> dict[str, Any]:
         if optimizer is None
         else {"class": type(optimizer).__name__, **_plain(optimizer.get_config())},
         "loss": _plain(_loss(model)),
-    }
+    } | _loss_weights(model)
 
 
 def schema_sum(schema: Schema) -> str:
@@ -128,6 +129,11 @@ def _loss(model):
     if isinstance(loss, keras.losses.Loss):
         return {"class": type(loss).__name__, **loss.get_config()}
     return getattr(loss, "__name__", loss)
+
+
+def _loss_weights(model):
+    weights = loss_weights_of(model)
+    return {} if weights is None else {"loss weights": _plain(weights)}
 
 
 def _plain(value: Any) -> Any:
