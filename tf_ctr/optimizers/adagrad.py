@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_ctr.optimizers.sparse import SparseUpdates, read_rows, write_rows
+from tf_ctr.optimizers.sparse import SparseUpdates, read_rows, subtract_rows, write_rows
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -52,4 +52,4 @@ class SparseAdagrad(SparseUpdates, keras.optimizers.Adagrad):
         accumulator = read_rows(slot, rows) + tf.square(gradient)
         write_rows(slot, rows, accumulator)
         delta = learning_rate * gradient / tf.sqrt(accumulator + self.epsilon)
-        variable.scatter_sub(tf.IndexedSlices(delta, rows))
+        subtract_rows(variable, rows, delta)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_ctr.optimizers.sparse import SparseUpdates, read_rows, write_rows
+from tf_ctr.optimizers.sparse import SparseUpdates, read_rows, subtract_rows, write_rows
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -91,7 +91,7 @@ class SparseAdam(SparseUpdates, keras.optimizers.Adam):
             v = tf.maximum(v, read_rows(self._velocity_hats[index], rows))
             write_rows(self._velocity_hats[index], rows, v)
         delta = m * self._alpha(learning_rate) / (tf.sqrt(v) + self.epsilon)
-        variable.scatter_sub(tf.IndexedSlices(delta, rows))
+        subtract_rows(variable, rows, delta)
 
     def _alpha(self, learning_rate: tf.Tensor) -> tf.Tensor:
         """Returns the learning rate with the bias corrections of both moments."""

@@ -255,6 +255,17 @@ def write_rows(
     resource(variable).scatter_update(tf.IndexedSlices(values, rows))
 
 
+def subtract_rows(
+    variable: keras.Variable | tf.Variable, rows: tf.Tensor, delta: tf.Tensor
+) -> None:
+    """Subtracts `delta` from rows; no row may occur twice.
+
+    TensorFlow's `scatter_sub` gives the same rows, but on a CPU a whole training step
+    of DCN then takes 1.1 to 1.3 times as long.
+    """
+    write_rows(variable, rows, read_rows(variable, rows) - delta)
+
+
 def multiplier(variable: keras.Variable) -> float:
     """Returns the factor on the learning rate that a variable asks for."""
     return float(getattr(variable, "learning_rate_multiplier", 1.0))
