@@ -3,6 +3,7 @@
 import keras_rs
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_ctr.layers import (
     Bias,
@@ -36,6 +37,73 @@ def test_cross_layer_agrees_with_the_matrix_form_of_keras_rs():
     np.testing.assert_allclose(
         layer(FLOATS, FLOATS + 1), oracle(FLOATS, FLOATS + 1), rtol=1e-6
     )
+
+
+def cross_chain(layers, x0):
+    x = x0
+    for layer in layers:
+        x = layer(x0, x)
+    return x
+
+
+def test_a_chain_of_cross_layers_has_the_values_and_gradients_of_its_equation():
+    """Wang et al. (arXiv 1708.05123), Eq. 3, in float64; central differences."""
+    layers = [CrossLayer() for _ in range(3)]
+    cross_chain(layers, FLOATS)
+    weights = [random_weights(layer, seed) for seed, layer in enumerate(layers)]
+
+    def equation(x0, weights):
+        x = x0
+        for kernel, bias in weights:
+            x = x0 * (x @ kernel) + bias + x
+        return x
+
+    x0 = tf.constant(FLOATS)
+    with tf.GradientTape() as tape:
+        tape.watch(x0)
+        output = tf.function(lambda x: cross_chain(layers, x))(x0)
+        loss = tf.reduce_sum(output**2)
+    variables = [variable.value for layer in layers for variable in layer.weights]
+    gradients = tape.gradient(loss, [x0, *variables])
+    np.testing.assert_allclose(output, equation(FLOATS, weights), rtol=1e-5)
+    values = [FLOATS.astype("float64"), *(v for pair in weights for v in pair)]
+    for value, gradient in zip(values, gradients, strict=True):
+        expected = np.empty_like(value)
+        for index in np.ndindex(value.shape):
+            kept, losses = value[index], []
+            for step in (1e-5, -1e-5):
+                value[index] = kept + step
+                losses.append((equation(values[0], weights) ** 2).sum())
+            value[index] = kept
+            expected[index] = (losses[0] - losses[1]) / 2e-5
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4)
+
+
+def test_a_graph_of_a_chain_computes_no_output_but_the_last():
+    layers = [CrossLayer() for _ in range(4)]
+    cross_chain(layers, FLOATS)
+    traced = tf.function(lambda x: cross_chain(layers, x)).get_concrete_function(
+        tf.TensorSpec((None, 3))
+    )
+    needed, found = [traced.graph.outputs[0].op], set()
+    while needed:
+        op = needed.pop()
+        if op not in found:
+            found.add(op)
+            needed += [tensor.op for tensor in op.inputs]
+    wide = [op for op in found if op.outputs[0].shape.as_list() == [None, 3]]
+    computed = sorted(
+        op.type for op in wide if op.type not in ("Placeholder", "Identity")
+    )
+    assert computed == ["AddV2", "Mul"]  # The last `x0 * scale`, and `+ offset`.
+
+
+def test_a_cross_layer_of_another_x0_reads_its_x():
+    first, second = CrossLayer(), CrossLayer(kernel_initializer="ones")
+    x = first(FLOATS, FLOATS)
+    other = FLOATS + 1
+    expected = other * x.numpy().sum(1, keepdims=True) + x.numpy()
+    np.testing.assert_allclose(second(other, x), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("rank", [None, 2], ids=["full", "low rank"])

@@ -1,6 +1,6 @@
 """The cross layers of the Deep & Cross Network, first and second version."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -14,6 +14,10 @@ from tf_ctr.layers.interaction.checks import check_vectors
 @keras.saving.register_keras_serializable("tf_ctr")
 class CrossLayer(Layer):
     """Computes one explicit feature cross, `x0 * (x . w) + b + x`.
+
+    In a chain of cross layers every output is `x0 * scale + offset`, with a number
+    `scale` for each example and a vector `offset` for all: the next layer computes its
+    own from them and never reads `x`. A graph then leaves out all outputs but the last.
 
     Source: AutoFT (arXiv 2106.04873), section 3.1; Wang et al., Deep & Cross
     Network (arXiv 1708.05123), Eq. 3.
@@ -72,11 +76,32 @@ class CrossLayer(Layer):
 
     def call(self, x0: Tensor, x: Tensor) -> Tensor:
         """Crosses `x` with `x0`."""
-        return x0 * ops.matmul(x, self.kernel) + self.bias + x
+        chain = getattr(x, "_cross_chain", None)  # As Keras keeps a tensor's mask.
+        if chain is None or chain.x0 is not x0:
+            product = ops.matmul(x, self.kernel)
+            output = x0 * product + self.bias + x
+            if x is x0:
+                bias = ops.convert_to_tensor(self.bias)
+                output._cross_chain = _Chain(x0, 1.0 + product, bias)
+            return output
+        product = chain.scale * ops.matmul(x0, self.kernel)
+        product = product + ops.matmul(chain.offset[None, :], self.kernel)
+        scale, offset = chain.scale + product, chain.offset + self.bias
+        output = x0 * scale + offset
+        output._cross_chain = _Chain(x0, scale, offset)
+        return output
 
     def compute_output_shape(self, x0_shape: Shape, x_shape: Shape) -> Shape:
         """Returns the shape of `x0`."""
         return x0_shape
+
+
+class _Chain(NamedTuple):
+    """The output of a cross layer as `x0 * scale + offset`."""
+
+    x0: Tensor
+    scale: Tensor
+    offset: Tensor
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
