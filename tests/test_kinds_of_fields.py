@@ -28,7 +28,7 @@ CLOSE = {"rtol": 0, "atol": 1e-6}
 @pytest.fixture(scope="module")
 def model():
     """Weights of order 1, so that every field moves the score."""
-    model = dcn(SCHEMA, 4, hidden_units=(4,), num_cross_layers=1)
+    model = dcn(SCHEMA, {"user": 4, "item": 6}, hidden_units=(4,), num_cross_layers=1)
     rng = np.random.default_rng(0)
     for weight in model.weights:
         weight.assign(rng.normal(scale=0.5, size=weight.shape))
@@ -166,6 +166,7 @@ def test_clients_ask_with_missing_values(version, scores):
             np.testing.assert_allclose(
                 client.predict(full), scores[full.index], **CLOSE
             )
-            text = {**full.to_dict("list"), "item": full["item"].astype(str).tolist()}
+            integers = {f.name: str for f in SCHEMA.fields if f.dtype == "int64"}
+            text = full.astype(integers).to_dict("list")
             found = client.predict(text, "string_ids")
             np.testing.assert_allclose(found, scores[full.index], **CLOSE)

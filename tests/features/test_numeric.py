@@ -79,6 +79,7 @@ def test_a_saved_schema_keeps_all_and_an_old_file_its_old_behaviour(tmp_path):
     assert loaded.fields == schema.fields
     assert loaded.field("m").largest == schema.field("m").largest
     record = json.loads(path.read_text())
+    del record["sha256"]  # As version 0.2 wrote it.
     for field in record["fields"]:
         for argument in ("clip", "missing_indicator", "extent"):
             del field[argument]

@@ -7,10 +7,11 @@ from tests.support.frames import click_frame
 
 
 def kinds_frame(rows=24, seed=0):
-    """`click_frame` and a vector; a number and a vector are missing."""
+    """`click_frame`, a vector and a second item; one of each kind is missing."""
     rng = np.random.default_rng(seed + 100)
     frame = click_frame(rows, seed)
     frame["image"] = list(rng.normal(size=(rows, 3)))
+    frame["last"] = frame["item"].shift(1, fill_value=999)
     frame.loc[2, "price"] = np.nan
     frame.at[3, "image"] = None
     return frame
@@ -24,6 +25,7 @@ def kinds_schema():
             tf_ctr.Categorical("item"),
             tf_ctr.Numeric("price", "log", missing_indicator=True),
             tf_ctr.Vector("image", dim=3),
+            tf_ctr.Categorical("last", table="item"),
         ],
         group="user",
     )

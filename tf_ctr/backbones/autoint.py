@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.factorization import embed_alike
 from tf_ctr.backbones.pieces import (
     check_parts,
@@ -18,7 +19,7 @@ from tf_ctr.layers import FieldAttention
 
 def autoint(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     num_attention_layers: int = 3,
     num_heads: int = 2,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.pieces import (
     check_parts,
     click_probability,
@@ -18,7 +19,7 @@ from tf_ctr.layers import CrossLayer
 
 def dcn(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     num_cross_layers: int = 3,
     activation: str = "relu",
@@ -39,7 +40,7 @@ def dcn(
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        embedding_dim: Embedding dim D.
+        embedding_dim: As in `tf_ctr.backbones.dnn`.
         hidden_units: Widths of the deep layers; `()` leaves the deep part out.
         num_cross_layers: Number of cross layers; 0 leaves the cross part out.
         activation: Activation of the deep layers.

@@ -5,6 +5,7 @@ from typing import Literal
 
 import keras
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.pieces import (
     check_parts,
     click_probability,
@@ -20,7 +21,7 @@ from tf_ctr.layers import CrossLayerV2
 
 def dcn_v2(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     num_cross_layers: int = 3,
     rank: int | None = None,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.factorization import (
     embed_alike,
     factorization_machine,
@@ -17,7 +18,7 @@ from tf_ctr.layers import Bias, FieldAttention
 
 def difm(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     num_heads: int = 8,
     head_dim: int = 8,

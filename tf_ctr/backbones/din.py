@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
-from tf_ctr.backbones.histories import attended, embed_histories
+from tf_ctr.backbones.dims import EmbeddingDim
+from tf_ctr.backbones.histories import attended, check_widths, embed_histories
 from tf_ctr.backbones.pieces import click_probability, concatenate, mlp, penalty
 from tf_ctr.features import Schema
 from tf_ctr.layers import DINAttention
@@ -12,7 +13,7 @@ from tf_ctr.layers import DINAttention
 
 def din(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     histories: Mapping[str, str] | None = None,
     attention_units: Sequence[int] = (80, 40),
@@ -61,6 +62,7 @@ def din(
     vectors, rows = embed_histories(
         schema, inputs, histories, embedding_dim, embedding_l2
     )
+    check_widths(histories, vectors, rows)
     interests = [
         DINAttention(
             attention_units,

@@ -4,14 +4,21 @@ from collections.abc import Sequence
 
 import keras
 
+from tf_ctr.backbones.dims import EmbeddingDim, common_dim
 from tf_ctr.backbones.factorization import inner_products
-from tf_ctr.backbones.pieces import click_probability, concatenate, embed, mlp
+from tf_ctr.backbones.pieces import (
+    click_probability,
+    concatenate,
+    embed,
+    mlp,
+    projection,
+)
 from tf_ctr.features import Schema
 
 
 def dlrm(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     bottom_units: Sequence[int] = (64,),
     self_interaction: bool = False,
@@ -67,14 +74,19 @@ def dlrm(
         for field in schema.fields
         if field.table is None and not field.projected
     ]
+    dim = common_dim(schema, embedding_dim)
+    for name, vector in vectors.items():
+        if vector.shape[1] != dim:
+            narrow = projection(schema.field(name), dim, l2, "projection")
+            vectors[name] = narrow(vector)
     factors, parts = list(vectors.values()), []
     if numbers:
         x = concatenate(numbers, name="bottom_input")
-        widths = (*bottom_units, embedding_dim)
+        widths = (*bottom_units, dim)
         bottom = mlp(x, widths, activation, dropout, batch_norm, l2, name="bottom")
         factors.insert(0, bottom)
         parts.append(bottom)
-    shape = (len(factors), embedding_dim)
+    shape = (len(factors), dim)
     matrix = keras.layers.Reshape(shape, name="field_matrix")(concatenate(factors))
     parts.append(inner_products(matrix, self_interaction))
     x = concatenate(parts, name="interactions")

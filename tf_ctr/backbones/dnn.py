@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import keras
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.pieces import click_probability, concatenate, embed, mlp
 from tf_ctr.features import Schema
 
 
 def dnn(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     activation: str = "relu",
     dropout: float = 0.0,
@@ -28,7 +29,11 @@ def dnn(
 
     Args:
         schema: A fitted `tf_ctr.Schema`.
-        embedding_dim: Embedding dim D.
+        embedding_dim: Embedding dim D: one number for all fields; `{field: number}`,
+            where fields that are left out have 16; or `"auto"`, which is
+            `6 * floor(rows ** (1 / 4))` for a table. Backbones that multiply the fields
+            with each other take the largest, and map narrower embeddings to it by the
+            layer `{field}_projection`.
         hidden_units: Widths of the deep layers.
         activation: Activation of the deep layers.
         dropout: Dropout rate of the deep layers.

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
-from tf_ctr.backbones.pieces import concatenate, embed, penalty, pool, table
+from tf_ctr.backbones.dims import EmbeddingDim, common_dim
+from tf_ctr.backbones.pieces import (
+    concatenate,
+    embed,
+    penalty,
+    pool,
+    projection,
+    table,
+)
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 
@@ -14,7 +22,7 @@ from tf_ctr.features import Schema
 def embed_alike(
     schema: Schema,
     inputs: Mapping[str, keras.KerasTensor],
-    embedding_dim: int,
+    embedding_dim: EmbeddingDim,
     l2: float = 0.0,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Turns each field, numbers included, into one vector of the same dim per example.
@@ -26,7 +34,8 @@ def embed_alike(
     Args:
         schema: A fitted `tf_ctr.Schema`.
         inputs: `{field: keras.Input}`, from `schema.inputs()`.
-        embedding_dim: Embedding dim D.
+        embedding_dim: Embedding dim D. If it differs between fields, D is the largest;
+            see `tf_ctr.backbones.dims.common_dim`.
         l2: Penalty on the rows in the batch and on the vectors of numbers.
 
     Returns:
@@ -34,14 +43,16 @@ def embed_alike(
         `[B, F, D]`.
     """
     vectors = embed(schema, inputs, embedding_dim, l2)
+    dim = common_dim(schema, embedding_dim)
     for field in schema.fields:
+        vector = vectors[field.name]
         if field.table is None and not field.projected:
-            vector = _weights_of_number(
-                embedding_dim, l2, name=f"{field.name}_embedding"
-            )
-            vectors[field.name] = vector(vectors[field.name])
+            weights = _weights_of_number(dim, l2, name=f"{field.name}_embedding")
+            vectors[field.name] = weights(vector)
+        elif vector.shape[1] != dim:
+            vectors[field.name] = projection(field, dim, l2, "projection")(vector)
     flat = concatenate(vectors.values())
-    shape = (len(vectors), embedding_dim)
+    shape = (len(vectors), dim)
     return flat, keras.layers.Reshape(shape, name="field_matrix")(flat)
 
 

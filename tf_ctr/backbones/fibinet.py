@@ -6,6 +6,7 @@ from typing import Literal
 import keras
 from keras import ops
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.factorization import embed_alike, first_order
 from tf_ctr.backbones.pieces import click_probability, concatenate, mlp, penalty
 from tf_ctr.errors import check_positive
@@ -15,7 +16,7 @@ from tf_ctr.layers import BilinearInteraction
 
 def fibinet(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     reduction_ratio: int = 3,
     bilinear: Literal["all", "each", "interaction"] = "interaction",

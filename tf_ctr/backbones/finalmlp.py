@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import keras
 from keras import ops
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.pieces import click_of, concatenate, embed, mlp, penalty
 from tf_ctr.errors import check_name
 from tf_ctr.features import Schema
@@ -14,7 +15,7 @@ from tf_ctr.layers import Bias, BilinearFusion
 
 def finalmlp(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     second_hidden_units: Sequence[int] | None = None,
     gate_fields: Sequence[str] | None = (),

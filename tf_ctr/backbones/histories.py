@@ -9,6 +9,7 @@ from collections import abc
 
 import keras
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.pieces import check_no_layer_names, look_up, pool
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema, Sequence
@@ -64,7 +65,7 @@ def embed_histories(
     schema: Schema,
     inputs: abc.Mapping[str, keras.KerasTensor],
     histories: abc.Collection[str],
-    embedding_dim: int,
+    embedding_dim: EmbeddingDim,
     l2: float = 0.0,
 ) -> tuple[dict[str, keras.KerasTensor], dict[str, keras.KerasTensor]]:
     """Looks up all fields, and pools all but the histories.
@@ -88,3 +89,31 @@ def embed_histories(
         if field.name not in histories
     }
     return vectors, {name: rows[name] for name in histories}
+
+
+def check_widths(
+    histories: abc.Mapping[str, str],
+    vectors: abc.Mapping[str, keras.KerasTensor],
+    rows: abc.Mapping[str, keras.KerasTensor],
+) -> None:
+    """Raises unless each history is as wide as the candidate that attends to it.
+
+    Args:
+        histories: `{history: candidate}`.
+        vectors: `{field: [B, D_f]}`, as `embed_histories` returns.
+        rows: `{history: [B, T, D_f]}`, as `embed_histories` returns.
+
+    Raises:
+        ValueError: With the two widths.
+    """
+    for history, candidate in histories.items():
+        theirs, own = rows[history].shape[-1], vectors[candidate].shape[-1]
+        if theirs != own:
+            raise ValueError(
+                explain(
+                    f"the embedding of {candidate!r} as wide as that of {history!r}, "
+                    "which it attends to",
+                    f"{own} and {theirs}",
+                    "give both one dim in embedding_dim={field: dim}",
+                )
+            )

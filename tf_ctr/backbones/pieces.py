@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import keras
 
+from tf_ctr.backbones.dims import EmbeddingDim, field_dims
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.features.field import Field
@@ -18,14 +19,14 @@ from tf_ctr.layers import Embedding, MaskedPooling
 # An input and a layer of a Keras model cannot share a name.
 LAYER_NAMES = re.compile(
     r"click|embeddings|interactions|logits?"
-    r"|(bottom|cross|deep)_\d+|bottom_input|.+_(embedding|linear|pooling)"
+    r"|(bottom|cross|deep)_\d+|bottom_input|.+_(embedding|linear|pooling|projection)"
 )
 
 
 def embed(
     schema: Schema,
     inputs: Mapping[str, keras.KerasTensor],
-    embedding_dim: int,
+    embedding_dim: EmbeddingDim,
     l2: float = 0.0,
 ) -> dict[str, keras.KerasTensor]:
     """Turns each field into one vector per example.
@@ -36,7 +37,8 @@ def embed(
     Args:
         schema: A fitted `tf_ctr.Schema`.
         inputs: `{field: keras.Input}`, from `schema.inputs()`.
-        embedding_dim: Embedding dim D.
+        embedding_dim: Embedding dim D, of all fields or of each; see
+            `tf_ctr.backbones.dims.field_dims`.
         l2: Penalty on the rows in the batch; see `tf_ctr.layers.Embedding`.
 
     Returns:
@@ -56,7 +58,7 @@ def embed(
 def look_up(
     schema: Schema,
     inputs: Mapping[str, keras.KerasTensor],
-    embedding_dim: int,
+    embedding_dim: EmbeddingDim,
     l2: float = 0.0,
 ) -> dict[str, keras.KerasTensor]:
     """Looks each field up in its table, without pooling.
@@ -76,6 +78,7 @@ def look_up(
         ValueError: See `embed`.
     """
     check_no_layer_names(schema, LAYER_NAMES)
+    dims = field_dims(schema, embedding_dim)
     tables: dict[str, Embedding] = {}
     vectors = {}
     for field in schema.fields:
@@ -83,11 +86,11 @@ def look_up(
         if field.table is None:
             vectors[field.name] = ids
             if field.projected:
-                vectors[field.name] = projection(field, embedding_dim, l2)(ids)
+                vectors[field.name] = projection(field, dims[field.name], l2)(ids)
             continue
         if field.table not in tables:
             name = f"{field.table}_embedding"
-            tables[field.table] = table(field, embedding_dim, l2=l2, name=name)
+            tables[field.table] = table(field, dims[field.name], l2=l2, name=name)
         vectors[field.name] = tables[field.table](ids)
     return vectors
 
@@ -104,20 +107,23 @@ def table(field: Field, output_dim: int, **arguments: Any) -> Embedding:
     return Embedding(cast(int, field.table_size), output_dim, **arguments)
 
 
-def projection(field: Field, output_dim: int, l2: float = 0.0) -> keras.layers.Dense:
-    """Creates the layer that maps the vectors of a field to the embedding dim.
+def projection(
+    field: Field, output_dim: int, l2: float = 0.0, name: str = "embedding"
+) -> keras.layers.Dense:
+    """Creates the layer that maps vectors of a field to an embedding dim.
 
     Args:
-        field: A field whose values are `projected`.
+        field: The field.
         output_dim: Embedding dim D.
         l2: Penalty on its weights.
+        name: The end of the layer's name, after `{field}_`.
     """
     return keras.layers.Dense(
         output_dim,
         use_bias=False,
         kernel_initializer="glorot_normal",
         kernel_regularizer=penalty(l2),
-        name=f"{field.name}_embedding",
+        name=f"{field.name}_{name}",
     )
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import keras
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.factorization import (
     embed_alike,
     inner_products,
@@ -23,7 +24,7 @@ PRODUCTS = {
 
 def pnn(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     product: Literal["inner", "outer", "both"] = "inner",
     activation: str = "relu",

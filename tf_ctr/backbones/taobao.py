@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from tf_ctr.backbones.histories import attended, embed_histories
+from tf_ctr.backbones.dims import EmbeddingDim
+from tf_ctr.backbones.histories import attended, check_widths, embed_histories
 from tf_ctr.backbones.pieces import click_probability, concatenate, mlp, penalty
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema, Sequence
@@ -20,7 +21,7 @@ from tf_ctr.layers import (
 
 def taobao(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: abc.Sequence[int] = (1024, 512, 256),
     histories: abc.Mapping[str, str] | None = None,
     categories: abc.Mapping[str, tuple[str, str]] | None = None,
@@ -93,6 +94,7 @@ def taobao(
     vectors, rows = embed_histories(
         schema, inputs, histories, embedding_dim, embedding_l2
     )
+    check_widths(histories, vectors, rows)
     heads: dict[str, Any] = {"num_heads": num_heads, "kernel_regularizer": penalty(l2)}
     interests = []
     for history, candidate in histories.items():

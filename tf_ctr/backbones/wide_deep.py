@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.factorization import first_order
 from tf_ctr.backbones.pieces import click_probability, concatenate, embed, mlp
 from tf_ctr.features import Schema
@@ -11,7 +12,7 @@ from tf_ctr.features import Schema
 
 def wide_deep(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     activation: str = "relu",
     dropout: float = 0.0,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from tf_ctr.backbones.dims import EmbeddingDim
 from tf_ctr.backbones.factorization import embed_alike, first_order
 from tf_ctr.backbones.pieces import (
     check_parts,
@@ -19,7 +20,7 @@ from tf_ctr.layers import CompressedInteraction
 
 def xdeepfm(
     schema: Schema,
-    embedding_dim: int = 16,
+    embedding_dim: EmbeddingDim = 16,
     hidden_units: Sequence[int] = (256, 128, 64),
     cin_units: Sequence[int] = (128, 128),
     activation: str = "relu",

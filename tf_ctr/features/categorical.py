@@ -1,7 +1,8 @@
 """A field of ids, each with an embedding row."""
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,13 +26,22 @@ from tf_ctr.features.ids import (
     look_up,
     make_lookup_table,
 )
-from tf_ctr.features.learning import IdLearner
+from tf_ctr.features.learning import IdLearner, Learner
+from tf_ctr.features.names import check_field_name
+from tf_ctr.features.sharing import (
+    SharedIdCheck,
+    check_ids_alike,
+    find_owner,
+    linked_owner,
+)
+from tf_ctr.features.vocabulary import (
+    DEFAULT_PADDING,
+    check_padding,
+    checked_vocabulary,
+)
 
-DEFAULT_PADDING = {"string": "", "int64": -1}
 # `tf_ctr.data` holds rows as 32-bit integers on their way to a batch.
 MOST_ROWS = 2**31 - 2
-PYTHON_TYPE = {"string": str, "int64": int}
-INT64 = np.iinfo(np.int64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +70,9 @@ class Categorical(Field):
         padding: The raw value that stands for a missing id, in the data too. Defaults
             to `""` for strings and to `-1` for integers.
         num_oov: Rows for ids outside the vocabulary, chosen by hash.
+        table: The name of another categorical field, to share its table and its
+            vocabulary. As with `Sequence`, this field's own ids add nothing to the
+            vocabulary. `None` for a table of its own.
         column: The column of the rows, of any name, such as `"user-item"`; `None` takes
             `name`. `True` and `False` are the ids 1 and 0.
 
@@ -84,6 +97,11 @@ class Categorical(Field):
     dtype: IdType | None = None
     padding: Id | None = None
     num_oov: int = 1
+    table: str = None  # type: ignore[assignment]  # Set by `__post_init__`.
+    # The field whose table is shared, set by `linked`.
+    _owner: "Categorical | None" = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,20 +110,54 @@ class Categorical(Field):
         self._set_count("min_count", 1)
         self._set_count("num_oov", 1)
         self._check_max_length()
+        if self.table is None:
+            self._set("table", self.name)
+        if self.shares:
+            check_field_name(self.table)
+            self._check_shared()
         if self.num_buckets is not None:
             self._check_hashed()
         if self.vocabulary is not None:
-            self._set_vocabulary()
-        self._set_padding()
+            ids, dtype = checked_vocabulary(self.name, self.vocabulary, self.dtype)
+            self._set("vocabulary", ids)
+            self._set("dtype", dtype)
+        if self.dtype is not None:
+            if self.padding is None:
+                self._set("padding", DEFAULT_PADDING[self.dtype])
+            known_ids = self.vocabulary or ()
+            check_padding(self.name, self.padding, self.dtype, known_ids)
 
     @property
-    def table(self) -> str:
-        """The field that owns the embedding table: this one."""
-        return self.name
+    def shares(self) -> bool:
+        """Whether the table is that of another field."""
+        return self.table != self.name
+
+    @property
+    def owner(self) -> "Categorical":
+        """The field with the table and the vocabulary: this one, or that of `table`.
+
+        Raises:
+            ValueError: If the table is shared, and the field not yet in a schema.
+        """
+        return linked_owner(self, self._owner) if self.shares else self
+
+    def linked(self, fields: Mapping[str, Field]) -> "Categorical":
+        """Returns the field, linked to that of `table`; see `Field.linked`."""
+        if not self.shares:
+            return self
+        owner = find_owner(self.table, fields)
+        check_ids_alike(self, owner)
+        alike: dict[str, Any] = {"dtype": owner.dtype, "padding": owner.padding}
+        given = {name: value for name, value in alike.items() if value is not None}
+        copy = dataclasses.replace(self, **given)
+        copy._set("_owner", owner)
+        return copy
 
     @property
     def table_size(self) -> int | None:
         """Rows of the embedding table; `None` before the vocabulary is known."""
+        if self.shares:
+            return self.owner.table_size
         if self.num_buckets is not None:
             return 1 + self.num_buckets
         if self.vocabulary is not None:
@@ -116,20 +168,26 @@ class Categorical(Field):
     def fitted(self) -> bool:
         """Whether nothing is left to learn."""
         length_known = self.max_length is not None or not self.multivalent
+        if self.shares:
+            return self._owner is not None and self._owner.fitted and length_known
         return None not in (self.table_size, self.dtype) and length_known
 
     @property
     def has_vocabulary(self) -> bool:
-        """Whether the field has a vocabulary: all fields do that are not hashed."""
-        return self.num_buckets is None
+        """Whether the field has its own vocabulary: it is not hashed, nor shared."""
+        return self.num_buckets is None and not self.shares
 
     @property
     def layout(self) -> Hashable:
         """The arguments that determine the rows of the table; see `Field.layout`."""
+        if self.shares:
+            return self.owner.layout
         return self.num_buckets, self.num_oov, self.vocabulary
 
     def row_keys(self) -> list[Hashable]:
         """Returns a key for each row of the table; see `Field.row_keys`."""
+        if self.shares:
+            return self.owner.row_keys()
         if self.num_buckets is not None:
             count = self.num_buckets
             return [MISSING, *(("hashed", i, count) for i in range(count))]
@@ -144,10 +202,10 @@ class Categorical(Field):
     def example_values(self, n: int, generator: np.random.Generator) -> pd.Series:
         """Returns `n` random ids or lists of ids; see `Field.example_values`."""
         if self.multivalent:
-            return example_id_lists(self, known(self.max_length), n, generator)
+            return example_id_lists(self.owner, known(self.max_length), n, generator)
         # Nullable: integers with missing values would become floats.
         dtype = "Int64" if self.dtype == "int64" else "str"
-        return pd.Series(example_ids(self, n, generator), dtype=dtype)
+        return pd.Series(example_ids(self.owner, n, generator), dtype=dtype)
 
     def lookup_table(self) -> tf.lookup.StaticHashTable | None:
         """Returns a new table from ids to rows; `None` for a hashed field."""
@@ -157,14 +215,14 @@ class Categorical(Field):
         self, values: tf.Tensor, table: tf.lookup.StaticHashTable | None
     ) -> tf.Tensor:
         """Returns the rows of raw ids as int64; see `Field.encode`."""
-        rows = look_up(values, self, table)
+        rows = look_up(values, self.owner, table)
         if not self.multivalent:
             return rows
         return fixed_length(rows, known(self.max_length), newest=False)
 
-    def learner(self, grow: bool = False) -> IdLearner:
+    def learner(self, grow: bool = False) -> Learner:
         """Returns the learner of the vocabulary, `dtype` and `max_length`."""
-        return IdLearner(self, grow)
+        return SharedIdCheck(self) if self.shares else IdLearner(self, grow)
 
     def with_ids(self, ids: Iterable[Id]) -> "Categorical":
         """Returns a copy that appends the new ones of `ids` to its vocabulary."""
@@ -175,6 +233,14 @@ class Categorical(Field):
     def unfitted(self) -> "Categorical":
         """Returns a copy without its vocabulary, to learn it from other data."""
         return dataclasses.replace(self, vocabulary=None)
+
+    def arguments(self) -> dict[str, Any]:
+        """Returns the constructor's arguments; see `Field.arguments`."""
+        values = super().arguments()
+        # As the releases before `table` wrote it.
+        if not self.shares:
+            del values["table"]
+        return values
 
     def _check_max_length(self):
         if self.max_length is None:
@@ -200,74 +266,14 @@ class Categorical(Field):
                 )
             )
 
-    def _set_vocabulary(self):
-        ids = self.vocabulary
-        if isinstance(ids, str | set | frozenset):
-            raise TypeError(
-                explain(
-                    f"a list of ids as the vocabulary of field {self.name!r}",
-                    type(ids).__name__,
-                    "pass a list, in the order of the embedding rows",
-                )
-            )
-        ids = tuple(ids)
-        if any(issubclass(kind, np.generic) for kind in set(map(type, ids))):
-            # JSON cannot hold NumPy values.
-            ids = tuple(i.item() if isinstance(i, np.generic) else i for i in ids)
-        kinds = {str: "string", int: "int64"}
-        dtypes = {kinds.get(kind) for kind in set(map(type, ids))}
-        if len(dtypes) != 1 or None in dtypes or self.dtype not in (None, *dtypes):
-            raise TypeError(
-                explain(
-                    f"the vocabulary of field {self.name!r} to be all strings or all "
-                    f"integers, and not empty (dtype={self.dtype!r})",
-                    f"values of types {sorted({type(i).__name__ for i in ids})}",
-                    "convert them: [str(value) for value in vocabulary]",
-                )
-            )
-        if len(set(ids)) != len(ids):
+    def _check_shared(self):
+        own = self.vocabulary, self.num_buckets, self.min_count, self.num_oov
+        if own != (None, None, 1, 1):
             raise ValueError(
                 explain(
-                    f"each id once in the vocabulary of field {self.name!r}",
-                    f"{len(ids) - len(set(ids))} repeated",
-                    "drop them: list(dict.fromkeys(vocabulary))",
-                )
-            )
-        self._set("vocabulary", ids)
-        self._set("dtype", dtypes.pop())
-
-    def _set_padding(self):
-        if self.dtype is None:
-            return
-        if self.padding is None:
-            self._set("padding", DEFAULT_PADDING[self.dtype])
-        if type(self.padding) is not PYTHON_TYPE[self.dtype]:
-            raise TypeError(
-                explain(
-                    f"`padding` of type {self.dtype} for field {self.name!r}",
-                    repr(self.padding),
-                    f"pass padding={DEFAULT_PADDING[self.dtype]!r}",
-                )
-            )
-        if self.padding in (self.vocabulary or ()):
-            raise ValueError(
-                explain(
-                    f"a vocabulary of field {self.name!r} without the padding value",
-                    f"{self.padding!r} among the ids",
-                    "pass a padding= that is not an id",
-                )
-            )
-        ids = (self.padding, *(self.vocabulary or ()))
-        wrong = [
-            value
-            for value in ids
-            if self.dtype == "int64" and not INT64.min <= value <= INT64.max
-        ]
-        if wrong:
-            raise ValueError(
-                explain(
-                    f"ids of field {self.name!r} that fit in a signed 64-bit integer",
-                    f"{len(wrong)} that do not fit, e.g. {wrong[0]}",
-                    "pass strings: [str(value) for value in vocabulary]",
+                    "either a `table` of another field, or `vocabulary`, "
+                    "`num_buckets`, `min_count` and `num_oov`",
+                    f"both, for field {self.name!r}",
+                    f"give these to the field {self.table!r}",
                 )
             )

@@ -2,19 +2,23 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tf_ctr.errors import check_choice, check_name, explain
+from tf_ctr.errors import check_choice
 from tf_ctr.features.arrow import flat_lists
-from tf_ctr.features.categorical import Categorical
 from tf_ctr.features.columns import column, raw_id_lists
 from tf_ctr.features.field import POOLINGS, Field, Id, Pooling
 from tf_ctr.features.ids import example_id_lists, fixed_length, look_up
 from tf_ctr.features.learning import Learner
 from tf_ctr.features.names import check_field_name
+from tf_ctr.features.sharing import find_owner, linked_owner
+
+if TYPE_CHECKING:
+    from tf_ctr.features.categorical import Categorical
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Sequence(Field):
     max_length: int = 50
     pooling: Pooling = "mean"
     # The field `of` itself, set by `linked`.
-    _owner: Categorical | None = dataclasses.field(
+    _owner: "Categorical | None" = dataclasses.field(
         default=None, init=False, repr=False, compare=False
     )
 
@@ -62,28 +66,18 @@ class Sequence(Field):
 
     def linked(self, fields: Mapping[str, Field]) -> "Sequence":
         """Returns a copy linked to the field `of`; see `Field.linked`."""
-        owners = {f.name: f for f in fields.values() if isinstance(f, Categorical)}
-        check_name("categorical field", self.of, owners)
         copy = dataclasses.replace(self)
-        copy._set("_owner", owners[self.of])
+        copy._set("_owner", find_owner(self.of, fields))
         return copy
 
     @property
-    def owner(self) -> Categorical:
+    def owner(self) -> "Categorical":
         """The field `of`.
 
         Raises:
             ValueError: If the sequence is not yet part of a schema.
         """
-        if self._owner is None:
-            raise ValueError(
-                explain(
-                    f"the sequence {self.name!r} of a schema",
-                    "one that is not part of a schema",
-                    f"take it from the schema: schema.field({self.name!r})",
-                )
-            )
-        return self._owner
+        return linked_owner(self, self._owner)
 
     @property
     def table(self) -> str:
