@@ -26,14 +26,17 @@ Cross-domain click-through-rate prediction with TensorFlow and Keras 3.
   tf_ctr rollback savedmodels/dcn
   tf_ctr drop savedmodels/dcn 1
   tf_ctr status savedmodels/dcn
+  tf_ctr verify runs                 checksums of runs, snapshots and versions
 
-With --server HOST:PORT, the last four ask a running TF Serving first.
+With --server HOST:PORT, promote, rollback, drop and status ask a running TF Serving
+first.
 """
 STATUS = """\
 exit status:
   0    all is well
   1    a version breaks a rule, scores differ, a version does not pass the gate or
-       stays on the disk, or a label has no whole and loaded version
+       stays on the disk, a label has no whole and loaded version, or something
+       stored is damaged
   2    wrong arguments, or a request that cannot be carried out; the reason is printed
   130  stopped by Ctrl-C
   141  nobody reads the output any more
@@ -120,6 +123,7 @@ def _parse(argv, prog):
     _rollback(commands)
     _drop(commands)
     _status(commands)
+    _verify(commands)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         # From the parser of the command, whose usage lists the valid options.
@@ -242,6 +246,23 @@ def _status(commands):
     )
     _add_directory(add)
     _add_server(add)
+
+
+def _verify(commands):
+    add = _command(
+        commands, "verify", "Checks that what is stored is as it was written"
+    )
+    add(
+        "path",
+        metavar="PATH",
+        help="a run, snapshots, exported versions, a schema, or a folder above them",
+    )
+    add(
+        "--repair",
+        action="store_true",
+        help="move what is damaged and can be recomputed into .damaged beside it, and "
+        "remove what killed processes left; default: change nothing",
+    )
 
 
 def _command(commands, name, text):

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 import tf_ctr
 from tf_ctr import demo as demonstration
+from tf_ctr import verification
 from tf_ctr.data import rows
 from tf_ctr.data.read_frame import read_frame
 from tf_ctr.rows import Source
@@ -143,6 +144,13 @@ def status(arguments: argparse.Namespace) -> bool:
     """Prints the versions, their labels, and what a server has loaded."""
     with _server(arguments) as server:
         result = overview.status(arguments.directory, server)
+    print(result)
+    return result.well
+
+
+def verify(arguments: argparse.Namespace) -> bool:
+    """Prints what is stored in a folder and is not as it was written."""
+    result = verification.verify(arguments.path, arguments.repair)
     print(result)
     return result.well
 

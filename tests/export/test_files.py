@@ -271,6 +271,7 @@ def test_without_server_files_no_file_for_the_server_is_written(tmp_path, capsys
         p.name for p in (tmp_path / "m" / "1" / "assets.extra").iterdir()
     ) == [
         "export.json",
+        "manifest.json",
         "model.keras",
         "schema.json",
     ]

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow.python.ops.lookup_ops import TableInitializerBase
 
 import tf_ctr
+from tests.support.damage import check_as_exported
 from tf_ctr.export import export
 from tf_ctr.features import ids
 from tf_ctr.layers import Embedding
@@ -98,7 +99,7 @@ def test_a_damaged_or_missing_vocabulary_is_no_version(exported, tmp_path):
     with pytest.raises(ValueError, match="SavedModel that can be loaded"):
         in_session(version, {})
     part.unlink()
-    found = tf_ctr.serving.check(version)
+    found = check_as_exported(version)
     assert any(f"assets/{part.name} is missing" in each.message for each in found)
 
 

@@ -10,7 +10,13 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 import tf_ctr
-from tests.support.damage import damaged, replaced, write, write_records
+from tests.support.damage import (
+    check_as_exported,
+    damaged,
+    replaced,
+    write,
+    write_records,
+)
 from tests.support.meta_graphs import signature_def, tensor_info
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.rules import rows
@@ -87,7 +93,7 @@ SAMPLES = "assets.extra/requests"
 )
 def test_damage_is_found(version, damage, rule, words):
     damage(version)
-    found = errors(check(version))
+    found = errors(check_as_exported(version))
     assert found and rule in {each.rule for each in found}
     assert any(words in each.message for each in found), found
     with pytest.raises(ValueError, match="by the rules of TF Serving"):
@@ -105,7 +111,7 @@ def test_a_flipped_bit_of_the_graph_is_found(version, share):
 def test_files_of_two_versions_must_not_be_mixed(version, exported_rates):
     other = exported_rates / "2" / "variables"
     shutil.copytree(other, version / "variables", dirs_exist_ok=True)
-    [found] = errors(check(version))
+    [found] = errors(check_as_exported(version))
     assert "checkpoint_hash differs" in found.message
 
 
@@ -127,7 +133,7 @@ def test_each_batch_size_should_be_warmed_up(version):
     users = np.array([b"ann"], object)
     log.predict_log.request.inputs["user"].CopyFrom(tf.make_tensor_proto(users))
     write_records(version, [log.SerializeToString()])
-    [found] = check(version)
+    [found] = check_as_exported(version)
     # A version's own sizes are 1, 4 and 32; no batch of more than 4 rows is executed.
     assert found.severity == "note" and "batch sizes [4]" in found.message
 

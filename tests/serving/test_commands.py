@@ -38,7 +38,7 @@ def test_a_damaged_version_ends_with_a_message_and_not_a_traceback(rates, capsys
     content[len(content) // 2] ^= 0xFF
     archive.write_bytes(content)
     status, printed = run(capsys, "parity", rates / "2", "--ways", "this process")
-    assert status == 2 and printed.err.startswith("Expected a Keras model in")
+    assert status == 2 and printed.err.startswith("Expected version 2 in")
     weights = rates / "1" / "variables" / "variables.data-00000-of-00001"
     weights.write_bytes(weights.read_bytes()[:9])
     for command in (
@@ -47,8 +47,7 @@ def test_a_damaged_version_ends_with_a_message_and_not_a_traceback(rates, capsys
         ["diff", rates / "2", rates / "1"],
     ):
         status, printed = run(capsys, *command)
-        assert status == 2
-        assert printed.err.startswith("Expected a SavedModel that can be loaded")
+        assert status == 2 and "variables.data-00000-of-00001" in printed.err
 
 
 def test_promote_and_rollback_work_by_command(rates, tmp_path, capsys):

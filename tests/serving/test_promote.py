@@ -161,7 +161,7 @@ def test_rollback_to_a_damaged_version_is_refused(directory, monkeypatch):
         promoted(directory, 2)
     (directory / "1" / "variables" / "variables.index").unlink()
     before = content(directory)
-    with pytest.raises(ValueError, match="variables.index is missing"):
+    with pytest.raises(ValueError, match="variables.index, which cannot be read"):
         rollback(directory)
     assert content(directory) == before
 

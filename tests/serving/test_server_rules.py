@@ -16,6 +16,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.support.damage import (
     WARMUP,
+    check_as_exported,
     damaged,
     edit_signature,
     replace_graph,
@@ -23,7 +24,7 @@ from tests.support.damage import (
     write_records,
 )
 from tests.support.meta_graphs import tensor_info
-from tf_ctr.serving.rules.conformance import check, require_conformant
+from tf_ctr.serving.rules.conformance import require_conformant
 from tf_ctr.serving.rules.findings import errors
 
 # What the server does, in the words of the checker.
@@ -492,7 +493,7 @@ def version(exported_rates, tmp_path):
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_the_checker_agrees_with_the_server(version, case):
     case.change(version)
-    found = check(version)
+    found = check_as_exported(version)
     if case.server == LOADS:
         assert errors(found) == []
         assert require_conformant(version) == found

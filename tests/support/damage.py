@@ -4,7 +4,19 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
+from tf_ctr.serving.rules.conformance import check
+from tf_ctr.serving.sealing import seal_version
+
 WARMUP = "assets.extra/tf_serving_warmup_requests"
+
+
+def check_as_exported(version, **options):
+    """Checks a changed version as if the export had written it so.
+
+    Otherwise its manifest would tell every change, and no rule would be needed.
+    """
+    seal_version(version)
+    return check(version, **options)
 
 
 def write(path, content):

@@ -45,7 +45,10 @@ class PeriodModels:
 
     def __init__(self, directory: str | os.PathLike, kind: Kind) -> None:
         self._store, self._kind = Store(directory), kind
-        self._intact: set[int] = set()  # Computing a model's checksums takes long.
+        # Computing a model's checksums takes long. So a model is checked once to be
+        # found, and when it is loaded, unless it was found just before.
+        self._intact: set[int] = set()
+        self._just_found: set[int] = set()
 
     def number(self, end: Time, before: bool = False) -> int | None:
         """Returns the period of the newest model that is ready by `end`.
@@ -71,7 +74,9 @@ class PeriodModels:
         record = self._store.latest(end, before, self._is_good)
         if record is None:
             raise ValueError(self._without_model(end, before))
-        return self._store.load(record)
+        is_checked = record["number"] in self._just_found
+        self._just_found.discard(record["number"])
+        return self._store.load(record, is_checked)
 
     def _without_model(self, end, before):
         readable = self._store.readable()
@@ -107,6 +112,7 @@ class PeriodModels:
         damage = self._store.damage(record)
         if damage is None:
             self._intact.add(record["number"])
+            self._just_found.add(record["number"])
             return True
         warnings.warn(
             f"The {self._kind} model of period {record['name']} in "

@@ -81,14 +81,36 @@ class Store:
         Raises:
             DamagedError: If a record cannot be read, or is not as it was written.
         """
-        return [self._record(number) for number in self.numbers()]
+        return [self.record(number) for number in self.numbers()]
+
+    def record(self, number: int) -> Record:
+        """Returns the record of a finished period.
+
+        Raises:
+            DamagedError: If it cannot be read, or is not as it was written.
+        """
+        path = self._folder(number) / RECORD
+        if (path.parent / MANIFEST).exists():
+            self._manifest(number).check([RECORD])
+        try:
+            record = json.loads(path.read_text())
+            record["number"], record["trained"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise DamagedError(
+                "an intact record of a finished period",
+                f"{path}: {type(error).__name__}: {error}",
+                self._fix(number),
+            ) from error
+        if "format" in record and not (path.parent / MANIFEST).exists():
+            self._manifest(number)  # Raises, as it is missing.
+        return {name: record[name] for name in record if name not in FORMAT}
 
     def readable(self) -> list[Record]:
         """Returns the records that can be read, in order."""
         found = []
         for number in self.numbers():
             with contextlib.suppress(DamagedError):
-                found.append(self._record(number))
+                found.append(self.record(number))
         return found
 
     def numbers(self) -> list[int]:
@@ -164,7 +186,7 @@ class Store:
         """
         for number in reversed(self.numbers()):
             try:
-                record = self._record(number)
+                record = self.record(number)
             except ValueError as error:
                 warnings.warn(str(error), stacklevel=2)
                 continue
@@ -179,19 +201,30 @@ class Store:
     def damage(self, record: Record) -> str | None:
         """Returns what is wrong with a period's files; `None` if all are whole."""
         try:
-            self._manifest(record["number"]).check()
+            self.check(record["number"])
         except DamagedError as error:
             return error.damage
         return None
+
+    def check(self, number: int) -> None:
+        """Raises unless all files of a period are as they were written.
+
+        Raises:
+            DamagedError: With the first damaged file, and how to train it again.
+        """
+        self._manifest(number).check()
 
     def is_intact(self, record: Record) -> bool:
         """Returns whether no file of a period is missing or changed."""
         return self.damage(record) is None
 
-    def load(self, record: Record) -> Finished:
+    def load(self, record: Record, is_checked: bool = False) -> Finished:
         """Returns the model of a period with its schema and seen values, no scores.
 
-        The files are checked while they are loaded.
+        Args:
+            record: The record of the period.
+            is_checked: Whether the files were checked just before; otherwise they are
+                checked while they are loaded.
 
         Raises:
             DamagedError: If one is not as it was written; the message names the file,
@@ -200,7 +233,7 @@ class Store:
         folder = self._folder(record["number"])
         manifest = self._manifest(record["number"])
         seen = [name for name in manifest.files if name.startswith("seen_")]
-        with manifest.checking([MODEL, SCHEMA, *seen]):
+        with manifest.checking([] if is_checked else [MODEL, SCHEMA, *seen]):
             return Finished(
                 load_model(folder / MODEL),
                 Schema.load(folder / SCHEMA),
@@ -248,23 +281,6 @@ class Store:
             for each in (own, record["end"])
         )
         return own <= end and not (before and last == end)
-
-    def _record(self, number):
-        path = self._folder(number) / RECORD
-        if (path.parent / MANIFEST).exists():
-            self._manifest(number).check([RECORD])
-        try:
-            record = json.loads(path.read_text())
-            record["number"], record["trained"]
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise DamagedError(
-                "an intact record of a finished period",
-                f"{path}: {type(error).__name__}: {error}",
-                self._fix(number),
-            ) from error
-        if "format" in record and not (path.parent / MANIFEST).exists():
-            self._manifest(number)  # Raises, as it is missing.
-        return {name: record[name] for name in record if name not in FORMAT}
 
     def _manifest(self, number):
         folder = self._folder(number)

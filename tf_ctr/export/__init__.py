@@ -22,6 +22,7 @@ savedmodels/dcn/
       model.keras         the model, to train on; optimizer="keep" keeps its optimizer
       schema.json         the schema it was trained with
       export.json         signatures, item fields, batch sizes, differences
+      manifest.json       the SHA-256 of every file, checked by whatever reads them
       served.keras        only if the scores served are not those of model.keras
 ```
 

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tf_ctr.export.served import Served
+from tf_ctr.files import MANIFEST
 from tf_ctr.serving.parity import Parity
 
 
@@ -34,6 +35,7 @@ class Report:
         """Writes the facts as JSON."""
         facts = {
             "format": "tf_ctr.export",
+            "manifest": MANIFEST,
             "item_fields": list(self.served.item_fields),
             "batch_sizes": list(self.batch_sizes),
             "differences": self.parity.differences,

@@ -25,6 +25,7 @@ from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.parity import CPP, compare_loaded
 from tf_ctr.serving.rules.conformance import check_unloaded, require_no_errors
 from tf_ctr.serving.rules.running import run_rules
+from tf_ctr.serving.sealing import FACTS, seal_version
 from tf_ctr.serving.untrusted.graph import problems
 from tf_ctr.serving.version import EXTRA
 
@@ -139,7 +140,8 @@ def export(
                 parity.check()
             files.write(staged, ready)
             report = Report(ready, parity, megabytes, files.batch_sizes, files.left_out)
-            report.save(staged / EXTRA / "export.json")
+            report.save(staged / FACTS)
+            seal_version(staged)
             with step("checked the rules of TF Serving"):
                 require_no_errors(staged, check_unloaded(staged, trust=True))
                 require_no_errors(staged, run_rules(staged, loaded, schema))

@@ -38,20 +38,33 @@ class Manifest:
         Args:
             names: The files to check; `None` checks all.
         """
+        return next(self.damages(names), None)
+
+    def damages(self, names: Iterable[str] | None = None) -> Iterator[str]:
+        """Yields what is wrong with each damaged file; its name comes first.
+
+        Args:
+            names: The files to check; `None` checks all.
+        """
         for name in self.files if names is None else names:
-            if name not in self.files:
-                return f"{name}, which is not in the manifest"
-            size, expected = self.files[name]
-            path = self.folder / name
-            try:
-                found = path.stat().st_size
-                if size is not None and found != size:
-                    return f"{name} with {found} bytes instead of {size}"
-                if checksum(path) != expected:
-                    return f"{name}, whose content has changed since it was written"
-            except OSError as error:
-                return f"{name}, which cannot be read ({error.strerror})"
-        return None
+            damage = self._damage(name)
+            if damage:
+                yield f"{name}{damage}"
+
+    def _damage(self, name):
+        if name not in self.files:
+            return ", which is not in the manifest"
+        size, expected = self.files[name]
+        path = self.folder / name
+        try:
+            found = path.stat().st_size
+            if size is not None and found != size:
+                return f" with {found} bytes instead of {size}"
+            if checksum(path) != expected:
+                return ", whose content has changed since it was written"
+        except OSError as error:
+            return f", which cannot be read ({error.strerror})"
+        return ""
 
     def check(self, names: Iterable[str] | None = None) -> None:
         """Raises unless files are as they were written.

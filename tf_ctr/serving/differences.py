@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_ctr.features.reading import in_memory
 from tf_ctr.rows import Source
 from tf_ctr.serving.reference import raw_columns, scores_in_batches
+from tf_ctr.serving.sealing import check_served_files
 from tf_ctr.serving.untrusted.trial import try_version
 from tf_ctr.serving.version import (
     EXTRA,
@@ -150,6 +151,7 @@ def diff(
     columns = [raw_columns(schema, rows) for schema in schemas]
     if not trust:
         for version, raw in zip((first, second), columns, strict=True):
+            check_served_files(version)
             try_version(version, {DEFAULT: raw})
     loaded = [load_saved_model(version) for version in (first, second)]
     with tf.device("/CPU:0"):

@@ -11,9 +11,9 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
+from tf_ctr.files import DamagedError
 from tf_ctr.files.models import load_model
-
-EXTRA = "assets.extra"
+from tf_ctr.serving.sealing import EXTRA, checking
 
 INIT_OP = "__saved_model_init_op"
 
@@ -116,13 +116,14 @@ def shape(info: meta_graph_pb2.TensorInfo) -> tuple[int | None, ...] | None:
 
 
 def load_saved_model(version: str | os.PathLike) -> Any:
-    """Returns `tf.saved_model.load(version)`, on the CPU.
+    """Returns `tf.saved_model.load(version)`, on the CPU, with its files checked.
 
     Args:
         version: A version directory.
 
     Raises:
-        ValueError: If it holds no SavedModel, or one that cannot be loaded.
+        ValueError: If it holds no SavedModel, one that cannot be loaded, or one that is
+            not as it was written.
 
     Example:
 
@@ -133,8 +134,10 @@ def load_saved_model(version: str | os.PathLike) -> Any:
     version = check_version_directory(version)
     try:
         # On the CPU: products of a GPU are of reduced precision.
-        with tf.device("/CPU:0"):
+        with checking(version), tf.device("/CPU:0"):
             return tf.saved_model.load(str(version))
+    except DamagedError:
+        raise
     except DAMAGE as error:
         raise damaged(version, error) from error
 
@@ -169,13 +172,15 @@ def load_served(version: str | os.PathLike) -> keras.Model:
         version: A version directory.
 
     Raises:
-        ValueError: If the version has no model, or one that cannot be read.
+        ValueError: If the version has no model, one that cannot be read, or one that is
+            not as it was written.
     """
     extra = check_version_directory(version) / EXTRA
     # Only there if the version serves other scores than those of model.keras.
     name = "served.keras" if (extra / "served.keras").exists() else "model.keras"
     file = _beside(version, name)
-    return load_model(file, compile=False)
+    with checking(version, [f"{EXTRA}/{name}"]):
+        return load_model(file, compile=False)
 
 
 def _beside(version, name):

@@ -67,12 +67,22 @@ def remove_version(directory: pathlib.Path, version: int) -> None:
     """
     for gone in directory.glob(".removed-*"):  # Left by a process that was killed.
         shutil.rmtree(gone)
-    if version > _last_removed(directory):
-        write_sealed(directory / LAST, {"version": version})
+    keep_number(directory, version)
     # First under a name that no server reads, because the files go one by one.
     gone = directory / f".removed-{version}"
     (directory / str(version)).rename(gone)
     shutil.rmtree(gone)
+
+
+def keep_number(directory: pathlib.Path, version: int) -> None:
+    """Has no later version get a number, as a server may still have its version.
+
+    Args:
+        directory: The directory of the versions, locked by the caller.
+        version: The number of the version.
+    """
+    if version > _last_removed(directory):
+        write_sealed(directory / LAST, {"version": version})
 
 
 def _last_removed(directory):

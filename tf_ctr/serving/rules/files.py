@@ -16,7 +16,9 @@ from tensorflow.core.protobuf import fingerprint_pb2, meta_graph_pb2
 # Not public, but the only code that computes what the server logs: pinned by a test.
 from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
-from tf_ctr.serving.rules.findings import Finding, error, note
+from tf_ctr.files import DamagedError
+from tf_ctr.serving.rules.findings import Finding, error, errors, note
+from tf_ctr.serving.sealing import damages, version_manifest
 
 RULE = "files"
 HASHES = (
@@ -43,6 +45,10 @@ def check_files(
     version: pathlib.Path, meta_graph: meta_graph_pb2.MetaGraphDef
 ) -> Iterator[Finding]:
     """Yields files that are missing or differ from what was written."""
+    found = list(_check_manifest(version))
+    yield from found
+    if errors(found):  # All else would only say it again.
+        return
     yield from _check_fingerprint(version)
     yield from _check_variables(version)
     for asset in meta_graph.asset_file_def:
@@ -50,6 +56,24 @@ def check_files(
             yield error(RULE, f"assets/{asset.filename} is missing")
     for archive in sorted((version / "assets.extra").glob("*.keras")):
         yield from _check_archive(archive)
+
+
+def _check_manifest(version):
+    try:
+        manifest = version_manifest(version)
+    except DamagedError as problem:
+        yield error(RULE, problem.damage)
+        return
+    if manifest is None:
+        yield note(
+            RULE,
+            "no manifest, which versions have since 0.3: damage is only looked for in "
+            "the graph, the weights and the archives",
+        )
+        return
+    wrong, intended = damages(manifest)
+    yield from (error(RULE, each) for each in wrong)
+    yield from (note(RULE, each) for each in intended)
 
 
 def _check_fingerprint(version):
