@@ -45,7 +45,8 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     unique = f"{os.getpid()}-{threading.get_ident()}"
-    temporary = path.with_name(f".{path.name}.{unique}.tmp")
+    # Keras insists on its suffix.
+    temporary = path.with_name(f".{path.stem}.{unique}.tmp{path.suffix}")
     try:
         yield temporary
         flush(temporary)
