@@ -14,6 +14,7 @@ import pandas as pd
 
 from tf_ctr.errors import explain
 from tf_ctr.files import replacing
+from tf_ctr.files.sealed import sealed, unsealed
 
 OTHER_FOLDER = "give the same options, or another --run-dir"
 
@@ -74,7 +75,7 @@ class ResultLines:
         self.records.append(json.loads(json.dumps(record)))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as partial:
-            lines = (json.dumps(record) + "\n" for record in self.records)
+            lines = (sealed(json.dumps(record)) + "\n" for record in self.records)
             partial.write_text("".join(lines))
 
     def frame(self) -> pd.DataFrame:
@@ -84,18 +85,29 @@ class ResultLines:
 
 def _read(path):
     records = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    lines = path.read_bytes().removesuffix(b"\n").split(b"\n")
+    for number, line in enumerate(lines, start=1):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            records.append(_record(line))
+        except ValueError as error:
             raise ValueError(
                 explain(
-                    f"JSON in every line of {path}",
-                    f"line {number}: {line[:60]!r}",
+                    f"JSON in every line of {path}, as it was written",
+                    f"line {number}, {error}: {line[:60]!r}",
                     "delete that line; its run is then repeated",
                 )
             ) from error
     return records
+
+
+def _record(line):
+    values, has_sum = unsealed(line)
+    if not isinstance(values, dict):
+        raise ValueError("which is no record")
+    # Lines of earlier releases have no sum. One whose name or value is damaged is none.
+    if not has_sum and len(str([*values.values(), ""][-2])) == 64:
+        raise ValueError("whose sum has changed since it was written")
+    return values
 
 
 def provenance() -> dict[str, Any]:

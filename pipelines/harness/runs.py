@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import shutil
 import time
@@ -15,7 +14,13 @@ import keras
 from tf_ctr import data, evaluation, training
 from tf_ctr.datasets import Splits
 from tf_ctr.features import Schema
-from tf_ctr.files import replacing
+from tf_ctr.files import (
+    DamagedError,
+    checksum,
+    read_sealed,
+    replacing,
+    write_sealed,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,16 +106,27 @@ def train(
     record = RunRecord(run_dir / "run.json", arguments)
     if "validation_auc" in record.result:
         print(f"  already finished, loaded from {run_dir}")
+        _check_model(run_dir / "model.keras", record.result)
         model = keras.saving.load_model(run_dir / "model.keras")
     else:
         _fit(model, splits, schema, settings, seed, run_dir, record, verbose)
         auc = evaluation.evaluate(model, splits.validation, schema)["auc"]
-        partial = run_dir / "partial.keras"  # Keras insists on this suffix.
-        model.save(partial)
-        os.replace(partial, run_dir / "model.keras")
-        record.update(validation_auc=auc)
+        with replacing(run_dir / "model.keras") as partial:
+            model.save(partial)
+        record.update(model=checksum(run_dir / "model.keras"), validation_auc=auc)
+    known = {name: record.result[name] for name in record.result if name != "model"}
     shown = {name: arguments[name] for name in ("learning_rate", "seed", "train_rows")}
-    return model, {**shown, "parameters": model.count_params(), **record.result}
+    return model, {**shown, "parameters": model.count_params(), **known}
+
+
+def _check_model(path, result):
+    # Results of 0.2 lack the sum.
+    if result.get("model", checksum(path)) != checksum(path):
+        raise DamagedError(
+            f"{path} as it was written",
+            "another content",
+            f"delete {path.parent}; the run then starts over",
+        )
 
 
 def _fit(model, splits, schema, settings, seed, run_dir, record, verbose):
@@ -202,7 +218,8 @@ class RunRecord:
         self.arguments = json.loads(json.dumps(arguments))  # Tuples become lists.
         self.result = {}
         if path.exists():
-            stored = json.loads(path.read_text())
+            fix = f"delete {path.parent}; the run then starts over"
+            stored = read_sealed(path, "the result of a run", fix, _is_of_0_2)
             if stored["arguments"] == self.arguments:
                 self.result = stored["result"]
             else:
@@ -212,8 +229,11 @@ class RunRecord:
         """Adds to the result, and writes it."""
         self.result |= result
         record = {"arguments": self.arguments, "result": self.result}
-        with replacing(self.path) as partial:
-            partial.write_text(json.dumps(record, indent=1))
+        write_sealed(self.path, record)
+
+
+def _is_of_0_2(values):
+    return isinstance(values, dict) and set(values) == {"arguments", "result"}
 
 
 class Stopwatch(keras.callbacks.Callback):
