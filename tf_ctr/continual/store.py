@@ -13,10 +13,11 @@ import keras
 import numpy as np
 import pandas as pd
 
+from tf_ctr.continual.old_sums import CHECKSUMS, manifest_of_0_2
 from tf_ctr.continual.times import Time, kind, moment
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
-from tf_ctr.files import MANIFEST, DamagedError, Manifest, read_manifest, whole_folder
+from tf_ctr.files import MANIFEST, DamagedError, read_manifest, whole_folder
 from tf_ctr.files.models import check_weights, load_model
 
 RECORD, MODEL, SCHEMA, SCORES = (
@@ -26,8 +27,6 @@ RECORD, MODEL, SCHEMA, SCORES = (
     "scores.npy",
 )
 
-# The sums of versions 0.1 and 0.2. They lack the record, and the bytes of the files.
-CHECKSUMS = "checksums.json"
 # In each record since the folders have a manifest.
 FORMAT = {"format": 2}
 
@@ -287,18 +286,7 @@ class Store:
         what, fix = f"period {number}", self._fix(number)
         if (folder / MANIFEST).exists() or not (folder / CHECKSUMS).exists():
             return read_manifest(folder, what, fix)
-        expected = f"{what} in {folder} as it was written"
-        try:
-            sums = json.loads((folder / CHECKSUMS).read_text())
-            files = {str(name): (None, str(sum_)) for name, sum_ in sums.items()}
-        except (OSError, ValueError, AttributeError) as error:
-            damage = f"{CHECKSUMS}, which cannot be read ({error})"
-            raise DamagedError(expected, damage, fix) from error
-        for name in (MODEL, SCHEMA):
-            if name not in files:
-                damage = f"{CHECKSUMS} without the sum of {name}"
-                raise DamagedError(expected, damage, fix)
-        return Manifest(folder, what, fix, files)
+        return manifest_of_0_2(folder, what, fix, (MODEL, SCHEMA))
 
     def _fix(self, number):
         return (

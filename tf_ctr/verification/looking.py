@@ -24,7 +24,7 @@ OLD = "written by tf_ctr 0.2 or earlier, without a checksum"
 RESTORE = "restore it from a copy, or write it again"
 LEFT = "left by a process that was killed, or is still writing it"
 # Names of what is half-written: see `tf_ctr.files` and `serving.labels.versions`.
-_HALF = re.compile(r"\..*\.(partial|replaced|tmp)|\..*\.tmp-.*|\.removed-.*")
+_HALF = re.compile(r"\..*\.(partial|replaced)|\..*\.tmp(-.*|\.\w+)?|\.removed-.*")
 
 
 def look(path: pathlib.Path) -> Iterator[Finding]:

@@ -86,11 +86,8 @@ def _version(finding):
         files = read_files(directory)
     except (ValueError, ImportError) as error:
         return "", f"it stays, because its labels cannot be read ({error})"
-    labels = [
-        label
-        for label, version in (*files.labels.items(), *files.pending.items())
-        if version == int(number)
-    ]
+    given = (*files.labels.items(), *files.pending.items())
+    labels = sorted(label for label, version in given if version == int(number))
     if labels:
         return "", f"it stays, because of its labels {labels}"
     if not any(_is_whole(each) for each in directory.iterdir()):
