@@ -100,7 +100,7 @@ class Flag(Field):
     def encode(self, values, table):
         return values + 1
 
-    def learner(self, grow=False):
+    def learner(self):
         return FlagLearner(self)
 
 
@@ -110,9 +110,6 @@ class FlagLearner(Learner):
 
     def update(self, frame):
         self.flag.raw_values(frame)
-
-    def learned(self):
-        return self.flag, 1.0
 
 
 def test_a_new_kind_of_field_needs_nothing_but_its_class(tmp_path):

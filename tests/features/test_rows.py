@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.frames import write_days
 from tf_ctr.data import rows
-from tf_ctr.features import Categorical, Numeric, Schema, Sequence, learning
+from tf_ctr.features import Categorical, Numeric, Schema, Sequence
 
 RNG = np.random.default_rng(0)
 SIZE = 300
@@ -39,17 +39,13 @@ def log(tmp_path_factory):
     return write_days(FRAME, tmp_path_factory.mktemp("log"), row_group_size=17)
 
 
-def test_a_schema_of_files_is_that_of_the_frame_to_the_bit(log, monkeypatch):
+def test_a_schema_of_files_is_that_of_the_frame_to_the_bit(log):
     expected = Schema(fields()).fit(FRAME)
     sources = (log, rows(log), [FRAME[:7], FRAME[7:]], lambda: iter([FRAME]))
-    for gathered in (learning.GATHERED, 64):
-        monkeypatch.setattr(learning, "GATHERED", gathered)
-        of_frame = Schema(fields()).fit(FRAME)
-        for source in sources:
-            schema = Schema(fields()).fit(source)
-            assert schema.fields == of_frame.fields
-            assert schema.coverage == of_frame.coverage
-        assert of_frame.field("item").vocabulary == expected.field("item").vocabulary
+    for source in sources:
+        schema = Schema(fields()).fit(source)
+        assert schema.fields == expected.fields
+        assert schema.coverage == expected.coverage
 
 
 def test_extend_and_unseen_share_take_files(log):

@@ -15,9 +15,10 @@ from tf_ctr.features.categorical import Categorical
 from tf_ctr.features.numeric import Numeric
 from tf_ctr.features.schema import Schema
 from tf_ctr.features.sequence import Sequence
+from tf_ctr.features.statistics import Statistics
 from tf_ctr.features.vector import Vector
 
-__all__ = ["Categorical", "Numeric", "Schema", "Sequence", "Vector"]
+__all__ = ["Categorical", "Numeric", "Schema", "Sequence", "Statistics", "Vector"]
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,7 @@
 """A field of ids, each with an embedding row."""
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from tf_ctr.features.field import (
     Pooling,
     known,
 )
+from tf_ctr.features.id_learning import IdLearner
 from tf_ctr.features.ids import (
     example_id_lists,
     example_ids,
@@ -26,7 +27,7 @@ from tf_ctr.features.ids import (
     look_up,
     make_lookup_table,
 )
-from tf_ctr.features.learning import IdLearner, Learner
+from tf_ctr.features.learning import Learner
 from tf_ctr.features.names import check_field_name
 from tf_ctr.features.sharing import (
     SharedIdCheck,
@@ -220,15 +221,28 @@ class Categorical(Field):
             return rows
         return fixed_length(rows, known(self.max_length), newest=False)
 
-    def learner(self, grow: bool = False) -> Learner:
+    def learner(self) -> Learner:
         """Returns the learner of the vocabulary, `dtype` and `max_length`."""
-        return SharedIdCheck(self) if self.shares else IdLearner(self, grow)
+        return SharedIdCheck(self) if self.shares else IdLearner(self)
 
     def with_ids(self, ids: Iterable[Id]) -> "Categorical":
         """Returns a copy that appends the new ones of `ids` to its vocabulary."""
         # A dict drops repeated ids and keeps the order of their first occurrence.
         vocabulary = tuple(dict.fromkeys((*(self.vocabulary or ()), *ids)))
         return dataclasses.replace(self, vocabulary=vocabulary)
+
+    def without_ids(self, ids: Collection[Id]) -> "Categorical":
+        """Returns a copy without some ids; see `Field.without_ids`."""
+        left = [each for each in known(self.vocabulary) if each not in ids]
+        if not left:
+            raise ValueError(
+                explain(
+                    f"an id of field {self.name!r} that stays",
+                    f"none of {len(known(self.vocabulary))}",
+                    "raise idle_periods",
+                )
+            )
+        return dataclasses.replace(self, vocabulary=left)
 
     def unfitted(self) -> "Categorical":
         """Returns a copy without its vocabulary, to learn it from other data."""

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import keras
@@ -218,12 +218,8 @@ class Field(abc.ABC):
         """Whether nothing is left to learn."""
 
     @abc.abstractmethod
-    def learner(self, grow: bool = False) -> "Learner":
-        """Returns a learner of everything that the field leaves open.
-
-        Args:
-            grow: Whether the learner appends new ids to a known vocabulary.
-        """
+    def learner(self) -> "Learner":
+        """Returns a learner of everything that the field leaves open."""
 
     @property
     def learns_ids(self) -> bool:
@@ -232,6 +228,10 @@ class Field(abc.ABC):
 
     def with_ids(self, ids: Iterable[Id]) -> "Field":
         """Returns a copy that appends the new ones of `ids` to its vocabulary."""
+        return self
+
+    def without_ids(self, ids: Collection[Id]) -> "Field":
+        """Returns a copy without some ids; raises `ValueError` if none would stay."""
         return self
 
     def unfitted(self) -> "Field":

@@ -1,48 +1,119 @@
-"""Learners of the fields, for `Schema.fit` and `Schema.extend`: one pass over the data.
+"""What fields learn from rows: one pass over the data, in parts that can be merged.
 
-A field makes its `Learner`, which reads every frame and returns the completed field.
+A field makes its `Learner`, which reads every frame and returns `FieldStatistics`:
+enough to complete the field, or any other field of the same column and kind. Those of
+several parts merge to what one learner of all rows would have returned, to the bit.
 """
 
 import abc
-import collections
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tf_ctr.errors import explain
-from tf_ctr.features.arrow import as_floats, as_ids, flat_lists, to_float32
-from tf_ctr.features.columns import check_rows, column
-from tf_ctr.features.field import Field, IdType
+from tf_ctr.features.columns import check_rows
+from tf_ctr.features.field import Field
 from tf_ctr.features.reading import frames_of, rows_of
-from tf_ctr.features.sketches import Moments, Quantiles
 from tf_ctr.rows import Source
 from tf_ctr.rows.parts import located
-
-if TYPE_CHECKING:
-    from tf_ctr.features.categorical import Categorical
-    from tf_ctr.features.numeric import Numeric
 
 # A learned `max_length` is at most this.
 LONGEST = 128
 
-# The share of a column's range that float32 may round away; a model cannot use
-# smaller differences.
-LOST_SHARE = 1e-3
 
-# Numbers that are added to a sketch together. Gathered from all frames, so that the
-# result does not depend on how the rows are cut, and large, because Keras's sketch of
-# quantiles is biased by many small additions.
-GATHERED = 1 << 18
+class FieldStatistics(abc.ABC):
+    """What the rows say about one field."""
+
+    @property
+    @abc.abstractmethod
+    def kind(self) -> dict[str, Any]:
+        """What the statistics are of, e.g. the dtype of ids; `None` if not known yet.
+
+        Statistics can be merged, and complete a field, if these values agree.
+        """
+
+    @abc.abstractmethod
+    def merged(self, others: Sequence[Any]) -> "FieldStatistics":
+        """Returns the statistics of these rows and those of others of this kind."""
+
+    @abc.abstractmethod
+    def complete(self, field: Any, grow: bool = False) -> tuple[Field, float | None]:
+        """Returns a field with what it leaves open, and its coverage.
+
+        Args:
+            field: A field of this kind.
+            grow: Whether to append new ids to a known vocabulary. A new id must be seen
+                `min_count` times; a known id stays, whatever its count.
+
+        Returns:
+            The completed field, and the share of values with a row of their own:
+            `None` if values are not counted, or if there were none.
+
+        Raises:
+            ValueError: If the field has nothing to learn from.
+        """
+
+    def without_idle(self, since: int) -> "FieldStatistics":
+        """Returns a copy without what was last seen before a period."""
+        return self
+
+    @abc.abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Returns all but `table`, as values that JSON can hold."""
+
+    def table(self) -> pa.Table:
+        """Returns `id`, `count` and `last`, the period in which it was last seen."""
+        none = pa.nulls(0, pa.int64())
+        return pa.table({"id": none, "count": none, "last": none})
+
+    @classmethod
+    @abc.abstractmethod
+    def restored(cls, state: Mapping[str, Any], table: pa.Table) -> "FieldStatistics":
+        """Returns the statistics of a `state` and a `table`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Presence(FieldStatistics):
+    """How many rows have a value: all that a field says which learns nothing.
+
+    Attributes:
+        rows: The number of rows.
+        given: The number of rows with a value.
+    """
+
+    rows: int
+    given: int
+
+    @property
+    def kind(self) -> dict[str, Any]:
+        """What the values are; see `FieldStatistics.kind`."""
+        return {"values": "any"}
+
+    def merged(self, others: "Sequence[Presence]") -> "Presence":
+        """Returns the statistics of all rows; see `FieldStatistics.merged`."""
+        parts = (self, *others)
+        return Presence(sum(p.rows for p in parts), sum(p.given for p in parts))
+
+    def complete(self, field: Field, grow: bool = False) -> tuple[Field, float | None]:
+        """Returns the field itself; see `FieldStatistics.complete`."""
+        return field, share(self.given, self.rows)
+
+    def state(self) -> dict[str, Any]:
+        """Returns the two numbers; see `FieldStatistics.state`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any], table: pa.Table) -> "Presence":
+        """Returns the statistics of a `state`."""
+        return cls(**state)
 
 
 class Learner(abc.ABC):
-    """Learns from a column everything that its field leaves open."""
+    """Reads the column of a field, frame by frame."""
 
     @abc.abstractmethod
     def update(self, frame: pd.DataFrame) -> None:
@@ -53,24 +124,22 @@ class Learner(abc.ABC):
             TypeError: If the values do not fit the field.
         """
 
-    @abc.abstractmethod
-    def learned(self) -> tuple[Field, float | None]:
-        """Returns the completed field, and the share of values with a row of their own.
+    def statistics(self, period: int) -> FieldStatistics | None:
+        """Returns what the frames say; `None` for a field that learns nothing.
 
-        The share is `None` if values are not counted, or if there were none.
-
-        Raises:
-            ValueError: If the field has nothing to learn from.
+        Args:
+            period: The number of the period of the rows.
         """
+        return None
 
 
-def learn(
+def read_all(
     learners: Sequence[Learner],
     fields: Sequence[Field],
     data: Source,
     verbose: int = 0,
-) -> tuple[list[Field], dict[str, float | None]]:
-    """Runs the learners over all frames.
+) -> int:
+    """Runs the learners over all frames, and returns the number of rows.
 
     Args:
         learners: One per field.
@@ -78,8 +147,9 @@ def learn(
         data: Rows of any kind; see `tf_ctr.data.rows`.
         verbose: 1 for a progress bar.
 
-    Returns:
-        The completed fields, and by field the share of values with a row of their own.
+    Raises:
+        ValueError: For a missing column, or no row.
+        TypeError: For a column whose values do not fit its field.
     """
 
     def update(frame):
@@ -97,152 +167,48 @@ def learn(
     check_rows(rows)
     if opened.count is None:
         bar.update(rows, finalize=True)
-    learned = [learner.learned() for learner in learners]
-    return [field for field, _ in learned], {f.name: share for f, share in learned}
+    return rows
 
 
-class IdLearner(Learner):
-    """Counts the ids of a categorical field.
-
-    Args:
-        field: The field.
-        grow: Whether to append new ids to a known vocabulary. A new id must be seen
-            `min_count` times; a known id stays, whatever its count.
-    """
-
-    def __init__(self, field: "Categorical", grow: bool = False):
-        self.field = field
-        self._learns_ids = field.learns_ids or (grow and field.has_vocabulary)
-        self._counts: collections.Counter = collections.Counter()
-        self._values = self._present = self._longest = 0
-
-    def update(self, frame: pd.DataFrame) -> None:
-        """Counts the ids of one more frame."""
-        array, name = column(frame, self.field.column), self.field.column
-        if self.field.multivalent:
-            array, rows = flat_lists(array, name)
-            self._longest = max(self._longest, np.bincount(rows, minlength=1).max())
-        ids = as_ids(array, name, self.field.dtype)
-        self._values += len(ids)
-        if pa.types.is_null(ids.type):
-            return
-        if self.field.dtype is None:
-            dtype: IdType = "int64" if pa.types.is_integer(ids.type) else "string"
-            self.field = dataclasses.replace(self.field, dtype=dtype)
-        ids = ids.filter(pc.not_equal(ids, pa.scalar(self.field.padding, ids.type)))
-        self._present += len(ids)
-        if self.field.has_vocabulary:
-            values, counts = pc.value_counts(ids).flatten()
-            pairs = zip(values.to_pylist(), counts.to_pylist(), strict=True)
-            self._counts.update(dict(pairs))
-
-    def learned(self) -> tuple["Categorical", float | None]:
-        """Returns the completed field, and the share of values in its vocabulary."""
-        field, known = self.field, self._present
-        if self._learns_ids:
-            field = field.with_ids(self._frequent())
-        if field.has_vocabulary:
-            known = sum(self._counts[value] for value in field.vocabulary or ())
-        if field.dtype is None:
-            raise ValueError(_nothing_in(field.column))
-        if field.multivalent and field.max_length is None:
-            longest = int(np.clip(self._longest, 1, LONGEST))
-            field = dataclasses.replace(field, max_length=longest)
-        return field, _share(known, self._values)
-
-    def _frequent(self):
-        """Returns the ids seen often enough, most frequent first, ties by value."""
-        least, known = self.field.min_count, self.field.vocabulary
-        kept = [pair for pair in self._counts.items() if pair[1] >= least]
-        if not (kept or known):
-            if not self._counts:
-                raise ValueError(_nothing_in(self.field.column))
-            raise ValueError(
-                explain(
-                    f"an id seen at least min_count={least} times in column "
-                    f"{self.field.column!r}",
-                    f"{max(self._counts.values())} times at most",
-                    "lower min_count",
-                )
-            )
-        kept.sort(key=lambda pair: (-pair[1], pair[0]))
-        return [value for value, _ in kept]
-
-
-class NumberLearner(Learner):
-    """Learns the moments or the bins of a numeric field from its finite numbers.
+def check_kind(name: str, found: FieldStatistics, wanted: FieldStatistics) -> None:
+    """Raises unless what is known of both kinds agrees.
 
     Args:
-        field: The field.
+        name: The name of the field.
+        found: Statistics.
+        wanted: Others, which they should be like.
+
+    Raises:
+        ValueError: With what differs.
     """
-
-    def __init__(self, field: "Numeric"):
-        self.field = field
-        self._sketch: Moments | Quantiles | None = None
-        if not field.fitted:
-            self._sketch = Quantiles(field.num_bins) if field.num_bins else Moments()
-        self._rows = self._present = 0
-        self._gathered: list[np.ndarray] = []
-        self._low, self._high, self._lost = np.inf, -np.inf, 0.0
-
-    def update(self, frame: pd.DataFrame) -> None:
-        """Reads the numbers of one more frame, rounded as the encoder gets them."""
-        exact = as_floats(column(frame, self.field.column), self.field.column)
-        values = to_float32(exact).astype(np.float64)
-        finite = np.isfinite(values)
-        exact, values = exact[finite], values[finite]
-        self._rows += len(frame)
-        self._present += len(values)
-        if len(values):
-            self._low = min(self._low, exact.min())
-            self._high = max(self._high, exact.max())
-        if self._sketch is not None and len(values):
-            self._gather(self.field.transformed(values))
-            self._lost = max(self._lost, np.abs(values - exact).max())
-
-    def learned(self) -> tuple["Numeric", float | None]:
-        """Returns the completed field, and the share of rows with a number."""
-        field, share = self.field, _share(self._present, self._rows)
-        if self._present:
-            extent = float(self._low), float(self._high)
-            field = dataclasses.replace(field, extent=extent)
-        if self._sketch is None:
-            return field, share
-        if not self._present:
-            raise ValueError(_nothing_in(field.column))
-        self._gather(np.zeros(0), last=True)
-        # A constant has no differences to lose.
-        if 0 < LOST_SHARE * (self._high - self._low) < self._lost:
-            raise ValueError(
-                explain(
-                    f"column {self.field.column!r} to keep its differences in float32",
-                    f"values of {self._low} to {self._high}, rounded by {self._lost}",
-                    "subtract a reference first, e.g. count days since a date",
-                )
+    pairs = [
+        {key: kind.get(key) for key in {**found.kind, **wanted.kind}}
+        for kind in (found.kind, wanted.kind)
+    ]
+    differing = [
+        key
+        for key in pairs[0]
+        if pairs[0][key] != pairs[1][key] and None not in (pairs[0][key], pairs[1][key])
+    ]
+    if found.kind["values"] != wanted.kind["values"] or differing:
+        shown = [", ".join(f"{k} {each[k]!r}" for k in differing) for each in pairs]
+        raise ValueError(
+            explain(
+                f"statistics of field {name!r} with {shown[1]}",
+                shown[0],
+                "collect all parts by one schema; give the field a dtype= if a part "
+                "cannot tell it",
             )
-        return self._sketch.complete(field), share
-
-    def _gather(self, values: np.ndarray, last: bool = False) -> None:
-        """Adds numbers to the sketch, `GATHERED` at a time."""
-        self._gathered.append(values)
-        if (
-            self._sketch is None
-            or not last
-            and sum(map(len, self._gathered)) < GATHERED
-        ):
-            return
-        whole = np.concatenate(self._gathered)
-        end = len(whole) if last else len(whole) // GATHERED * GATHERED
-        for start in range(0, end, GATHERED):
-            self._sketch.add(whole[start : min(start + GATHERED, end)])
-        self._gathered = [whole[end:]]
+        )
 
 
-def _share(part, whole):
+def share(part: int, whole: int) -> float | None:
+    """Returns a share; `None` of nothing."""
     return part / whole if whole else None
 
 
-def _nothing_in(name):
+def nothing_in(name: str) -> str:
+    """Returns the message for a column without values to learn from."""
     return explain(
         f"at least one value in column {name!r}",
         "only missing ones",

@@ -15,7 +15,7 @@ from tf_ctr.errors import check_choice, explain
 from tf_ctr.features.arrow import as_floats, to_float32
 from tf_ctr.features.columns import column
 from tf_ctr.features.field import MISSING, Field, known
-from tf_ctr.features.learning import NumberLearner
+from tf_ctr.features.number_learning import NumberLearner
 
 DEFAULT_CLIP = 10.0
 TRANSFORMS = ("standardize", "log", "quantile")
@@ -41,7 +41,8 @@ class Numeric(Field):
             with `sign(x) log(1 + |x|)`; or `"quantile"`: the bins become ids with an
             embedding table.
         num_bins: The number of bins of a quantile field. There are fewer if one value
-            fills more than a bin; then it has a bin of its own.
+            fills more than a bin; then it has a bin of its own. Cuts are exact up to a
+            million distinct values; see `tf_ctr.features.sketches.Quantiles`.
         mean: The mean to subtract. `None` learns it.
         std: The standard deviation to divide by. `None` learns it, as 1 for a
             constant column.
@@ -205,8 +206,8 @@ class Numeric(Field):
         bins = tf.searchsorted(cuts, values, side="right", out_type=tf.int64)
         return tf.where(finite, 1 + bins, tf.zeros_like(bins))
 
-    def learner(self, grow: bool = False) -> NumberLearner:
-        """Returns the learner of the moments or boundaries; neither grows."""
+    def learner(self) -> NumberLearner:
+        """Returns the learner of the moments or boundaries."""
         return NumberLearner(self)
 
     def unfitted(self) -> "Numeric":

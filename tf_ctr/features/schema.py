@@ -10,8 +10,8 @@ from tf_ctr.features import serialization
 from tf_ctr.features.arguments import check_arguments, outcomes_of
 from tf_ctr.features.field import Field
 from tf_ctr.features.labelled import LabelledFields
-from tf_ctr.features.learning import learn
 from tf_ctr.features.outcomes import Weight
+from tf_ctr.features.statistics import Statistics, collected
 from tf_ctr.features.summary import summary
 from tf_ctr.rows import Source
 
@@ -80,16 +80,15 @@ class Schema(LabelledFields):
         self._set_fields(fields)
         self.coverage = coverage
 
-    def fit(self, data: Source, verbose: int = 0) -> "Schema":
+    def fit(self, data: Source | Statistics, verbose: int = 0) -> "Schema":
         """Learns everything that the fields leave open, in one pass over the data.
 
         A second call forgets what the first one learned. If it raises, the schema
-        stays as it was.
+        stays as it was. How rows are cut into files or parts does not matter.
 
         Args:
-            data: A pandas frame, the path of a file or folder, or rows of any kind
-                that `tf_ctr.data.rows` opens, of any size. They need no label. How
-                they are cut into files does not matter.
+            data: Rows of any kind and size that `tf_ctr.data.rows` opens, such as a
+                pandas frame or a path, without need of a label; or their `Statistics`.
             verbose: 1 for a progress bar.
 
         Returns:
@@ -99,16 +98,17 @@ class Schema(LabelledFields):
             ValueError: For a missing column, or one without values to learn from.
             TypeError: For a column whose values do not fit its field.
         """
-        learners = [spec.learner() for spec in self._specs]
-        self._complete(*learn(learners, self._linked(self._specs), data, verbose))
+        specs = self._linked(self._specs)
+        found = collected(specs, data, verbose=verbose)
+        self._complete(*found.complete(specs, [False] * len(specs)))
         return self
 
-    def extend(self, data: Source, verbose: int = 0) -> "Schema":
+    def extend(self, data: Source | Statistics, verbose: int = 0) -> "Schema":
         """Returns a schema that also knows the new ids of `data`, after the old ones.
 
         No known id changes its row, and everything else stays: a given vocabulary,
         hashed fields, bins, means and list lengths. An id is new if `data` has it at
-        least `min_count` times; earlier data does not count. `tf_ctr.surgery.grow`
+        least `min_count` times; `Statistics` remember earlier data. `surgery.grow`
         makes a trained model fit the new schema.
 
         Args:
@@ -124,19 +124,70 @@ class Schema(LabelledFields):
 
         Example:
 
-        >>> import pandas
         >>> from tf_ctr.features import Categorical, Schema
         >>> schema = Schema([Categorical("item")])
-        >>> schema = schema.fit(pandas.DataFrame({"item": [7, 9, 7]}))
-        >>> schema.extend(pandas.DataFrame({"item": [9, 5]})).field("item").vocabulary
+        >>> schema = schema.fit(pd.DataFrame({"item": [7, 9, 7]}))
+        >>> schema.extend(pd.DataFrame({"item": [9, 5]})).field("item").vocabulary
         (7, 9, 5)
         """
         self.check_fitted()
-        pairs = zip(self.fields, self._specs, strict=True)
-        learners = [field.learner(grow=spec.learns_ids) for field, spec in pairs]
+        found = collected(self.fields, data, verbose=verbose)
+        grow = [spec.learns_ids for spec in self._specs]
         extended = self.with_fields(self._specs)
-        extended._complete(*learn(learners, self.fields, data, verbose))
+        extended._complete(*found.complete(self.fields, grow))
         return extended
+
+    def collect(self, data: Source, period: int = 0, verbose: int = 0) -> Statistics:
+        """Returns what rows say about the fields, for `fit` and `extend`.
+
+        See `Statistics`. The schema need not be fitted, and does not change.
+
+        Args:
+            data: Rows as for `fit`.
+            period: The number of the period, e.g. the day, of the rows, for `prune`.
+            verbose: 1 for a progress bar.
+
+        Raises:
+            ValueError: For a missing column, or no row.
+            TypeError: For a column whose values do not fit its field.
+        """
+        return collected(self.fields, data, period, verbose)
+
+    def prune(self, statistics: Statistics, idle_periods: int) -> "Schema":
+        """Returns a schema without the learned ids that were not seen for long.
+
+        They are unseen ids again. All others keep their order; `tf_ctr.surgery.grow`
+        makes a trained model fit. Given vocabularies stay; histories do not count.
+
+        Args:
+            statistics: Those of all periods so far, or of the last `idle_periods`. If
+                they do not go that far back, no id is dropped.
+            idle_periods: Ids stay if they were seen in the last so many periods.
+
+        Returns:
+            A new schema; this one does not change.
+
+        Raises:
+            ValueError: If no id of a field would stay, the schema is not fitted, or the
+                statistics lack a field.
+
+        Example:
+
+        >>> from tf_ctr.features import Categorical, Schema
+        >>> schema = Schema([Categorical("item")])
+        >>> day = [pd.DataFrame({"item": items}) for items in ([7, 9], [9, 5])]
+        >>> memory = schema.collect(day[0]).merge(schema.collect(day[1], period=1))
+        >>> schema.fit(memory).prune(memory, idle_periods=1).field("item").vocabulary
+        (9, 5)
+        """
+        self.check_fitted()
+        fields = [
+            statistics.pruned(field, idle_periods) if spec.learns_ids else field
+            for field, spec in zip(self.fields, self._specs, strict=True)
+        ]
+        pruned = self.with_fields(self._specs)
+        pruned._complete(fields, self.coverage)
+        return pruned
 
     def union(self, other: "Schema") -> "Schema":
         """Returns a schema that also knows the ids of another one, after its own.

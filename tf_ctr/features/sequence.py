@@ -119,7 +119,7 @@ class Sequence(Field):
         rows = look_up(values, self.owner, table)
         return fixed_length(rows, self.max_length, newest=True)
 
-    def learner(self, grow: bool = False) -> Learner:
+    def learner(self) -> Learner:
         """Returns a learner that only checks that the column holds lists."""
         return _ListCheck(self)
 
@@ -133,6 +133,3 @@ class _ListCheck(Learner):
     def update(self, frame):
         name = self._field.column
         flat_lists(column(frame, name), name)
-
-    def learned(self):
-        return self._field, None

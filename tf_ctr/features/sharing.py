@@ -1,17 +1,18 @@
 """Fields that use the embedding table and the vocabulary of another field."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features.arrow import as_ids, flat_lists
 from tf_ctr.features.columns import column
 from tf_ctr.features.field import Field
-from tf_ctr.features.learning import LONGEST, Learner
+from tf_ctr.features.learning import LONGEST, FieldStatistics, Learner
 
 if TYPE_CHECKING:
     from tf_ctr.features.categorical import Categorical
@@ -91,9 +92,44 @@ class SharedIdCheck(Learner):
             self._longest = max(self._longest, np.bincount(rows, minlength=1).max())
         as_ids(array, name, self._field.dtype)
 
-    def learned(self) -> tuple["Categorical", None]:
+    def statistics(self, period: int) -> "Lengths":
+        """Returns the length of the longest list."""
+        return Lengths(int(self._longest))
+
+
+@dataclasses.dataclass(frozen=True)
+class Lengths(FieldStatistics):
+    """The lists of a field that shares the table of another one.
+
+    Attributes:
+        longest: The length of the longest list, at least 1.
+    """
+
+    longest: int
+
+    @property
+    def kind(self) -> dict[str, Any]:
+        """What the values are; see `FieldStatistics.kind`."""
+        return {"values": "shared ids"}
+
+    def merged(self, others: "Sequence[Lengths]") -> "Lengths":
+        """Returns the statistics of all rows; see `FieldStatistics.merged`."""
+        return Lengths(max(each.longest for each in (self, *others)))
+
+    def complete(
+        self, field: "Categorical", grow: bool = False
+    ) -> tuple["Categorical", None]:
         """Returns the field, with the length of its lists."""
-        if not self._field.multivalent or self._field.max_length is not None:
-            return self._field, None
-        longest = min(int(self._longest), LONGEST)
-        return dataclasses.replace(self._field, max_length=longest), None
+        if not field.multivalent or field.max_length is not None:
+            return field, None
+        longest = min(self.longest, LONGEST)
+        return dataclasses.replace(field, max_length=longest), None
+
+    def state(self) -> dict[str, Any]:
+        """Returns the length; see `FieldStatistics.state`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any], table: pa.Table) -> "Lengths":
+        """Returns the statistics of a `state`."""
+        return cls(**state)

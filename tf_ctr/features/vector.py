@@ -14,7 +14,7 @@ from tf_ctr.errors import explain
 from tf_ctr.features.arrow import flat_lists
 from tf_ctr.features.columns import column
 from tf_ctr.features.field import Field
-from tf_ctr.features.learning import Learner
+from tf_ctr.features.learning import Learner, Presence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Vector(Field):
         finite = tf.reduce_all(tf.math.is_finite(values), axis=1, keepdims=True)
         return tf.where(finite, values, tf.zeros_like(values))
 
-    def learner(self, grow: bool = False) -> Learner:
+    def learner(self) -> Learner:
         """Returns a learner that checks the vectors, and counts those given."""
         return _VectorCheck(self)
 
@@ -155,8 +155,8 @@ class _VectorCheck(Learner):
         self._rows += len(vectors)
         self._given += int(np.isfinite(vectors[:, 0]).sum())
 
-    def learned(self):
-        return self._field, self._given / self._rows if self._rows else None
+    def statistics(self, period):
+        return Presence(self._rows, self._given)
 
 
 def _numbers(values: pa.Array, name: str) -> np.ndarray:
