@@ -83,8 +83,8 @@ class Schema(LabelledFields):
     def fit(self, data: Source | Statistics, verbose: int = 0) -> "Schema":
         """Learns everything that the fields leave open, in one pass over the data.
 
-        A second call forgets what the first one learned. If it raises, the schema
-        stays as it was. How rows are cut into files or parts does not matter.
+        How rows are cut into files does not matter. A second call forgets what the
+        first one learned; if it raises, the schema stays as it was.
 
         Args:
             data: Rows of any kind and size that `tf_ctr.data.rows` opens, such as a
@@ -112,7 +112,7 @@ class Schema(LabelledFields):
         makes a trained model fit the new schema.
 
         Args:
-            data: As for `fit`. New rows are in the same order as in `fit`.
+            data: As for `fit`; new ids are ordered as by `fit`.
             verbose: 1 for a progress bar.
 
         Returns:
@@ -139,8 +139,6 @@ class Schema(LabelledFields):
 
     def collect(self, data: Source, period: int = 0, verbose: int = 0) -> Statistics:
         """Returns what rows say about the fields, for `fit` and `extend`.
-
-        See `Statistics`. The schema need not be fitted, and does not change.
 
         Args:
             data: Rows as for `fit`.
