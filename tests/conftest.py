@@ -1,5 +1,7 @@
 """Exported versions that several test files read, and none changes."""
 
+import gc
+
 import pytest
 
 from tests.support.click_rates import RATES, export_rates
@@ -10,6 +12,10 @@ from tf_ctr.serving import differences, parity
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.rules import conformance
 from tf_ctr.serving.untrusted.graph import require_harmless
+
+# TensorFlow and Keras hold a million objects, and each graph adds some ten thousand: at
+# Python's own thresholds the collector takes an eighth of the suite's time.
+gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
