@@ -1,5 +1,6 @@
 """Every kind of field in training, transfer, continual runs, files and serving."""
 
+import dataclasses
 import functools
 
 import keras
@@ -28,7 +29,7 @@ CLOSE = {"rtol": 0, "atol": 1e-6}
 @pytest.fixture(scope="module")
 def model():
     """Weights of order 1, so that every field moves the score."""
-    model = dcn(SCHEMA, {"user": 4, "item": 6}, hidden_units=(4,), num_cross_layers=1)
+    model = dcn(SCHEMA, {"item": 6}, hidden_units=(4,), num_cross_layers=1)
     rng = np.random.default_rng(0)
     for weight in model.weights:
         weight.assign(rng.normal(scale=0.5, size=weight.shape))
@@ -134,9 +135,13 @@ def test_a_joint_model_takes_every_kind():
     fields = [*SCHEMA.fields, tf_ctr.Categorical("domain", vocabulary=["a", "b"])]
     schema = tf_ctr.Schema(fields)
     frame = FRAME.assign(domain=["a", "b"] * 6)
+    with pytest.raises(ValueError, match="without `pretrained` rows(.|\n)*'user'"):
+        joint.mlp_plus_plus(schema, "domain", "a", ["user"])
+    user = dataclasses.replace(schema.field("user"), pretrained=None)
+    apart = tf_ctr.Schema([user, *schema.fields[1:]])
     for model in (
         joint.share_bottom(schema, "domain", 4, (4,), (3,)),
-        joint.mlp_plus_plus(schema, "domain", "a", ["user"], 4, (4,)),
+        joint.mlp_plus_plus(apart, "domain", "a", ["user"], 4, (4,)),
     ):
         batch = schema.encode(schema.raw_columns(frame))
         assert model(batch).shape == (12, 1)

@@ -1,9 +1,15 @@
 """A frame with the kinds of fields that `frames.py` lacks, and its schema."""
 
 import numpy as np
+import pandas as pd
 
 import tf_ctr
 from tests.support.frames import click_frame
+
+# Vectors of the users.
+USERS = pd.DataFrame(
+    {"user": ["u1", "u2"], "vector": [[0.5, -1.0, 2.0], [1.0, 0.0, 0.3]]}
+)
 
 
 def kinds_frame(rows=24, seed=0):
@@ -21,7 +27,7 @@ def kinds_schema():
     """The schema of `kinds_frame`, fitted."""
     schema = tf_ctr.Schema(
         [
-            tf_ctr.Categorical("user"),
+            tf_ctr.Categorical("user", pretrained=USERS),
             tf_ctr.Categorical("item"),
             tf_ctr.Numeric("price", "log", missing_indicator=True),
             tf_ctr.Vector("image", dim=3),

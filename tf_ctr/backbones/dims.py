@@ -27,11 +27,12 @@ def field_dims(schema: Schema, embedding_dim: EmbeddingDim) -> dict[str, int]:
 
     Returns:
         `{field: D_f}` of the fields with a table and of vectors, not of numbers. Fields
-        that share a table have its dim.
+        that share a table have its dim. A table of pretrained vectors is as wide as
+        they are, and not among these.
 
     Raises:
         ValueError: For a number below 1, an unknown field, or a field whose dim is that
-            of another one.
+            of another one or of pretrained vectors.
 
     Example:
 
@@ -41,12 +42,16 @@ def field_dims(schema: Schema, embedding_dim: EmbeddingDim) -> dict[str, int]:
     {'item': 18, 'history': 18}
     """
     owners = {
-        f.name: f.table or f.name for f in schema.fields if f.table or f.projected
+        f.name: f.table or f.name
+        for f in schema.fields
+        if (f.table or f.projected) and f.owner.pretrained is None
     }
     if isinstance(embedding_dim, Mapping):
         dims = dict.fromkeys(owners.values(), DEFAULT_DIM)
         for name, dim in embedding_dim.items():
-            check_name("field with an embedding", name, owners)
+            check_name(
+                "field with a table or a vector, none of them pretrained", name, owners
+            )
             if owners[name] != name:
                 raise ValueError(
                     explain(
@@ -87,7 +92,7 @@ def _by_rows(schema: Schema) -> dict[str, int]:
     dims = {
         f.name: 6 * int(cast(int, f.table_size) ** 0.25)
         for f in schema.fields
-        if f.table == f.name
+        if f.table == f.name and f.pretrained is None
     }
     widest = max(dims.values(), default=DEFAULT_DIM)
     vectors = {f.name: min(f.width, widest) for f in schema.fields if f.projected}

@@ -11,8 +11,8 @@ from tf_ctr.backbones.pieces import (
     concatenate,
     embed,
     mlp,
-    projection,
 )
+from tf_ctr.backbones.tables import projection
 from tf_ctr.features import Schema
 
 

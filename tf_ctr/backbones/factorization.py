@@ -12,9 +12,8 @@ from tf_ctr.backbones.pieces import (
     embed,
     penalty,
     pool,
-    projection,
-    table,
 )
+from tf_ctr.backbones.tables import projection, table
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 

@@ -6,11 +6,11 @@ Transfer methods find layers by the names `{field}_embedding`, `{field}_pooling`
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, cast
 
 import keras
 
 from tf_ctr.backbones.dims import EmbeddingDim, field_dims
+from tf_ctr.backbones.tables import penalty, pretrained_table, projection, table
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.features.field import Field
@@ -90,41 +90,14 @@ def look_up(
             continue
         if field.table not in tables:
             name = f"{field.table}_embedding"
-            tables[field.table] = table(field, dims[field.name], l2=l2, name=name)
+            owner = field.owner
+            tables[field.table] = (
+                table(field, dims[field.name], l2=l2, name=name)
+                if owner.pretrained is None
+                else pretrained_table(owner, l2=l2, name=name)
+            )
         vectors[field.name] = tables[field.table](ids)
     return vectors
-
-
-def table(field: Field, output_dim: int, **arguments: Any) -> Embedding:
-    """Creates a table with the rows of a field.
-
-    Args:
-        field: A field with ids, of a fitted schema.
-        output_dim: Width of the rows.
-        **arguments: Other arguments of `tf_ctr.layers.Embedding`.
-    """
-    # A fitted field with ids knows its rows.
-    return Embedding(cast(int, field.table_size), output_dim, **arguments)
-
-
-def projection(
-    field: Field, output_dim: int, l2: float = 0.0, name: str = "embedding"
-) -> keras.layers.Dense:
-    """Creates the layer that maps vectors of a field to an embedding dim.
-
-    Args:
-        field: The field.
-        output_dim: Embedding dim D.
-        l2: Penalty on its weights.
-        name: The end of the layer's name, after `{field}_`.
-    """
-    return keras.layers.Dense(
-        output_dim,
-        use_bias=False,
-        kernel_initializer="glorot_normal",
-        kernel_regularizer=penalty(l2),
-        name=f"{field.name}_{name}",
-    )
 
 
 def pool(
@@ -240,11 +213,6 @@ def click_of(logits: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
     if len(logits) > 1:
         total = keras.layers.Add(name="logits", dtype="float32")(logits)
     return keras.layers.Activation("sigmoid", name="click", dtype="float32")(total)
-
-
-def penalty(l2: float) -> keras.Regularizer | None:
-    """Returns the regularizer of weight `l2`; `None` for 0."""
-    return keras.regularizers.L2(l2) if l2 else None
 
 
 def check_no_layer_names(schema: Schema, layer_names: re.Pattern[str]) -> None:

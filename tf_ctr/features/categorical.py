@@ -29,9 +29,11 @@ from tf_ctr.features.ids import (
 )
 from tf_ctr.features.learning import Learner
 from tf_ctr.features.names import check_field_name
+from tf_ctr.features.pretrained import IN_MEMORY, check_pretrained, is_path
 from tf_ctr.features.sharing import (
     SharedIdCheck,
     check_ids_alike,
+    check_no_table_of_its_own,
     find_owner,
     linked_owner,
 )
@@ -40,6 +42,7 @@ from tf_ctr.features.vocabulary import (
     check_padding,
     checked_vocabulary,
 )
+from tf_ctr.rows import Source
 
 # `tf_ctr.data` holds rows as 32-bit integers on their way to a batch.
 MOST_ROWS = 2**31 - 2
@@ -74,6 +77,12 @@ class Categorical(Field):
         table: The name of another categorical field, to share its table and its
             vocabulary. As with `Sequence`, this field's own ids add nothing to the
             vocabulary. `None` for a table of its own.
+        pretrained: Rows with a column of ids, called like the field or `"id"`, and one
+            of vectors: a frame, the path of a Parquet file, or rows of any kind that
+            `tf_ctr.data.rows` opens. A model's table starts from them and is as wide as
+            they are; ids without one start as usual. A schema file keeps a path only.
+        trainable: Whether a model trains the table; only with `pretrained` rows. A
+            transfer method says itself what it trains.
         column: The column of the rows, of any name, such as `"user-item"`; `None` takes
             `name`. `True` and `False` are the ids 1 and 0.
 
@@ -99,6 +108,10 @@ class Categorical(Field):
     padding: Id | None = None
     num_oov: int = 1
     table: str = None  # type: ignore[assignment]  # Set by `__post_init__`.
+    pretrained: Source | None = dataclasses.field(  # type: ignore[assignment]
+        default=None, repr=False, compare=False
+    )
+    trainable: bool = True
     # The field whose table is shared, set by `linked`.
     _owner: "Categorical | None" = dataclasses.field(
         default=None, init=False, repr=False, compare=False
@@ -115,7 +128,8 @@ class Categorical(Field):
             self._set("table", self.name)
         if self.shares:
             check_field_name(self.table)
-            self._check_shared()
+            check_no_table_of_its_own(self)
+        check_pretrained(self)
         if self.num_buckets is not None:
             self._check_hashed()
         if self.vocabulary is not None:
@@ -251,9 +265,14 @@ class Categorical(Field):
     def arguments(self) -> dict[str, Any]:
         """Returns the constructor's arguments; see `Field.arguments`."""
         values = super().arguments()
-        # As the releases before `table` wrote it.
+        # As the releases before these arguments wrote it.
         if not self.shares:
             del values["table"]
+        if self.pretrained is None:
+            del values["pretrained"], values["trainable"]
+        else:
+            is_file = is_path(self.pretrained)
+            values["pretrained"] = str(self.pretrained) if is_file else IN_MEMORY
         return values
 
     def _check_max_length(self):
@@ -277,17 +296,5 @@ class Categorical(Field):
                     "either `num_buckets`, or `vocabulary`, `min_count` and `num_oov`",
                     f"both, for field {self.name!r}",
                     "leave one of them out: a hashed field has no vocabulary",
-                )
-            )
-
-    def _check_shared(self):
-        own = self.vocabulary, self.num_buckets, self.min_count, self.num_oov
-        if own != (None, None, 1, 1):
-            raise ValueError(
-                explain(
-                    "either a `table` of another field, or `vocabulary`, "
-                    "`num_buckets`, `min_count` and `num_oov`",
-                    f"both, for field {self.name!r}",
-                    f"give these to the field {self.table!r}",
                 )
             )

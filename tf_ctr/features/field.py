@@ -57,6 +57,8 @@ class Field(abc.ABC):
     # Whether models multiply the encoded values by a matrix, as those of a vector: the
     # layer `{field}_embedding`, which returns as many numbers as a table.
     projected = False
+    # The rows that a table starts from.
+    pretrained = None
 
     def __post_init__(self) -> None:
         check_field_name(self.name)

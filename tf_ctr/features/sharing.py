@@ -73,6 +73,24 @@ def check_ids_alike(field: Field, owner: Field) -> None:
             )
 
 
+def check_no_table_of_its_own(field: "Categorical") -> None:
+    """Raises if a field that shares a table has arguments for one of its own.
+
+    Raises:
+        ValueError: With the arguments.
+    """
+    own = field.vocabulary, field.num_buckets, field.min_count, field.num_oov
+    if own != (None, None, 1, 1) or field.pretrained is not None:
+        raise ValueError(
+            explain(
+                "either a `table` of another field, or `vocabulary`, "
+                "`num_buckets`, `min_count`, `num_oov` and `pretrained`",
+                f"both, for field {field.name!r}",
+                f"give these to the field {field.table!r}",
+            )
+        )
+
+
 class SharedIdCheck(Learner):
     """Learns only the length of lists: the rest is that of the shared table.
 

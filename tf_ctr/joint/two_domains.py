@@ -10,9 +10,8 @@ from tf_ctr.backbones.pieces import (
     LAYER_NAMES,
     check_no_layer_names,
     pool,
-    projection,
-    table,
 )
+from tf_ctr.backbones.tables import projection, table
 from tf_ctr.errors import check_name, explain, unknown_name
 from tf_ctr.features import Schema, Sequence
 from tf_ctr.features.field import Field
@@ -91,6 +90,16 @@ class Tables:
         l2: float = 0.0,
     ):
         check_no_layer_names(schema, LAYER_NAMES)
+        pretrained = [f.name for f in schema.fields if f.pretrained is not None]
+        if pretrained:
+            raise ValueError(
+                explain(
+                    "fields without `pretrained` rows in a model with a table for each "
+                    "domain",
+                    f"pretrained rows of {pretrained}",
+                    "use share_bottom, mmoe, ple or star, or a Vector of their values",
+                )
+            )
         self._schema = schema
         self._inputs = inputs
         self._is_source = is_source
