@@ -14,7 +14,7 @@ SCORES = np.array([0.1, 0.9, 0.2, 0.8, 0.5, 0.5])
 
 @pytest.fixture
 def measured(monkeypatch):
-    monkeypatch.setattr(measuring, "predict", lambda *_: SCORES)
+    monkeypatch.setattr(measuring, "predict_by_label", lambda *_: {"click": SCORES})
     schema = Schema([Categorical("user")], group="user").fit(ROWS)
     seen = {"user": pd.Series(["a", "z"])}
     return measure(None, ROWS, schema, seen, ["user"])
@@ -36,7 +36,7 @@ def test_new_and_old_users_are_measured_separately(measured):
 
 
 def test_a_slice_without_rows_has_no_metrics(monkeypatch):
-    monkeypatch.setattr(measuring, "predict", lambda *_: SCORES)
+    monkeypatch.setattr(measuring, "predict_by_label", lambda *_: {"click": SCORES})
     schema = Schema([Categorical("user")]).fit(ROWS)
     found = measure(None, ROWS, schema, {"user": ROWS["user"]}, ["user"])
     assert found["slices"]["user"]["new"] == {"rows": 0}

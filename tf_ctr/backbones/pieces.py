@@ -28,6 +28,7 @@ def embed(
     inputs: Mapping[str, keras.KerasTensor],
     embedding_dim: EmbeddingDim,
     l2: float = 0.0,
+    several_labels: bool = False,
 ) -> dict[str, keras.KerasTensor]:
     """Turns each field into one vector per example.
 
@@ -40,15 +41,17 @@ def embed(
         embedding_dim: Embedding dim D, of all fields or of each; see
             `tf_ctr.backbones.dims.field_dims`.
         l2: Penalty on the rows in the batch; see `tf_ctr.layers.Embedding`.
+        several_labels: Whether the model has an output per label.
 
     Returns:
         `{field: [B, D]}` in the order of the schema; a standardised numeric field
         stays `[B, 1]`, or `[B, 2]` with an indicator.
 
     Raises:
-        ValueError: If a field has the name of a backbone's layer.
+        ValueError: If a field has the name of a backbone's layer, or a model of one
+            output would have several labels.
     """
-    vectors = look_up(schema, inputs, embedding_dim, l2)
+    vectors = look_up(schema, inputs, embedding_dim, l2, several_labels)
     for field in schema.fields:
         name = field.name
         vectors[name] = pool(field, vectors[name], inputs[name], f"{name}_pooling")
@@ -60,6 +63,7 @@ def look_up(
     inputs: Mapping[str, keras.KerasTensor],
     embedding_dim: EmbeddingDim,
     l2: float = 0.0,
+    several_labels: bool = False,
 ) -> dict[str, keras.KerasTensor]:
     """Looks each field up in its table, without pooling.
 
@@ -68,6 +72,7 @@ def look_up(
         inputs: See `embed`.
         embedding_dim: See `embed`.
         l2: See `embed`.
+        several_labels: See `embed`.
 
     Returns:
         `{field: [B, D]}`, or `[B, T, D]` for a multi-valued field, in the order of the
@@ -79,6 +84,8 @@ def look_up(
     """
     check_no_layer_names(schema, LAYER_NAMES)
     dims = field_dims(schema, embedding_dim)
+    if not several_labels:
+        check_one_label(schema)
     tables: dict[str, Embedding] = {}
     vectors = {}
     for field in schema.fields:
@@ -235,6 +242,20 @@ def check_no_layer_names(schema: Schema, layer_names: re.Pattern[str]) -> None:
                     f"'{field.name}_id' in frame.rename(columns=...)",
                 )
             )
+
+
+def check_one_label(schema: Schema) -> None:
+    """Raises `ValueError` for a schema of several labels."""
+    if schema.outcomes.several:
+        raise ValueError(
+            explain(
+                "a schema with one label, for a model with one output",
+                f"the labels {schema.label_names}",
+                "build a model with an output per label: share_bottom, mmoe, ple, esmm "
+                "or aitm of tf_ctr.joint; or pass "
+                f"schema.for_label({schema.label_names[0]!r})",
+            )
+        )
 
 
 def check_parts(expected: str, **sizes: int | Collection[int]) -> None:

@@ -1,7 +1,7 @@
 """Measures a model on a period, also on rows with new or old users and items only."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +13,21 @@ from tf_ctr.evaluation.of_scores import label_metrics, labels_and_groups
 from tf_ctr.features import Schema
 
 METRICS = ("auc", "gauc", "log_loss")
+
+
+def metric_names(tests: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns the metrics to show of some tests.
+
+    Args:
+        tests: Results of `measure`.
+
+    Returns:
+        `METRICS`; with several labels, those that the tests have of each, e.g.
+        `"buy_auc"`.
+    """
+    ends = tuple(f"_{name}" for name in METRICS)
+    found = dict.fromkeys(n for test in tests for n in test if n.endswith(ends))
+    return [*found] or [*METRICS]
 
 
 def measure(

@@ -4,16 +4,18 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 import tensorflow as tf
 
-from tf_ctr.continual.measuring import METRICS
+from tf_ctr.continual.measuring import metric_names
 from tf_ctr.continual.store import Record
 from tf_ctr.errors import check_name
 from tf_ctr.files import replacing
+
+TITLES = {"auc": "AUC", "gauc": "GAUC", "log_loss": "LogLoss"}
 
 
 class Report:
@@ -60,21 +62,20 @@ class Report:
         """`{number: reason}` of the periods that were skipped."""
         return {r["number"]: r["skipped"] for r in self.records if "skipped" in r}
 
-    def matrix(
-        self, metric: Literal["auc", "gauc", "log_loss"] = "auc"
-    ) -> pd.DataFrame:
+    def matrix(self, metric: str = "auc") -> pd.DataFrame:
         """Returns a metric by the period trained until (rows) and tested on (columns).
 
         A run without a `MatrixCallback` tests each model only on the next period.
 
         Args:
-            metric: The metric. A schema without a group has no GAUC.
+            metric: `"auc"`, `"gauc"` or `"log_loss"`; with several labels, e.g.
+                `"buy_auc"`. A schema without a group has no GAUC.
 
         Raises:
             ValueError: If the metric is unknown.
         """
-        tests = [record["test"] for record in self.records if record["test"]]
-        check_name("metric", metric, [m for m in METRICS if all(m in t for t in tests)])
+        tests, names = self._tests, metric_names(self._tests)
+        check_name("metric", metric, [m for m in names if all(m in t for t in tests)])
         cells = {
             (record["test"]["trained_until"], record["number"]): record["test"][metric]
             for record in self.records
@@ -96,10 +97,12 @@ class Report:
             base: The report of the single-domain model.
 
         Returns:
-            One line per period, with the columns `auc`, `gauc` and `log_loss`.
+            One line per period, with the columns `auc`, `gauc` and `log_loss`, or
+            these of each label.
         """
+        names = metric_names(self._tests)
         own, other = (
-            each.frame.reindex(columns=("number", *METRICS)).set_index("number")
+            each.frame.reindex(columns=("number", *names)).set_index("number")
             for each in (self, base)
         )
         return (own - other).dropna(how="all")
@@ -118,7 +121,7 @@ class Report:
             return f"{head}: {trained}"
         shown = ", ".join(
             f"{name} {_number(record['test'][name])}"
-            for name in METRICS
+            for name in metric_names([record["test"]])
             if name in record["test"]
         )
         return f"{head}: {shown}; {trained}"
@@ -127,22 +130,28 @@ class Report:
         """Returns the prequential metrics as a Markdown table."""
         if self.frame.empty:
             return "No period was tested."
+        names = metric_names(self._tests)
+        titles = [TITLES.get(name, name) for name in names]
         lines = [
-            "| period | trained until | rows | AUC | GAUC | LogLoss |",
-            "|---|---|---|---|---|---|",
+            f"| period | trained until | rows | {' | '.join(titles)} |",
+            f"|---|---|---{'|---' * len(names)}|",
         ]
         for record in self.records:
             test = record["test"]
             if test is None:
                 why = record.get("skipped", "not tested, the first one")
-                lines.append(f"| {record['name']} | {why} | | | | |")
+                lines.append(f"| {record['name']} | {why} | |{' |' * len(names)}")
                 continue
-            cells = [_number(test.get(name)) for name in METRICS]
+            cells = [_number(test.get(name)) for name in names]
             lines.append(
                 f"| {record['name']} | {test['trained_until']} | {test['rows']:,} | "
                 f"{' | '.join(cells)} |"
             )
         return "\n".join(lines)
+
+    @property
+    def _tests(self) -> list[Mapping[str, Any]]:
+        return [record["test"] for record in self.records if record["test"]]
 
     def write(self, directory: str | os.PathLike) -> None:
         """Writes `report.jsonl`, a record per line, and `report.md`."""
@@ -204,7 +213,7 @@ class Scalars:
             path = str(self._folder / name)
             self._writers[name] = tf.summary.create_file_writer(path)
         with self._writers[name].as_default(step=number):
-            for metric in METRICS:
+            for metric in metric_names([metrics]):
                 if metrics.get(metric) is not None:
                     tf.summary.scalar(f"prequential/{metric}", metrics[metric])
         self._writers[name].flush()

@@ -9,6 +9,7 @@ from keras import ops
 from tf_ctr.backbones.pieces import check_parts, concatenate, embed, penalty
 from tf_ctr.errors import check_positive
 from tf_ctr.features import Schema
+from tf_ctr.joint.by_label import is_by_label, label_clicks
 from tf_ctr.joint.pieces import domain_click, num_domains
 from tf_ctr.layers import DomainDense, ParallelDense
 from tf_ctr.layers.core.ops import vector_matrix
@@ -16,7 +17,7 @@ from tf_ctr.layers.core.ops import vector_matrix
 
 def ple(
     schema: Schema,
-    domain: str,
+    domain: str | None = None,
     embedding_dim: int = 16,
     expert_units: Sequence[int] = (256, 128),
     domain_experts: int = 2,
@@ -27,12 +28,15 @@ def ple(
     l2: float = 0.0,
     embedding_l2: float = 0.0,
 ) -> keras.Model:
-    """Builds PLE: experts of each domain and shared ones, mixed level by level.
+    """Builds PLE: experts of each domain or label and shared ones, level by level.
 
     A level has one path per domain and a shared one, and an expert is a dense layer
     on its path. The gate of a domain, a softmax on its path, mixes the domain's experts
     with the shared ones. The gate of the shared path mixes all experts; the last level
     has none. One level is CGC.
+
+    With a schema of several labels and no `domain`, labels take the place of domains,
+    as in the paper: an example runs through the paths and towers of all labels.
 
     The weights of domain experts, gates and towers grow with the number of domains.
     An example runs through the paths of all domains in all levels but the last, where
@@ -50,9 +54,10 @@ def ple(
     Args:
         schema: A fitted `tf_ctr.Schema`.
         domain: Name of the field whose value selects the path. It is also a feature.
+            `None` for a path per label.
         embedding_dim: Embedding dim D.
         expert_units: Width of the experts of each level.
-        domain_experts: Experts of each domain per level.
+        domain_experts: Experts of each domain, or label, per level.
         shared_experts: Shared experts per level.
         tower_units: Widths of the hidden layers of each tower; `()` for none.
         activation: Activation of experts and towers.
@@ -65,11 +70,13 @@ def ple(
         probability `[B, 1]`. Layers: `{field}_embedding`, `{field}_pooling`,
         `embeddings`, `level_{l}_domain_experts`, `level_{l}_shared_experts`,
         `level_{l}_domain_gates`, `level_{l}_shared_gate`, `tower_{i}`, `logit`,
-        `click`.
+        `click`. By label, the output is `{label: probability [B, 1]}`, and the last
+        layers are `{label}_tower_{i}`, `{label}_logit`, `{label}`.
 
     Raises:
-        ValueError: If there is no level or no expert of a kind, or `domain` is not a
-            field with one id per example.
+        ValueError: If there is no level or no expert of a kind, `domain` is not a
+            field with one id per example, or there is neither a domain nor several
+            labels, or both.
 
     Example:
 
@@ -82,22 +89,30 @@ def ple(
     """
     check_parts("at least one level of experts", expert_units=expert_units)
     check_positive(domain_experts=domain_experts, shared_experts=shared_experts)
-    count = num_domains(schema, domain)
+    by_label = is_by_label(schema, domain)
+    names = schema.label_names
+    count = len(names) if domain is None else num_domains(schema, domain)
     inputs = schema.inputs()
-    domains = inputs[domain]
     level = _Level(count, domain_experts, shared_experts, activation, dropout, l2)
     # All paths start at one input: ParallelDense takes `[B, N]` for `[B, domains, N]`.
-    own = shared = concatenate(
-        embed(schema, inputs, embedding_dim, embedding_l2).values()
-    )
+    vectors = embed(schema, inputs, embedding_dim, embedding_l2, by_label)
+    own = shared = concatenate(vectors.values())
     *below, last_units = expert_units
     for i, units in enumerate(below):
         own, shared = level.extract(own, shared, units, f"level_{i}")
+    last = f"level_{len(below)}"
+    output: Any
+    if domain is None:
+        own = level.extract_labels(own, shared, last_units, last)
+        paths = {name: own[:, index] for index, name in enumerate(names)}
+        output = label_clicks(paths, tower_units, activation, dropout, l2)
+        return keras.Model(inputs, output, name="ple")
+    domains = inputs[domain]
     if below:
         # From here on a row needs only the path of its domain, out of [B, domains, N].
         index = ops.reshape(domains, (-1, 1, 1))
         own = ops.squeeze(ops.take_along_axis(own, index, axis=1), axis=1)
-    mixture = level.extract_own(own, shared, domains, last_units, f"level_{len(below)}")
+    mixture = level.extract_own(own, shared, domains, last_units, last)
     output = domain_click(mixture, domains, count, tower_units, activation, dropout, l2)
     return keras.Model(inputs, output, name="ple")
 
@@ -130,6 +145,26 @@ class _Level:
         self, own: keras.KerasTensor, shared: keras.KerasTensor, units: int, name: str
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Returns the next domain paths, `[B, domains, N]`, and the shared path."""
+        mixed, everything = self._mixed(own, shared, units, name)
+        gate = keras.layers.Dense(
+            everything.shape[1], name=f"{name}_shared_gate", **self.gate
+        )(shared)
+        return (
+            self._drop(mixed, name),
+            self._drop(vector_matrix(gate, everything), f"{name}_shared"),
+        )
+
+    def extract_labels(
+        self, own: keras.KerasTensor, shared: keras.KerasTensor, units: int, name: str
+    ) -> keras.KerasTensor:
+        """Returns the last paths of all labels, `[B, labels, N]`."""
+        mixed, _ = self._mixed(own, shared, units, name)
+        return self._drop(mixed, name)
+
+    def _mixed(
+        self, own: keras.KerasTensor, shared: keras.KerasTensor, units: int, name: str
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Returns the mixture of each path, and all experts."""
         # The experts of a domain are the columns of one layer.
         experts = ParallelDense(
             self.domain_experts * units,
@@ -150,14 +185,7 @@ class _Level:
             "bde,bden->bdn", gates[:, :, : self.domain_experts], experts
         ) + ops.matmul(gates[:, :, self.domain_experts :], common)
         experts = ops.reshape(experts, (-1, self.count * self.domain_experts, units))
-        everything = ops.concatenate([experts, common], axis=1)
-        gate = keras.layers.Dense(
-            everything.shape[1], name=f"{name}_shared_gate", **self.gate
-        )(shared)
-        return (
-            self._drop(mixed, name),
-            self._drop(vector_matrix(gate, everything), f"{name}_shared"),
-        )
+        return mixed, ops.concatenate([experts, common], axis=1)
 
     def extract_own(
         self,

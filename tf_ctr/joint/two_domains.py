@@ -9,6 +9,7 @@ from keras import ops
 from tf_ctr.backbones.pieces import (
     LAYER_NAMES,
     check_no_layer_names,
+    check_one_label,
     pool,
 )
 from tf_ctr.backbones.tables import projection, table
@@ -100,6 +101,7 @@ class Tables:
                     "use share_bottom, mmoe, ple or star, or a Vector of their values",
                 )
             )
+        check_one_label(schema)
         self._schema = schema
         self._inputs = inputs
         self._is_source = is_source

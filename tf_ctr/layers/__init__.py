@@ -4,8 +4,8 @@
 fields, `history` attention over a user's behaviours, `routing` the choice between a
 frozen and a fine-tuned branch, `generated` layers with weights generated for each
 example, `adapters` connections between two towers, `domains` the layers of joint
-models, and `snapshots` historical embeddings. All layers are exported here, e.g. as
-`tf_ctr.layers.CrossLayer`.
+models, `labels` those of models with several labels, and `snapshots` historical
+embeddings. All layers are exported here, e.g. as `tf_ctr.layers.CrossLayer`.
 
 In shapes, B is the batch size, F the number of fields, D the embedding dim, T the
 length of a history, K a rank (or a number of snapshots), M and N other widths. Layers
@@ -46,6 +46,8 @@ from tf_ctr.layers.interaction.bilinear_interaction import BilinearInteraction
 from tf_ctr.layers.interaction.compressed_interaction import CompressedInteraction
 from tf_ctr.layers.interaction.cross import CrossLayer, CrossLayerV2
 from tf_ctr.layers.interaction.field_attention import FieldAttention
+from tf_ctr.layers.labels.information_transfer import InformationTransfer
+from tf_ctr.layers.labels.order_penalty import OrderPenalty
 from tf_ctr.layers.routing.branches import BranchRows, MergeBranches
 from tf_ctr.layers.routing.route import Route
 from tf_ctr.layers.routing.routed_cross import RoutedCross
@@ -77,12 +79,14 @@ __all__ = [
     "GLUAdapter",
     "GumbelRouter",
     "HistoryAttention",
+    "InformationTransfer",
     "ItemAttention",
     "LateralAdapter",
     "MaskedPooling",
     "MergeBranches",
     "Newest",
     "OddsScale",
+    "OrderPenalty",
     "OrthogonalMap",
     "ParallelDense",
     "Route",
