@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tf_ctr.data.passes import seeds
 from tf_ctr.errors import check_count, explain
 from tf_ctr.features.columns import check_rows, only_zero_weights
 from tf_ctr.rows import parts
@@ -133,15 +134,6 @@ def in_parts(
         # Otherwise the order would depend on which part is read faster.
         deterministic=True,
     )
-
-
-def seeds(seed: int) -> tf.data.Dataset:
-    """Returns an endless dataset of pairs of numbers, new ones in every epoch.
-
-    Like all random ops of TensorFlow, they also depend on its global seed.
-    """
-    numbers = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
-    return numbers.batch(2, drop_remainder=True)
 
 
 def shuffled(count: int | tf.Tensor, seed_pair: tf.Tensor) -> tf.Tensor:

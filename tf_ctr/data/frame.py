@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from tf_ctr.data.batching import check_arguments, seeds, shuffled, with_cardinality
+from tf_ctr.data.batching import check_arguments, shuffled, with_cardinality
 from tf_ctr.data.packing import Packing
+from tf_ctr.data.passes import seeds
 from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_rows, check_some_weight
 from tf_ctr.features.reading import rows_of
@@ -30,9 +31,8 @@ def from_frame(
         schema: A fitted schema.
         batch_size: Rows per batch.
         shuffle: Whether to give each epoch a new random order of all rows.
-        seed: The seed of the orders. The same seed, with the same global seed of
-            TensorFlow (`keras.utils.set_random_seed` sets it), gives the same epochs
-            again. Every new iterator over the dataset is a new epoch.
+        seed: The seed of the orders. The same seed gives the same epochs again. Every
+            pass over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label; pass `False` for prediction.
 
@@ -66,14 +66,19 @@ def from_frame(
     starts = tf.data.Dataset.range(0, end, batch_size)
 
     def epoch(pair):
-        order = shuffled(rows, pair) if shuffle else tf.range(rows, dtype=tf.int64)
+        order = shuffled(rows, pair)
         return starts.map(lambda start: order[start : start + batch_size])
+
+    def in_order(start):
+        return tf.range(start, tf.minimum(start + batch_size, end))
 
     def batch(index):
         index = tf.ensure_shape(index, [batch_size if drop_remainder else None])
         return packing.unpack(tf.gather(ids, index), tf.gather(numbers, index))
 
-    indices = seeds(seed).take(1).flat_map(epoch)
+    indices = starts.map(in_order)
+    if shuffle:
+        indices = seeds(seed).take(1).flat_map(epoch)
     dataset = indices.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = with_cardinality(dataset, rows, batch_size, drop_remainder)
     return dataset.prefetch(tf.data.AUTOTUNE)

@@ -53,9 +53,8 @@ def from_tfrecord(
         batch_size: Rows per batch.
         shuffle: Whether to give each epoch a new random order of the files, and to
             mix the rows of `shuffle_blocks` blocks at a time.
-        seed: The seed of the orders. The same seed, with the same global seed of
-            TensorFlow (`keras.utils.set_random_seed` sets it), gives the same epochs
-            again. Every new iterator over the dataset is a new epoch.
+        seed: The seed of the orders. The same seed gives the same epochs again. Every
+            pass over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
         labelled: Whether to add the label; pass `False` for prediction.
         shuffle_blocks: Blocks of 65,536 rows to mix at a time. More blocks mix better

@@ -65,6 +65,11 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         self._seen_epoch = -1
         self._weights_sum = ""
 
+    @property
+    def seen_epoch(self) -> int:
+        """The last epoch that was compared with the best one; -1 before the first."""
+        return self._seen_epoch
+
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Starts a run, or resumes the one that was killed."""
         super().on_train_begin(logs)
@@ -78,8 +83,11 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Compares the epoch with the best one, and saves the state."""
         check_name("metric", self.monitor, logs or {})
-        # After a kill between this callback and BackupAndRestore, an epoch runs twice.
-        if epoch <= self._seen_epoch or self.model.stop_training:
+        # After a kill between this callback and the backup, an epoch ends twice.
+        if epoch <= self._seen_epoch:
+            self.model.stop_training |= self.wait >= self.patience
+            return
+        if self.model.stop_training:
             return
         best_weights = self.best_weights
         super().on_epoch_end(epoch, logs)

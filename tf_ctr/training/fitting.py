@@ -9,7 +9,7 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from tf_ctr.errors import check_name, explain
+from tf_ctr.errors import check_count, check_name, explain
 from tf_ctr.features import Schema
 from tf_ctr.metrics import AUC, LogLoss
 from tf_ctr.optimizers import SparseAdam
@@ -79,20 +79,28 @@ def callbacks(
     monitor: str = "val_auc",
     mode: Literal["max", "min"] = "max",
     patience: int = 3,
-    final_temperature: float = 0.5,
-    annealing_epochs: int = 10,
+    annealing: TemperatureAnnealing | None = None,
     resume: bool = True,
     schema: Schema | None = None,
     data: pd.DataFrame | None = None,
+    every_steps: int | None = None,
+    **former: Any,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a training run, for `model.fit(callbacks=...)`.
 
     They stop early, restore the best weights, and anneal the temperature of routers.
     With `run_dir` they also write TensorBoard curves (losses, metrics, learning rate,
-    temperature, route shares), and the same call after a kill resumes with the epoch
-    that was running. A line says so. Once the run is finished, the same call loads its
+    temperature, route shares), and the same call after a kill resumes the run at its
+    last backup. A line says so. Once the run is finished, the same call loads its
     final weights and trains nothing. A run with another model, optimizer, loss, number
     of batches, schema or data is refused: it needs another folder, or `resume=False`.
+
+    The resumed run equals the unbroken one to the last bit: weights, optimizer, metrics
+    of its epochs, orders of the rows, dropout and other noise. For that, batches come
+    from `tf_ctr.data`, and steps that start equal end equal, as they do on a CPU. A
+    backup is made after every epoch and every `every_steps` batches. The batches of the
+    epoch before the backup are read again, but not trained on; your own callbacks see
+    them, as in the unbroken run. With `steps_per_epoch`, pass `batches.repeat()`.
 
     Also pass `shuffle=False` to `fit`: `tf_ctr.data` shuffles the rows, and Keras would
     warn that it cannot.
@@ -104,31 +112,39 @@ def callbacks(
         monitor: Metric of early stopping; of several labels, e.g. `"val_buy_auc"`.
         mode: Whether `monitor` is to be maximised or minimised.
         patience: Epochs without improvement before stopping.
-        final_temperature: See `TemperatureAnnealing`.
-        annealing_epochs: See `TemperatureAnnealing`.
+        annealing: How the temperature of routers falls; `TemperatureAnnealing()` by
+            default.
         resume: Whether to go on with the run in `run_dir`; `False` removes its state
             and starts over.
         schema: The schema, so that a run with another one is refused.
         data: The training rows, so that a run on others is refused. Without them, only
             the number of batches is compared.
+        every_steps: Batches from one backup to the next, for epochs that take long;
+            `None` backs the run up only after each epoch. A backup takes about the time
+            that `model.save` does.
+        **former: None. `final_temperature` and `annealing_epochs` of version 0.2 are
+            refused with the fix.
 
     Returns:
         The callbacks, in the order in which they must run.
+
+    Raises:
+        TypeError: For an unknown argument.
+        ValueError: If an argument is out of range.
 
     Example:
 
     >>> [type(callback).__name__ for callback in callbacks()]
     ['TemperatureAnnealing', 'EarlyStopping']
     """
-    chosen: list[keras.callbacks.Callback] = [
-        TemperatureAnnealing(final_temperature, annealing_epochs),
-        EarlyStopping(
-            None if run_dir is None else pathlib.Path(run_dir) / FOLDER,
-            monitor,
-            mode,
-            patience,
-        ),
-    ]
+    if former or not isinstance(annealing, TemperatureAnnealing | None):
+        raise TypeError(_no_annealing(former or {"annealing": annealing}))
+    if every_steps is not None:
+        check_count("every_steps", every_steps, 1)
+    annealing = annealing or TemperatureAnnealing()
+    state = None if run_dir is None else pathlib.Path(run_dir) / FOLDER
+    stopping = EarlyStopping(state, monitor, mode, patience)
+    chosen: list[keras.callbacks.Callback] = [annealing, stopping]
     if validation is not None:
         chosen.append(RouteLogger(validation, run_dir))
     if run_dir is None:
@@ -138,13 +154,16 @@ def callbacks(
         resume,
         {
             "early stopping": {"monitor": monitor, "mode": mode, "patience": patience},
-            "temperature": {"final": final_temperature, "epochs": annealing_epochs},
+            "temperature": {
+                "final": annealing.final_temperature,
+                "epochs": annealing.epochs,
+            },
             "schema": None if schema is None else schema_sum(schema),
             "data": None if data is None else frame_sum(data),
         },
     )
     # After EarlyStopping, so that its state includes every epoch that is backed up.
-    backup = Backup(run)
+    backup = Backup(run, stopping, every_steps)
     curves = keras.callbacks.TensorBoard(str(run_dir), write_graph=False)
     return [run, *chosen, backup, curves]
 
@@ -176,3 +195,13 @@ def _checked_weights(
                 )
             )
     return {name: float(given.get(name, 1.0)) for name in outputs}
+
+
+def _no_annealing(received):
+    return explain(
+        "the temperature of routers as annealing=TemperatureAnnealing(...), and the "
+        "other arguments that help(callbacks) lists",
+        ", ".join(f"{name}={value!r}" for name, value in received.items()),
+        "for final_temperature=0.5, annealing_epochs=10 pass "
+        "annealing=TemperatureAnnealing(0.5, epochs=10)",
+    )

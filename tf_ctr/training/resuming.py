@@ -1,6 +1,7 @@
-"""Backs a run up after each epoch, and resumes it: the same run, or none."""
+"""Backs a run up, and resumes it: the same run, or none."""
 
 import contextlib
+import functools
 import json
 import pathlib
 import shutil
@@ -10,20 +11,13 @@ from typing import Any
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.files import (
-    MANIFEST,
-    locked,
-    read_manifest,
-    read_sealed,
-    whole_folder,
-    write_sealed,
-)
-from tf_ctr.training.early_stopping import FOLDER
+from tf_ctr.files import locked, read_sealed, replaced_folder, write_sealed
+from tf_ctr.training.early_stopping import FOLDER, EarlyStopping
 from tf_ctr.training.settings import differences, model_settings
+from tf_ctr.training.state import restore_state, save_state
+from tf_ctr.training.steps import Position, Steps
 
 RUN, BACKUP, FINISHED = "training.json", "backup", "finished"
-# The names of version 0.2, whose backups have neither a manifest nor settings.
-WEIGHTS, EPOCH = "latest.weights.h5", "training_metadata.json"
 OTHER = "pass resume=False to start over, or another run_dir"
 
 
@@ -39,11 +33,17 @@ class Resume(keras.callbacks.Callback):
             training begins, but not its TensorBoard curves.
         settings: What else the run depends on, as JSON-like values.
 
+    Attributes:
+        finished: Whether the folder holds a finished run.
+        steps: Where the run is, once training has begun.
+
     Raises:
         ValueError: When training begins, if the folder holds a run of another model,
             optimizer, loss, schema or data, or a damaged backup.
         LockedError: When training begins, if another process trains in the folder.
     """
+
+    steps: Steps
 
     def __init__(
         self,
@@ -66,6 +66,12 @@ class Resume(keras.callbacks.Callback):
             self.release()
             raise
 
+    def on_epoch_begin(
+        self, epoch: int, logs: Mapping[str, float] | None = None
+    ) -> None:
+        """Notes where the run is in its data."""
+        self.steps.begin_epoch(epoch)
+
     def release(self) -> None:
         """Lets other processes train in the folder. Garbage collection does, too."""
         self._held.close()
@@ -79,10 +85,12 @@ class Resume(keras.callbacks.Callback):
                 shutil.rmtree(self.run_dir / name, ignore_errors=True)
             (self.run_dir / RUN).unlink(missing_ok=True)
             self.resume = True  # The next `fit` with these callbacks resumes this one.
+        self._finish_replacement()
         self._check_settings()
         epochs = self.params["epochs"]
+        start = Position()
         if (self.run_dir / FINISHED).exists():
-            done = self._restore(FINISHED)
+            done = restore_state(**self._state(FINISHED)).epoch
             self.finished = True
             self.model._initial_epoch = epochs
             print(
@@ -90,11 +98,29 @@ class Resume(keras.callbacks.Callback):
                 f"Nothing is trained; to train again, {OTHER}."
             )
         elif (self.run_dir / BACKUP).exists():
-            done = self._restore(BACKUP)
-            self.model._initial_epoch = done
+            start = restore_state(**self._state(BACKUP))
+            self.model._initial_epoch = start.epoch
             # One further epoch, unless early stopping had stopped the run.
-            following = min(done + 1, epochs)
-            print(f"resuming at epoch {following} of {epochs} from {self.run_dir}")
+            following = min(start.epoch + 1, epochs)
+            after = ""
+            if start.batch:
+                after = f", after {start.batch:,} batches, which are drawn again"
+            print(
+                f"resuming at epoch {following} of {epochs} from {self.run_dir}{after}"
+            )
+        self.steps = self.model.train_function = Steps(
+            self.model,
+            start,
+            self.params.get("steps"),
+            functools.partial(restore_state, **self._state(BACKUP), metrics=True),
+        )
+
+    def _finish_replacement(self):
+        """Gives the state its name again, if a kill came between two renames."""
+        for name in (BACKUP, FINISHED):
+            folder = self.run_dir / name
+            if not folder.exists() and replaced_folder(folder).exists():
+                replaced_folder(folder).rename(folder)
 
     def _check_settings(self):
         path = self.run_dir / RUN
@@ -117,74 +143,58 @@ class Resume(keras.callbacks.Callback):
             print(f"{self.run_dir} was written by tf_ctr 0.2, without its settings")
         write_sealed(path, {"settings": own})
 
-    def _restore(self, name):
+    def _state(self, name):
         folder = self.run_dir / name
         fix = f"delete {folder}, or {OTHER}; the run then starts over"
-        manifest = None
-        if not _is_of_0_2(folder):
-            manifest = read_manifest(folder, "the state of the run", fix)
-        if not self.model.built:
-            raise ValueError(
-                explain(
-                    "a built model to resume",
-                    "a model without weights",
-                    "call the model on a batch before `fit`",
-                )
-            )
-        optimizer = self.model.optimizer
-        if optimizer is not None and not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
-        if manifest is not None:
-            manifest.check()  # Before loading: the weights go into the model at once.
-        self.model.load_weights(folder / WEIGHTS)
-        return json.loads((folder / EPOCH).read_text())["epoch"]
+        return {"model": self.model, "folder": folder, "fix": fix}
 
 
 class Backup(keras.callbacks.Callback):
-    """Backs the run of a `Resume` up after each epoch, and keeps its final weights.
+    """Backs the run of a `Resume` up as it goes on, and keeps its final weights.
 
     It comes after `EarlyStopping`, whose state then includes every epoch backed up, and
     whose best weights are the final ones.
 
     Args:
         run: The first callback of the run.
+        stopping: The early stopping of the run.
+        every_steps: Batches from one backup to the next, beside those after each epoch;
+            `None` for no others.
     """
 
-    def __init__(self, run: Resume) -> None:
+    def __init__(
+        self, run: Resume, stopping: EarlyStopping, every_steps: int | None = None
+    ) -> None:
         super().__init__()
-        self.run = run
-        self._epochs = 0
+        self.run, self.stopping, self.every_steps = run, stopping, every_steps
+        self._position = Position()
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Ends a run at once that early stopping had stopped before a kill."""
-        self._epochs = self.model._initial_epoch or 0
+        self._position = self.run.steps.position
         if self.model.stop_training:
-            self.model._initial_epoch = self.params["epochs"]
+            # A kill may have come after early stopping and before the backup.
+            if self.stopping.seen_epoch < self._position.epoch:
+                self.model._initial_epoch = self.params["epochs"]
+            else:
+                self.model.stop_training = False
+
+    def on_train_batch_end(
+        self, batch: int, logs: Mapping[str, float] | None = None
+    ) -> None:
+        """Saves the state every few steps; a batch that is only drawn is none."""
+        now, every = self.run.steps.position, self.every_steps
+        if every is not None and now.steps // every > self._position.steps // every:
+            self._save(BACKUP, now)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Saves weights, optimizer slots and the number of epochs, whole or not."""
-        self._epochs = epoch + 1
-        self._save(BACKUP)
+        """Saves the state."""
+        self._save(BACKUP, self.run.steps.end_epoch())
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Saves the final state, which a repeated call loads; removes the backup."""
         if not self.run.finished:
-            self._save(FINISHED)
+            self._save(FINISHED, self._position)
         shutil.rmtree(self.run.run_dir / BACKUP, ignore_errors=True)
+        self.model.train_function = self.run.steps.train
         self.run.release()
-
-    def _save(self, name):
-        with whole_folder(self.run.run_dir / name) as folder:
-            self.model.save_weights(folder / WEIGHTS)
-            (folder / EPOCH).write_text(
-                json.dumps({"epoch": self._epochs, "format": 2})
-            )
-
-
-def _is_of_0_2(folder):
-    if (folder / MANIFEST).exists():
-        return False
-    try:
-        return "format" not in json.loads((folder / EPOCH).read_text())
-    except (OSError, ValueError):
-        return False
