@@ -137,7 +137,7 @@ def test_another_schema_or_other_rows_are_refused(tmp_path):
     [
         "training.json",
         "backup/manifest.json",
-        "backup/latest.weights.h5",
+        "backup/variables.npz",
         "backup/training_metadata.json",
         "early_stopping/state.json",
         "early_stopping/best_000000.npz",
@@ -161,7 +161,11 @@ def test_a_damaged_state_is_named_and_never_used(run, name):
 
 def test_a_backup_of_0_2_is_resumed(run, capsys):
     (run / "training.json").unlink()
-    (run / "backup" / "manifest.json").unlink()
+    for name in ("manifest.json", "variables.npz"):
+        (run / "backup" / name).unlink()
+    former = compiled()
+    former.optimizer.build(former.trainable_variables)
+    former.save_weights(run / "backup" / "latest.weights.h5")
     (run / "backup" / "training_metadata.json").write_text('{"epoch": 1, "batch": 0}')
     folder = run / "early_stopping"
     (folder / "best_000000.npz").rename(folder / "best.npz")

@@ -206,18 +206,6 @@ def test_a_killed_run_loses_at_most_the_epoch_it_was_in(tmp_path):
     assert not (tmp_path / "backup").exists()
 
 
-def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path):
-    """No shuffling and no noise here: weights and optimizer come back exactly."""
-    unbroken = eager(small_dcn())
-    fit(unbroken, 4, training.callbacks(tmp_path / "unbroken", patience=9))
-    with pytest.raises(InterruptedError):
-        model = eager(small_dcn())
-        fit(model, 4, [Kill(2), *training.callbacks(tmp_path / "broken", patience=9)])
-    resumed = eager(small_dcn(seed=99))
-    fit(resumed, 4, training.callbacks(tmp_path / "broken", patience=9))
-    assert_same_weights(resumed, unbroken.get_weights())
-
-
 def test_early_stopping_remembers_the_best_epoch_after_a_kill(tmp_path):
     values = [0.9, 0.5, 0.4, 0.3, 0.2]
     best = []

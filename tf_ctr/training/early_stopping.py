@@ -17,6 +17,7 @@ from tf_ctr.files import (
     replacing,
     write_sealed,
 )
+from tf_ctr.training.state import explaining_full_disk
 
 # Its folder in the folder of a run. The best weights have the number of their epoch.
 FOLDER, STATE, WEIGHTS = "early_stopping", "state.json", "best_{epoch:06d}.npz"
@@ -94,7 +95,8 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         self._seen_epoch = epoch
         if self.state_dir is not None and self.best is not None:
             improved = self.best_weights is not best_weights
-            self._save(self.state_dir, improved)
+            with explaining_full_disk(self.state_dir):
+                self._save(self.state_dir, improved)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Restores the best weights, says so, and removes the state."""
