@@ -198,3 +198,7 @@ class Backup(keras.callbacks.Callback):
         shutil.rmtree(self.run.run_dir / BACKUP, ignore_errors=True)
         self.model.train_function = self.run.steps.train
         self.run.release()
+
+    def _save(self, name, position):
+        save_state(self.model, position, self.run.run_dir / name)
+        self._position = position
