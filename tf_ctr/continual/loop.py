@@ -83,7 +83,7 @@ def run(
 
     Returns:
         The report. It is also in `directory`, as `report.jsonl`, `report.md` and
-        TensorBoard scalars.
+        TensorBoard scalars and pictures.
 
     Raises:
         ValueError: If a period is missing, repeated or out of order, a name is unknown,
@@ -143,6 +143,7 @@ def _run(plan, given, store):
             print(report.line(record), flush=True)
     report = Report(store.records())
     report.write(store.directory)  # A run killed after its last step did not write it.
+    scalars.draw(report)
     return report
 
 

@@ -1,5 +1,6 @@
 """Reports the metrics of a run: prequential, by slice, as a matrix, and as gains."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
+from tf_ctr import plots
 from tf_ctr.continual.measuring import metric_names
 from tf_ctr.continual.store import Record
 from tf_ctr.errors import check_name
@@ -208,11 +210,31 @@ class Scalars:
             for part, metrics in parts.items():
                 self._write(f"{part}_{column}", record["number"], metrics)
 
-    def _write(self, name, number, metrics):
+    def draw(self, report: Report) -> None:
+        """Writes the pictures of tested periods, and the matrix of forgetting.
+
+        Without matplotlib there are none.
+        """
+        if report.frame.empty or importlib.util.find_spec("matplotlib") is None:
+            return
+        pictures = {"prequential_auc": plots.prequential(report.frame)}
+        if not report.slices.empty:
+            pictures["prequential_auc_by_slice"] = plots.prequential(report.slices)
+        if any("matrix" in record for record in report.records):
+            pictures["forgetting"] = plots.forgetting(report.matrix())
+        with self._writer("all").as_default(step=report.records[-1]["number"]):
+            for name, picture in pictures.items():
+                tf.summary.image(name, picture.pixels()[None])
+        self._writer("all").flush()
+
+    def _writer(self, name):
         if name not in self._writers:
             path = str(self._folder / name)
             self._writers[name] = tf.summary.create_file_writer(path)
-        with self._writers[name].as_default(step=number):
+        return self._writers[name]
+
+    def _write(self, name, number, metrics):
+        with self._writer(name).as_default(step=number):
             for metric in metric_names([metrics]):
                 if metrics.get(metric) is not None:
                     tf.summary.scalar(f"prequential/{metric}", metrics[metric])

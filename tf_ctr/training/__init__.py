@@ -8,6 +8,8 @@
 - `TemperatureAnnealing` and `RouteLogger` are for models with routers, as
   `tf_ctr.transfer.autoft` makes them. An instance takes a *route*: at each depth the
   frozen or the tuned branch. A router samples the route at a *temperature*.
+- `TensorBoard` writes curves, settings, scores, tables and the graph of a run;
+  `log_test` adds the test metrics.
 - `measure_batch_norm` measures the moving statistics of BatchNorm after training.
 """
 
@@ -16,15 +18,18 @@ from tf_ctr.training.crossentropy import LabelCrossentropy
 from tf_ctr.training.early_stopping import EarlyStopping
 from tf_ctr.training.fitting import callbacks, compile
 from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
+from tf_ctr.training.tensorboard import TensorBoard, log_test
 from tf_ctr.training.uncertainty import weigh_by_uncertainty
 
 __all__ = [
     "EarlyStopping",
     "LabelCrossentropy",
     "RouteLogger",
+    "TensorBoard",
     "TemperatureAnnealing",
     "callbacks",
     "compile",
+    "log_test",
     "measure_batch_norm",
     "weigh_by_uncertainty",
 ]

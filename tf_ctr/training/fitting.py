@@ -18,6 +18,7 @@ from tf_ctr.training.early_stopping import FOLDER, EarlyStopping
 from tf_ctr.training.resuming import Backup, Resume
 from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
 from tf_ctr.training.settings import frame_sum, schema_sum
+from tf_ctr.training.tensorboard import TensorBoard
 from tf_ctr.training.uncertainty import UncertaintyModel
 
 
@@ -89,11 +90,12 @@ def callbacks(
     """Returns the callbacks of a training run, for `model.fit(callbacks=...)`.
 
     They stop early, restore the best weights, and anneal the temperature of routers.
-    With `run_dir` they also write TensorBoard curves (losses, metrics, learning rate,
-    temperature, route shares), and the same call after a kill resumes the run at its
-    last backup. A line says so. Once the run is finished, the same call loads its
-    final weights and trains nothing. A run with another model, optimizer, loss, number
-    of batches, schema or data is refused: it needs another folder, or `resume=False`.
+    With `run_dir` they also write curves and settings for TensorBoard; with `schema`,
+    all that `tf_ctr.training.TensorBoard` describes. The same call after a kill resumes
+    the run at its last backup. A line says so. Once the run is finished, the same call
+    loads its final weights and trains nothing. A run with another model, optimizer,
+    loss, number of batches, schema or data is refused: it needs another folder, or
+    `resume=False`.
 
     The resumed run equals the unbroken one to the last bit: weights, optimizer, metrics
     of its epochs, orders of the rows, dropout and other noise. For that, batches come
@@ -116,7 +118,8 @@ def callbacks(
             default.
         resume: Whether to go on with the run in `run_dir`; `False` removes its state
             and starts over.
-        schema: The schema, so that a run with another one is refused.
+        schema: The schema, so that a run with another one is refused, and for
+            TensorBoard.
         data: The training rows, so that a run on others is refused. Without them, only
             the number of batches is compared.
         every_steps: Batches from one backup to the next, for epochs that take long;
@@ -145,8 +148,9 @@ def callbacks(
     state = None if run_dir is None else pathlib.Path(run_dir) / FOLDER
     stopping = EarlyStopping(state, monitor, mode, patience)
     chosen: list[keras.callbacks.Callback] = [annealing, stopping]
-    if validation is not None:
-        chosen.append(RouteLogger(validation, run_dir))
+    routes = None if validation is None else RouteLogger(validation, run_dir)
+    if routes is not None:
+        chosen.append(routes)
     if run_dir is None:
         return chosen
     run = Resume(
@@ -164,8 +168,11 @@ def callbacks(
     )
     # After EarlyStopping, so that its state includes every epoch that is backed up.
     backup = Backup(run, stopping, every_steps)
-    curves = keras.callbacks.TensorBoard(str(run_dir), write_graph=False)
-    return [run, *chosen, backup, curves]
+    scored = None if schema is None else validation
+    board = TensorBoard(
+        run_dir, schema, scored, monitor=monitor, mode=mode, routes=routes
+    )
+    return [run, *chosen, backup, board]
 
 
 def _checked_weights(

@@ -1,0 +1,1 @@
+"""What `tf_ctr.training.TensorBoard` writes besides the curves of Keras."""
