@@ -7,6 +7,7 @@ import pytest
 from tests.support.click_rates import RATES, export_rates
 from tests.support.exported import trained_dcn
 from tests.support.frames import click_frame, click_schema
+from tf_ctr.continual import report
 from tf_ctr.export import export
 from tf_ctr.serving import differences, parity
 from tf_ctr.serving.loaders.session import SessionLoader
@@ -35,6 +36,15 @@ def exported_clicks(tmp_path_factory):
     directory = tmp_path_factory.mktemp("exported") / "dcn"
     options = {"fresh_process": False, "verbose": False, "batch_sizes": (1, 2)}
     return model, export(model, schema, directory, click_frame(), **options)
+
+
+@pytest.fixture(autouse=True)
+def no_pictures_of_periods(monkeypatch):
+    """Continual runs draw nothing, which is most of the time of a small one.
+
+    `tests/continual/test_report.py` has one that does.
+    """
+    monkeypatch.setattr(report, "_has_matplotlib", lambda: False)
 
 
 @pytest.fixture(autouse=True)

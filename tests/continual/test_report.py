@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tf_ctr.continual import Report, measuring
+from tf_ctr.continual import report as report_module
 from tf_ctr.continual.measuring import measure, with_seen
+from tf_ctr.continual.report import Scalars
 from tf_ctr.features import Categorical, Schema
 
 ROWS = pd.DataFrame({"user": list("aabbcc"), "click": [0, 1, 1, 0, 1, 1]})
@@ -132,3 +135,23 @@ def test_a_line_and_a_table_show_the_metrics(report):
 def test_undefined_metrics_are_named():
     (line,) = Report([record(1, None, until=0)]).frame.to_dict("records")
     assert np.isnan(line["auc"]) and line["undefined"] == "auc"
+
+
+def test_tensorboard_has_the_curves_and_the_matrix_as_pictures(report, tmp_path):
+    scalars = Scalars(tmp_path / "board", report.records)
+    scalars.draw(report)  # The tests have no matplotlib: see `tests/conftest.py`.
+    assert not _images(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_module, "_has_matplotlib", lambda: True)
+        scalars.draw(report)
+    assert _images(tmp_path) == [
+        "forgetting_auc",
+        "prequential_auc",
+        "prequential_auc_by_slice",
+    ]
+
+
+def _images(folder):
+    events = EventAccumulator(str(folder / "board" / "all"))
+    tags = events.Reload().Tags()["tensors"]
+    return sorted(tag for tag in tags if "/" not in tag)

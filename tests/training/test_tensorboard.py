@@ -57,7 +57,7 @@ def last(folder, tag):
 
 def test_scores_of_validation_rows_are_exact_and_by_domain(run, schema):
     run_dir, model = run
-    history = json.loads((run_dir / "history.json").read_text())
+    history = tensorboard.read_history(run_dir)
     best = int(np.argmax([epoch["val_auc"] for epoch in history]))
     scores = model.predict(data.from_frame(FRAME, schema, 48), verbose=0)[:, 0]
     clicks = FRAME["click"].to_numpy()
@@ -86,7 +86,7 @@ def test_scores_of_validation_rows_are_exact_and_by_domain(run, schema):
 
 def test_the_best_epoch_is_a_point_in_the_charts_of_the_curves(run):
     run_dir, _ = run
-    history = json.loads((run_dir / "history.json").read_text())
+    history = tensorboard.read_history(run_dir)
     best = int(np.argmax([epoch["val_auc"] for epoch in history]))
     (point,) = events(run_dir / "best").Tensors("epoch_auc")
     assert point.step == best
@@ -106,7 +106,7 @@ def test_settings_and_final_metrics_are_comparable(run):
     assert {"final/val_auc", "final/best_epoch", "test/auc"} <= {*tags}
     assert "test/gauc" not in tags  # Undefined.
     assert last(run_dir, "test/auc") == 0.75
-    assert json.loads((run_dir / "test.json").read_text())["rows"] == 48
+    assert json.loads((run_dir / "test.json").read_text())["metrics"]["rows"] == 48
     assert found.Graph().node
     assert {"settings", "schema", "custom_scalars__config__"} <= {*tags}
 

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -215,13 +216,17 @@ class Scalars:
 
         Without matplotlib there are none.
         """
-        if report.frame.empty or importlib.util.find_spec("matplotlib") is None:
+        if report.frame.empty or not _has_matplotlib():
             return
-        pictures = {"prequential_auc": plots.prequential(report.frame)}
-        if not report.slices.empty:
-            pictures["prequential_auc_by_slice"] = plots.prequential(report.slices)
-        if any("matrix" in record for record in report.records):
-            pictures["forgetting"] = plots.forgetting(report.matrix())
+        pictures = {}
+        for auc in (name for name in report.frame if re.search("(^|_)auc$", name)):
+            pictures[f"prequential_{auc}"] = plots.prequential(report.frame, auc)
+            if not report.slices.empty:
+                by_slice = plots.prequential(report.slices, auc)
+                pictures[f"prequential_{auc}_by_slice"] = by_slice
+            if any("matrix" in record for record in report.records):
+                matrix = report.matrix(auc)
+                pictures[f"forgetting_{auc}"] = plots.forgetting(matrix, auc)
         with self._writer("all").as_default(step=report.records[-1]["number"]):
             for name, picture in pictures.items():
                 tf.summary.image(name, picture.pixels()[None])
@@ -239,3 +244,7 @@ class Scalars:
                 if metrics.get(metric) is not None:
                     tf.summary.scalar(f"prequential/{metric}", metrics[metric])
         self._writers[name].flush()
+
+
+def _has_matplotlib():
+    return importlib.util.find_spec("matplotlib") is not None

@@ -1,7 +1,6 @@
 """All that TensorBoard shows of a training run, by one callback."""
 
 import importlib.util
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import tensorflow as tf
 from tf_ctr import plots
 from tf_ctr.errors import check_choice, check_count, check_name, explain
 from tf_ctr.features import Schema
-from tf_ctr.files import replacing
+from tf_ctr.files import read_sealed, write_sealed
 from tf_ctr.training.board import model as of_model
 from tf_ctr.training.board import overview, scores
 from tf_ctr.training.routing import RouteLogger
@@ -138,8 +137,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
             with self._root.as_default():
                 of_model.write_norms(self.model, epoch)
         self._history.append(shown)
-        with replacing(self.run_dir / HISTORY) as path:
-            path.write_text(json.dumps(self._history))
+        write_sealed(self.run_dir / HISTORY, {"epochs": self._history})
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Marks the best epoch, and writes what belongs to its weights."""
@@ -225,8 +223,7 @@ def log_test(run_dir: str | os.PathLike, metrics: Mapping[str, Any]) -> None:
             )
         )
     numbers = {n: v for n, v in metrics.items() if isinstance(v, int | float)}
-    with replacing(folder / TEST) as path:
-        path.write_text(json.dumps(numbers))
+    write_sealed(folder / TEST, {"metrics": numbers})
     with tf.summary.create_file_writer(str(folder)).as_default():
         for name, value in numbers.items():
             if np.isfinite(value):
@@ -234,12 +231,16 @@ def log_test(run_dir: str | os.PathLike, metrics: Mapping[str, Any]) -> None:
 
 
 def read_history(run_dir: pathlib.Path) -> list[dict[str, float]]:
-    """Returns the metrics of the epochs of a run, in order; none without a file."""
-    try:
-        found = json.loads((run_dir / HISTORY).read_text())
-    except (OSError, ValueError):
+    """Returns the metrics of the epochs of a run, in order; none without a file.
+
+    Raises:
+        DamagedError: If the file is not as it was written.
+    """
+    path = run_dir / HISTORY
+    if not path.exists():
         return []
-    return found if isinstance(found, list) else []
+    fix = f"remove {path}; the curves of the earlier epochs are then left out"
+    return read_sealed(path, "the metrics of the run's epochs", fix)["epochs"]
 
 
 def _write_image(name, figure):
