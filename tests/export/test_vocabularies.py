@@ -11,7 +11,7 @@ from tensorflow.python.ops.lookup_ops import TableInitializerBase
 
 import tf_ctr
 from tests.support.damage import check_as_exported
-from tf_ctr.export import export
+from tf_ctr.export import export, vocabularies
 from tf_ctr.features import ids
 from tf_ctr.layers import Embedding
 from tf_ctr.serving.loaders.ways import in_session, in_this_process
@@ -48,7 +48,8 @@ def exported(request, tmp_path_factory):
     field = tf_ctr.Categorical("id", vocabulary=values, num_oov=2)
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "text in parts":
-            patch.setattr(ids, "CHUNK", 3)
+            patch.setattr(ids, "CHUNK", 4)
+            patch.setattr(vocabularies, "PART_BYTES", 5)
         schema = tf_ctr.Schema([field])
         version = export(
             row_model(schema),
@@ -90,6 +91,20 @@ def test_no_id_is_in_the_graph(tmp_path):
     files = {path.name for path in (version / "assets").iterdir()}
     listed = read_meta_graph(version).asset_file_def
     assert files == {each.filename for each in listed} == {"id.0.ids", "id.1.ids"}
+
+
+def test_a_part_ends_where_its_text_would_grow_too_large(tmp_path, monkeypatch):
+    """Ids of 8.5 kB would otherwise meet the 2 GiB of a protocol buffer."""
+    monkeypatch.setattr(vocabularies, "PART_BYTES", 5)
+    field = tf_ctr.Categorical("id", ["aaa", "bb", "\u00e4\u00e4", "c", "x" * 9, "d"])
+    vocabularies.table_from_file(field, tmp_path)
+    files = [tmp_path / f"id.{number}.ids" for number in range(5)]
+    assert sorted(tmp_path.iterdir()) == files
+    read = [tf.train.Example.FromString(file.read_bytes()) for file in files]
+    texts = [[*each.features.feature["ids"].bytes_list.value] for each in read]
+    large = b"x" * 9  # By itself, as it cannot be cut.
+    umlauts = "\u00e4\u00e4".encode()
+    assert texts == [[b""], [b"aaa", b"bb"], [umlauts, b"c"], [large], [b"d"]]
 
 
 def test_a_damaged_or_missing_vocabulary_is_no_version(exported, tmp_path):

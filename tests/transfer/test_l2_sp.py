@@ -157,7 +157,9 @@ def test_the_starting_point_is_neither_in_the_graph_nor_served(tmp_path):
     assert [layer.name for layer in pulled.layers] == [
         layer.name for layer in plain.layers
     ]
-    served = [Servable(model, schema, tmp_path).weights for model in (plain, pulled)]
+    served = [
+        Servable(model, schema, tmp_path).module.weights for model in (plain, pulled)
+    ]
     assert len(served[0]) == len(served[1])
 
 

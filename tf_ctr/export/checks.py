@@ -85,7 +85,7 @@ def _check_tables(model, schema):
         ) from error
 
 
-def check_probabilities(scores: np.ndarray) -> None:
+def check_scores(scores: np.ndarray) -> None:
     """Raises unless all scores are in [0, 1].
 
     Raises:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import gc
 import os
 import pathlib
 import time
@@ -155,14 +154,10 @@ def export(
 
 
 def _save(ready, staged, vocabularies):
-    """Writes the SavedModel; its lookup tables are freed before any is loaded."""
     vocabularies.mkdir()
-    servable = Servable(
+    Servable(
         ready.model, ready.schema, vocabularies, ready.candidates, ready.item_fields
-    )
-    servable.save(staged)
-    del servable
-    gc.collect()  # Traced functions refer to each other.
+    ).save(staged)
 
 
 def _load(staged, fresh_process):

@@ -25,13 +25,13 @@ METHOD_NAMES = {
 }
 
 
-class Servable(tf.Module):
+class Servable:
     """Lookups and model in two functions, holding only what these use.
 
     Keras's `model.export` stores every variable twice, and saving an object that
-    holds the model drags the optimizer in. Here the module owns the raw
-    `tf.Variable`s that the traced functions captured: no optimizer, no metric, no
-    temperature, no random seed, and every variable once.
+    holds the model drags the optimizer in. Here a module owns the raw `tf.Variable`s
+    that the traced functions captured: no optimizer, no metric, no temperature, no
+    random seed, and every variable once.
 
     The functions are plain: a server without XLA rejects a compiled one. Lookups and
     strings are placed on the CPU, the only device that can run them. The model is not
@@ -46,13 +46,10 @@ class Servable(tf.Module):
         item_fields: Names of the items' fields, for that signature.
 
     Attributes:
-        encode: `tf.function`, `{field: raw [B] or [B, T]} -> {field: encoded}`.
-        predict_encoded: `tf.function`, `{field: encoded} -> click [B]`.
-        score: `tf.function`, `{field: raw} -> {"click": [B]}`.
-        predict_candidates: The same of `candidates`; `None` without it.
-        by_signature: `{name: tf.function}` of all signatures.
-        weights: The variables that the functions read.
-        tables: The lookup tables of the schema.
+        signatures: `{name: the traced function}`.
+        module: What is saved: `encode`, `{field: raw [B] or [B, T]} -> {field:
+            encoded}`; `predict_encoded`, `{field: encoded} -> click [B]`; the lookup
+            `tables`, and `weights`, the variables that the functions read.
 
     Raises:
         ValueError: If the model draws random numbers or writes to a variable at
@@ -67,8 +64,6 @@ class Servable(tf.Module):
         candidates: keras.Model | None = None,
         item_fields: Sequence[str] = (),
     ) -> None:
-        super().__init__(name="servable")
-        raw = schema.raw_signature()
         encoder = Encoder(
             schema.fields, lambda field: table_from_file(field, vocabularies)
         )
@@ -81,35 +76,29 @@ class Servable(tf.Module):
             with tf.device("/CPU:0"):
                 return encoder(features)
 
-        self.encode = _function(encode, raw)
-        self.predict_encoded = _function(_scorer(model), encoded)
-        self.predict_candidates = (
-            None if candidates is None else _function(_scorer(candidates), encoded)
-        )
-        signatures = signature_functions(
+        self.module = tf.Module(name="servable")
+        self.module.encode = _function(encode, schema.raw_signature())
+        self.module.predict_encoded = _function(_scorer(model), encoded)
+        functions = signature_functions(
             schema,
-            self.encode,
-            self.predict_encoded,
-            self.predict_candidates,
+            self.module.encode,
+            self.module.predict_encoded,
+            None if candidates is None else _function(_scorer(candidates), encoded),
             item_fields,
         )
-        self.by_signature = {
-            name: _function(each.function, each.specs)
-            for name, each in signatures.items()
+        # Traced here, and no attributes of the module, whose functions TensorFlow
+        # traces once more to save them.
+        self.signatures = {
+            name: _function(each.function, each.specs).get_concrete_function()
+            for name, each in functions.items()
         }
-        self.score = self.by_signature["serving_default"]
-        traced = [each.get_concrete_function() for each in self.by_signature.values()]
-        self.weights = _captured_variables(traced)
-        self.tables = encoder.tables
+        self.module.weights = _captured_variables(self.signatures.values())
+        self.module.tables = encoder.tables
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the SavedModel with all signatures to `path`."""
         path = str(path)
-        signatures = {
-            name: function.get_concrete_function()
-            for name, function in self.by_signature.items()
-        }
-        tf.saved_model.save(self, path, signatures=signatures)
+        tf.saved_model.save(self.module, path, signatures=self.signatures)
         # TensorFlow 2 writes all as `predict`, which some clients and older servers
         # reject for the others.
         updater = MethodNameUpdater(path)

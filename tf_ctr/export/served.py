@@ -13,7 +13,7 @@ from tf_ctr.errors import check_choice, explain
 from tf_ctr.export.checks import (
     candidate_fields,
     check_exportable,
-    check_probabilities,
+    check_scores,
 )
 from tf_ctr.features import Schema
 from tf_ctr.features.reading import in_memory
@@ -124,7 +124,7 @@ def prepare(
         replacement = served
     score = training_scorer(reference, schema)
     scores = score(columns)
-    check_probabilities(scores)
+    check_scores(scores)
     best, batch_norm = fold_if_exact(merged(replacement), schema, columns, scores)
     return Served(
         trained=model,

@@ -50,7 +50,7 @@ On a GPU, with the NVIDIA Container Toolkit:
 ```
 
 `docker-compose.yml` starts the same: `docker compose up`, or `docker compose up gpu`.
-Check the newest version first, without a server: `tf_ctr check {version}`.
+Check a version first, without a server: `tf_ctr check {version}`.
 
 The server answers once the label `stable` can be served:
 

@@ -102,21 +102,31 @@ def signature_functions(
 
 def _flat_rows(features, item_fields):
     """Returns the features with items `[R * N, ...]`, and the shape `[R, N]`."""
-    shape = tf.shape(features[item_fields[0]])[:2]
-    checks = [
-        tf.debugging.assert_equal(
-            tf.shape(value)[:2] if name in item_fields else tf.shape(value)[:1],
-            shape if name in item_fields else shape[:1],
-            f"{name!r} needs a row per user, and one per candidate if it is an item's",
-        )
-        for name, value in features.items()
-    ]
-    # Without the dependency a graph would leave the checks out: nothing reads them.
-    with tf.control_dependencies(checks):
+    sizes = {name: tf.shape(value) for name, value in features.items()}
+    rows = tf.stack([size[0] for size in sizes.values()])
+    columns = tf.stack([sizes[name][1] for name in item_fields])
+    # One check for all: one per input would cost more than its lookup.
+    check = tf.debugging.Assert(
+        tf.reduce_all(rows == rows[0]) & tf.reduce_all(columns == columns[0]),
+        [
+            f"Each input needs a row per user: {[*features]} have",
+            rows,
+            f"rows; and those of items a column per candidate: {[*item_fields]} have",
+            columns,
+        ],
+        summarize=len(features),
+    )
+    # Without the dependency a graph would leave the check out: nothing reads it.
+    with tf.control_dependencies([check]):
         flat = {
-            name: tf.reshape(value, tf.concat([[-1], tf.shape(value)[2:]], 0))
-            if name in item_fields
-            else tf.identity(value)
+            name: _joined(value) if name in item_fields else tf.identity(value)
             for name, value in features.items()
         }
-    return flat, shape
+    return flat, tf.stack([rows[0], columns[0]])
+
+
+def _joined(value):
+    """`[R, N, ...]` as `[R * N, ...]`."""
+    return tf.reshape(
+        value, [-1] if value.shape.rank == 2 else [-1, tf.shape(value)[2]]
+    )

@@ -12,6 +12,7 @@ carriage returns.
 """
 
 import pathlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,9 @@ from tf_ctr.features.ids import default_row, lookup_keys, lookup_rows
 
 # The feature of the `tf.train.Example`.
 IDS = "ids"
+
+# Bytes of text in a part, far below the 2 GiB of a protocol buffer.
+PART_BYTES = 2**28
 
 
 class Part(NamedTuple):
@@ -101,19 +105,33 @@ def table_from_file(
     """
     if not (isinstance(field, Categorical) and field.has_vocabulary):
         return field.lookup_table()
-    parts = []
-    for number, keys in enumerate(lookup_keys(field)):
-        parts.append(Part(directory / f"{field.name}.{number}.ids", len(keys)))
-        parts[-1].path.write_bytes(_content(keys))
+    parts: list[Part] = []
+    for count, content in _contents(field):
+        parts.append(Part(directory / f"{field.name}.{len(parts)}.ids", count))
+        parts[-1].path.write_bytes(content)
     initializer = VocabularyInitializer(parts, str(field.dtype), field.num_oov)
     return tf.lookup.StaticHashTable(initializer, default_row(field))
 
 
-def _content(keys: np.ndarray) -> bytes:
-    if keys.dtype == np.int64:
-        return keys.astype("<i8").tobytes()  # As `tf.io.decode_raw` reads it anywhere.
-    values = tf.train.BytesList(value=[key.encode() for key in keys])
-    feature = {IDS: tf.train.Feature(bytes_list=values)}
+def _contents(field: Categorical) -> Iterator[tuple[int, bytes]]:
+    """Yields how many keys each part has, and its content."""
+    for keys in lookup_keys(field):
+        if keys.dtype == np.int64:  # As `tf.io.decode_raw` reads it anywhere.
+            yield len(keys), keys.astype("<i8").tobytes()
+            continue
+        texts: list[bytes] = []
+        size = 0
+        for text in map(str.encode, keys):
+            if texts and size + len(text) > PART_BYTES:
+                yield len(texts), _example(texts)
+                texts, size = [], 0
+            texts.append(text)
+            size += len(text)
+        yield len(texts), _example(texts)
+
+
+def _example(texts):
+    feature = {IDS: tf.train.Feature(bytes_list=tf.train.BytesList(value=texts))}
     return tf.train.Example(
         features=tf.train.Features(feature=feature)
     ).SerializeToString()
