@@ -10,11 +10,13 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.support.frames import click_frame, click_schema
 from tests.support.golden import SIZES, golden_file, weight_shapes
 from tf_ctr.backbones import BACKBONES
 from tf_ctr.data import from_frame
+from tf_ctr.serving.untrusted.operations import ALLOWED
 from tf_ctr.surgery import Graph
 from tf_ctr.transfer import METHODS
 
@@ -63,6 +65,25 @@ def test_inputs_are_the_fields_and_the_output_is_a_probability(
     scores = scores_of(model, batches)
     assert scores.shape == (60, 1)
     assert np.all((scores > 0) & (scores < 1))
+
+
+def operations(model, schema):
+    """The TensorFlow operations that give the scores of a model."""
+    specs = {n: tf.TensorSpec(s.shape, s.dtype, n) for n, s in schema.inputs().items()}
+    traced = tf.function(model, autograph=False).get_concrete_function(specs)
+    graph = traced.graph.as_graph_def()
+    inner = (node for each in graph.library.function for node in each.node_def)
+    return {node.op for node in (*graph.node, *inner)}
+
+
+def test_a_version_of_the_backbone_runs_without_trust(name, schema, built):
+    """`tf_ctr check` runs the operations of this list only, unless it is told so."""
+    assert operations(built(name), schema) <= ALLOWED
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_version_of_the_method_runs_without_trust(method, schema, built):
+    assert operations(METHODS[method](built("dcn")), schema) <= ALLOWED
 
 
 def test_every_depth_and_every_field_can_be_adapted(name, schema, built):

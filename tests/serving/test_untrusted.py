@@ -1,5 +1,6 @@
 """Versions of strangers: nothing that they bring is run, and nothing is written."""
 
+import shutil
 import sys
 
 import numpy as np
@@ -10,15 +11,16 @@ from tensorflow.python.framework import op_def_registry
 from tests.support import hostile
 from tests.support.frames import click_frame, click_schema
 from tf_ctr.serving import check, compare_ways, diff
+from tf_ctr.serving.loaders.process import ProcessLoader, StoppedError
 from tf_ctr.serving.loaders.run_signatures import write_tensors
 from tf_ctr.serving.loaders.ways import in_fresh_process
 from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.rules import conformance
 from tf_ctr.serving.rules.findings import errors
-from tf_ctr.serving.untrusted import operations
+from tf_ctr.serving.untrusted import limits, operations, trial
 from tf_ctr.serving.untrusted.graph import problems, require_harmless
 from tf_ctr.serving.untrusted.limits import Limits, run_limited
-from tf_ctr.serving.untrusted.trial import try_version
+from tf_ctr.serving.untrusted.trial import try_in_cpp, try_version
 from tf_ctr.serving.wire.signatures import signature_inputs
 
 # The one that a fixture replaces.
@@ -103,22 +105,95 @@ def test_a_trial_gives_the_outputs(exported_clicks):
     assert found[name]["click"].shape == (3,)
 
 
+def test_a_trial_in_cpp_runs_the_version_within_limits(tmp_path, monkeypatch):
+    version = hostile.save(tmp_path, hostile.zeros)
+    try_in_cpp(version, REQUEST)
+    monkeypatch.setattr(trial, "LIMITS", Limits(seconds=1.0))
+    endless = hostile.save(tmp_path / "endless", hostile.endless)
+    with pytest.raises(RuntimeError, match="1 seconds[^$]*was stopped[^$]*--trust"):
+        try_in_cpp(endless, REQUEST)
+
+
 def test_the_rules_run_within_limits(exported_clicks, monkeypatch):
     monkeypatch.setattr(conformance, "load_limited", LOAD_LIMITED)
     assert errors(check(exported_clicks[1])) == []
 
 
-def test_a_loop_without_end_is_stopped(tmp_path):
-    version = hostile.save(tmp_path, hostile.endless)
-    require_harmless(version)
-    with pytest.raises(ValueError, match="to run in 8 seconds[^$]*stopped"):
-        try_version(version, REQUEST, Limits(seconds=8.0))
+def test_a_program_that_does_not_end_is_stopped():
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(ValueError, match="this to run in 0.5 seconds[^$]*stopped"):
+        run_limited(command, "this", Limits(seconds=0.5))
 
 
 def test_memory_is_limited():
     command = [sys.executable, "-c", "bytearray(2**33)"]
     ended = run_limited(command, "this", Limits(bytes=2**30))
     assert ended.returncode != 0 and "MemoryError" in ended.stderr
+
+
+HUGE = {
+    "Fill": lambda _: tf.fill([10**12], 1.0),
+    "BroadcastTo": lambda _: tf.broadcast_to(1.0, tf.constant([10**12], tf.int64)),
+    "Tile": lambda user: tf.tile(hostile.zeros(user), [2**31 - 1]),
+    "Range": lambda _: tf.range(0.0, 1e12),
+    "RandomStandardNormal": lambda _: tf.random.normal([10**12]),
+    "OneHot": lambda user: tf.one_hot(tf.size(user), 2**31 - 1)[:1],
+}
+
+
+@pytest.mark.parametrize("op", HUGE)
+def test_an_array_of_a_constant_size_beyond_reason_is_refused(op, tmp_path):
+    """Nothing allocates it: it is read in the graph."""
+    version = hostile.save(tmp_path, lambda user: HUGE[op](user)[: tf.size(user)])
+    found = " ".join(problems(version))
+    assert f"{op}, which makes an array of" in found, found
+
+
+def test_a_constant_of_one_value_and_four_terabytes_is_refused(tmp_path):
+    """Source: TensorFlow, core/framework/tensor.cc, Tensor::FromProto."""
+    version = hostile.save(tmp_path, lambda user: hostile.zeros(user) + 0.25)
+
+    def blow_up(meta_graph):
+        library = meta_graph.graph_def.library.function
+        nodes = [node for function in library for node in function.node_def]
+        [value] = [
+            node.attr["value"].tensor
+            for node in nodes
+            if list(node.attr["value"].tensor.float_val) == [0.25]
+        ]
+        value.tensor_shape.dim.add(size=10**12)
+
+    hostile.change(version, blow_up)
+    assert "constants of 3725.3 GiB" in " ".join(problems(version))
+    assert any("constants of" in each.message for each in check(version))
+
+
+def test_a_variable_that_its_files_cannot_hold_is_refused(exported_rates, tmp_path):
+    """Its shape is in the index, and TensorFlow would allocate it before it reads."""
+    version = shutil.copytree(exported_rates / "1", tmp_path / "1")
+    tf.raw_ops.SaveV2(  # One element of many.
+        prefix=str(version / "variables" / "variables"),
+        tensor_names=["x"],
+        shape_and_slices=["1000000000000 0,1"],
+        tensors=[[1.0]],
+    )
+    words = "the variable 'x' of 4,000,000,000,000 bytes, in files of 4 bytes"
+    assert words in " ".join(problems(version))
+    assert any(words in each.message for each in check(version))
+
+
+def test_a_size_that_a_request_makes_meets_the_limit_of_memory(tmp_path):
+    version = hostile.save(tmp_path, hostile.many)
+    require_harmless(version)  # No constant says so.
+    with ProcessLoader(version, Limits(bytes=4 * 2**30)) as loaded:
+        with pytest.raises(StoppedError, match="4.0 GiB of memory(.|\n)*--trust"):
+            loaded("serving_default", REQUEST["serving_default"])
+
+
+def test_the_memory_of_the_machine_is_a_limit(monkeypatch):
+    monkeypatch.setattr(limits, "free_memory", lambda: 10 * 2**30)
+    assert Limits().memory == 8 * 2**30
+    assert Limits(bytes=2**20).memory == 2**20
 
 
 def test_an_output_named_as_a_path_is_not_written(tmp_path):

@@ -18,6 +18,7 @@ from tf_ctr.errors import explain
 from tf_ctr.files.archives import check_archive
 from tf_ctr.serving.untrusted.names import path_names
 from tf_ctr.serving.untrusted.operations import ALLOWED, READS_ASSET
+from tf_ctr.serving.untrusted.sizes import oversized, oversized_variables
 from tf_ctr.serving.version import EXTRA, check_version_directory
 
 # Only in the function that restores the variables; the version's own are its input.
@@ -75,6 +76,7 @@ def problems(version: str | os.PathLike) -> Iterator[str]:
             continue
         except ValueError as error:
             yield f"{EXTRA}/{archive.name}: {str(error).splitlines()[0]}"
+    yield from oversized_variables(version)
     saved_model = saved_model_pb2.SavedModel()
     try:
         saved_model.ParseFromString((version / "saved_model.pb").read_bytes())
@@ -110,6 +112,7 @@ class _Graph:
 
     def problems(self) -> Iterator[str]:
         """Yields what may not run, each with its function."""
+        yield from oversized(self.places)
         shown = set()
         for place, nodes in self.places.items():
             for node in nodes:

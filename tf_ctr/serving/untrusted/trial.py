@@ -4,14 +4,13 @@ import os
 import sys
 
 from tf_ctr.serving.loaders import run_signatures
+from tf_ctr.serving.loaders.process import ProcessLoader
 from tf_ctr.serving.loaders.ways import Tensors, in_program
 from tf_ctr.serving.untrusted.graph import require_harmless
-from tf_ctr.serving.untrusted.limits import LIMITS, Limits
+from tf_ctr.serving.untrusted.limits import LIMITS
 
 
-def try_version(
-    version: str | os.PathLike, requests: Tensors, limits: Limits | None = None
-) -> Tensors:
+def try_version(version: str | os.PathLike, requests: Tensors) -> Tensors:
     """Returns the outputs of a version's signatures, run within limits.
 
     The version is read first, and not run if it could do more than compute. On the same
@@ -20,7 +19,6 @@ def try_version(
     Args:
         version: A version directory.
         requests: `{signature: {input: array}}`.
-        limits: The limits of the process; `LIMITS` for `None`.
 
     Returns:
         `{signature: {output: array}}`.
@@ -32,4 +30,23 @@ def try_version(
     require_harmless(version)
     command = [sys.executable, "-P", run_signatures.__file__]
     name = "a process with limits"
-    return in_program(command, version, requests, name, limits or LIMITS)
+    return in_program(command, version, requests, name, LIMITS)
+
+
+def try_in_cpp(version: str | os.PathLike, requests: Tensors) -> None:
+    """Runs a version as `try_version` does, but by TensorFlow's C++, which starts fast.
+
+    It says what a session of this process will do, not what `tf.saved_model.load` will:
+    that runs further functions of the version.
+
+    Args:
+        version: A version directory.
+        requests: `{signature: {input: array}}`.
+
+    Raises:
+        ValueError: If the version could do more than compute, or refuses the requests.
+        RuntimeError: If it fails, e.g. because it asks for too much memory or time.
+    """
+    require_harmless(version)
+    with ProcessLoader(version, LIMITS) as loaded:
+        loaded.run(requests)
