@@ -7,9 +7,10 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tf_ctr.data.batching import batches, check_arguments, in_parts
-from tf_ctr.data.examples import FEATURE_KIND, parsing_specs, to_examples
+from tf_ctr.data.examples import FEATURE_KIND, parsing_specs
 from tf_ctr.data.packing import Packing
 from tf_ctr.data.paths import Paths, resolve
+from tf_ctr.data.serialized import serialized_examples
 from tf_ctr.errors import explain, unknown_name
 from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_rows
@@ -175,8 +176,8 @@ def to_tfrecord(
                 columns = schema.raw_columns(rows)
                 if labelled:
                     columns |= schema.outcomes.read(rows)
-            for example in to_examples(columns, schema.fields):
-                writer.write(example.SerializeToString())
+            for example in serialized_examples(columns, schema.fields):
+                writer.write(example)
         check_rows(count)
 
 
