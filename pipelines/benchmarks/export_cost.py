@@ -1,14 +1,17 @@
 """Measures what an export costs: memory per id, CPU time, time to load.
 
-Each line is an export in a fresh process, whose memory is looked at every 10 ms.
-"bytes per id" is the peak above what the process has before `export`, less that of the
-smallest vocabulary. CPU time is that of the process and of the one it starts.
+Each line is an export in a fresh process. Its memory, and that of the process that it
+starts to check the version, are looked at every 10 ms. "bytes per id" is the peak above
+what there is before `export`, less that of the smallest vocabulary; "peak / weights" is
+the same over the bytes of the model's weights. CPU time is that of both processes.
 
     python -m pipelines.benchmarks.export_cost --ids 1000 1000000 5000000
+    python -m pipelines.benchmarks.export_cost --ids 1000 5000000 --kinds hashed
     python -m pipelines.benchmarks.export_cost --models dcn autoft
 """
 
 import argparse
+import contextlib
 import gc
 import json
 import pathlib
@@ -28,6 +31,9 @@ from pipelines.harness.tables import frame_table
 from tf_ctr.serving.version import load_saved_model
 
 FIELDS, NUMBERS, ROWS = 26, 13, 38_000
+# Of ids: in a vocabulary, or hashed, where the weights are all there is.
+KINDS = ["string", "int64", "hashed"]
+HASHED_DIM = 16
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -38,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add = program.add_argument
     add("--ids", nargs="+", type=int, default=[], metavar="N", help="ids of one field")
-    add("--kinds", nargs="+", default=["string", "int64"], choices=["string", "int64"])
+    add("--kinds", nargs="+", default=["string", "int64"], choices=KINDS)
     add(
         "--models",
         nargs="+",
@@ -65,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         lines.append(json.loads(done.stdout.splitlines()[-1]))
     table = pd.DataFrame(lines)
     smallest = table.groupby("kind")["peak_bytes"].transform("min")
-    table["bytes per id"] = (table.pop("peak_bytes") - smallest) / table["ids"]
+    above = table.pop("peak_bytes") - smallest
+    table["bytes per id"] = above / table["ids"]
+    table["peak / weights"] = above / table.pop("weights_bytes")
     print(f"{description()}\n")
     print(frame_table(table.set_index("kind")))
 
@@ -83,6 +91,9 @@ def _measured(kind: str, count: int) -> dict[str, float | str]:
         model = tf_ctr.backbones.dcn(schema)
         if kind == "autoft":
             model = tf_ctr.transfer.autoft(model)
+    elif kind == "hashed":
+        schema = tf_ctr.Schema([tf_ctr.Categorical("item", num_buckets=count)])
+        model = tf_ctr.backbones.dnn(schema, HASHED_DIM, (4,))
     else:
         base = 10**15
         ids = [f"item-{i:012d}" if kind == "string" else base + i for i in range(count)]
@@ -118,12 +129,17 @@ def _measured(kind: str, count: int) -> dict[str, float | str]:
         "load, CPU seconds": loading,
         "saved_model.pb, MB": graph / 1e6,
         "peak_bytes": peak[0] - before,
+        "weights_bytes": sum(4 * weight.numpy().size for weight in model.weights),
     }
 
 
 def _resident() -> int:
-    """Bytes of memory of this process, from Linux."""
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    """Bytes of memory of this process and of those that it started, from Linux."""
+    pages, own = 0, pathlib.Path("/proc/self")
+    listed = [file.read_text().split() for file in own.glob("task/*/children")]
+    for process in (own, *(pathlib.Path("/proc", n) for each in listed for n in each)):
+        with contextlib.suppress(OSError):  # It has ended.
+            pages += int((process / "statm").read_text().split()[1])
     return pages * resource.getpagesize()
 
 

@@ -159,6 +159,18 @@ def test_ids_as_text_are_padded_so_that_requests_join(clicks):
     )
 
 
+def test_without_a_schema_lists_of_string_ids_are_only_sent_if_told_so(clicks):
+    """Nobody could pad them, and they would fail the requests of others."""
+    _, server = clicks
+    rows = to_lists(click_frame(1))
+    rows |= {"item": ["101"], "history": [["101", "102"]]}
+    with GrpcClient("dcn", server.address) as client:
+        with pytest.raises(ValueError, match=r"\['history', 'tags'\](.|\n)*ask_by"):
+            client.predict(rows, "string_ids")
+    with GrpcClient("dcn", server.address, ask_by="tensors") as client:
+        assert client.predict(rows, "string_ids").shape == (1,)
+
+
 def test_a_schema_does_not_hide_what_does_not_fit(clicks):
     _, server = clicks
     frame = click_frame(1)

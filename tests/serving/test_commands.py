@@ -22,7 +22,9 @@ def run(capsys, *arguments):
 def test_commands_exit_with_their_status(rates, tmp_path, capsys):
     assert run(capsys, "check", rates / "1") == (0, ("0 errors\n", ""))
     status, printed = run(capsys, "check", tmp_path)
-    assert status == 1 and "error files" in printed.out
+    assert status == 1 and printed.out.startswith("error files: the version does not")
+    status, printed = run(capsys, "check", rates)
+    assert status == 1 and f"such as {rates / '2'}" in printed.out
     ways = ("--ways", "this process", "v1 session")
     status, printed = run(capsys, "parity", rates / "1", *ways)
     assert status == 0 and "Largest difference over 256 rows: 0.00e+00" in printed.out
@@ -60,6 +62,25 @@ def test_promote_and_rollback_work_by_command(rates, tmp_path, capsys):
     assert status == 0 and "stable: 1 -> 2" in printed.out
     status, printed = run(capsys, "rollback", rates)
     assert status == 0 and "stable: 2 -> 1" in printed.out
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [
+        (["status", "gone"], "gone, which does not exist"),
+        (["drop", "gone", "1"], "gone, which does not exist"),
+        (["rollback", "rates", "--label", "new"], "no version with the label new"),
+        (
+            ["promote", "rates", "--label", "canary", "--version", "9"],
+            "versions [1, 2]",
+        ),
+        (["promote", "rates", "--label", "canary"], "2, which waits to be canary"),
+    ],
+)
+def test_what_is_not_there_is_said(rates, monkeypatch, capsys, command, words):
+    monkeypatch.chdir(rates.parent)
+    status, printed = run(capsys, *command)
+    assert status == 2 and words in printed.err, printed.err
 
 
 def test_a_failing_parity_exits_with_status_1(rates, monkeypatch, capsys):

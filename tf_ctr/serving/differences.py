@@ -1,5 +1,6 @@
 """Differences between two versions: scores, size and latency on the same rows."""
 
+import functools
 import os
 import random
 import time
@@ -12,13 +13,13 @@ import tensorflow as tf
 
 from tf_ctr.features.reading import in_memory
 from tf_ctr.rows import Source
+from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.reference import raw_columns, scores_in_batches
 from tf_ctr.serving.sealing import check_served_files
-from tf_ctr.serving.untrusted.trial import try_version
+from tf_ctr.serving.untrusted.trial import try_in_cpp
 from tf_ctr.serving.version import (
     EXTRA,
     check_version_directory,
-    load_saved_model,
     load_schema,
 )
 from tf_ctr.serving.wire.signatures import DEFAULT, click_of
@@ -113,8 +114,9 @@ def diff(
 ) -> Differences:
     """Returns how two versions differ on the same rows.
 
-    Latency is that of `serving_default` in this process, on the CPU, without a
-    network. The versions take turns in random order, and the first is timed twice.
+    Latency is that of `serving_default` in a session of this process, on the CPU,
+    without a network. The versions take turns in random order, and the first is timed
+    twice.
 
     Args:
         first: A version directory.
@@ -126,7 +128,7 @@ def diff(
         rounds: How often each call is timed.
         trust: Run the versions whatever their operations do. Otherwise they are read
             first, and refused if they could do more than compute; then each runs on the
-            rows in a fresh process with limits of memory and time.
+            rows in a process with limits of memory and time.
 
     Returns:
         A `Differences`.
@@ -152,29 +154,26 @@ def diff(
     if not trust:
         for version, raw in zip((first, second), columns, strict=True):
             check_served_files(version)
-            try_version(version, {DEFAULT: raw})
-    loaded = [load_saved_model(version) for version in (first, second)]
-    with tf.device("/CPU:0"):
-        served = [each.signatures[DEFAULT] for each in loaded]
+            try_in_cpp(version, {DEFAULT: raw})
+    with SessionLoader(first) as one, SessionLoader(second) as other:
+        served = [functools.partial(each, DEFAULT) for each in (one, other)]
         scores = [_scores(*each) for each in zip(served, columns, strict=True)]
         latency = {n: _latency(served, columns, n, rounds) for n in batch_sizes}
     sizes = served_bytes(first), served_bytes(second)
     return Differences(len(rows), (scores[0], scores[1]), sizes, latency)
 
 
-def _scores(signature, columns):
+def _scores(served, columns):
     return scores_in_batches(
-        lambda raw: click_of({k: v.numpy() for k, v in signature(**raw).items()}),
-        columns,
+        lambda raw: click_of(served({k: v.numpy() for k, v in raw.items()})), columns
     )
 
 
 def _latency(served, columns, batch_size, rounds):
-    first, second = (
-        call_of(*each, batch_size) for each in zip(served, columns, strict=True)
-    )
+    requests = [_repeated(each, batch_size) for each in columns]
+    first, second = map(functools.partial, served, requests)
     # A function of its own, so that the first version is timed as another one is.
-    again = call_of(served[0], columns[0], batch_size)
+    again = functools.partial(served[0], requests[0])
     seconds = interleaved({"first": first, "second": second, "again": again}, rounds)
     return Latency(**seconds)
 
@@ -233,6 +232,12 @@ def call_of(
         columns: `{field: array [N, ...]}`, raw; repeated if there are too few.
         batch_size: Rows of the batch.
     """
-    rows = np.arange(batch_size) % len(next(iter(columns.values())))
-    tensors = {name: tf.constant(values[rows]) for name, values in columns.items()}
+    batch = _repeated(columns, batch_size)
+    tensors = {name: tf.constant(values) for name, values in batch.items()}
     return lambda: [output.numpy() for output in signature(**tensors).values()]
+
+
+def _repeated(columns, batch_size):
+    """As many rows, repeated if there are too few."""
+    rows = np.arange(batch_size) % len(next(iter(columns.values())))
+    return {name: values[rows] for name, values in columns.items()}

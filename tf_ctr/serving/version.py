@@ -30,6 +30,10 @@ def check_version_directory(version: str | os.PathLike) -> pathlib.Path:
     version = pathlib.Path(version)
     if (version / "saved_model.pb").is_file():
         return version
+    fix = (
+        "pass one such as savedmodels/dcn/1; if it is half-written, copy or export it "
+        "again"
+    )
     if not version.exists():
         received = f"{version}, which does not exist"
     elif not version.is_dir():
@@ -37,13 +41,11 @@ def check_version_directory(version: str | os.PathLike) -> pathlib.Path:
     else:
         names = sorted(path.name for path in version.iterdir())
         received = f"{version}, which holds {names or 'nothing'}"
+        numbers = [int(each) for each in names if each.isdecimal()]
+        if numbers:
+            fix = f"pass one of its versions, such as {version / str(max(numbers))}"
     raise ValueError(
-        explain(
-            "a version directory, with a saved_model.pb",
-            received,
-            "pass one such as savedmodels/dcn/1; if it is half-written, copy or export "
-            "it again",
-        )
+        explain("a version directory, with a saved_model.pb", received, fix)
     )
 
 

@@ -6,11 +6,16 @@ from typing import Any, Literal
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from tf_ctr.errors import check_name
+from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
 from tf_ctr.serving.client.inputs import check_fields, to_row_examples, with_context
 from tf_ctr.serving.client.rows import Rows
-from tf_ctr.serving.wire.signatures import CANDIDATES, DEFAULT, EXAMPLES
+from tf_ctr.serving.wire.signatures import (
+    CANDIDATES,
+    DEFAULT,
+    EXAMPLES,
+    STRING_IDS,
+)
 
 AskBy = Literal["auto", "examples", "tensors"]
 ASK_BY = ("auto", "examples", "tensors")
@@ -39,8 +44,43 @@ def asks_by_examples(ask_by: AskBy, signature: str, found: Signatures) -> bool:
     if ask_by == "examples":
         check_name("signature", EXAMPLES, found)
         return True
-    ranks = [len(info.tensor_shape.dim) for info in found[signature].inputs.values()]
-    return EXAMPLES in found and max(ranks, default=0) > 1
+    return EXAMPLES in found and bool(_with_lists(found[signature]))
+
+
+def check_lists(
+    ask_by: AskBy,
+    signature: str,
+    found: Signatures,
+    schema: Schema | None,
+) -> None:
+    """Raises if lists of `string_ids` could not be padded to one length.
+
+    Args:
+        ask_by: As for `asks_by_examples`.
+        signature: As for `asks_by_examples`.
+        found: As for `asks_by_examples`.
+        schema: The schema of the model, which has the lengths and the padding.
+
+    Raises:
+        ValueError: With the ways to ask.
+    """
+    if signature != STRING_IDS or ask_by == "tensors" or schema is not None:
+        return
+    if lists := _with_lists(found[signature]):
+        raise ValueError(
+            explain(
+                f"a schema, to pad the lists {lists} of {signature!r}: in a server "
+                "that batches, lists of another length fail all requests of a batch",
+                "schema=None",
+                "pass schema= to the client; or ask 'serving_default' with integers; "
+                "or, if the server does not batch, pass ask_by='tensors'",
+            )
+        )
+
+
+def _with_lists(signature):
+    inputs = signature.inputs.items()
+    return sorted(key for key, info in inputs if len(info.tensor_shape.dim) > 1)
 
 
 def with_shared_context(

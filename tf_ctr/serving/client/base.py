@@ -18,7 +18,7 @@ from tf_ctr.serving.client.calls import (
 )
 from tf_ctr.serving.client.candidates import candidates_shape, crossed
 from tf_ctr.serving.client.failures import failure
-from tf_ctr.serving.client.inputs import to_inputs, to_row_examples
+from tf_ctr.serving.client.inputs import to_inputs, to_serialized
 from tf_ctr.serving.client.rows import Rows
 from tf_ctr.serving.version import INIT_OP
 from tf_ctr.serving.wire.signatures import CANDIDATES, DEFAULT, EXAMPLES
@@ -47,7 +47,8 @@ class Client(abc.ABC):
             in one request fail all requests of its batch. `"examples"`: a serialized
             example per row, by the signature `predict_examples`, which never fails
             others. `"auto"`: by examples where an input has lists or candidates. Other
-            signatures are asked by tensors; with a schema their lists are padded.
+            signatures are asked by tensors; with a schema their lists are padded, and
+            without one lists of `string_ids` need `"tensors"`.
     """
 
     def __init__(
@@ -118,8 +119,10 @@ class Client(abc.ABC):
         """
         choice = self._choose(version, label, timeout)
         found, shape = self._signature(signature, choice), None
-        if asking.asks_by_examples(self.ask_by, signature, self._signatures_of(choice)):
+        served = self._signatures_of(choice)
+        if asking.asks_by_examples(self.ask_by, signature, served):
             return self._predict_examples(rows, signature, choice)
+        asking.check_lists(self.ask_by, signature, served, self.schema)
         inputs = to_inputs(rows, found, self.schema)
         if signature == CANDIDATES:
             shape = candidates_shape(inputs, found, self._signature(DEFAULT, choice))
@@ -265,8 +268,7 @@ class Client(abc.ABC):
         if signature == CANDIDATES:
             found = self._signature(CANDIDATES, choice)
             rows, shape = crossed(rows, found, default, self.schema)
-        examples = to_row_examples(rows, default, self.schema)
-        texts = np.array([e.SerializeToString() for e in examples], object)
+        texts = to_serialized(rows, default, self.schema)
         outputs = self._predict({"examples": texts}, EXAMPLES, choice)
         wanted = self._signature(EXAMPLES, choice).outputs
         answers.check_outputs(outputs, wanted, texts.shape)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from tf_ctr.data.examples import FEATURE_KIND, to_examples
+from tf_ctr.data.serialized import serialized_examples
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
 from tf_ctr.serving.client.padding import filled
@@ -78,6 +79,17 @@ def to_row_examples(
         given = {n: f for n, f in zip(signature.inputs, row, strict=True) if f}
         examples.append(tf.train.Example(features=tf.train.Features(feature=given)))
     return examples
+
+
+def to_serialized(
+    rows: Rows, signature: meta_graph_pb2.SignatureDef, schema: Schema | None = None
+) -> np.ndarray:
+    """Returns `to_row_examples`, each serialized: an array of bytes `[B]`."""
+    if schema is not None and _takes_fields(signature, schema):
+        columns = to_inputs(rows, signature, schema)
+        return np.array(serialized_examples(columns, schema.fields), object)
+    examples = to_row_examples(rows, signature, schema)
+    return np.array([each.SerializeToString() for each in examples], object)
 
 
 def check_fields(names: Iterable[str], signature: meta_graph_pb2.SignatureDef) -> None:

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 from tf_ctr.serving.labels.moves import read_files
 from tf_ctr.serving.labels.server import END, Loaded, Server
-from tf_ctr.serving.labels.versions import check_directory, version_numbers
+from tf_ctr.serving.labels.versions import (
+    check_directory,
+    version_numbers,
+    with_versions,
+)
 from tf_ctr.serving.rules.files import check_files
 from tf_ctr.serving.rules.findings import errors
 from tf_ctr.serving.version import read_meta_graph
@@ -106,7 +110,7 @@ def status(directory: str | os.PathLike, server: Server | None = None) -> Status
         server: The server to ask.
 
     Raises:
-        ValueError: If a file of the labels is damaged.
+        ValueError: If there are no versions, or a file of the labels is damaged.
         ConnectionError: If the server does not answer.
     """
     directory = pathlib.Path(directory)
@@ -121,6 +125,8 @@ def status(directory: str | os.PathLike, server: Server | None = None) -> Status
         {} if server is None else {each: server.version_of(each) for each in names}
     )
     known = {*there, *files.labels.values(), *files.pending.values(), *loaded}
+    if not known:
+        with_versions(directory)  # Raises.
     found = []
     for version in sorted(known):
         on_disk = version in there

@@ -13,7 +13,7 @@ from tf_ctr.serving.labels.models_config import CANARY, STABLE, check_label
 from tf_ctr.serving.labels.moves import move, read_files
 from tf_ctr.serving.labels.removal import remove_old
 from tf_ctr.serving.labels.server import Server
-from tf_ctr.serving.labels.versions import check_directory, locked, version_numbers
+from tf_ctr.serving.labels.versions import locked, version_numbers, with_versions
 from tf_ctr.serving.labels.waiting import follow, wait_until_available
 from tf_ctr.serving.rules.conformance import require_conformant
 
@@ -115,7 +115,7 @@ def promote(
     Traceback (most recent call last):
     ValueError: Expected a directory with versions of a model...
     """
-    directory = _directory(directory)
+    directory = with_versions(directory)
     check_label(label)
     if keep is not None:
         check_count("keep", keep, least=1)
@@ -126,11 +126,17 @@ def promote(
     before, stable = seen.labels.get(label), seen.version_of(STABLE)
     again = label in seen.pending and server is not None
     if seen.version_of(label) == version and not again:
+        waits = label in seen.pending
         raise ValueError(
             explain(
                 f"a version that is not {label} already",
-                f"version {version}",
-                f"export or name another version; the labels are {seen.labels}",
+                f"version {version}, which waits to be {label} until a command is "
+                "given the server"
+                if waits
+                else f"version {version}; the labels are {seen.labels}",
+                "pass --server HOST:PORT (server=)"
+                if waits
+                else "export or name another version",
             )
         )
     against = None if stable in (None, version) else directory / str(stable)
@@ -180,7 +186,7 @@ def rollback(
     Traceback (most recent call last):
     ValueError: Expected a directory with versions of a model...
     """
-    directory = _directory(directory)
+    directory = with_versions(directory)
     seen = read_files(directory)
     now = seen.version_of(label)
     before = version_before(seen.history, label, now)
@@ -188,7 +194,8 @@ def rollback(
         raise ValueError(
             explain(
                 f"a version that was {label} before",
-                f"{label} at {now}, and no version before it in {HISTORY_FILE}",
+                f"{'no version' if now is None else f'version {now}'} with the label "
+                f"{label}, and none before it in {HISTORY_FILE}",
                 "promote another version instead",
             )
         )
@@ -210,10 +217,19 @@ def chosen_version(
     """Returns the path of a version of a model; that of the newest for `None`.
 
     Raises:
-        ValueError: If the directory has no versions.
+        ValueError: If the directory has no versions, or not this one.
     """
-    directory = _directory(directory)
-    number = max(version_numbers(directory)) if version is None else int(version)
+    directory = with_versions(directory)
+    there = sorted(version_numbers(directory))
+    number = there[-1] if version is None else int(version)
+    if number not in there:
+        raise ValueError(
+            explain(
+                f"one of the versions {there} of {directory}",
+                f"version {number}",
+                "name one of them, or leave the version out for the newest",
+            )
+        )
     return directory / str(number)
 
 
@@ -230,18 +246,3 @@ def _measures(candidate, against, frame, limits, label, trust):
             f"{CANARY} goes without",
         )
     )
-
-
-def _directory(directory: str | os.PathLike) -> pathlib.Path:
-    """The directory as a path; raises if it holds no version."""
-    directory = pathlib.Path(directory)
-    check_directory(directory)
-    if not version_numbers(directory):
-        raise ValueError(
-            explain(
-                "a directory with versions of a model",
-                f"{directory}, which has none",
-                "export a model to it first",
-            )
-        )
-    return directory

@@ -15,10 +15,10 @@ from tf_ctr.serving.labels.models_config import STABLE
 from tf_ctr.serving.labels.moves import Files, read_files, settled, write_files
 from tf_ctr.serving.labels.server import Server
 from tf_ctr.serving.labels.versions import (
-    check_directory,
     locked,
     remove_version,
     version_numbers,
+    with_versions,
 )
 from tf_ctr.serving.labels.waiting import wait_for
 
@@ -72,8 +72,7 @@ def drop(
         ConnectionError: If the server does not answer.
         TimeoutError: If other processes keep the directory locked.
     """
-    directory = pathlib.Path(directory)
-    check_directory(directory)
+    directory = with_versions(directory)
     with locked(directory):
         before = read_files(directory)
         stable = before.labels.get(STABLE)

@@ -6,6 +6,7 @@ written beside the directory and takes its number by one rename.
 
 import contextlib
 import errno
+import os
 import pathlib
 import shutil
 import tempfile
@@ -48,6 +49,27 @@ def version_numbers(directory: pathlib.Path) -> list[int]:
     names = [path.name for path in directory.iterdir()] if directory.exists() else []
     # "²" is a digit for Python, but neither for int() nor for the server.
     return [int(name) for name in names if name.isascii() and name.isdecimal()]
+
+
+def with_versions(directory: str | os.PathLike) -> pathlib.Path:
+    """Returns the directory of a model's versions as a path.
+
+    Raises:
+        ValueError: If it holds no version.
+        NotADirectoryError: If it is a file.
+    """
+    directory = pathlib.Path(directory)
+    check_directory(directory)
+    if not version_numbers(directory):
+        what = "has none" if directory.exists() else "does not exist"
+        raise ValueError(
+            explain(
+                "a directory with versions of a model",
+                f"{directory}, which {what}",
+                "name the directory of a model, or export a model to it first",
+            )
+        )
+    return directory
 
 
 def next_version(directory: pathlib.Path) -> int:

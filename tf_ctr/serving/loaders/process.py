@@ -96,8 +96,7 @@ class ProcessLoader(Loader):
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=self._folder.name,
-            # No GPU: its memory may be full of this process's tensors.
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+            env=_environment(limits),
             start_new_session=True,
         )
         self._stdin = cast(IO[bytes], self._process.stdin)
@@ -194,3 +193,14 @@ class ProcessLoader(Loader):
                 "(trust=True)",
             )
         )
+
+
+def _environment(limits):
+    # No GPU: its memory may be full of this process's tensors.
+    chosen = {"CUDA_VISIBLE_DEVICES": "-1"}
+    if limits is not None:
+        # oneDNN's allocator waits ten seconds for memory beyond the limit. Source:
+        # TensorFlow, core/framework/allocator_retry.cc and common_runtime/
+        # mkl_cpu_allocator.h.
+        chosen["TF_ENABLE_ONEDNN_OPTS"] = "0"
+    return {**os.environ, **chosen}

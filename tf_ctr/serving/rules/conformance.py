@@ -51,7 +51,8 @@ def check(
     ('files', 'error')
     """
     version = pathlib.Path(version)
-    found = list(check_version_name(version)) if published else []
+    is_one = (version / "saved_model.pb").is_file()
+    found = list(check_version_name(version)) if published and is_one else []
     found += check_unloaded(version, trust)
     if errors(found):  # A damaged version is not run.
         return found

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from tf_ctr.data.examples import to_examples
+from tf_ctr.data.serialized import serialized_examples
 from tf_ctr.features import Schema
 
 DEFAULT, STRING_IDS, CANDIDATES = "serving_default", "string_ids", "candidates"
@@ -51,8 +51,7 @@ def signature_inputs(
         `{input: array}`.
     """
     if name in (EXAMPLES, REGRESS, CLASSIFY):
-        examples = to_examples(columns, schema.fields)
-        serialized = np.array([e.SerializeToString() for e in examples], object)
+        serialized = np.array(serialized_examples(columns, schema.fields), object)
         return {"examples" if name == EXAMPLES else "inputs": serialized}
     if name == STRING_IDS:
         return {
