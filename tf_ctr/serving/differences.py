@@ -151,9 +151,9 @@ def diff(
     fields = [field for schema in schemas for field in schema.fields]
     rows = in_memory(frame, fields)
     columns = [raw_columns(schema, rows) for schema in schemas]
-    if not trust:
-        for version, raw in zip((first, second), columns, strict=True):
-            check_served_files(version)
+    for version, raw in zip((first, second), columns, strict=True):
+        check_served_files(version)
+        if not trust:
             try_in_cpp(version, {DEFAULT: raw})
     with SessionLoader(first) as one, SessionLoader(second) as other:
         served = [functools.partial(each, DEFAULT) for each in (one, other)]

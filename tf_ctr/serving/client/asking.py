@@ -79,8 +79,12 @@ def check_lists(
 
 
 def _with_lists(signature):
-    inputs = signature.inputs.items()
-    return sorted(key for key, info in inputs if len(info.tensor_shape.dim) > 1)
+    """The inputs whose rows may differ in size; a vector has one size."""
+    return sorted(
+        key
+        for key, info in signature.inputs.items()
+        if any(each.size < 0 for each in info.tensor_shape.dim[1:])
+    )
 
 
 def with_shared_context(
