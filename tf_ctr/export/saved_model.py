@@ -27,6 +27,7 @@ from tf_ctr.serving.rules.running import run_rules
 from tf_ctr.serving.sealing import FACTS, seal_version
 from tf_ctr.serving.untrusted.graph import problems
 from tf_ctr.serving.version import EXTRA
+from tf_ctr.training import is_chief, shard
 
 
 def export(
@@ -88,7 +89,8 @@ def export(
             which for Adam is twice as large as the model, or to `"drop"` it.
 
     Returns:
-        `pathlib.Path` of the version.
+        `pathlib.Path` of the version. Under `tf_ctr.training.workers` only the chief
+        writes one; for the others a line says so, and the result is `directory`.
 
     Raises:
         TypeError: If `model` is not a functional `keras.Model` with dict inputs.
@@ -119,6 +121,9 @@ def export(
     directory = pathlib.Path(directory)
     check_directory(directory)
     check_choice("optimizer", optimizer, ("drop", "keep"))
+    if not is_chief():
+        print(f"Worker {shard()[0]} leaves the export to the chief.")
+        return directory
     files = ServerFiles(directory, batch_sizes)
     step = functools.partial(_step, verbose=verbose)
     with step("prepared the model"):

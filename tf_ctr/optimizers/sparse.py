@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 
 from tf_ctr.errors import check_choice, explain
+from tf_ctr.optimizers.exchange import sum_of_workers
+from tf_ctr.optimizers.slices import sum_duplicates
 
 
 class SparseUpdates(keras.optimizers.Optimizer):
@@ -121,9 +123,6 @@ class SparseUpdates(keras.optimizers.Optimizer):
         if not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            # The replicas' slices are concatenated, so an id may occur more than once.
-            gradient = sum_duplicates(gradient)
         self.update_rows(
             tf.cast(gradient.values, variable.dtype),
             gradient.indices,
@@ -151,12 +150,17 @@ class SparseUpdates(keras.optimizers.Optimizer):
 
     # Keras's hook between loss scaling and the updates; `apply` comes before both.
     def _backend_apply_gradients(self, grads, trainable_variables):
+        # Before clipping, which then sees the gradient of the global batch.
+        grads = sum_of_workers(grads, trainable_variables)
         if self.update == "dense":
             grads = list(map(densify, grads, trainable_variables))
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             if isinstance(gradient, tf.IndexedSlices):
                 self._refuse_whole_table(variable)
         super()._backend_apply_gradients(grads, trainable_variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return list(grads_and_vars)  # They have been summed before.
 
     def _clip_gradients(self, grads):
         # As each row occurs once, the values have the norm of the dense gradient. Keras
@@ -192,39 +196,6 @@ class SparseUpdates(keras.optimizers.Optimizer):
                     "frees one variable from weight decay",
                 )
             )
-
-
-class SummedSlices(tf.IndexedSlices):
-    """Slices in which each row occurs once, and which can be divided by a number.
-
-    Keras undoes its loss scale with `gradient / scale`, which plain `tf.IndexedSlices`
-    do not support.
-    """
-
-    def __truediv__(self, divisor: float | tf.Tensor) -> "SummedSlices":
-        return SummedSlices(self.values / divisor, self.indices, self.dense_shape)
-
-
-def sum_duplicates(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | SummedSlices:
-    """Adds up the slices of each row that occurs more than once.
-
-    Args:
-        gradient: `tf.IndexedSlices`; a dense gradient is returned unchanged.
-
-    Returns:
-        `SummedSlices` with the same dense value.
-
-    Example:
-
-    >>> slices = tf.IndexedSlices(tf.constant([[1.0], [5.0], [2.0]]), [7, 0, 7])
-    >>> sum_duplicates(slices).values.numpy().ravel().tolist()
-    [3.0, 5.0]
-    """
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    rows, position = tf.unique(gradient.indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
-    return SummedSlices(values, rows, gradient.dense_shape)
 
 
 def densify(

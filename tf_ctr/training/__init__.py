@@ -11,27 +11,35 @@
 - `TensorBoard` writes curves, settings, scores, tables and the graph of a run;
   `log_test` adds the test metrics.
 - `measure_batch_norm` measures the moving statistics of BatchNorm after training.
+- `workers` trains one model on many machines; `shard` and `is_chief` say which of them
+  this process is, and `LostWorkerError` that another one has ended.
 """
 
 from tf_ctr.training.batch_norm import measure_batch_norm
 from tf_ctr.training.crossentropy import LabelCrossentropy
 from tf_ctr.training.early_stopping import EarlyStopping
 from tf_ctr.training.fitting import callbacks, compile
+from tf_ctr.training.meeting import LostWorkerError
 from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
 from tf_ctr.training.tensorboard import TensorBoard, log_test
 from tf_ctr.training.uncertainty import weigh_by_uncertainty
+from tf_ctr.training.workers import is_chief, shard, workers
 
 __all__ = [
     "EarlyStopping",
     "LabelCrossentropy",
+    "LostWorkerError",
     "RouteLogger",
     "TensorBoard",
     "TemperatureAnnealing",
     "callbacks",
     "compile",
+    "is_chief",
     "log_test",
     "measure_batch_norm",
+    "shard",
     "weigh_by_uncertainty",
+    "workers",
 ]
 
 

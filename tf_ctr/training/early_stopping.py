@@ -18,6 +18,7 @@ from tf_ctr.files import (
     write_sealed,
 )
 from tf_ctr.training.state import explaining_full_disk
+from tf_ctr.training.workers import is_chief
 
 # Its folder in the folder of a run. The best weights have the number of their epoch.
 FOLDER, STATE, WEIGHTS = "early_stopping", "state.json", "best_{epoch:06d}.npz"
@@ -93,7 +94,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         best_weights = self.best_weights
         super().on_epoch_end(epoch, logs)
         self._seen_epoch = epoch
-        if self.state_dir is not None and self.best is not None:
+        if self.state_dir is not None and self.best is not None and is_chief():
             improved = self.best_weights is not best_weights
             with explaining_full_disk(self.state_dir):
                 self._save(self.state_dir, improved)
@@ -109,7 +110,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
                 f"{trained}; best epoch {self.best_epoch + 1} ({self.monitor} "
                 f"{self.best:.4f}) restored"
             )
-        if self.state_dir is not None:
+        if self.state_dir is not None and is_chief():
             (self.state_dir / STATE).unlink(missing_ok=True)
             _remove_weights(self.state_dir, but=None)
 

@@ -20,6 +20,7 @@ from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
 from tf_ctr.training.settings import frame_sum, schema_sum
 from tf_ctr.training.tensorboard import TensorBoard
 from tf_ctr.training.uncertainty import UncertaintyModel
+from tf_ctr.training.workers import is_chief
 
 
 def compile(
@@ -104,6 +105,9 @@ def callbacks(
     epoch before the backup are read again, but not trained on; your own callbacks see
     them, as in the unbroken run. With `steps_per_epoch`, pass `batches.repeat()`.
 
+    Call it in the block of `workers`, where only the chief writes, and all workers
+    resume from the same `run_dir`.
+
     Also pass `shuffle=False` to `fit`: `tf_ctr.data` shuffles the rows, and Keras would
     warn that it cannot.
 
@@ -148,8 +152,9 @@ def callbacks(
     state = None if run_dir is None else pathlib.Path(run_dir) / FOLDER
     stopping = EarlyStopping(state, monitor, mode, patience)
     chosen: list[keras.callbacks.Callback] = [annealing, stopping]
-    routes = None if validation is None else RouteLogger(validation, run_dir)
-    if routes is not None:
+    routes = None
+    if validation is not None and is_chief():
+        routes = RouteLogger(validation, run_dir)
         chosen.append(routes)
     if run_dir is None:
         return chosen
@@ -172,7 +177,7 @@ def callbacks(
     board = TensorBoard(
         run_dir, schema, scored, monitor=monitor, mode=mode, routes=routes
     )
-    return [run, *chosen, backup, board]
+    return [run, *chosen, backup, *([board] if is_chief() else [])]
 
 
 def _checked_weights(

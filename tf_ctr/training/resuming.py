@@ -16,6 +16,7 @@ from tf_ctr.training.early_stopping import FOLDER, EarlyStopping
 from tf_ctr.training.settings import differences, model_settings
 from tf_ctr.training.state import restore_state, save_state
 from tf_ctr.training.steps import Position, Steps
+from tf_ctr.training.workers import check_same, is_chief, wait_for_all
 
 RUN, BACKUP, FINISHED = "training.json", "backup", "finished"
 OTHER = "pass resume=False to start over, or another run_dir"
@@ -59,7 +60,8 @@ class Resume(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Checks the settings, restores the state, and says what it does."""
-        self._held.enter_context(locked(self.run_dir))
+        if is_chief():  # Other workers only read.
+            self._held.enter_context(locked(self.run_dir))
         try:
             self._begin()
         except BaseException:
@@ -81,11 +83,14 @@ class Resume(keras.callbacks.Callback):
         self.model._initial_epoch = None
         self.finished = False
         if not self.resume:
-            for name in (FINISHED, BACKUP, FOLDER):
-                shutil.rmtree(self.run_dir / name, ignore_errors=True)
-            (self.run_dir / RUN).unlink(missing_ok=True)
+            if is_chief():
+                for name in (FINISHED, BACKUP, FOLDER):
+                    shutil.rmtree(self.run_dir / name, ignore_errors=True)
+                (self.run_dir / RUN).unlink(missing_ok=True)
             self.resume = True  # The next `fit` with these callbacks resumes this one.
-        self._finish_replacement()
+        if is_chief():
+            self._finish_replacement()
+        wait_for_all()  # No worker reads what the chief changes.
         self._check_settings()
         epochs = self.params["epochs"]
         start = Position()
@@ -108,6 +113,11 @@ class Resume(keras.callbacks.Callback):
             print(
                 f"resuming at epoch {following} of {epochs} from {self.run_dir}{after}"
             )
+        check_same(
+            "epoch and batch to begin with",
+            (self.model._initial_epoch or 0, start.batch),
+            f"put {self.run_dir} on storage that all workers read",
+        )
         self.steps = self.model.train_function = Steps(
             self.model,
             start,
@@ -141,7 +151,8 @@ class Resume(keras.callbacks.Callback):
                 )
         elif started:
             print(f"{self.run_dir} was written by tf_ctr 0.2, without its settings")
-        write_sealed(path, {"settings": own})
+        if is_chief():
+            write_sealed(path, {"settings": own})
 
     def _state(self, name):
         folder = self.run_dir / name
@@ -195,7 +206,8 @@ class Backup(keras.callbacks.Callback):
         """Saves the final state, which a repeated call loads; removes the backup."""
         if not self.run.finished:
             self._save(FINISHED, self._position)
-        shutil.rmtree(self.run.run_dir / BACKUP, ignore_errors=True)
+        if is_chief():
+            shutil.rmtree(self.run.run_dir / BACKUP, ignore_errors=True)
         self.model.train_function = self.run.steps.train
         self.run.release()
 

@@ -114,7 +114,7 @@ class RouteLogger(keras.callbacks.Callback):
         self.history = pd.concat([self.history, shares.to_frame(epoch).T])
         if self._writer is None:
             return
-        temperature = float(routers(self.model)[0].current_temperature)
+        temperature = float(routers(self.model)[0].current_temperature.numpy())
         with self._writer.as_default(step=epoch):
             tf.summary.scalar("temperature", temperature)
             for site, share in shares.items():

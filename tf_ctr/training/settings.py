@@ -1,6 +1,7 @@
 """What a training run depends on, and how two runs differ, in words."""
 
 import hashlib
+import json
 import pathlib
 import re
 import tempfile
@@ -46,6 +47,12 @@ def schema_sum(schema: Schema) -> str:
         path = pathlib.Path(folder, "schema.json")
         schema.save(path)
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def settings_sum(settings: Mapping[str, Any]) -> str:
+    """Returns a checksum of settings, of JSON-like values."""
+    text = json.dumps(settings, default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def frame_sum(frame: pd.DataFrame) -> str:

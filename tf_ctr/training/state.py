@@ -12,6 +12,7 @@ import numpy as np
 from tf_ctr.errors import explain
 from tf_ctr.files import MANIFEST, read_manifest, whole_folder
 from tf_ctr.training.steps import Position
+from tf_ctr.training.workers import is_chief
 
 # One file for all variables. HDF5, in which Keras writes weights, ends the process by a
 # segmentation fault when the disk is full (h5py 3.15).
@@ -23,6 +24,8 @@ WEIGHTS = "latest.weights.h5"
 
 def save_state(model: keras.Model, position: Position, folder: pathlib.Path) -> None:
     """Writes the state of a run; a failure keeps the old content of the folder.
+
+    Of several workers only the chief writes; all must call it.
 
     Args:
         model: The model: its weights, the seeds of dropout and other noise, the
@@ -38,6 +41,8 @@ def save_state(model: keras.Model, position: Position, folder: pathlib.Path) -> 
         for group, variables in _variables(model).items()
         for index, variable in enumerate(variables)
     }
+    if not is_chief():  # Every worker takes part in adding up the metrics.
+        return
     values = {**dataclasses.asdict(position), "format": FORMAT}
     with explaining_full_disk(folder), whole_folder(folder) as partial:
         with (partial / VARIABLES).open("wb") as file:

@@ -1,0 +1,1 @@
+"""Training on many machines: what is equal, what it costs, what a fault does."""
