@@ -93,6 +93,7 @@ def _measured(kind: str, count: int) -> dict[str, float | str]:
             model = tf_ctr.transfer.autoft(model)
     elif kind == "hashed":
         schema = tf_ctr.Schema([tf_ctr.Categorical("item", num_buckets=count)])
+        schema = schema.fit(pd.DataFrame({"item": ["a", "b"]}))
         model = tf_ctr.backbones.dnn(schema, HASHED_DIM, (4,))
     else:
         base = 10**15
@@ -139,7 +140,9 @@ def _resident() -> int:
     listed = [file.read_text().split() for file in own.glob("task/*/children")]
     for process in (own, *(pathlib.Path("/proc", n) for each in listed for n in each)):
         with contextlib.suppress(OSError):  # It has ended.
-            pages += int((process / "statm").read_text().split()[1])
+            # Without those of files, such as TensorFlow's libraries.
+            resident, shared = (process / "statm").read_text().split()[1:3]
+            pages += int(resident) - int(shared)
     return pages * resource.getpagesize()
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from google.protobuf.internal.encoder import _VarintBytes
 
 from tf_ctr import Categorical
+from tf_ctr.data import serialized
 from tf_ctr.data.examples import to_examples
 from tf_ctr.data.serialized import serialized_examples, varint, varints
 
@@ -66,7 +67,9 @@ def test_a_row_is_written_as_the_format_says():
 
 
 @pytest.mark.parametrize("number", [0, 1, 127, 128, 300, 2**14 - 1, 2**14, 2**63 - 1])
-def test_numbers_have_the_form_of_protobuf(number):
+@pytest.mark.parametrize("few", [0, 99])
+def test_numbers_have_the_form_of_protobuf(number, few, monkeypatch):
+    monkeypatch.setattr(serialized, "FEW", few)
     assert varint(number) == _VarintBytes(number)
     assert varints(np.array([number, -1])) == [
         _VarintBytes(number),

@@ -149,6 +149,27 @@ def test_an_array_of_a_constant_size_beyond_reason_is_refused(op, tmp_path):
     assert f"{op}, which makes an array of" in found, found
 
 
+def test_sizes_that_make_no_sense_are_read_without_an_error(tmp_path):
+    version = hostile.save(tmp_path, HUGE["Fill"])
+
+    def edit(meta_graph):
+        nodes = meta_graph.graph_def.node
+        nodes.add(name="range", op="Range")
+        nodes.add(name="cast", op="Cast")
+        nodes.add(name="fill", op="Fill", input=["cast", "cast"])
+        size = nodes.add(name="size", op="Const").attr["value"].tensor
+        size.CopyFrom(tf.make_tensor_proto([2**62] * 40))
+        nodes.add(name="more", op="Fill", input=["size", "size"])
+        value = nodes.add(name="value", op="Const").attr["value"].tensor
+        value.dtype = 999
+        for _ in range(40):
+            value.tensor_shape.dim.add(size=2**62)
+
+    hostile.change(version, edit)
+    found = " ".join(problems(version))
+    assert "an array of 1e+30 elements" in found and "GiB" in found
+
+
 def test_a_constant_of_one_value_and_four_terabytes_is_refused(tmp_path):
     """Source: TensorFlow, core/framework/tensor.cc, Tensor::FromProto."""
     version = hostile.save(tmp_path, lambda user: hostile.zeros(user) + 0.25)

@@ -17,6 +17,9 @@ from tf_ctr.features.field import Field, Id
 BYTES_LIST, FLOAT_LIST, INT64_LIST = b"\x0a", b"\x12", b"\x1a"
 FIRST, SECOND = b"\x0a", b"\x12"
 
+# Numbers that Python encodes sooner than NumPy.
+FEW = 64
+
 
 def serialized_examples(
     columns: Mapping[str, np.ndarray], fields: Iterable[Field] = ()
@@ -59,6 +62,8 @@ def varints(numbers: np.ndarray) -> list[bytes]:
     Args:
         numbers: `[N]`.
     """
+    if len(numbers) < FEW:
+        return [varint(number & 2**64 - 1) for number in numbers.tolist()]
     rest = numbers.astype(np.int64).view(np.uint64)
     digits = np.empty((len(rest), 10), np.uint8)
     lengths = np.ones(len(rest), np.int64)

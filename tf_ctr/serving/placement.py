@@ -10,8 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from tf_ctr.errors import explain
-from tf_ctr.serving.untrusted.graph import require_harmless
-from tf_ctr.serving.version import load_saved_model
+from tf_ctr.serving.version import read_meta_graph
 
 PARTS = ("encode", "predict_encoded")
 # "DEFAULT" kernels are for all devices.
@@ -30,6 +29,8 @@ STRUCTURAL = {
 def ops_placement(version: str | os.PathLike) -> pd.DataFrame:
     """Returns the operations of a version, and whether a GPU can run them.
 
+    They are read from its graph; nothing of the version is run.
+
     Args:
         version: The directory of a version that `export` wrote.
 
@@ -39,8 +40,7 @@ def ops_placement(version: str | os.PathLike) -> pd.DataFrame:
         kernel for it, of the dtypes in use; and `count`, of such operations.
 
     Raises:
-        ValueError: If the version is damaged, was not written by `export`, or could do
-            more than compute.
+        ValueError: If the version is damaged, or was not written by `export`.
         RuntimeError: If this TensorFlow was built without GPU kernels.
     """
     if not _has_gpu("MatMul"):
@@ -51,11 +51,10 @@ def ops_placement(version: str | os.PathLike) -> pd.DataFrame:
                 "on Linux, pip install tensorflow, not tensorflow-cpu",
             )
         )
-    require_harmless(version)  # Loading runs what initialises it.
-    loaded = load_saved_model(version)
+    meta_graph = read_meta_graph(version)
     rows = []
     for part in PARTS:
-        for node in _nodes(_graph(loaded, part, version)):
+        for node in _nodes(meta_graph, part, version):
             if node.op not in STRUCTURAL:
                 rows.append((part, node.op, _has_gpu(node.op, node)))
     frame = pd.DataFrame(rows, columns=["part", "op", "gpu_kernel"])
@@ -85,9 +84,13 @@ def placement_report(version: str | os.PathLike) -> str:
     return "\n".join(lines)
 
 
-def _graph(loaded, part, version):
-    function = getattr(loaded, part, None)
-    if function is None:
+def _nodes(meta_graph, part, version):
+    """All nodes of a function, also those inside the functions that it calls."""
+    objects = meta_graph.object_graph_def.nodes
+    children = objects[0].children if objects else []
+    found = [each.node_id for each in children if each.local_name == part]
+    names = list(objects[found[0]].function.concrete_functions) if found else []
+    if not names:
         raise ValueError(
             explain(
                 f"a version with the function '{part}'",
@@ -95,12 +98,18 @@ def _graph(loaded, part, version):
                 "export the model again with this release of tf_ctr",
             )
         )
-    return function.concrete_functions[0].graph.as_graph_def()
-
-
-def _nodes(graph):
-    """Returns all nodes, also those inside the functions that are called."""
-    return [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    library = {f.signature.name: f for f in meta_graph.graph_def.library.function}
+    todo, done = names[:1], set()
+    while todo:
+        name = todo.pop()
+        if name in done or name not in library:
+            continue
+        done.add(name)
+        for node in library[name].node_def:
+            yield node
+            values = node.attr.values()
+            todo += [node.op, *(v.func.name for v in values)]
+            todo += [each.name for value in values for each in value.list.func]
 
 
 def _has_gpu(op, node=None):

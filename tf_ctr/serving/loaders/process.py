@@ -162,6 +162,8 @@ class ProcessLoader(Loader):
 
     def _array(self, dtype, shape, lengths):
         parts = [self._stdout.read(length) for length in lengths]
+        if [*map(len, parts)] != lengths:
+            raise self._stopped(self._end())
         kind = tf.as_dtype(dtype)
         if kind != tf.string:
             return np.frombuffer(parts[0], kind.as_numpy_dtype).reshape(shape)

@@ -23,6 +23,9 @@ MOST_BYTES = 2**31
 # Of an array that is made of a constant size.
 MOST_ELEMENTS = 2**30
 
+# A float holds it, which not every product of sizes is.
+BEYOND = 10**30
+
 # `{operation: the number of the input that has the size of its output}`.
 SIZES = {
     "BroadcastTo": 1,
@@ -58,12 +61,13 @@ def oversized(places: Mapping[str, Nodes]) -> Iterator[str]:
     total = 0
     for nodes in places.values():
         by_name = {node.name: node for node in nodes}
-        for node in by_name.values():
+        for node in nodes:
             total += sum(map(declared_bytes, _constants(node)))
             if (elements := _elements(node, by_name)) > MOST_ELEMENTS:
-                yield f"{node.op}, which makes an array of {elements:.3g} elements"
+                count = float(min(elements, BEYOND))
+                yield f"{node.op}, which makes an array of {count:.3g} elements"
     if total > MOST_BYTES:
-        yield f"constants of {total / 2**30:.1f} GiB"
+        yield f"constants of {min(total, BEYOND) / 2**30:.1f} GiB"
 
 
 def declared_bytes(tensor: tensor_pb2.TensorProto) -> int:
@@ -96,8 +100,9 @@ def _elements(node, by_name):
     if node.op not in {*SIZES, "Range"}:
         return 0
     values = [_value(name, by_name) for name in node.input]
-    if node.op == "Range" and all(each is not None for each in values[:3]):
-        start, limit, delta = (float(each.flat[0]) for each in values[:3])
+    known = [each for each in values[:3] if each is not None]
+    if node.op == "Range" and len(known) == 3:
+        start, limit, delta = (float(each.flat[0]) for each in known)
         return abs((limit - start) / delta) if delta else 0
     number = SIZES.get(node.op, len(values))
     if number >= len(values) or values[number] is None:
@@ -109,7 +114,7 @@ def _value(name, by_name):
     """The value of a small constant; `None` for anything else."""
     node = by_name.get(name.split(":")[0])
     for _ in range(10):  # A cycle would never end.
-        if node is None or node.op not in PASSES_ON:
+        if node is None or node.op not in PASSES_ON or not node.input:
             break
         node = by_name.get(node.input[0].split(":")[0])
     if node is None or node.op != "Const":
