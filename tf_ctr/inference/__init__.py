@@ -2,9 +2,9 @@
 
 Each takes a functional `keras.Model`, does not change it, and returns a new, uncompiled
 model with its own weights, or the given model if there is nothing to rewrite. Scores
-are equal except for rounding. There are three exceptions: `static_route`
-approximates, `calibrate` corrects the scores, and `candidate_model` shares the weights
-of its model. `tf_ctr.export.export` applies
+are equal except for rounding. There are four exceptions: `static_route`
+approximates, `choose_routes` and `calibrate` change the scores on purpose, and
+`candidate_model` shares the weights of its model. `tf_ctr.export.export` applies
 rewrites; call one yourself to measure it. For further training keep the given model.
 
 * `merged`: `collapse`, `merge_historical`, `fix_routes` and `merge_equal_layers`.
@@ -15,6 +15,8 @@ rewrites; call one yourself to measure it. For further training keep the given m
 * `fold_batch_norm`: multiplies a BatchNorm into the `Dense` before it.
 * `group_by_route` (AutoFT): runs each example through one branch per site.
 * `static_route` (AutoFT): runs all examples through the branch that most of them take.
+* `choose_routes` (`fine_tune`, AutoFT): puts layers back to their source where that
+  raises the AUC on unseen rows.
 * `calibrate`: corrects for rows without a click that were down-sampled in training.
 * `candidate_model`: computes the user's part of the model once for all candidates.
 """
@@ -22,6 +24,7 @@ rewrites; call one yourself to measure it. For further training keep the given m
 from tf_ctr.inference.batch_norm import fold_batch_norm
 from tf_ctr.inference.calibrate import calibrate
 from tf_ctr.inference.candidates import candidate_model
+from tf_ctr.inference.chosen_routes import ChosenRoutes, choose_routes
 from tf_ctr.inference.collapse import collapse
 from tf_ctr.inference.equal_layers import merge_equal_layers
 from tf_ctr.inference.grouped_routes import group_by_route
@@ -30,8 +33,10 @@ from tf_ctr.inference.merged import merged
 from tf_ctr.inference.static_routes import fix_routes, static_route
 
 __all__ = [
+    "ChosenRoutes",
     "calibrate",
     "candidate_model",
+    "choose_routes",
     "collapse",
     "fix_routes",
     "fold_batch_norm",
