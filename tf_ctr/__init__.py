@@ -33,13 +33,14 @@ from tf_ctr import (
     training,
     transfer,
 )
-from tf_ctr.features import Categorical, Numeric, Schema, Sequence, Vector
+from tf_ctr.features import Categorical, Numeric, Schema, Sequence, TimeOf, Vector
 
 __all__ = [
     "Categorical",
     "Numeric",
     "Schema",
     "Sequence",
+    "TimeOf",
     "Vector",
     "__version__",
     "backbones",

@@ -18,6 +18,8 @@ def kinds_frame(rows=24, seed=0):
     frame = click_frame(rows, seed)
     frame["image"] = list(rng.normal(size=(rows, 3)))
     frame["last"] = frame["item"].shift(1, fill_value=999)
+    frame["time"] = pd.Timestamp("2024-02-29") + pd.to_timedelta(np.arange(rows), "h")
+    frame.loc[4, "time"] = pd.NaT
     frame.loc[2, "price"] = np.nan
     frame.at[3, "image"] = None
     return frame
@@ -32,6 +34,7 @@ def kinds_schema():
             tf_ctr.Numeric("price", "log", missing_indicator=True),
             tf_ctr.Vector("image", dim=3),
             tf_ctr.Categorical("last", table="item"),
+            tf_ctr.TimeOf("hour", column="time"),
         ],
         group="user",
     )

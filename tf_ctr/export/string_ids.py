@@ -69,7 +69,9 @@ def integers(text: tf.Tensor, field: Field) -> tf.Tensor:
     >>> integers(tf.constant(["7", "", "x", "9" * 20]), item).numpy()
     array([ 7, -1,  1,  1])
     """
-    unseen = str(next(unseen_ids(field.owner)))
+    # A field without rows for unseen ids, such as a time, has only missing ones.
+    missing = field.padding
+    unseen = str(next(unseen_ids(field.owner)) if field.owner.num_oov else missing)
     spelled = tf.strings.regex_full_match(text, INTEGER)
     replacement = tf.where(text == "", str(field.padding), unseen)
     return tf.strings.to_number(tf.where(spelled, text, replacement), tf.int64)

@@ -23,9 +23,9 @@ def as_ids(array: pa.Array, name: str, dtype: str | None) -> pa.Array:
     """Returns ids as strings or 64-bit integers, null where missing.
 
     Args:
-        array: Strings, integers, booleans as 1 and 0, or floats that hold whole
-            numbers. Floats that are all NaN are an array of nulls: pandas has no other
-            type for a column without a value.
+        array: Strings, integers, booleans as 1 and 0, or floats or decimals that hold
+            whole numbers. Floats that are all NaN are an array of nulls: pandas has no
+            other type for a column without a value.
         name: The column.
         dtype: The dtype to expect; `None` if it is not known yet. An array of nulls
             then keeps its null type.
@@ -49,6 +49,8 @@ def as_ids(array: pa.Array, name: str, dtype: str | None) -> pa.Array:
     if pa.types.is_floating(array.type):
         array = _whole_numbers(array, name)
     try:
+        if pa.types.is_decimal(array.type):  # It refuses a fraction.
+            array = array.cast(pa.decimal128(38, 0))
         return array.cast(ARROW_TYPE[found])
     except pa.ArrowInvalid as error:
         raise TypeError(_bad_ids(array, name, error)) from error
@@ -60,10 +62,13 @@ def as_floats(array: pa.Array, name: str) -> np.ndarray:
     Raises:
         TypeError: For values that are not numbers.
     """
-    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
-    if not any(is_kind(array.type) for is_kind in (*kinds, pa.types.is_null)):
+    types = pa.types
+    kinds = types.is_integer, types.is_floating, types.is_boolean, types.is_decimal
+    if not any(is_kind(array.type) for is_kind in (*kinds, types.is_null)):
         fix = f"convert them: pandas.to_numeric(frame[{name!r}])"
-        if pa.types.is_temporal(array.type):
+        if types.is_duration(array.type):
+            fix = f"turn them into seconds: frame[{name!r}].dt.total_seconds()"
+        elif types.is_temporal(array.type):
             fix = (
                 f"subtract a reference, e.g. days since a date: (frame[{name!r}] - "
                 "pandas.Timestamp('2020-01-01')) / pandas.Timedelta(days=1)"
@@ -132,7 +137,7 @@ def _id_dtype(array, name):
     types = pa.types
     if types.is_integer(array.type) or types.is_floating(array.type):
         return "int64"
-    if types.is_boolean(array.type):
+    if types.is_boolean(array.type) or types.is_decimal(array.type):
         return "int64"
     strings = (types.is_string, types.is_large_string, types.is_string_view)
     if any(is_kind(array.type) for is_kind in strings):
@@ -158,8 +163,13 @@ def _whole_numbers(array, name):
 def _bad_ids(array: pa.Array, name: str, received: Any) -> str:
     if _is_list(array.type):
         fix = "give the field multivalent=True"
-    elif pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
+    elif "binary" in str(array.type):
         fix = f"decode them: frame[{name!r}].str.decode('utf-8')"
+    elif pa.types.is_temporal(array.type):
+        fix = (
+            f"name the day: frame[{name!r}].astype(str); or take the hour or the "
+            f"weekday: TimeOf('hour', column={name!r})"
+        )
     else:
         fix = f"read the column as 'Int64' or str, e.g. frame[{name!r}].astype(str)"
     return explain(

@@ -161,7 +161,8 @@ class _VectorCheck(Learner):
 
 def _numbers(values: pa.Array, name: str) -> np.ndarray:
     """Returns the values of vectors as float64, NaN where missing."""
-    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
+    types = pa.types
+    kinds = types.is_integer, types.is_floating, types.is_decimal, types.is_null
     if not any(is_kind(values.type) for is_kind in kinds):
         raise TypeError(
             explain(
