@@ -171,7 +171,9 @@ def test_clients_ask_with_missing_values(version, scores):
             np.testing.assert_allclose(
                 client.predict(full), scores[full.index], **CLOSE
             )
-            integers = {f.name: str for f in SCHEMA.fields if f.dtype == "int64"}
+            seconds = full["time"].astype("datetime64[s]").astype("int64")
+            full = full.assign(time=seconds)
+            integers = {f.column: str for f in SCHEMA.fields if f.dtype == "int64"}
             text = full.astype(integers).to_dict("list")
             found = client.predict(text, "string_ids")
             np.testing.assert_allclose(found, scores[full.index], **CLOSE)

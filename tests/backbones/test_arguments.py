@@ -16,9 +16,23 @@ from tf_ctr.layers import Embedding
 from tf_ctr.surgery import Graph
 
 # They also work without hidden layers, by their other part.
-CAN_BE_SHALLOW = {"autoint", "dcn", "dcn_v2", "xdeepfm"}
-# CTNet's paper states the sizes of its model.
+CAN_BE_SHALLOW = {
+    "afm",
+    "autoint",
+    "dcn",
+    "dcn_v2",
+    "fm",
+    "fwfm",
+    "gdcn",
+    "masknet",
+    "xdeepfm",
+}
 OWN_DEFAULTS = {
+    # As in their papers, they have no deep part.
+    ("afm", "hidden_units"): (),
+    ("fm", "hidden_units"): (),
+    ("fwfm", "hidden_units"): (),
+    # CTNet's paper states the sizes of its model.
     ("taobao", "hidden_units"): (1024, 512, 256),
     ("taobao", "activation"): "leaky_relu",
     ("taobao", "batch_norm"): True,
@@ -76,6 +90,7 @@ def test_no_hidden_layer_is_an_error(name, schema):
         ("autoint", {"num_attention_layers": 0}, "an attention or a deep part"),
         ("dcn", {"num_cross_layers": 0}, "a cross or a deep part"),
         ("dcn_v2", {"num_cross_layers": 0}, "a cross or a deep part"),
+        ("gdcn", {"num_cross_layers": 0}, "a cross or a deep part"),
         ("xdeepfm", {"cin_units": ()}, "an interaction or a deep part"),
     ],
 )
@@ -94,6 +109,15 @@ def test_a_part_can_be_left_out_but_not_all(name, arguments, message, schema):
         ("fibinet", {"bilinear": "some"}, "one of 'interaction', 'each', 'all'"),
         ("fibinet", {"reduction_ratio": 0}, "`reduction_ratio` to be a whole number"),
         ("dcn_v2", {"structure": "mixed"}, "to be one of 'stacked', 'parallel'"),
+        ("gdcn", {"structure": "mixed"}, "to be one of 'parallel', 'stacked'"),
+        ("masknet", {"structure": "mixed"}, "to be one of 'parallel', 'serial'"),
+        ("masknet", {"block_units": ()}, "at least one block"),
+        ("masknet", {"reduction_ratio": 0}, "a `reduction_ratio` above 0"),
+        ("afm", {"attention_units": 0}, "`units` to be a whole number"),
+        ("pepnet", {"domain_fields": ["usr"]}, "use one of: age, device, history"),
+        ("pepnet", {"personal_fields": []}, "at least one personal field"),
+        ("wukong", {"num_layers": 0}, "`num_layers` to be a whole number"),
+        ("bst", {"pooling": "last"}, "to be one of 'concat', 'mean', 'candidate'"),
         ("finalmlp", {"gate_fields": ["usr"]}, "use one of: age, device, history"),
         ("finalmlp", {"num_heads": 5}, "5 heads dividing M and N"),
     ],

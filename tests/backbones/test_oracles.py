@@ -379,3 +379,176 @@ def test_taobao(schema, features):
     ]
     x = np.concatenate([*others, *interests], axis=1)
     assert_scores(model, features, logit(deep(x, w), w))
+
+
+@pytest.mark.parametrize("hidden_units", [(), (8, 6)], ids=["fm", "deep"])
+def test_fm(hidden_units, schema, features):
+    model = backbones.fm(schema, 4, hidden_units)
+    w = randomised(model)
+    x = embeddings(schema, features, w)
+    logits = linear(schema, features, w).sum(1) + dots(np.moveaxis(x, 1, 0)).sum(1)
+    logits += logit(deep(flat(x), w), w) if hidden_units else w["logit"][0]
+    assert_scores(model, features, logits)
+
+
+def pairs_of(x):
+    return [(i, j) for i in range(x.shape[1]) for j in range(x.shape[1]) if i < j]
+
+
+@pytest.mark.parametrize("hidden_units", [(), (8, 6)], ids=["fwfm", "deep"])
+def test_fwfm(hidden_units, schema, features):
+    model = backbones.fwfm(schema, 4, hidden_units)
+    w = randomised(model)
+    x = embeddings(schema, features, w)
+    (kernel, bias) = w["logit"]
+    pairs = pairs_of(x)
+    logits = linear(schema, features, w).sum(1) + bias
+    for weight, (i, j) in zip(kernel[: len(pairs), 0], pairs, strict=True):
+        logits += weight * (x[:, i] * x[:, j]).sum(1)
+    if hidden_units:
+        logits += (deep(flat(x), w) @ kernel[len(pairs) :])[:, 0]
+    assert_scores(model, features, logits)
+
+
+def test_nfm(schema, features):
+    model = backbones.nfm(schema, **SIZES)
+    w = randomised(model)
+    x = embeddings(schema, features, w)
+    products = sum(x[:, i] * x[:, j] for i, j in pairs_of(x))
+    wide = linear(schema, features, w).sum(1)
+    assert_scores(model, features, logit(deep(products, w), w) + wide)
+
+
+@pytest.mark.parametrize("hidden_units", [(), (8, 6)], ids=["afm", "deep"])
+def test_afm(hidden_units, schema, features):
+    model = backbones.afm(schema, 4, hidden_units, attention_units=3)
+    w = randomised(model)
+    x = embeddings(schema, features, w)
+    kernel, score, bias = w["attention_0"]
+    products = np.stack([x[:, i] * x[:, j] for i, j in pairs_of(x)], axis=1)
+    scores = np.exp(relu(products @ kernel + bias) @ score)
+    pooled = (scores / scores.sum(1, keepdims=True) * products).sum(1)
+    parts = [pooled] + ([deep(flat(x), w)] if hidden_units else [])
+    wide = linear(schema, features, w).sum(1)
+    assert_scores(model, features, logit(np.concatenate(parts, 1), w) + wide)
+
+
+@pytest.mark.parametrize("structure", ["parallel", "stacked"])
+def test_gdcn(structure, schema, features):
+    model = backbones.gdcn(schema, **SIZES, num_cross_layers=2, structure=structure)
+    w = randomised(model)
+    x = crossed = concatenated(schema, features, w)
+    for i in range(2):
+        kernel, gate, bias = w[f"cross_{i}"]
+        crossed = x * (crossed @ kernel + bias) * sigmoid(crossed @ gate) + crossed
+    if structure == "stacked":
+        interactions = deep(crossed, w)
+    else:
+        interactions = np.concatenate([crossed, deep(x, w)], axis=1)
+    assert_scores(model, features, logit(interactions, w))
+
+
+def layer_norm(x, scale, offset, epsilon):
+    centred = x - x.mean(-1, keepdims=True)
+    return scale * centred / np.sqrt(x.var(-1, keepdims=True) + epsilon) + offset
+
+
+@pytest.mark.parametrize("structure", ["parallel", "serial"])
+def test_masknet(structure, schema, features):
+    model = backbones.masknet(
+        schema, **SIZES, block_units=(5, 3), structure=structure, reduction_ratio=0.5
+    )
+    w = randomised(model)
+    x = embeddings(schema, features, w)
+    normed = outputs = flat(layer_norm(x, *w["embedding_norm"], epsilon=1e-3))
+    found = []
+    for i in range(2):
+        a_kernel, a_bias, p_kernel, p_bias, kernel, scale, offset = w[f"mask_{i}"]
+        mask = relu(flat(x) @ a_kernel + a_bias) @ p_kernel + p_bias
+        masked = mask * (normed if structure == "parallel" else outputs)
+        outputs = relu(layer_norm(masked @ kernel, scale, offset, 1e-6))
+        found.append(outputs)
+    hidden = np.concatenate(found, 1) if structure == "parallel" else outputs
+    assert_scores(model, features, logit(deep(hidden, w), w))
+
+
+@pytest.mark.parametrize("pooling", ["concat", "mean", "candidate"])
+def test_bst(pooling, schema, features):
+    model = backbones.bst(
+        schema, **SIZES, attention_units=4, num_heads=2, pooling=pooling
+    )
+    w = randomised(model)
+    *others, _ = field_vectors(schema, features, w, "embedding", alike=False)
+    table = w["item_embedding"][0]
+    ids = np.concatenate([features["history"], features["item"][:, None]], axis=1)
+    # The encoder has an oracle of its own.
+    encoder = model.get_layer("history_encoder")
+    encoded = np.array(encoder(table[ids].astype("float32"), ids), "float64")
+    present = (ids > 0).sum(1, keepdims=True)
+    interest = {
+        "concat": flat(encoded),
+        "mean": encoded.sum(1) / np.maximum(present, 1),
+        "candidate": encoded[:, -1],
+    }[pooling]
+    x = np.concatenate([*others, interest], axis=1)
+    assert_scores(model, features, logit(deep(x, w), w))
+
+
+@pytest.mark.parametrize("num_sums", [4, 5], ids=["as many", "more"])
+def test_wukong(num_sums, schema, features):
+    model = backbones.wukong(
+        schema,
+        **SIZES,
+        num_layers=2,
+        num_products=3,
+        num_sums=num_sums,
+        rank=2,
+        product_units=5,
+    )
+    w = randomised(model)
+    x = embeddings(schema, features, w)
+    for i in range(2):
+        project, *norm, u, u_bias, v, v_bias, sums = w[f"wukong_{i}"][:8]
+        products = np.einsum("bfd,bgd->bfg", x, x) @ project
+        hidden = relu(layer_norm(flat(products), *norm, 1e-6) @ u + u_bias)
+        made = (hidden @ v + v_bias).reshape(len(x), 3, 4)
+        joined = np.concatenate([made, np.einsum("bfd,fs->bsd", x, sums)], axis=1)
+        if x.shape[1] != 3 + num_sums:
+            x = np.einsum("bfd,fs->bsd", x, w[f"wukong_{i}"][8])
+        x = layer_norm(joined + x, *w[f"wukong_{i}"][-2:], 1e-6)
+    assert_scores(model, features, logit(deep(flat(x), w), w))
+
+
+def personal_gate(x, condition, weights):
+    w_kernel, w_bias, v_kernel, v_bias = weights
+    hidden = relu(condition @ w_kernel + w_bias)
+    return x * 2 * sigmoid(hidden @ v_kernel + v_bias)
+
+
+@pytest.mark.parametrize("domain", [(), ("device",)], ids=["one", "domains"])
+def test_pepnet(domain, schema, features):
+    model = backbones.pepnet(
+        schema, **SIZES, domain_fields=domain, personal_fields=["user", "item"]
+    )
+    w = randomised(model)
+    names = [field.name for field in schema.fields]
+    vectors = field_vectors(schema, features, w, "embedding", alike=False)
+    vectors = dict(zip(names, vectors, strict=True))
+    x = np.concatenate(list(vectors.values()), axis=1)
+    if domain:
+        condition = np.concatenate([vectors["device"], x], axis=1)
+        x = personal_gate(x, condition, w["domain_gate"])
+    condition = np.concatenate([vectors["user"], vectors["item"], x], axis=1)
+    for i in range(2):
+        kernel, bias = w[f"deep_{i}"]
+        x = personal_gate(relu(x @ kernel + bias), condition, w[f"personal_{i}"])
+    assert_scores(model, features, logit(x, w))
+
+
+def test_the_gates_of_pepnet_do_not_train_the_embeddings(schema, features):
+    model = backbones.pepnet(schema, **SIZES, personal_fields=["user"])
+    condition = model.get_layer("personal_condition").input
+    assert condition[0].shape == (None, 4)
+    # All of the embeddings reach the gate through an operation without gradient.
+    operation = condition[1]._keras_history.operation
+    assert type(operation).__name__ == "StopGradient"

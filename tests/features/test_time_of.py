@@ -32,7 +32,7 @@ def parts(cells, **options):
 
 
 def expected(times):
-    hour, weekday = times.dt.hour + 1, times.dt.weekday + 1
+    hour, weekday = times.dt.hour + 1, times.dt.day_of_week + 1
     found = {"hour": hour, "weekday": weekday, "of_week": 24 * (weekday - 1) + hour}
     return {name: rows.fillna(0).astype(int) for name, rows in found.items()}
 

@@ -32,19 +32,23 @@ from tf_ctr.layers import (
     Embedding,
     ETAAttention,
     FieldAttention,
+    GatedCross,
     GLUAdapter,
     GumbelRouter,
     HistoryAttention,
     InformationTransfer,
     ItemAttention,
     LateralAdapter,
+    MaskBlock,
     MaskedPooling,
     MergeBranches,
     Newest,
     OddsScale,
     OrderPenalty,
     OrthogonalMap,
+    PairAttention,
     ParallelDense,
+    PersonalGate,
     Route,
     RoutedCross,
     RoutedIds,
@@ -56,6 +60,7 @@ from tf_ctr.layers import (
     TransferUnit,
     TransformerEncoder,
     TwinEmbedding,
+    WukongLayer,
 )
 
 FLOATS = np.linspace(-1.0, 1.0, 12, dtype="float32").reshape(4, 3)
@@ -105,6 +110,27 @@ LAYERS = {
     "CrossLayerV2 low rank": (
         lambda: CrossLayerV2(2, kernel_regularizer="l2"),
         (FLOATS, FLOATS + 1),
+    ),
+    "GatedCross": (
+        lambda: GatedCross(kernel_regularizer="l2"),
+        (FLOATS, FLOATS + 1),
+    ),
+    "MaskBlock": (
+        lambda: MaskBlock(5, kernel_regularizer="l2"),
+        (FLOATS, FLOATS[:, :2] + 1),
+    ),
+    "PersonalGate": (
+        lambda: PersonalGate(5, kernel_regularizer="l2"),
+        (FLOATS, FLOATS[:, :2] + 1),
+    ),
+    "WukongLayer": (
+        lambda: WukongLayer(2, 3, 2, 5, kernel_regularizer="l2"),
+        (SNAPSHOTS,),
+    ),
+    "WukongLayer as many": (lambda: WukongLayer(1, 1, 2, 5), (SNAPSHOTS,)),
+    "PairAttention": (
+        lambda: PairAttention(5, kernel_regularizer="l2"),
+        (VALUES.reshape(4, 3, 2) + 1,),
     ),
     "DINAttention": (lambda: DINAttention((5,)), (FLOATS, VALUES, IDS)),
     "DINAttention options": (

@@ -20,6 +20,7 @@ def kinds_frame(rows=24, seed=0):
     frame["last"] = frame["item"].shift(1, fill_value=999)
     frame["time"] = pd.Timestamp("2024-02-29") + pd.to_timedelta(np.arange(rows), "h")
     frame.loc[4, "time"] = pd.NaT
+    frame["tag_weights"] = list(rng.uniform(0.5, 2, (rows, 2)))
     frame.loc[2, "price"] = np.nan
     frame.at[3, "image"] = None
     return frame
@@ -35,6 +36,7 @@ def kinds_schema():
             tf_ctr.Vector("image", dim=3),
             tf_ctr.Categorical("last", table="item"),
             tf_ctr.TimeOf("hour", column="time"),
+            tf_ctr.Categorical("tags", multivalent=True, weights="tag_weights"),
         ],
         group="user",
     )

@@ -18,7 +18,9 @@ from collections.abc import Callable
 
 import keras
 
+from tf_ctr.backbones.afm import afm
 from tf_ctr.backbones.autoint import autoint
+from tf_ctr.backbones.bst import bst
 from tf_ctr.backbones.dcn import dcn
 from tf_ctr.backbones.dcn_v2 import dcn_v2
 from tf_ctr.backbones.deepfm import deepfm
@@ -28,13 +30,22 @@ from tf_ctr.backbones.dlrm import dlrm
 from tf_ctr.backbones.dnn import dnn
 from tf_ctr.backbones.fibinet import fibinet
 from tf_ctr.backbones.finalmlp import finalmlp
+from tf_ctr.backbones.fm import fm
+from tf_ctr.backbones.fwfm import fwfm
+from tf_ctr.backbones.gdcn import gdcn
+from tf_ctr.backbones.masknet import masknet
+from tf_ctr.backbones.nfm import nfm
+from tf_ctr.backbones.pepnet import pepnet
 from tf_ctr.backbones.pnn import pnn
 from tf_ctr.backbones.taobao import taobao
 from tf_ctr.backbones.wide_deep import wide_deep
+from tf_ctr.backbones.wukong import wukong
 from tf_ctr.backbones.xdeepfm import xdeepfm
 
 BACKBONES: dict[str, Callable[..., keras.Model]] = {
+    "afm": afm,
     "autoint": autoint,
+    "bst": bst,
     "dcn": dcn,
     "dcn_v2": dcn_v2,
     "deepfm": deepfm,
@@ -44,9 +55,16 @@ BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "dnn": dnn,
     "fibinet": fibinet,
     "finalmlp": finalmlp,
+    "fm": fm,
+    "fwfm": fwfm,
+    "gdcn": gdcn,
+    "masknet": masknet,
+    "nfm": nfm,
+    "pepnet": pepnet,
     "pnn": pnn,
     "taobao": taobao,
     "wide_deep": wide_deep,
+    "wukong": wukong,
     "xdeepfm": xdeepfm,
 }
 

@@ -10,6 +10,7 @@ from tf_ctr.backbones.pieces import (
     click_probability,
     concatenate,
     embed,
+    features_of,
     mlp,
 )
 from tf_ctr.backbones.tables import projection
@@ -71,7 +72,7 @@ def dlrm(
     vectors = embed(schema, inputs, embedding_dim, embedding_l2)
     numbers = [
         vectors.pop(field.name)
-        for field in schema.fields
+        for field in features_of(schema)
         if field.table is None and not field.projected
     ]
     dim = common_dim(schema, embedding_dim)

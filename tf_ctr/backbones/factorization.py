@@ -10,6 +10,7 @@ from tf_ctr.backbones.dims import EmbeddingDim, common_dim
 from tf_ctr.backbones.pieces import (
     concatenate,
     embed,
+    features_of,
     penalty,
     pool,
 )
@@ -43,7 +44,7 @@ def embed_alike(
     """
     vectors = embed(schema, inputs, embedding_dim, l2)
     dim = common_dim(schema, embedding_dim)
-    for field in schema.fields:
+    for field in features_of(schema):
         vector = vectors[field.name]
         if field.table is None and not field.projected:
             weights = _weights_of_number(dim, l2, name=f"{field.name}_embedding")
@@ -73,13 +74,13 @@ def first_order(
         List of `[B, 1]` in the order of the schema, from layers `{field}_linear`.
     """
     terms = []
-    for field in schema.fields:
+    for field in features_of(schema):
         x, name = inputs[field.name], f"{field.name}_linear"
         if field.table is None:
             terms.append(_weights_of_number(1, l2, name)(x))
         else:
             weights = table(field, 1, l2=l2, name=name)(x)
-            terms.append(pool(field, weights, x, f"{name}_pooling"))
+            terms.append(pool(field, weights, inputs, f"{name}_pooling"))
     return terms
 
 
@@ -113,9 +114,31 @@ def factorization_machine(x: keras.KerasTensor) -> keras.KerasTensor:
     >>> factorization_machine(np.array([[[1.0], [2.0], [3.0]]])).numpy()  # 2 + 3 + 6
     array([[11.]])
     """
+    return ops.sum(bi_interaction(x), axis=1, keepdims=True)
+
+
+def bi_interaction(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Sums the products of all pairs of fields, coordinate by coordinate.
+
+    `sum_{i < j} v_i * v_j = ((sum_i v_i)^2 - sum_i v_i^2) / 2`, in time linear in F.
+
+    Source: He and Chua, Neural Factorization Machines (arXiv 1708.05027), Eqs. 3 and 4.
+
+    Args:
+        x: `[B, F, D]`.
+
+    Returns:
+        `[B, D]`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> bi_interaction(np.array([[[1.0, 0.0], [2.0, 1.0], [3.0, 5.0]]])).numpy()
+    array([[11.,  5.]])
+    """
     square_of_sum = ops.square(ops.sum(x, axis=1))
     sum_of_squares = ops.sum(ops.square(x), axis=1)
-    return ops.sum(square_of_sum - sum_of_squares, axis=1, keepdims=True) / 2
+    return (square_of_sum - sum_of_squares) / 2
 
 
 def inner_products(

@@ -10,12 +10,12 @@ from collections import abc
 import keras
 
 from tf_ctr.backbones.dims import EmbeddingDim
-from tf_ctr.backbones.pieces import check_no_layer_names, look_up, pool
+from tf_ctr.backbones.pieces import check_no_layer_names, features_of, look_up, pool
 from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema, Sequence
 
 # The suffixes of the layers of a history.
-LAYERS = "attention|encoder|eta|newest|newest_ids|sim"
+LAYERS = "attention|encoded|encoder|eta|newest|newest_ids|sim"
 
 
 def attended(
@@ -82,10 +82,8 @@ def embed_histories(
     """
     rows = look_up(schema, inputs, embedding_dim, l2)
     vectors = {
-        field.name: pool(
-            field, rows[field.name], inputs[field.name], f"{field.name}_pooling"
-        )
-        for field in schema.fields
+        field.name: pool(field, rows[field.name], inputs, f"{field.name}_pooling")
+        for field in features_of(schema)
         if field.name not in histories
     }
     return vectors, {name: rows[name] for name in histories}

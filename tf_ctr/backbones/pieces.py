@@ -19,7 +19,7 @@ from tf_ctr.layers import Embedding, MaskedPooling
 # An input and a layer of a Keras model cannot share a name.
 LAYER_NAMES = re.compile(
     r"click|embeddings|interactions|logits?"
-    r"|(bottom|cross|deep)_\d+|bottom_input|.+_(embedding|linear|pooling|projection)"
+    r"|(bottom|cross|deep|mask|personal|wukong)_\d+|domain_gate|bottom_input|embedding_norm|normed|.+_(embedding|linear|pooling|projection)"
 )
 
 
@@ -52,9 +52,9 @@ def embed(
             output would have several labels.
     """
     vectors = look_up(schema, inputs, embedding_dim, l2, several_labels)
-    for field in schema.fields:
+    for field in features_of(schema):
         name = field.name
-        vectors[name] = pool(field, vectors[name], inputs[name], f"{name}_pooling")
+        vectors[name] = pool(field, vectors[name], inputs, f"{name}_pooling")
     return vectors
 
 
@@ -88,7 +88,7 @@ def look_up(
         check_one_label(schema)
     tables: dict[str, Embedding] = {}
     vectors = {}
-    for field in schema.fields:
+    for field in features_of(schema):
         ids = inputs[field.name]
         if field.table is None:
             vectors[field.name] = ids
@@ -110,7 +110,7 @@ def look_up(
 def pool(
     field: Field,
     rows: keras.KerasTensor,
-    ids: keras.KerasTensor,
+    inputs: Mapping[str, keras.KerasTensor],
     name: str,
 ) -> keras.KerasTensor:
     """Pools the rows of a multi-valued field; returns other rows unchanged.
@@ -118,7 +118,8 @@ def pool(
     Args:
         field: The field of the schema.
         rows: Rows of a table, `[B, T, D]` if the field is multi-valued, else `[B, D]`.
-        ids: The ids that the rows were looked up with.
+        inputs: `{field: keras.Input}`, with the ids that the rows were looked up with
+            and any weights of them.
         name: Name of the pooling layer.
 
     Returns:
@@ -126,7 +127,19 @@ def pool(
     """
     if not field.multivalent or field.pooling is None:
         return rows
-    return MaskedPooling(field.pooling, name=name)(rows, ids)
+    ids = inputs[field.name]
+    weights = None if field.weights is None else inputs[field.weights]
+    layer = MaskedPooling(field.pooling, name=name)
+    return layer(rows, ids) if weights is None else layer(rows, ids, weights)
+
+
+def features_of(schema: Schema) -> list[Field]:
+    """Returns the fields of a schema, without those that only weigh the ids of others.
+
+    Args:
+        schema: A `tf_ctr.Schema`.
+    """
+    return [field for field in schema.fields if field.weighs is None]
 
 
 def concatenate(
@@ -171,13 +184,23 @@ def mlp(
     """
     check_parts("at least one hidden layer", hidden_units=hidden_units)
     for i, units in enumerate(hidden_units):
-        x = _depth(units, activation, dropout, batch_norm, l2, f"{name}_{i}")(x)
+        x = depth(units, activation, dropout, batch_norm, l2, f"{name}_{i}")(x)
     return x
 
 
-def _depth(
+def depth(
     units: int, activation: str, dropout: float, batch_norm: bool, l2: float, name: str
 ) -> keras.Layer:
+    """Creates one fully connected layer of `mlp`, with what follows it.
+
+    Args:
+        units: Width of the layer.
+        activation: See `mlp`.
+        dropout: See `mlp`.
+        batch_norm: See `mlp`.
+        l2: See `mlp`.
+        name: Name of the layer.
+    """
     # Glorot normal beat Keras's uniform default on MovieLens-1M (measured).
     dense = {"kernel_initializer": "glorot_normal", "kernel_regularizer": penalty(l2)}
     if not dropout and not batch_norm:

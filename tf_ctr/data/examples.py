@@ -36,7 +36,11 @@ def to_examples(
     >>> example.features.feature["user"].bytes_list.value
     [b'ann']
     """
-    paddings = {field.name: field.padding for field in fields if field.multivalent}
+    paddings = {
+        field.name: field.padding
+        for field in fields
+        if field.multivalent and not field.keeps_places
+    }
     features = [_features(column, paddings.get(n)) for n, column in columns.items()]
     for row in zip(*features, strict=True):
         feature = dict(zip(columns, row, strict=True))

@@ -28,6 +28,8 @@ from tf_ctr.features.ids import (
     make_lookup_table,
 )
 from tf_ctr.features.learning import Learner
+from tf_ctr.features.list_checks import check_hashed, check_lists
+from tf_ctr.features.list_weights import in_place
 from tf_ctr.features.names import check_field_name
 from tf_ctr.features.pretrained import IN_MEMORY, check_pretrained, is_path
 from tf_ctr.features.sharing import (
@@ -43,9 +45,6 @@ from tf_ctr.features.vocabulary import (
     checked_vocabulary,
 )
 from tf_ctr.rows import Source
-
-# `tf_ctr.data` holds rows as 32-bit integers on their way to a batch.
-MOST_ROWS = 2**31 - 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +73,8 @@ class Categorical(Field):
         padding: The raw value that stands for a missing id, in the data too. Defaults
             to `""` for strings and to `-1` for integers.
         num_oov: Rows for ids outside the vocabulary, chosen by hash.
+        weights: The column of the weights of the ids of a multivalent field, a list per
+            row: a model pools the ids with them. The schema has a field of that name.
         table: The name of another categorical field, to share its table and its
             vocabulary. As with `Sequence`, this field's own ids add nothing to the
             vocabulary. `None` for a table of its own.
@@ -107,6 +108,7 @@ class Categorical(Field):
     dtype: IdType | None = None
     padding: Id | None = None
     num_oov: int = 1
+    weights: str | None = None  # type: ignore[assignment]
     table: str = None  # type: ignore[assignment]  # Set by `__post_init__`.
     pretrained: Source | None = dataclasses.field(  # type: ignore[assignment]
         default=None, repr=False, compare=False
@@ -123,7 +125,7 @@ class Categorical(Field):
         check_choice("dtype", self.dtype, ("string", "int64", None))
         self._set_count("min_count", 1)
         self._set_count("num_oov", 1)
-        self._check_max_length()
+        check_lists(self)
         if self.table is None:
             self._set("table", self.name)
         if self.shares:
@@ -131,7 +133,7 @@ class Categorical(Field):
             check_no_table_of_its_own(self)
         check_pretrained(self)
         if self.num_buckets is not None:
-            self._check_hashed()
+            check_hashed(self)
         if self.vocabulary is not None:
             ids, dtype = checked_vocabulary(self.name, self.vocabulary, self.dtype)
             self._set("vocabulary", ids)
@@ -233,6 +235,8 @@ class Categorical(Field):
         rows = look_up(values, self.owner, table)
         if not self.multivalent:
             return rows
+        if self.keeps_places:
+            return in_place(rows, known(self.max_length))
         return fixed_length(rows, known(self.max_length), newest=False)
 
     def learner(self) -> Learner:
@@ -268,33 +272,11 @@ class Categorical(Field):
         # As the releases before these arguments wrote it.
         if not self.shares:
             del values["table"]
+        if self.weights is None:
+            del values["weights"]
         if self.pretrained is None:
             del values["pretrained"], values["trainable"]
         else:
             is_file = is_path(self.pretrained)
             values["pretrained"] = str(self.pretrained) if is_file else IN_MEMORY
         return values
-
-    def _check_max_length(self):
-        if self.max_length is None:
-            return
-        self._set_count("max_length", 1)
-        if not self.multivalent:
-            raise ValueError(
-                explain(
-                    "`max_length` only with a multivalent field",
-                    f"max_length={self.max_length} for field {self.name!r}",
-                    "pass multivalent=True, or leave max_length out",
-                )
-            )
-
-    def _check_hashed(self):
-        self._set_count("num_buckets", 1, MOST_ROWS)
-        if self.vocabulary is not None or (self.min_count, self.num_oov) != (1, 1):
-            raise ValueError(
-                explain(
-                    "either `num_buckets`, or `vocabulary`, `min_count` and `num_oov`",
-                    f"both, for field {self.name!r}",
-                    "leave one of them out: a hashed field has no vocabulary",
-                )
-            )

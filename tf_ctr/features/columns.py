@@ -121,7 +121,7 @@ def raw_id_lists(frame: pd.DataFrame, field: Field) -> np.ndarray:
     values, rows = flat_lists(array, field.column)
     values = as_ids(values, field.column, field.dtype)
     is_id = pc.not_equal(values, pa.scalar(field.padding, values.type))
-    is_id = pc.fill_null(is_id, False)
+    is_id = pc.fill_null(pc.or_(is_id, field.keeps_places), field.keeps_places)
     values, rows = values.filter(is_id), rows[is_id.to_numpy(zero_copy_only=False)]
     # The place of each id in its list: its position minus that of the list's first id.
     counts = np.bincount(rows, minlength=len(array))

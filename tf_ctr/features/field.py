@@ -31,15 +31,12 @@ MISSING = ("missing",)
 class Field(abc.ABC):
     """A column of the data, and its encoding for a model.
 
-    The base class of `Categorical`, `Numeric` and `Sequence`. Everything that depends
-    on the kind of field is a property or a method here, so that no other code needs to
-    check the class.
-
-    A field never changes: learning returns a completed copy.
+    Everything that depends on the kind of field is a property or a method here, so that
+    no other code needs to check the class. A field never changes: learning returns a
+    completed copy.
 
     Args:
-        name: The name of the field: of the Keras input, of the served input, and of the
-            column unless `column` says otherwise.
+        name: The name of the field, of the Keras input and of the served input.
         column: The column of the rows, of any name; `None` takes `name`.
 
     Raises:
@@ -47,18 +44,18 @@ class Field(abc.ABC):
     """
 
     name: str
-    # Keyword only, so that it is the last argument of every kind of field.
+    # Keyword only: the last argument of every kind of field.
     column: str = dataclasses.field(  # type: ignore[assignment]  # `__post_init__`.
         default=None, kw_only=True, repr=False
     )
 
     # Whether a list that is too long keeps its last ids, or its first ones.
     keeps_newest = False
-    # Whether models multiply the encoded values by a matrix, as those of a vector: the
-    # layer `{field}_embedding`, which returns as many numbers as a table.
+    # Whether models map the encoded values to the embedding dim by a matrix.
     projected = False
-    # The rows that a table starts from.
-    pretrained = None
+    # The rows that a table starts from; the field with the weights of this one's ids,
+    # and the field whose ids this one weighs.
+    pretrained = weights = weighs = None
 
     def __post_init__(self) -> None:
         check_field_name(self.name)
@@ -115,6 +112,11 @@ class Field(abc.ABC):
     def row_shape(self) -> tuple[int | None, ...]:
         """The shape of a raw value: `()`, or `(None,)` for a list of any length."""
         return (None,) if self.multivalent else ()
+
+    @property
+    def keeps_places(self) -> bool:
+        """Whether missing ids stay in their list; else they are dropped."""
+        return self.weights is not None or self.weighs is not None
 
     def raw_spec(self) -> tf.TensorSpec:
         """Returns the specification of the raw values: `[B, *row_shape]`."""
@@ -208,8 +210,7 @@ class Field(abc.ABC):
             table: The `lookup_table` of `owner`.
 
         Returns:
-            Ids as int64, `[B]` or `[B, max_length]`; standardised numbers as float32
-            `[B, 1]`.
+            Ids as int64, `[B]` or `[B, max_length]`; numbers as float32 `[B, width]`.
         """
 
     # Learning.

@@ -111,9 +111,14 @@ class FieldSet:
         """Returns `n` random raw rows, a tenth of the ids missing, a tenth unseen."""
         self.check_fitted()
         generator = np.random.default_rng(seed)
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {f.column: f.example_values(n, generator) for f in self.fields}
         )
+        for field in self.fields:
+            if field.weighs is not None:  # One per id of the rows just drawn.
+                ids = frame[self.field(field.weighs).column]
+                frame[field.column] = [generator.uniform(0, 2, len(x)) for x in ids]
+        return frame
 
     def unseen_share(self, data: Source) -> pd.Series:
         """Returns the share of unseen ids among all ids, per field with a vocabulary.

@@ -10,6 +10,7 @@ from tf_ctr.features import serialization
 from tf_ctr.features.arguments import check_arguments, outcomes_of
 from tf_ctr.features.field import Field
 from tf_ctr.features.labelled import LabelledFields
+from tf_ctr.features.list_weights import with_list_weights
 from tf_ctr.features.outcomes import Weight
 from tf_ctr.features.statistics import Statistics, collected
 from tf_ctr.features.summary import summary
@@ -64,7 +65,7 @@ class Schema(LabelledFields):
         self.outcomes = outcomes_of(label, labels, weight)
         self.group = group
         # The fields as given, for a second `fit`; `fields` has what was learned, too.
-        self._specs = list(fields)
+        self._specs = with_list_weights(fields)
         check_arguments(self._specs, self.outcomes, group)
         self._complete(self._specs, coverage={})
 

@@ -10,6 +10,7 @@ from tf_ctr.backbones.pieces import (
     LAYER_NAMES,
     check_no_layer_names,
     check_one_label,
+    features_of,
     pool,
 )
 from tf_ctr.backbones.tables import projection, table
@@ -158,7 +159,7 @@ class Tables:
         """
         tables = {self._schema.field(name).table for name in shared}
         vectors = {}
-        for field in self._schema.fields:
+        for field in features_of(self._schema):
             if field.name in without:
                 continue
             rows = ids = self._inputs[field.name]
@@ -167,7 +168,9 @@ class Tables:
             if field.table is not None:
                 is_shared = field.table in tables
                 rows = self.table(field)(ids) if is_shared else self.own(field)
-            vectors[field.name] = pool(field, rows, ids, f"{field.name}_pooling")
+            vectors[field.name] = pool(
+                field, rows, self._inputs, f"{field.name}_pooling"
+            )
         return vectors
 
 

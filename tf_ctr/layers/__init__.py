@@ -31,6 +31,7 @@ from tf_ctr.layers.domains.domain_norm import DomainNorm
 from tf_ctr.layers.domains.dual_attention import DualAttention
 from tf_ctr.layers.domains.dual_logit import DualLogit
 from tf_ctr.layers.domains.orthogonal_map import OrthogonalMap
+from tf_ctr.layers.domains.personal_gate import PersonalGate
 from tf_ctr.layers.generated.apg_dense import APGDense
 from tf_ctr.layers.generated.condition_attention import ConditionAttention
 from tf_ctr.layers.history.din_attention import DINAttention
@@ -46,6 +47,10 @@ from tf_ctr.layers.interaction.bilinear_interaction import BilinearInteraction
 from tf_ctr.layers.interaction.compressed_interaction import CompressedInteraction
 from tf_ctr.layers.interaction.cross import CrossLayer, CrossLayerV2
 from tf_ctr.layers.interaction.field_attention import FieldAttention
+from tf_ctr.layers.interaction.gated_cross import GatedCross
+from tf_ctr.layers.interaction.mask_block import MaskBlock
+from tf_ctr.layers.interaction.pair_attention import PairAttention
+from tf_ctr.layers.interaction.wukong_layer import WukongLayer
 from tf_ctr.layers.labels.information_transfer import InformationTransfer
 from tf_ctr.layers.labels.order_penalty import OrderPenalty
 from tf_ctr.layers.routing.branches import BranchRows, MergeBranches
@@ -77,18 +82,22 @@ __all__ = [
     "Embedding",
     "FieldAttention",
     "GLUAdapter",
+    "GatedCross",
     "GumbelRouter",
     "HistoryAttention",
     "InformationTransfer",
     "ItemAttention",
     "LateralAdapter",
+    "MaskBlock",
     "MaskedPooling",
     "MergeBranches",
     "Newest",
     "OddsScale",
     "OrderPenalty",
     "OrthogonalMap",
+    "PairAttention",
     "ParallelDense",
+    "PersonalGate",
     "Route",
     "RoutedCross",
     "RoutedIds",
@@ -100,6 +109,7 @@ __all__ = [
     "TransferUnit",
     "TransformerEncoder",
     "TwinEmbedding",
+    "WukongLayer",
 ]
 
 

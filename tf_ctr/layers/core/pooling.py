@@ -27,6 +27,8 @@ class MaskedPooling(Layer):
     Call arguments:
         embeddings: Value embeddings, `[B, T, D]`.
         ids: Value ids, `[B, T]`; 0 is padding.
+        weights: Weights of the values, at least 0, `[B, T]`; `None` for equal ones. The
+            mean is divided by their sum.
 
     Output shape:
         `[B, D]`.
@@ -49,7 +51,12 @@ class MaskedPooling(Layer):
         self.mode = mode
         self.supports_masking = True
 
-    def build(self, embeddings_shape: Shape, ids_shape: Shape) -> None:
+    def build(
+        self,
+        embeddings_shape: Shape,
+        ids_shape: Shape,
+        weights_shape: Shape | None = None,
+    ) -> None:
         """Checks that there is one embedding per id."""
         if len(ids_shape) != 2 or tuple(embeddings_shape[:-1]) != tuple(ids_shape):
             raise ValueError(
@@ -60,19 +67,29 @@ class MaskedPooling(Layer):
                 )
             )
 
-    def call(self, embeddings: Tensor, ids: Tensor) -> Tensor:
+    def call(
+        self, embeddings: Tensor, ids: Tensor, weights: Tensor | None = None
+    ) -> Tensor:
         """Pools over T."""
         mask = ops.cast(ops.not_equal(ids, 0), embeddings.dtype)
+        if weights is not None:
+            mask = mask * ops.cast(weights, embeddings.dtype)
         total = ops.sum(embeddings * mask[..., None], axis=1)
         if self.mode == "sum":
             return total
-        # At least 1, so that an example without a value is 0 / 1 and not 0 / 0.
-        return total / ops.maximum(ops.sum(mask, axis=1, keepdims=True), 1)
+        sums = ops.sum(mask, axis=1, keepdims=True)
+        # So that an example without a value is 0 / 1 and not 0 / 0.
+        return total / ops.where(sums == 0, ops.ones_like(sums), sums)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
         """Drops the Keras mask, because the output has no axis T."""
         return None
 
-    def compute_output_shape(self, embeddings_shape: Shape, ids_shape: Shape) -> Shape:
+    def compute_output_shape(
+        self,
+        embeddings_shape: Shape,
+        ids_shape: Shape,
+        weights_shape: Shape | None = None,
+    ) -> Shape:
         """Drops T."""
         return (embeddings_shape[0], embeddings_shape[2])

@@ -58,6 +58,9 @@ def _filled(value, depth, field, padding):
     length = known(field.max_length)
     if any(values_of(each) is not None for each in values):
         return values  # Lists that are too deep.
-    ids = [each for each in values if not is_missing(each) and each != padding]
+    if field.keeps_places:
+        ids = [padding if is_missing(each) else each for each in values]
+    else:
+        ids = [each for each in values if not is_missing(each) and each != padding]
     ids = ids[-length:] if field.keeps_newest else ids[:length]
     return ids + [padding] * (length - len(ids))
