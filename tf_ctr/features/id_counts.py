@@ -23,30 +23,41 @@ class IdCounts:
     last: np.ndarray
 
     @classmethod
-    def of(cls, ids: Sequence[pa.Array], period: int) -> "IdCounts":
-        """Counts the ids of arrays of one type, all of one period."""
-        distinct, codes = _coded(ids)
-        counts = np.bincount(codes, minlength=len(distinct))
-        return cls(distinct, counts, np.full(len(distinct), period))
+    def once(cls, ids: pa.Array, period: int) -> "IdCounts":
+        """Returns a count of 1 for each of some ids, which may repeat until joined."""
+        ones = np.broadcast_to(np.int64(1), len(ids))
+        return cls(ids, ones, np.broadcast_to(np.int64(period), len(ids)))
 
     @classmethod
     def joined(cls, parts: "Sequence[IdCounts]") -> "IdCounts":
         """Returns the counts of all parts together; their ids are of one type."""
-        if len(parts) == 1:
+        encoded = pa.chunked_array([part.ids for part in parts]).dictionary_encode()
+        # All chunks share one dictionary; there is none without values.
+        if not encoded.num_chunks:
             return parts[0]
-        distinct, codes = _coded([part.ids for part in parts])
-        # Sums of float64 are exact below 2**53.
-        counts = np.bincount(codes, np.concatenate([part.counts for part in parts]))
-        lasts = np.concatenate([part.last for part in parts])
-        last = np.full(len(distinct), lasts.min(initial=0))
-        if len(lasts) and (lasts != lasts[0]).any():
-            np.maximum.at(last, codes, lasts)
-        elif len(lasts):
-            last[:] = lasts[0]
-        return cls(distinct, counts.astype(np.int64), last)
+        ids = encoded.chunk(encoded.num_chunks - 1).dictionary
+        filled = [part for part in parts if len(part)]
+        periods = {int(each) for part in filled for each in part.period_range()}
+        one_period = len(periods) == 1
+        counts, last = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
+        if one_period:
+            last = np.broadcast_to(np.int64(periods.pop()), len(ids))
+        # Part by part: the codes of all would take as much memory as the ids.
+        for part, chunk in zip(filled, encoded.chunks, strict=True):
+            codes = chunk.indices.to_numpy().astype(np.intp)
+            np.add.at(counts, codes, part.counts)
+            if not one_period:
+                np.maximum.at(last, codes, part.last)
+        return cls(ids, counts, last)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def period_range(self) -> tuple[int, int]:
+        """Returns the first and the last of `last`."""
+        if self.last.strides == (0,):  # One value for all.
+            return int(self.last[0]), int(self.last[0])
+        return int(self.last.min()), int(self.last.max())
 
     def where(self, mask: np.ndarray) -> "IdCounts":
         """Returns the counts of the chosen ids, in their order."""
@@ -62,13 +73,3 @@ class IdCounts:
         order = by_value[np.argsort(-self.counts[by_value], kind="stable")]
         # By way of NumPy, which makes a list ten times faster than Arrow.
         return self.ids.take(pa.array(order)).to_numpy(zero_copy_only=False).tolist()
-
-
-def _coded(arrays: Sequence[pa.Array]) -> tuple[pa.Array, np.ndarray]:
-    """Returns the distinct values of arrays, and the place of each value in them."""
-    encoded = pa.chunked_array(arrays).dictionary_encode()
-    # All chunks share one dictionary; none is left of arrays without values.
-    if not encoded.num_chunks:
-        return arrays[0], np.zeros(0, np.int64)
-    codes = [np.asarray(chunk.indices) for chunk in encoded.chunks]
-    return encoded.chunk(encoded.num_chunks - 1).dictionary, np.concatenate(codes)

@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 # Ids that are counted together: few enough for the cache.
 GATHERED = 1 << 18
 
-# Distinct ids that are kept apart before they are joined to the others.
+# Counted ids that are kept apart before they are joined to the others.
 MOST_APART = 1 << 20
+
+# Where most ids of a block are distinct, counting them by the block saves nothing. That
+# is tried again once in so many blocks.
+TRIED = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +169,9 @@ class IdLearner(Learner):
         self._dtype, self._padding = field.dtype, field.padding
         self._values = self._present = self._longest = 0
         self._gathered: list[pa.Array] = []
+        # The counts that are joined, then those apart from them.
         self._counts: list[IdCounts] = []
+        self._blocks, self._repeats = 0, True
 
     def update(self, frame: pd.DataFrame) -> None:
         """Counts the ids of one more frame."""
@@ -193,6 +199,7 @@ class IdLearner(Learner):
         self._settle()
         counts = IdCounts.joined(self._counts or [_no_ids(self._dtype)])
         self._counts = [counts]
+        last = np.broadcast_to(np.int64(period), len(counts))
         return IdStatistics(
             dtype=self._dtype,
             padding=self._padding,
@@ -201,20 +208,25 @@ class IdLearner(Learner):
             values=self._values,
             present=self._present,
             longest=int(self._longest),
-            counts=dataclasses.replace(counts, last=np.full(len(counts), period)),
+            counts=dataclasses.replace(counts, last=last),
         )
 
     def _settle(self):
         """Counts the gathered ids; joins the counts when they are many.
 
-        Not before they are as many as those that are joined already: so each id is
-        joined twice on average, and not once for each part.
+        Not before twice as many are apart as are joined: so the joined ones are read
+        again half as often as new ones come.
         """
         if self._gathered:
-            self._counts.append(IdCounts.of(self._gathered, 0))
-            self._gathered = []
+            blocks = [IdCounts.once(ids, 0) for ids in self._gathered]
+            if self._repeats or self._blocks % TRIED == 0:
+                size = sum(map(len, blocks))
+                blocks = [IdCounts.joined(blocks)]
+                self._repeats = 2 * len(blocks[0]) <= size
+            self._counts += blocks
+            self._gathered, self._blocks = [], self._blocks + 1
         apart = sum(map(len, self._counts[1:]))
-        if self._counts and apart > max(MOST_APART, len(self._counts[0])):
+        if self._counts and apart > max(MOST_APART, 2 * len(self._counts[0])):
             self._counts = [IdCounts.joined(self._counts)]
 
 
