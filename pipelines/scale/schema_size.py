@@ -126,7 +126,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     file = args.folder / "schema.json"
     steps.run("save schema", schema.save, file)
     learned = len(schema.field("user").vocabulary or ())
-    del schema
     steps.run("load schema", Schema.load, file)
     making = sum(v["cpu_s"] for k, v in steps.found.items() if k.startswith("make p"))
     parts_of_fit = ("make and", "merge", "fit")

@@ -87,6 +87,38 @@ def test_growing_keeps_frozen_layers_and_multipliers(grown_schema, tmp_path):
     grown.train_on_batch(*data(new, "dab"))
 
 
+def test_a_pruned_model_drops_rows_and_slots_with_their_ids():
+    """The others move up with theirs, and are trained on as before."""
+    schema = Schema([Categorical("item"), Sequence("history", of="item", max_length=2)])
+    frame = pd.DataFrame({"item": list("aaabbc"), "history": [[]] * 6})
+    memory = schema.collect(frame).merge(schema.collect(frame[3:], period=1))
+    old = schema.fit(memory)
+    assert old.field("item").vocabulary == ("b", "a", "c")
+    model = trained(old)
+    pruned = old.prune(memory, idle_periods=1)
+    assert pruned.field("item").vocabulary == ("b", "c")
+    grown = grow(model, old, pruned)
+    kept = [0, 1, 2, 4]
+    np.testing.assert_array_equal(table(grown), table(model)[kept])
+    olds, news = (
+        {slot.path.partition("/")[2]: slot.numpy() for slot in each.optimizer.variables}
+        for each in (model, grown)
+    )
+    of_table = [path for path in olds if "item_embedding" in path]
+    assert of_table and any(olds[path].any() for path in of_table)
+    for path in of_table:
+        np.testing.assert_array_equal(news[path], olds[path][kept])
+    lines = {each.layer: each for each in grown.weight_report.layers}
+    assert lines["item_embedding"].rows_dropped == 1
+    assert lines["item_embedding"].reason == "shrunk, reordered"
+    np.testing.assert_array_equal(
+        grown(data(pruned, "bcbcz")[0]), model(data(old, "bcbcz")[0])
+    )
+    for each, own in ((model, old), (grown, pruned)):
+        each.train_on_batch(*data(own, "bcb"))
+    np.testing.assert_array_equal(table(grown), table(model)[kept])
+
+
 def test_an_uncompiled_model_grows_with_initialized_rows(grown_schema):
     old, new = grown_schema
     grown = grow(model_of(old), old, new, new_rows="initial")

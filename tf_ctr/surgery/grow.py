@@ -1,4 +1,4 @@
-"""Grows a trained model: adds rows for ids that its schema has learned since."""
+"""Fits a trained model to other vocabularies: adds rows of new ids, drops others."""
 
 import keras
 
@@ -27,10 +27,15 @@ def grow(
     slots. With `old_schema.extend(data)` as the new schema and the default `new_rows`,
     no score changes until the model is trained, not even that of a new id.
 
+    Ids that the new schema lacks, such as those that `old_schema.prune` dropped, lose
+    their rows and slots; they are unseen ids again. All other scores stay. The report
+    counts the dropped rows of each table as `rows_dropped`.
+
     Args:
         model: A functional model, fresh or reloaded; it is not changed.
         old_schema: The schema that `model` was built with.
-        new_schema: A schema of the same fields, e.g. `old_schema.extend(data)`.
+        new_schema: A schema of the same fields, e.g. `old_schema.extend(data)`, or
+            `old_schema.prune(statistics, idle_periods=30)`.
         new_rows: `"unseen"`: the row of a new id starts as a copy of the row in which
             the id was looked up before. `"initial"`: the table's initializer draws it.
 
