@@ -39,7 +39,11 @@ def serialized_examples(
     >>> tf.train.Example.FromString(text).features.feature["user"].bytes_list.value
     [b'ann']
     """
-    paddings = {field.name: field.padding for field in fields if field.multivalent}
+    paddings = {
+        field.name: field.padding
+        for field in fields
+        if field.multivalent and not field.keeps_places
+    }
     entries = [_entries(n, column, paddings.get(n)) for n, column in columns.items()]
     bodies = map(b"".join, zip(*entries, strict=True))
     return [FIRST + varint(len(body)) + body for body in bodies]
