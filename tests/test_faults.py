@@ -1,11 +1,13 @@
 """Wherever a process ends, what is stored is the old or the new, and whole."""
 
 import itertools
+import os
+import platform
 import shutil
 
 import pytest
 
-from tests.support.faults import KilledError, disk_after_a_power_cut, points
+from tests.support.faults import NO_PROCESS, KilledError, disk_after_a_power_cut, points
 from tests.test_verification import add_version
 from tf_ctr.continual.store import Store
 from tf_ctr.ecdctr.snapshots import SnapshotStore
@@ -77,11 +79,7 @@ def test_a_file_and_a_folder_are_old_or_new_and_the_next_run_cleans_up(
         one_of(faults.root, "old", "new")
         write(faults.root, "newest")
         expected = {"file": "newest", "folder/a": "newest", "folder/inner/b": "newest"}
-        assert content(faults.root) == expected | {
-            name: text
-            for name, text in content(faults.root).items()
-            if ".tmp" in name  # Another process has another name for it.
-        }
+        assert content(faults.root) == expected
 
 
 @pytest.mark.parametrize("names_first", [True, False])
@@ -109,6 +107,17 @@ def test_a_cut_that_is_not_flushed_would_be_found(root, fresh, monkeypatch, tmp_
         disk_after_a_power_cut(faults, target, names_first=True)
         lost += (target / "file").read_text() == ""
     assert lost
+
+
+def test_what_runs_here_or_anywhere_else_is_not_taken_for_left_over(tmp_path):
+    mine = f"{os.getpid()}-1-{platform.node()}"
+    elsewhere = f"{NO_PROCESS}-1-another-host"
+    names = [f".file.{each}.tmp" for each in (mine, elsewhere, "some", "1-2")]
+    for name in [*names, f".file.{NO_PROCESS}-1-{platform.node()}.tmp"]:
+        (tmp_path / name).touch()
+    with replacing(tmp_path / "file") as temporary:
+        temporary.write_text("text")
+    assert {each.name for each in tmp_path.iterdir()} == {*names, "file"}
 
 
 # Periods and snapshots

@@ -43,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = [_name(root, path) for _, path in todo]
         done = sum(lines.has(file=name, **key) for name in names)
         progress = Progress(len(todo), done)
+        for stored in things:
+            kind, words = outcome(stored, "")
+            if kind != "silent":
+                raise RuntimeError(f"{stored.kind} is not whole: {words}")
         for (stored, path), name in zip(todo, names, strict=True):
             if lines.has(file=name, **key):
                 continue

@@ -24,6 +24,7 @@ from tf_ctr.files import locks
 
 CALLS = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "fsync")
 ERRORS = {"full": errno.ENOSPC, "denied": errno.EACCES}
+NO_PROCESS = 2**22 + 1  # Larger than any number that Linux gives.
 Fault = Literal["kill", "torn", "interrupt", "full", "denied"]
 
 
@@ -72,6 +73,8 @@ class Faults:
         for module in (io, builtins):
             self._patch(module, "open", opens)
         self._patch(fcntl, "flock", self._noted(fcntl.flock))
+        # One that no process has, so that what it leaves is known to be left.
+        self._patch(os, "getpid", lambda: NO_PROCESS)
         return self
 
     def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:

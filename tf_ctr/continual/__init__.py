@@ -11,12 +11,14 @@ Several runs on one clock are *levels*; none of them waits for another.
 - `Period` describes the data, `Training` the training of one period, and `Refresh` the
   effect of a newer source model.
 - `PeriodCallback` is the base class of callbacks. `ExportCallback` exports each model,
-  `MatrixCallback` tests each model on all periods.
+  `GuardCallback` holds a model back that has become worse, `MatrixCallback` tests each
+  model on all periods.
 - `Report` shows the metrics. Each period is tested before it is trained on.
 """
 
 from tf_ctr.continual.callbacks import ExportCallback, MatrixCallback, PeriodCallback
 from tf_ctr.continual.clocks import Level, NotYetError, run_levels
+from tf_ctr.continual.guards import GuardCallback
 from tf_ctr.continual.loop import run, train_source
 from tf_ctr.continual.periods import Period
 from tf_ctr.continual.refresh import Refresh
@@ -25,6 +27,7 @@ from tf_ctr.continual.training import Training
 
 __all__ = [
     "ExportCallback",
+    "GuardCallback",
     "Level",
     "MatrixCallback",
     "NotYetError",

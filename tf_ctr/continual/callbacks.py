@@ -82,6 +82,8 @@ class PeriodCallback:
 class ExportCallback(PeriodCallback):
     """Exports the model of every period; the record holds the result as `exported`.
 
+    A model that a `GuardCallback` before it holds back is not exported.
+
     Args:
         export: A function `(model, schema)`, e.g.
             `functools.partial(tf_ctr.export.export, directory="savedmodels/ctnet")`.
@@ -98,7 +100,8 @@ class ExportCallback(PeriodCallback):
         record: dict[str, Any],
     ) -> None:
         """Exports the trained model."""
-        record["exported"] = str(self._export(model, schema))
+        if "held" not in record:
+            record["exported"] = str(self._export(model, schema))
 
 
 class MatrixCallback(PeriodCallback):

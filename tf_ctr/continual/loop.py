@@ -1,6 +1,7 @@
 """The loop over periods: test, refresh, train, save."""
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ import tensorflow as tf
 from tf_ctr.continual.callbacks import PeriodCallback
 from tf_ctr.continual.methods import TARGET_ONLY, method_function
 from tf_ctr.continual.origins import origin
-from tf_ctr.continual.periods import Period, left, ordered
+from tf_ctr.continual.periods import Period, check_later, left, ordered
 from tf_ctr.continual.refresh import Refresh
 from tf_ctr.continual.report import Report, Scalars
 from tf_ctr.continual.steps import Plan, step
@@ -130,18 +131,26 @@ def run(
 
 def _run(plan, given, store):
     store.check_settings(plan.settings())
-    scalars = Scalars(store.directory / "tensorboard", store.records())
+    records = store.records()
+    scalars = Scalars(store.directory / "tensorboard", records)
     first = plan.refresh.first
     last = max(store.numbers(), default=None if first is None else first - 1)
-    for period in left(given, last):
+    todo = left(given, last)
+    if records and todo:
+        check_later(todo[0], records[-1]["end"])
+    for period in todo:
         with expected_tracing():
-            record = step(plan, store, period, given)
+            record = step(plan, store, period, given, records)
+        # As it was saved: the record of a later call is read from there.
+        records.append(json.loads(json.dumps(record)))
         scalars.add(record)
-        report = Report(store.records())
+        report = Report(records)
         report.write(store.directory)
         if plan.training.verbose:
             print(report.line(record), flush=True)
-    report = Report(store.records())
+    if not todo and plan.training.verbose:
+        print(f"{store.directory} is finished until period {last}: nothing to train")
+    report = Report(records)
     report.write(store.directory)  # A run killed after its last step did not write it.
     scalars.draw(report)
     return report

@@ -109,7 +109,9 @@ class PeriodModels:
     def _is_good(self, record: Record) -> bool:
         if record["number"] in self._intact:
             return True
-        damage = self._store.damage(record)
+        held = record.get("held")
+        damage = f"it was held back, because {held}" if held else None
+        damage = damage or self._store.damage(record)
         if damage is None:
             self._intact.add(record["number"])
             self._just_found.add(record["number"])

@@ -134,25 +134,39 @@ def ordered(periods: Iterable[Period]) -> list[Period]:
     for last, period in zip(periods[:-1], periods[1:], strict=True):
         if period.number != last.number + 1:
             raise ValueError(_out_of_order(last.number, period.number))
-        if kind(last.end) != kind(period.end):
-            raise TypeError(
-                explain(
-                    "ends of one kind, all numbers or all ISO dates, with or without "
-                    "offsets",
-                    f"{period.end!r} after {last.end!r}",
-                    "pass end= for all periods, or for none",
-                )
-            )
-        if not moment("end", last.end) < moment("end", period.end):
-            raise ValueError(
-                explain(
-                    "periods that end one after another",
-                    f"period {period.number} ends at {period.end!r}, period "
-                    f"{last.number} at {last.end!r}",
-                    "pass end= for all periods, or for none",
-                )
-            )
+        check_later(period, last.end)
     return periods
+
+
+def check_later(period: Period, last: Time) -> None:
+    """Raises unless a period ends later than the one before it.
+
+    Args:
+        period: The period.
+        last: The end of the period before it.
+
+    Raises:
+        TypeError: If the two ends differ in kind.
+        ValueError: If the period does not end later.
+    """
+    if kind(last) != kind(period.end):
+        raise TypeError(
+            explain(
+                "ends of one kind, all numbers or all ISO dates, with or without "
+                "offsets",
+                f"{period.end!r} after {last!r}",
+                "pass end= for all periods, or for none",
+            )
+        )
+    if not moment("end", last) < moment("end", period.end):
+        raise ValueError(
+            explain(
+                "periods that end one after another",
+                f"period {period.number} ends at {period.end!r}, the one before it at "
+                f"{last!r}",
+                "pass end= for all periods, or for none",
+            )
+        )
 
 
 def left(periods: Sequence[Period], last: int | None) -> list[Period]:

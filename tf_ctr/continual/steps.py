@@ -17,10 +17,11 @@ from tf_ctr.continual.methods import (
     grown_schema,
     with_ids,
 )
+from tf_ctr.continual.odd_days import ODD, odd_rows
 from tf_ctr.continual.origins import FixedModel, PeriodModels
 from tf_ctr.continual.periods import Period
 from tf_ctr.continual.refresh import Refresh
-from tf_ctr.continual.store import Finished, Store
+from tf_ctr.continual.store import Finished, Record, Store
 from tf_ctr.continual.training import Training
 from tf_ctr.errors import explain
 from tf_ctr.evaluation import predict_by_label
@@ -61,7 +62,11 @@ class Plan:
 
 
 def step(
-    plan: Plan, store: Store, period: Period, periods: Sequence[Period]
+    plan: Plan,
+    store: Store,
+    period: Period,
+    periods: Sequence[Period],
+    records: Sequence[Record],
 ) -> dict[str, Any]:
     """Runs one period, and saves it in one step.
 
@@ -70,6 +75,7 @@ def step(
         store: The folder of the run.
         period: The period.
         periods: All periods given to the run.
+        records: The records of the earlier periods.
 
     Returns:
         The record of the period.
@@ -110,6 +116,10 @@ def step(
     new = [period] if before is not None else window
     model, schema, seen, used = _model_to_train(plan, before, latest, new, restarts)
     record |= used
+    odd = odd_rows(frame, before.schema if before else schema, schema, records)
+    if odd:
+        record[ODD] = odd
+        print(f"period {period.number} ({period.label}): {'; '.join(odd)}", flush=True)
     for callback in plan.callbacks:
         callback.on_period_begin(period, model, schema, record)
     rows, loss = plan.training.fit(model, schema, window, seed)

@@ -35,6 +35,8 @@ class ExportSnapshots(PeriodCallback):
         record: dict[str, Any],
     ) -> None:
         """Writes the snapshot; a repeated period replaces its snapshot."""
+        if "held" in record:  # By a `GuardCallback`.
+            return
         layers, tables = Graph(model).tables_by_field, {}
         for name in self._fields:
             vocabulary = schema.field(name).vocabulary or ()

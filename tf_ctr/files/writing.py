@@ -8,10 +8,10 @@ import contextlib
 import hashlib
 import os
 import pathlib
-import threading
 from collections.abc import Iterator
 
 from tf_ctr.errors import explain
+from tf_ctr.files.leftovers import mark, remove_left
 
 
 @contextlib.contextmanager
@@ -22,7 +22,8 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         path: The file to write. Its folder is created if it is missing.
 
     Yields:
-        The path to write to. The file is removed if the block raises.
+        The path to write to. The file is removed if the block raises. The next call
+        removes the leftover of a killed process.
 
     Raises:
         ValueError: If `path` is a folder.
@@ -44,9 +45,12 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             explain("a file to write", f"the folder {path}", "add a file name to it")
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    unique = f"{os.getpid()}-{threading.get_ident()}"
-    # Keras insists on its suffix.
-    temporary = path.with_name(f".{path.stem}.{unique}.tmp{path.suffix}")
+    before, after = (
+        f".{path.stem}.",
+        f".tmp{path.suffix}",
+    )  # Keras insists on its suffix.
+    remove_left(path.parent, before, after)
+    temporary = path.with_name(f"{before}{mark()}{after}")
     try:
         yield temporary
         flush(temporary)

@@ -11,7 +11,7 @@ from tf_ctr.serving.labels.versions import (
     version_numbers,
     with_versions,
 )
-from tf_ctr.serving.rules.files import check_files
+from tf_ctr.serving.rules.files import check_files, check_manifest
 from tf_ctr.serving.rules.findings import errors
 from tf_ctr.serving.version import read_meta_graph
 
@@ -151,7 +151,8 @@ def status(directory: str | os.PathLike, server: Server | None = None) -> Status
 
 def _damage(version):
     try:
-        found = errors(check_files(version, read_meta_graph(version)))
+        found = errors(check_manifest(version))
+        found = found or errors(check_files(version, read_meta_graph(version)))
     except (ValueError, OSError) as problem:
         return str(problem).splitlines()[0]
     return "; ".join(each.message for each in found)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from tf_ctr import files
 from tf_ctr.errors import explain
 from tf_ctr.files import move_folder, read_sealed, write_sealed
+from tf_ctr.files.leftovers import mark, remove_left
 
 # The largest number that was ever removed: a server may still have it loaded.
 LAST = ".last_version"
@@ -125,12 +126,15 @@ def _is_number(value):
 def staging(directory: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a new empty directory beside `directory`, and removes it at the end.
 
-    `publish` moves a version out of it.
+    `publish` moves a version out of it. The next call removes the leftover of a killed
+    process.
     """
     # Resolved: behind a link, a rename must stay on the file system of its target.
     directory = directory.resolve()
     directory.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{directory.name}.tmp-"
+    before = f".{directory.name}.tmp-"
+    remove_left(directory.parent, before)
+    prefix = f"{before}{mark()}-"
     with tempfile.TemporaryDirectory(prefix=prefix, dir=directory.parent) as path:
         yield pathlib.Path(path)
 

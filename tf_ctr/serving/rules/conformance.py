@@ -9,7 +9,11 @@ from tf_ctr.serving.loaders.loader import Loader
 from tf_ctr.serving.loaders.process import ProcessLoader
 from tf_ctr.serving.loaders.session import SessionLoader
 from tf_ctr.serving.rules.batching import check_batching
-from tf_ctr.serving.rules.files import check_files, check_version_name
+from tf_ctr.serving.rules.files import (
+    check_files,
+    check_manifest,
+    check_version_name,
+)
 from tf_ctr.serving.rules.findings import Finding, error, errors
 from tf_ctr.serving.rules.graph import check_graph
 from tf_ctr.serving.rules.running import run_rules
@@ -72,12 +76,15 @@ def check_unloaded(version: pathlib.Path, trust: bool = False) -> list[Finding]:
         version: A version directory.
         trust: Whether its operations may do more than compute.
     """
+    found = list(check_manifest(version))
+    if errors(found):  # What damaged files say is of no use.
+        return found
     try:
         meta_graph = read_meta_graph(version)
         harms = [] if trust else list(problems(version))
     except (ValueError, OSError) as problem:
-        return [error("files", f"the version does not load. {problem}")]
-    found = [error("trust", f"{each}: {FIX}") for each in harms]
+        return [*found, error("files", f"the version does not load. {problem}")]
+    found += [error("trust", f"{each}: {FIX}") for each in harms]
     if not harms:  # It unpacks archives.
         found += check_files(version, meta_graph)
     found += check_signatures(meta_graph)

@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import fingerprint_pb2, meta_graph_pb2
 from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
 from tf_ctr.files import DamagedError
-from tf_ctr.serving.rules.findings import Finding, error, errors, note
+from tf_ctr.serving.rules.findings import Finding, error, note
 from tf_ctr.serving.sealing import damages, version_manifest
 
 RULE = "files"
@@ -41,30 +41,16 @@ def check_version_name(version: pathlib.Path) -> Iterator[Finding]:
         yield note(RULE, f"{name!r} is version {int(name)} to the server")
 
 
-def check_files(
-    version: pathlib.Path, meta_graph: meta_graph_pb2.MetaGraphDef
-) -> Iterator[Finding]:
-    """Yields files that are missing or differ from what was written."""
-    found = list(_check_manifest(version))
-    yield from found
-    if errors(found):  # All else would only say it again.
-        return
-    yield from _check_fingerprint(version)
-    yield from _check_variables(version)
-    for asset in meta_graph.asset_file_def:
-        if not (version / "assets" / asset.filename).is_file():
-            yield error(RULE, f"assets/{asset.filename} is missing")
-    for archive in sorted((version / "assets.extra").glob("*.keras")):
-        yield from _check_archive(archive)
-
-
-def _check_manifest(version):
+def check_manifest(version: pathlib.Path) -> Iterator[Finding]:
+    """Yields files that are not as the export wrote them."""
     try:
         manifest = version_manifest(version)
     except DamagedError as problem:
         yield error(RULE, problem.damage)
         return
     if manifest is None:
+        if not (version / "saved_model.pb").exists():  # No version at all.
+            return
         yield note(
             RULE,
             "no manifest, which versions have since 0.3: damage is only looked for in "
@@ -74,6 +60,19 @@ def _check_manifest(version):
     wrong, intended = damages(manifest)
     yield from (error(RULE, each) for each in wrong)
     yield from (note(RULE, each) for each in intended)
+
+
+def check_files(
+    version: pathlib.Path, meta_graph: meta_graph_pb2.MetaGraphDef
+) -> Iterator[Finding]:
+    """Yields files that are missing or differ from what was written."""
+    yield from _check_fingerprint(version)
+    yield from _check_variables(version)
+    for asset in meta_graph.asset_file_def:
+        if not (version / "assets" / asset.filename).is_file():
+            yield error(RULE, f"assets/{asset.filename} is missing")
+    for archive in sorted((version / "assets.extra").glob("*.keras")):
+        yield from _check_archive(archive)
 
 
 def _check_fingerprint(version):
