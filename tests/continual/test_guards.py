@@ -30,7 +30,7 @@ def rows(number=200, **columns):
     return made.assign(**columns)
 
 
-def tested(number):
+def measured(number):
     return {"trained": True, "test": {"rows": number}, "rows_trained": 7 * number}
 
 
@@ -48,7 +48,7 @@ def tested(number):
     ],
 )
 def test_what_is_unusual_about_rows_is_said(made, line):
-    records = [tested(190), {"trained": False, "test": None}, tested(210)]
+    records = [measured(190), {"trained": False, "test": None}, measured(210)]
     assert odd_rows(made, SCHEMA, SCHEMA, records) == [line] * (line is not None)
 
 
@@ -64,7 +64,7 @@ def test_what_is_unusual_about_a_column_is_said_once_in_a_run():
     odd = rows(price=3.0, click=0)
     first = odd_rows(odd, SCHEMA, SCHEMA, [])
     assert len(first) == 2
-    again = odd_rows(odd, SCHEMA, SCHEMA, [{**tested(200), "odd": first}])
+    again = odd_rows(odd, SCHEMA, SCHEMA, [{**measured(200), "odd": first}])
     assert again == ["all rows have the label click=0: AUC is undefined"]
 
 

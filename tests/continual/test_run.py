@@ -235,6 +235,7 @@ def test_a_period_with_one_label_or_without_rows_is_handled(tmp_path, capsys):
     assert report.frame["auc"].isna().tolist() == [True, False]
     assert len(exported) == 3 and report.records[0]["exported"] == "versions/1"
     shown = capsys.readouterr().out.splitlines()
+    assert shown.pop(1).endswith("all rows have the label click=0: AUC is undefined")
     assert len(shown) == 4
     assert shown[1].startswith("period 1 (day 1): auc undefined, gauc undefined")
     assert shown[2] == "period 2 (day 2): skipped, no row"

@@ -215,3 +215,14 @@ def test_the_manifest_records_the_date_and_checksums(store):
     assert set(files) == {"item.parquet", "snapshot.json"}
     shutil.move(store.directory / "2", store.directory / ".2")
     assert store.dates() == [1, 10]
+
+
+def test_a_store_keeps_the_newest_snapshots(tmp_path):
+    store = SnapshotStore(tmp_path, keep=2)
+    for date in ("2022-09-30", "2022-10-01T02:00", "2022-09-29", "2022-10-01"):
+        store.add(date, {"item": (["a"], [[1.0]])})
+    # The one of the 29th was too old when it was written.
+    assert store.dates() == ["2022-10-01", "2022-10-01T02:00"]
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(ValueError, match="keep"):
+        SnapshotStore(tmp_path, keep=0)

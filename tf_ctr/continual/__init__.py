@@ -11,8 +11,8 @@ Several runs on one clock are *levels*; none of them waits for another.
 - `Period` describes the data, `Training` the training of one period, and `Refresh` the
   effect of a newer source model.
 - `PeriodCallback` is the base class of callbacks. `ExportCallback` exports each model,
-  `GuardCallback` holds a model back that has become worse, `MatrixCallback` tests each
-  model on all periods.
+  `GuardCallback` holds a model back that has become worse, `PruneCallback` removes the
+  models of old periods, `MatrixCallback` tests each model on all periods.
 - `Report` shows the metrics. Each period is tested before it is trained on.
 """
 
@@ -21,6 +21,7 @@ from tf_ctr.continual.clocks import Level, NotYetError, run_levels
 from tf_ctr.continual.guards import GuardCallback
 from tf_ctr.continual.loop import run, train_source
 from tf_ctr.continual.periods import Period
+from tf_ctr.continual.pruning import PruneCallback
 from tf_ctr.continual.refresh import Refresh
 from tf_ctr.continual.report import Report
 from tf_ctr.continual.training import Training
@@ -33,6 +34,7 @@ __all__ = [
     "NotYetError",
     "Period",
     "PeriodCallback",
+    "PruneCallback",
     "Refresh",
     "Report",
     "Training",

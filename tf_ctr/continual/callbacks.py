@@ -1,5 +1,6 @@
 """Callbacks that a run calls in every period, like those of Keras."""
 
+import pathlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -22,7 +23,8 @@ class PeriodCallback:
 
     Each method is called for all callbacks, in the order of the list, before the next
     method. A period without rows calls none of them. The period is saved after the last
-    call: a run killed earlier repeats the period with all of its calls.
+    call: a run killed earlier repeats the period with all of its calls. Then `run`
+    calls `on_period_saved`. Before all periods it calls `on_run_begin`.
 
     `on_period_begin` may change the model in place. Both `on_...` methods may add
     JSON-like values under new names to `record`, the period's line of `report.jsonl`.
@@ -34,6 +36,13 @@ class PeriodCallback:
     ...     def on_period_end(self, period, model, schema, record):
     ...         print(f"{period.label}: {record['loss']:.4f}")
     """
+
+    def on_run_begin(self, directory: pathlib.Path) -> None:
+        """Runs before the first period that is left to run.
+
+        Args:
+            directory: The folder of the run.
+        """
 
     def ids(
         self, period: Period, model: keras.Model
@@ -76,6 +85,14 @@ class PeriodCallback:
             model: The trained model.
             schema: Its schema.
             record: The record, with `loss` and `rows_trained`.
+        """
+
+    def on_period_saved(self, period: Period, record: Mapping[str, Any]) -> None:
+        """Runs after a period is saved. A run killed before it does not call it again.
+
+        Args:
+            period: The period.
+            record: Its record.
         """
 
 

@@ -138,9 +138,13 @@ def _run(plan, given, store):
     todo = left(given, last)
     if records and todo:
         check_later(todo[0], records[-1]["end"])
+    for callback in plan.callbacks:
+        callback.on_run_begin(store.directory)
     for period in todo:
         with expected_tracing():
             record = step(plan, store, period, given, records)
+            for callback in plan.callbacks:
+                callback.on_period_saved(period, record)
         # As it was saved: the record of a later call is read from there.
         records.append(json.loads(json.dumps(record)))
         scalars.add(record)

@@ -119,6 +119,7 @@ def step(
     odd = odd_rows(frame, before.schema if before else schema, schema, records)
     if odd:
         record[ODD] = odd
+        # Not only with `verbose`: someone should look.
         print(f"period {period.number} ({period.label}): {'; '.join(odd)}", flush=True)
     for callback in plan.callbacks:
         callback.on_period_begin(period, model, schema, record)

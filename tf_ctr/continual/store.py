@@ -14,19 +14,16 @@ import numpy as np
 import pandas as pd
 
 from tf_ctr.continual.old_sums import CHECKSUMS, manifest_of_0_2
-from tf_ctr.continual.times import Time, kind, moment
+from tf_ctr.continual.times import Time, is_ready
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.files import MANIFEST, DamagedError, read_manifest, whole_folder
 from tf_ctr.files.models import check_weights, load_model
 
-RECORD, MODEL, SCHEMA, SCORES = (
-    "record.json",
-    "model.keras",
-    "schema.json",
-    "scores.npy",
-)
-
+RECORD, MODEL = "record.json", "model.keras"
+SCHEMA, SCORES = "schema.json", "scores.npy"
+# In the folder of a period whose other files were removed to save space.
+PRUNED = "pruned.json"
 # In each record since the folders have a manifest.
 FORMAT = {"format": 2}
 
@@ -58,7 +55,7 @@ class Finished:
 class Store:
     """The folder of a run: `000007/` holds the files of period 7.
 
-    `record.json` describes the period. Unless the period was skipped, the folder also
+    `record.json` describes the period. Unless it was skipped or pruned, the folder also
     has `model.keras`, `schema.json` and `seen_{column}.parquet`, and `scores.npy` if
     the period was tested. A complete folder takes its name by one rename: so a period
     is finished exactly when its model and its metrics are saved. `manifest.json` has
@@ -191,7 +188,12 @@ class Store:
                 continue
             if not record["trained"]:
                 continue
-            if end is not None and not self._in_time(record, end, before):
+            if (self._folder(number) / PRUNED).exists():
+                continue
+            # The oldest records lack `ready`.
+            own: Any = record.get("ready", record["end"])
+            where, last = f"end in {self._folder(number)}", record["end"]
+            if end is not None and not is_ready(where, own, last, end, before):
                 continue
             if good is None or good(record):
                 return record
@@ -208,10 +210,13 @@ class Store:
     def check(self, number: int) -> None:
         """Raises unless all files of a period are as they were written.
 
+        Of a pruned period, only the record is left.
+
         Raises:
             DamagedError: With the first damaged file, and how to train it again.
         """
-        self._manifest(number).check()
+        is_pruned = (self._folder(number) / PRUNED).exists()
+        self._manifest(number).check([RECORD] if is_pruned else None)
 
     def is_intact(self, record: Record) -> bool:
         """Returns whether no file of a period is missing or changed."""
@@ -228,8 +233,17 @@ class Store:
         Raises:
             DamagedError: If one is not as it was written; the message names the file,
                 and says how to train the period again.
+            ValueError: If the period was pruned.
         """
         folder = self._folder(record["number"])
+        if (folder / PRUNED).exists():
+            raise ValueError(
+                explain(
+                    f"the model of period {record['number']} in {self.directory}",
+                    "a pruned period, which has only its record",
+                    "take a newer period, or keep more with PruneCallback(keep=...)",
+                )
+            )
         manifest = self._manifest(record["number"])
         seen = [name for name in manifest.files if name.startswith("seen_")]
         with manifest.checking([] if is_checked else [MODEL, SCHEMA, *seen]):
@@ -263,23 +277,6 @@ class Store:
                         "pass the same settings, or another directory",
                     )
                 )
-
-    def _in_time(self, record, end, before):
-        own = record.get("ready", record["end"])  # The oldest records lack `ready`.
-        if kind(own) != kind(end):
-            raise TypeError(
-                explain(
-                    f"an end like those in {self.directory}, e.g. {own!r}, {kind(own)}",
-                    f"{end!r}, {kind(end)}",
-                    "pass ends of one kind to both runs, with Period(end=...)",
-                )
-            )
-        end = moment("end", end)
-        own, last = (
-            moment(f"end in {self._folder(record['number'])}", each)
-            for each in (own, record["end"])
-        )
-        return own <= end and not (before and last == end)
 
     def _manifest(self, number):
         folder = self._folder(number)

@@ -79,3 +79,33 @@ def kind(time: Time) -> str:
         return "a number"
     offset = "without" if moment("time", time).tzinfo is None else "with"
     return f"an ISO date {offset} an offset"
+
+
+def is_ready(where: str, own: Time, last: Time, end: Time, before: bool) -> bool:
+    """Returns whether a stored model may be used in a period that ends at `end`.
+
+    Args:
+        where: What the model's times are, for errors.
+        own: The time at which it is ready.
+        last: The end of its own period.
+        end: The end of the period.
+        before: Whether its own period must end earlier.
+
+    Raises:
+        TypeError: If the times differ in kind.
+
+    Example:
+
+    >>> [is_ready("end", 5, 4, end, before=False) for end in (4, 5)]
+    [False, True]
+    """
+    if kind(own) != kind(end):
+        raise TypeError(
+            explain(
+                f"an end like the {where}, e.g. {own!r}, {kind(own)}",
+                f"{end!r}, {kind(end)}",
+                "pass ends of one kind to both runs, with Period(end=...)",
+            )
+        )
+    by = moment("end", end)
+    return moment(where, own) <= by and not (before and moment(where, last) == by)

@@ -10,6 +10,7 @@ import keras
 import pandas as pd
 
 from tf_ctr.continual import (
+    GuardCallback,
     Level,
     NotYetError,
     Period,
@@ -39,7 +40,7 @@ def tpm_level(
     directory: Path,
     model: keras.Model,
     schema: Schema,
-    snapshots: Path,
+    snapshots: Path | SnapshotStore,
     fields: Sequence[str],
     refresh: Refresh = TPM_REFRESH,
     training: Training | None = None,
@@ -60,14 +61,16 @@ def tpm_level(
         model: A small uncompiled `keras.Model` of `schema`, e.g. a
             `tf_ctr.backbones.dnn` with one hidden layer.
         schema: A fitted `tf_ctr.Schema` of a few basic fields.
-        snapshots: The folder to write snapshots to.
+        snapshots: The folder to write snapshots to, or `SnapshotStore(folder, keep=6)`
+            to keep only the newest.
         fields: The fields whose embeddings to export: users and items.
         refresh: Which periods to train on. By default a period's model continues from
             the previous one, so that all snapshots are in one space, which a mean over
             them needs. `Refresh(every="period", restart=True, window=6)` restarts from
             `model`. We do not know which of the two the paper uses.
         training: How to train the model of a period.
-        callbacks: Further callbacks, called after the one that writes the snapshot.
+        callbacks: Further callbacks, called after the one that writes the snapshot,
+            except for a `GuardCallback`, which may hold the snapshot back.
         delay: The time that training takes; see `tf_ctr.continual.Level`.
 
     Returns:
@@ -88,6 +91,10 @@ def tpm_level(
                     "export users and items; a hashed field keeps no ids to look up",
                 )
             )
+    if not isinstance(snapshots, SnapshotStore):
+        snapshots = SnapshotStore(snapshots)
+    guards = [each for each in callbacks if isinstance(each, GuardCallback)]
+    others = [each for each in callbacks if each not in guards]
     level_run = functools.partial(
         run,
         directory=directory,
@@ -96,7 +103,7 @@ def tpm_level(
         method="target_only",
         refresh=refresh,
         training=training,
-        callbacks=[ExportSnapshots(SnapshotStore(snapshots), fields), *callbacks],
+        callbacks=[*guards, ExportSnapshots(snapshots, fields), *others],
     )
     return Level("TPM", periods, directory, level_run, delay=delay)
 

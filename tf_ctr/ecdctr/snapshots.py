@@ -14,7 +14,7 @@ import pandas as pd
 from tf_ctr.continual.times import kind, moment
 from tf_ctr.ecdctr import snapshot_folder
 from tf_ctr.ecdctr.snapshot_folder import Date
-from tf_ctr.errors import explain
+from tf_ctr.errors import check_count, explain
 from tf_ctr.features.field import Field
 
 
@@ -27,6 +27,14 @@ class SnapshotStore:
 
     Args:
         directory: The folder. The first `add` creates it.
+        keep: How many snapshots `add` leaves, the newest; `None` leaves all. A model
+            with K historical embeddings reads its own K snapshots again for new ids, so
+            keep K and those that are written until a model takes newer ones. If one is
+            gone, the model keeps its embeddings, with a warning.
+
+    Raises:
+        TypeError: If `keep` is neither a whole number nor `None`.
+        ValueError: If it is less than 1.
 
     Example:
 
@@ -45,13 +53,16 @@ class SnapshotStore:
            [1., 0.]], dtype=float32)
     """
 
-    def __init__(self, directory: str | os.PathLike) -> None:
+    def __init__(self, directory: str | os.PathLike, keep: int | None = None) -> None:
+        if keep is not None:
+            check_count("keep", keep, least=1)
         self.directory = pathlib.Path(directory)
+        self.keep = keep
 
     def add(
         self, date: Date, tables: Mapping[str, tuple[Collection[Any], Any]]
     ) -> None:
-        """Writes a snapshot, and replaces one of the same date.
+        """Writes a snapshot, and replaces one of the same date; then removes old ones.
 
         Args:
             date: A number, or an ISO date as text.
@@ -67,12 +78,17 @@ class SnapshotStore:
             date = date.item()
         # A damaged snapshot matters to readers, not to a writer.
         with warnings.catch_warnings(action="ignore"):
-            self._check_date(date, list(self._listed()))
+            others = list(self._listed())
+        self._check_date(date, others)
         arrays = {
             field: (list(ids), np.asarray(embeddings, "float32"))
             for field, (ids, embeddings) in tables.items()
         }
         snapshot_folder.write(self.directory / _folder_name(date), date, arrays)
+        if self.keep is not None:
+            by_date = functools.partial(moment, "date")
+            for old in sorted({*others, date}, key=by_date)[: -self.keep]:
+                snapshot_folder.remove(self._folder(old))
 
     def dates(self, until: Date | None = None, newest: int | None = None) -> list[Date]:
         """Returns the dates of the intact snapshots, oldest first.

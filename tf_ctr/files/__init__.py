@@ -6,7 +6,12 @@
 - `locks`: one process changes a folder at a time, and says who.
 """
 
-from tf_ctr.files.folders import move_folder, replaced_folder, whole_folder
+from tf_ctr.files.folders import (
+    move_folder,
+    replaced_folder,
+    settle_folder,
+    whole_folder,
+)
 from tf_ctr.files.locks import LockedError, locked
 from tf_ctr.files.manifest import (
     MANIFEST,
@@ -30,6 +35,7 @@ __all__ = [
     "replaced_folder",
     "replacing",
     "seal",
+    "settle_folder",
     "whole_folder",
     "write_sealed",
 ]

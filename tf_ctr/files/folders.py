@@ -65,6 +65,20 @@ def replaced_folder(path: str | os.PathLike) -> pathlib.Path:
     return path.with_name(f".{path.name}.replaced")
 
 
+def settle_folder(path: str | os.PathLike) -> None:
+    """Ends what a killed `whole_folder` began: the folder has its name, alone.
+
+    Args:
+        path: The folder. Nobody else may be writing it.
+    """
+    path = pathlib.Path(path)
+    replaced = replaced_folder(path)
+    if replaced.exists() and not path.exists():
+        os.rename(replaced, path)
+    for left in (replaced, path.with_name(f".{path.name}.partial")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def move_folder(folder: pathlib.Path, path: pathlib.Path) -> None:
     """Renames a complete folder, which stays whole even after a power cut.
 
