@@ -12,7 +12,7 @@ from tf_ctr.data import from_frame
 from tf_ctr.data.mixing import mix
 from tf_ctr.features import Schema
 from tf_ctr.optimizers import SparseAdam
-from tf_ctr.training import measure_batch_norm
+from tf_ctr.training import StopIfNotFinite, measure_batch_norm
 from tf_ctr.training.crossentropy import losses_of
 
 
@@ -93,7 +93,11 @@ class Training:
             # If the first training step made the slots, Keras would trace it twice.
             model.optimizer.build(model.trainable_variables)
         history = model.fit(
-            batches, epochs=self.epochs, verbose=int(self.verbose > 1), shuffle=False
+            batches,
+            epochs=self.epochs,
+            verbose=int(self.verbose > 1),
+            shuffle=False,
+            callbacks=[StopIfNotFinite(schema=schema, data=target)],
         )
         if self.measure_batch_norm:
             measure_batch_norm(model, batches)

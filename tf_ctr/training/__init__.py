@@ -4,6 +4,8 @@
   returns the usual callbacks of `model.fit`.
 - `LabelCrossentropy` is the loss of a label that may not be known yet, and
   `weigh_by_uncertainty` learns how much each of several labels counts.
+- `StopIfNotFinite` ends a training whose loss or weights are NaN or infinite, by a
+  `DivergedError` that says where.
 - `EarlyStopping` stops a run, restores its best weights, and survives a kill.
 - `TemperatureAnnealing` and `RouteLogger` are for models with routers, as
   `tf_ctr.transfer.autoft` makes them. An instance takes a *route*: at each depth the
@@ -18,6 +20,7 @@
 from tf_ctr.training.batch_norm import measure_batch_norm
 from tf_ctr.training.crossentropy import LabelCrossentropy
 from tf_ctr.training.early_stopping import EarlyStopping
+from tf_ctr.training.finite import DivergedError, StopIfNotFinite
 from tf_ctr.training.fitting import callbacks, compile
 from tf_ctr.training.meeting import LostWorkerError
 from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
@@ -26,10 +29,12 @@ from tf_ctr.training.uncertainty import weigh_by_uncertainty
 from tf_ctr.training.workers import is_chief, shard, workers
 
 __all__ = [
+    "DivergedError",
     "EarlyStopping",
     "LabelCrossentropy",
     "LostWorkerError",
     "RouteLogger",
+    "StopIfNotFinite",
     "TensorBoard",
     "TemperatureAnnealing",
     "callbacks",

@@ -92,7 +92,7 @@ class StopIfNotFinite(keras.callbacks.Callback):
             self.model.set_weights(weights)
             fix += f"; the model has the weights of epoch {self._best.best_epoch + 1}"
         else:
-            fix += "; build the model again, as its weights are lost"
+            fix += "; the model is of no use, but what was saved before is whole"
         return DivergedError(explain(where, "; ".join(received), fix))
 
 

@@ -15,6 +15,7 @@ from tf_ctr.metrics import AUC, LogLoss
 from tf_ctr.optimizers import SparseAdam
 from tf_ctr.training.crossentropy import losses_of
 from tf_ctr.training.early_stopping import FOLDER, EarlyStopping
+from tf_ctr.training.finite import StopIfNotFinite
 from tf_ctr.training.resuming import Backup, Resume
 from tf_ctr.training.routing import RouteLogger, TemperatureAnnealing
 from tf_ctr.training.settings import frame_sum, schema_sum
@@ -90,7 +91,8 @@ def callbacks(
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a training run, for `model.fit(callbacks=...)`.
 
-    They stop early, restore the best weights, and anneal the temperature of routers.
+    They stop early, restore the best weights, and anneal the temperature of routers. A
+    loss or a weight that is NaN or infinite ends the training with a `DivergedError`.
     With `run_dir` they also write curves and settings for TensorBoard; with `schema`,
     all that `tf_ctr.training.TensorBoard` describes. The same call after a kill resumes
     the run at its last backup. A line says so. Once the run is finished, the same call
@@ -124,7 +126,8 @@ def callbacks(
             and starts over.
         schema: The schema, so that a run with another one is refused, and for
             TensorBoard.
-        data: The training rows, so that a run on others is refused. Without them, only
+        data: The training rows, so that a run on others is refused, and that a
+            `DivergedError` can name the rows that are not finite. Without them, only
             the number of batches is compared.
         every_steps: Batches from one backup to the next, for epochs that take long;
             `None` backs the run up only after each epoch. A backup takes about the time
@@ -142,7 +145,7 @@ def callbacks(
     Example:
 
     >>> [type(callback).__name__ for callback in callbacks()]
-    ['TemperatureAnnealing', 'EarlyStopping']
+    ['StopIfNotFinite', 'TemperatureAnnealing', 'EarlyStopping']
     """
     if former or not isinstance(annealing, TemperatureAnnealing | None):
         raise TypeError(_no_annealing(former or {"annealing": annealing}))
@@ -151,7 +154,8 @@ def callbacks(
     annealing = annealing or TemperatureAnnealing()
     state = None if run_dir is None else pathlib.Path(run_dir) / FOLDER
     stopping = EarlyStopping(state, monitor, mode, patience)
-    chosen: list[keras.callbacks.Callback] = [annealing, stopping]
+    finite = StopIfNotFinite(stopping, schema, data)
+    chosen: list[keras.callbacks.Callback] = [finite, annealing, stopping]
     routes = None
     if validation is not None and is_chief():
         routes = RouteLogger(validation, run_dir)

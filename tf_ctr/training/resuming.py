@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.files import locked, read_sealed, replaced_folder, write_sealed
+from tf_ctr.files import locked, read_sealed, settle_folder, write_sealed
 from tf_ctr.training.early_stopping import FOLDER, EarlyStopping
 from tf_ctr.training.settings import differences, model_settings
 from tf_ctr.training.state import restore_state, save_state
@@ -89,7 +89,8 @@ class Resume(keras.callbacks.Callback):
                 (self.run_dir / RUN).unlink(missing_ok=True)
             self.resume = True  # The next `fit` with these callbacks resumes this one.
         if is_chief():
-            self._finish_replacement()
+            for name in (BACKUP, FINISHED):
+                settle_folder(self.run_dir / name)
         wait_for_all()  # No worker reads what the chief changes.
         self._check_settings()
         epochs = self.params["epochs"]
@@ -124,13 +125,6 @@ class Resume(keras.callbacks.Callback):
             self.params.get("steps"),
             functools.partial(restore_state, **self._state(BACKUP), metrics=True),
         )
-
-    def _finish_replacement(self):
-        """Gives the state its name again, if a kill came between two renames."""
-        for name in (BACKUP, FINISHED):
-            folder = self.run_dir / name
-            if not folder.exists() and replaced_folder(folder).exists():
-                replaced_folder(folder).rename(folder)
 
     def _check_settings(self):
         path = self.run_dir / RUN
