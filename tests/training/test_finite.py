@@ -80,10 +80,16 @@ def test_the_rows_that_are_not_finite_are_named():
     fields = [Categorical("item"), Numeric("price", clip=None)]
     rows = ROWS.assign(price=np.arange(48.0))
     schema = Schema(fields).fit(rows)
-    rows.loc[[30, 40], "price"] = np.inf
+    rows.loc[[30, 40], "price"] = 3e38
     model = dnn(schema, embedding_dim=2, hidden_units=(3,))
-    with pytest.raises(DivergedError, match="2 rows from 30 to 40 where 'price'"):
-        fit(model, StopIfNotFinite(schema=schema, data=rows), rows=rows, schema=schema)
+    with pytest.raises(DivergedError, match="2 rows from 30 to 40 whose 'price'"):
+        fit(
+            model,
+            breaks(model, "logit", 0),
+            StopIfNotFinite(schema=schema, data=rows),
+            rows=rows,
+            schema=schema,
+        )
 
 
 def test_the_usual_callbacks_stop_and_a_run_goes_on_from_its_last_epoch(tmp_path):

@@ -13,6 +13,8 @@ from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 
 CHUNK = 10_000
+# Of a standardised number: no other is so far from the mean.
+LARGE = 1e6
 
 
 class DivergedError(ValueError):
@@ -110,20 +112,20 @@ def _layers(model):
 
 
 def _rows(frame: pd.DataFrame, schema: Schema) -> Iterator[str]:
-    """Yields the fields that are not finite as the model sees them, with their rows."""
+    """Yields the fields with values that a model cannot take, and their rows."""
     found: dict[str, list[int]] = {}
     for start in range(0, len(frame), CHUNK):
         part = frame.iloc[start : start + CHUNK]
-        encoded = schema.encode(schema.raw_columns(part))
-        for name, values in encoded.items():
+        for name, values in schema.encode(schema.raw_columns(part)).items():
             array = np.asarray(values)
             if array.dtype.kind == "f":
-                finite = np.isfinite(array.reshape(len(part), -1)).all(axis=1)
-                wrong = start + np.flatnonzero(~finite)
+                # False for NaN.
+                fits = (np.abs(array) <= LARGE).reshape(len(part), -1).all(axis=1)
+                wrong = start + np.flatnonzero(~fits)
                 found.setdefault(name, []).extend(wrong.tolist())
     for name, rows in found.items():
         if rows:
             yield (
-                f"{len(rows):,} rows from {rows[0]:,} to {rows[-1]:,} where "
-                f"'{name}' is not finite"
+                f"{len(rows):,} rows from {rows[0]:,} to {rows[-1]:,} whose '{name}' "
+                f"is not finite, or beyond {LARGE:.0e} after scaling"
             )
