@@ -26,6 +26,7 @@ Cross-domain click-through-rate prediction with TensorFlow and Keras 3.
   tf_ctr rollback savedmodels/dcn
   tf_ctr drop savedmodels/dcn 1
   tf_ctr status savedmodels/dcn
+  tf_ctr report runs/target          a page about a run, a version or a comparison
   tf_ctr verify runs                 checksums of runs, snapshots and versions
 
 With --server HOST:PORT, promote, rollback, drop and status ask a running TF Serving
@@ -124,6 +125,7 @@ def _parse(argv, prog):
     _drop(commands)
     _status(commands)
     _verify(commands)
+    _report(commands)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         # From the parser of the command, whose usage lists the valid options.
@@ -246,6 +248,36 @@ def _status(commands):
     )
     _add_directory(add)
     _add_server(add)
+
+
+def _report(commands):
+    add = _command(
+        commands,
+        "report",
+        "Writes one HTML page about a run, periods, an exported version "
+        "or a comparison",
+    )
+    add(
+        "path",
+        metavar="PATH",
+        help="the folder of a run, a version directory, or a results.jsonl",
+    )
+    add("--output", metavar="FILE", help="the page; default: the name of PATH, .html")
+    add(
+        "--link",
+        action="append",
+        default=[],
+        type=_link,
+        metavar="TEXT=ADDRESS",
+        help="another page to link, e.g. Source=source.html; repeat it for more",
+    )
+
+
+def _link(text):
+    name, _, address = text.partition("=")
+    if not (name and address):
+        raise argparse.ArgumentTypeError(f"{text} is not TEXT=ADDRESS")
+    return text
 
 
 def _verify(commands):

@@ -20,7 +20,10 @@ from tf_ctr.serving.labels.gate import Limits
 from tf_ctr.serving.labels.models_config import CANARY, STABLE
 from tf_ctr_command import main
 
-COMMANDS = ("demo", "check", "parity", "diff", "promote", "rollback", "drop", "status")
+COMMANDS = (
+    *("demo", "check", "parity", "diff", "promote", "rollback", "drop", "status"),
+    *("report", "verify"),
+)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from tf_ctr import (
     transfer,
 )
 from tf_ctr.features import Categorical, Numeric, Schema, Sequence, TimeOf, Vector
+from tf_ctr.reports import report
 
 __all__ = [
     "Categorical",
@@ -56,6 +57,7 @@ __all__ = [
     "metrics",
     "optimizers",
     "plots",
+    "report",
     "serving",
     "training",
     "transfer",

@@ -39,6 +39,7 @@ First steps:
 EXTRAS = {
     "serving": ("tensorflow_serving", "clients of TF Serving, and its requests"),
     "plots": ("matplotlib", "pictures of training, routes and scores"),
+    "report": ("jinja2", "reports as pages"),
     "pipelines": ("tensorflow_datasets", "TFDS data sets"),
 }
 
@@ -153,6 +154,14 @@ def verify(arguments: argparse.Namespace) -> bool:
     result = verification.verify(arguments.path, arguments.repair)
     print(result)
     return result.well
+
+
+def report(arguments: argparse.Namespace) -> bool:
+    """Writes the page of a run, a comparison, periods or a version."""
+    path = arguments.output or f"{pathlib.Path(arguments.path).absolute().name}.html"
+    links = dict(each.partition("=")[::2] for each in arguments.link)
+    print(tf_ctr.report(arguments.path, path, links=links))
+    return True
 
 
 def _server(
