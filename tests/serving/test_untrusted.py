@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,17 +11,19 @@ from tensorflow.python.framework import op_def_registry
 
 from tests.support import hostile
 from tests.support.frames import click_frame, click_schema
-from tf_ctr.serving import check, compare_ways, diff
+from tf_ctr import Categorical, Schema
+from tf_ctr.serving import check, compare_ways, diff, sealing
 from tf_ctr.serving.loaders.process import ProcessLoader, StoppedError
 from tf_ctr.serving.loaders.run_signatures import write_tensors
 from tf_ctr.serving.loaders.ways import in_fresh_process
 from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.rules import conformance
 from tf_ctr.serving.rules.findings import errors
-from tf_ctr.serving.untrusted import limits, operations, trial
+from tf_ctr.serving.untrusted import limits, operations
 from tf_ctr.serving.untrusted.graph import problems, require_harmless
 from tf_ctr.serving.untrusted.limits import Limits, run_limited
 from tf_ctr.serving.untrusted.trial import try_in_cpp, try_version
+from tf_ctr.serving.version import load_schema
 from tf_ctr.serving.wire.signatures import signature_inputs
 
 # The one that a fixture replaces.
@@ -108,7 +111,7 @@ def test_a_trial_gives_the_outputs(exported_clicks):
 def test_a_trial_in_cpp_runs_the_version_within_limits(tmp_path, monkeypatch):
     version = hostile.save(tmp_path, hostile.zeros)
     try_in_cpp(version, REQUEST)
-    monkeypatch.setattr(trial, "LIMITS", Limits(seconds=1.0))
+    monkeypatch.setattr(limits, "LIMITS", Limits(seconds=1.0))
     endless = hostile.save(tmp_path / "endless", hostile.endless)
     with pytest.raises(RuntimeError, match="1 seconds[^$]*was stopped[^$]*--trust"):
         try_in_cpp(endless, REQUEST)
@@ -203,12 +206,44 @@ def test_a_variable_that_its_files_cannot_hold_is_refused(exported_rates, tmp_pa
     assert any(words in each.message for each in check(version))
 
 
+def test_a_schema_whose_rows_are_beyond_reason_is_refused(exported_rates, tmp_path):
+    version = shutil.copytree(exported_rates / "1", tmp_path / "1")
+    users = Categorical("user", ["ann"], multivalent=True, max_length=10**9)
+    Schema([users]).save(version / "assets.extra" / "schema.json")
+    with pytest.raises(ValueError, match="values in a row(.|\n)*1,000,000,000"):
+        load_schema(version)
+    for name in (sealing.FILE, sealing.FACTS):  # As a stranger may leave them out.
+        (version / name).unlink()
+    assert any("values in a row" in each.message for each in check(version))
+
+
+def test_a_layer_that_its_weights_cannot_fill_is_refused(exported_rates, tmp_path):
+    version = shutil.copytree(exported_rates / "1", tmp_path / "1")
+    archive = version / "assets.extra" / "model.keras"
+    with zipfile.ZipFile(archive) as opened:
+        files = {name: opened.read(name) for name in opened.namelist()}
+    with zipfile.ZipFile(archive, "w") as opened:
+        for name, content in files.items():
+            content = content.replace(b'"input_dim": 6', b'"input_dim": 6000000000000')
+            opened.writestr(name, content)
+    found = " ".join(problems(version))
+    assert "the layer 'user_embedding' of 6,000,000,000,000 numbers" in found
+    with pytest.raises(ValueError, match="user_embedding"):
+        require_harmless(version)
+
+
 def test_a_size_that_a_request_makes_meets_the_limit_of_memory(tmp_path):
     version = hostile.save(tmp_path, hostile.many)
     require_harmless(version)  # No constant says so.
     with ProcessLoader(version, Limits(bytes=4 * 2**30)) as loaded:
         with pytest.raises(StoppedError, match="4.0 GiB of memory(.|\n)*--trust"):
             loaded("serving_default", REQUEST["serving_default"])
+
+
+def test_a_large_version_may_take_more_memory(tmp_path):
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "variables" / "data").write_bytes(b"x" * 1000)
+    assert limits.limits_of(tmp_path).bytes == 16 * 2**30 + 8000
 
 
 def test_the_memory_of_the_machine_is_a_limit(monkeypatch):

@@ -17,6 +17,9 @@ from tf_ctr.serving.sealing import EXTRA, checking
 
 INIT_OP = "__saved_model_init_op"
 
+# Of a row by the schema of a version, which may be a stranger's.
+MOST_VALUES = 2**20
+
 # What TensorFlow raises for files that are missing, cut short or exchanged.
 DAMAGE = (tf.errors.OpError, OSError, RuntimeError, ValueError, TypeError, LookupError)
 
@@ -162,9 +165,21 @@ def load_schema(version: str | os.PathLike) -> Schema:
         version: A version directory.
 
     Raises:
-        ValueError: If the version has no schema.
+        ValueError: If the version has no schema, it cannot be read, or a row of it has
+            more values than memory should hold.
     """
-    return Schema.load(_beside(version, "schema.json"))
+    file = _beside(version, "schema.json")
+    schema = Schema.load(file)
+    values = sum(field.width for field in schema.fields)
+    if values > MOST_VALUES:
+        raise ValueError(
+            explain(
+                f"at most {MOST_VALUES:,} values in a row of {file}",
+                f"{values:,}, by the lengths of its lists",
+                "do not use this version, unless you trust those who wrote it",
+            )
+        )
+    return schema
 
 
 def load_served(version: str | os.PathLike) -> keras.Model:

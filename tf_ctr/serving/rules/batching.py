@@ -21,7 +21,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 
 from tf_ctr.serving.rules.findings import Finding, error, note
 from tf_ctr.serving.version import shape, signatures
-from tf_ctr.serving.wire.signatures import CANDIDATES
+from tf_ctr.serving.wire.signatures import CANDIDATES, EXAMPLES
 
 RULE = "batching"
 FILE = "batching_params.pbtxt"
@@ -79,10 +79,12 @@ def check_batching(
             f"{open_lists}",
         )
     elif open_lists:
+        by_examples = EXAMPLES in meta_graph.signature_def
+        or_ask = f", or ask {EXAMPLES!r}" if by_examples else ""
         yield note(
             RULE,
-            "requests with lists of different lengths cannot share a "
-            f"batch; pad in the client: {open_lists}",
+            "requests with lists of different lengths cannot share a batch; pad in the "
+            f"client{or_ask}: {open_lists}",
         )
 
 

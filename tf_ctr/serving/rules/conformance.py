@@ -19,7 +19,7 @@ from tf_ctr.serving.rules.graph import check_graph
 from tf_ctr.serving.rules.running import run_rules
 from tf_ctr.serving.rules.signatures import check_signatures
 from tf_ctr.serving.untrusted.graph import FIX, problems
-from tf_ctr.serving.untrusted.limits import LIMITS
+from tf_ctr.serving.untrusted.limits import limits_of
 from tf_ctr.serving.version import read_meta_graph
 
 
@@ -95,7 +95,7 @@ def check_unloaded(version: pathlib.Path, trust: bool = False) -> list[Finding]:
 
 def load_limited(version: pathlib.Path) -> Loader:
     """Returns a version, loaded in a process with limits of memory and time."""
-    return ProcessLoader(version, LIMITS)
+    return ProcessLoader(version, limits_of(version))
 
 
 def require_conformant(

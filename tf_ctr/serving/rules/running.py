@@ -10,6 +10,7 @@ from tf_ctr.serving.rules.findings import Finding, error
 from tf_ctr.serving.rules.requests import check_requests
 from tf_ctr.serving.rules.rows import NUM_ROWS, check_rows, check_schema
 from tf_ctr.serving.rules.warmup import check_warmup
+from tf_ctr.serving.version import load_schema
 
 
 def run_rules(
@@ -34,7 +35,7 @@ def run_rules(
     file = version / "assets.extra" / "schema.json"
     if schema is None and file.exists():
         try:
-            schema = Schema.load(file)
+            schema = load_schema(version)
         except (ValueError, TypeError) as problem:
             return [*found, error("rows", str(problem))]
     if schema is not None:

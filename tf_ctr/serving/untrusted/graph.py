@@ -18,7 +18,11 @@ from tf_ctr.errors import explain
 from tf_ctr.files.archives import check_archive
 from tf_ctr.serving.untrusted.names import path_names
 from tf_ctr.serving.untrusted.operations import ALLOWED, READS_ASSET
-from tf_ctr.serving.untrusted.sizes import oversized, oversized_variables
+from tf_ctr.serving.untrusted.sizes import (
+    oversized,
+    oversized_layers,
+    oversized_variables,
+)
 from tf_ctr.serving.version import EXTRA, check_version_directory
 
 # Only in the function that restores the variables; the version's own are its input.
@@ -76,6 +80,8 @@ def problems(version: str | os.PathLike) -> Iterator[str]:
             continue
         except ValueError as error:
             yield f"{EXTRA}/{archive.name}: {str(error).splitlines()[0]}"
+            continue
+        yield from oversized_layers(archive)
     yield from oversized_variables(version)
     saved_model = saved_model_pb2.SavedModel()
     try:

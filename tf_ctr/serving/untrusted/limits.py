@@ -43,6 +43,18 @@ LIMITS = Limits()
 UNKNOWN = 2**62
 
 
+def limits_of(version: str | os.PathLike) -> Limits:
+    """Returns `LIMITS`, with memory for what lies in the files of a version, too.
+
+    Args:
+        version: A version directory. Its ids take up to eight times as much in a lookup
+            table as in a file.
+    """
+    files = (path for path in pathlib.Path(version).rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in files)
+    return LIMITS._replace(bytes=LIMITS.bytes + 8 * size)
+
+
 def run_limited(
     command: Sequence[str | os.PathLike],
     what: str,

@@ -11,10 +11,13 @@ declared shape, then compares it with the bytes).
 
 import math
 import pathlib
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 
 import tensorflow as tf
 from tensorflow.core.framework import node_def_pb2, tensor_pb2, types_pb2
+
+from tf_ctr.files.archives import read_json
 
 # Of all constants together: a `saved_model.pb` holds no more. And of a variable beyond
 # its files.
@@ -47,6 +50,8 @@ SIZES = {
     "TruncatedNormal": 0,
 }
 NUMBERS = {types_pb2.DT_INT32, types_pb2.DT_INT64, types_pb2.DT_FLOAT}
+# Of a layer, as its configuration says.
+DIMENSIONS = ("input_dim", "output_dim", "units")
 PASSES_ON = {"Cast", "Identity", "Snapshot", "StopGradient"}
 
 Nodes = Iterable[node_def_pb2.NodeDef]
@@ -150,3 +155,33 @@ def oversized_variables(version: pathlib.Path) -> Iterator[str]:
                 f"the variable {name!r} of {declared:,} bytes, in files of {there:,} "
                 "bytes"
             )
+
+
+def oversized_layers(archive: pathlib.Path) -> Iterator[str]:
+    """Yields layers of a Keras model that are far larger than the file of its weights.
+
+    Args:
+        archive: A `.keras` file whose table of contents was checked.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            config = read_json(opened.read("config.json"), f"{archive}: config.json")
+            there = opened.getinfo("model.weights.h5").file_size
+    except (zipfile.BadZipFile, OSError, KeyError, ValueError):  # Damage.
+        return
+    todo = [config]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, list):
+            todo += value
+        elif isinstance(value, dict):
+            todo += value.values()
+            sizes = [
+                value.get(name, 1) for name in ("input_dim", "output_dim", "units")
+            ]
+            elements = math.prod(each for each in sizes if type(each) is int)
+            if 4 * elements > there + MOST_BYTES:
+                yield (
+                    f"the layer {value.get('name')!r} of {min(elements, BEYOND):,} "
+                    f"numbers, in a file of {there:,} bytes"
+                )

@@ -7,7 +7,7 @@ from tf_ctr.serving.loaders import run_signatures
 from tf_ctr.serving.loaders.process import ProcessLoader
 from tf_ctr.serving.loaders.ways import Tensors, in_program
 from tf_ctr.serving.untrusted.graph import require_harmless
-from tf_ctr.serving.untrusted.limits import LIMITS
+from tf_ctr.serving.untrusted.limits import limits_of
 
 
 def try_version(version: str | os.PathLike, requests: Tensors) -> Tensors:
@@ -30,7 +30,7 @@ def try_version(version: str | os.PathLike, requests: Tensors) -> Tensors:
     require_harmless(version)
     command = [sys.executable, "-P", run_signatures.__file__]
     name = "a process with limits"
-    return in_program(command, version, requests, name, LIMITS)
+    return in_program(command, version, requests, name, limits_of(version))
 
 
 def try_in_cpp(version: str | os.PathLike, requests: Tensors) -> None:
@@ -48,5 +48,5 @@ def try_in_cpp(version: str | os.PathLike, requests: Tensors) -> None:
         RuntimeError: If it fails, e.g. because it asks for too much memory or time.
     """
     require_harmless(version)
-    with ProcessLoader(version, LIMITS) as loaded:
+    with ProcessLoader(version, limits_of(version)) as loaded:
         loaded.run(requests)
