@@ -1,6 +1,7 @@
 """Chooses which layers of a tuned model go back to their source, on unseen rows."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -136,7 +137,7 @@ def choose_routes(
 
     gains = []
     for fold in range(folds):
-        chosen = _search(start, lambda choice, fold=fold: aucs(choice).without[fold])
+        chosen = _search(start, functools.partial(aucs.outside, fold))
         best, _ = chosen[-1]
         gains.append(aucs(best).within[fold] - aucs(start).within[fold])
         if verbose:

@@ -107,6 +107,10 @@ class AUCs:
             )
         return self._known[key]
 
+    def outside(self, fold: int, choice: Choice) -> float:
+        """Returns the AUC of a choice on all rows that are not in a fold."""
+        return self(choice).without[fold]
+
 
 def set_weights(model: keras.Model, weights: Weights, choice: Choice) -> None:
     """Gives every site the weights that were chosen for it, in place."""

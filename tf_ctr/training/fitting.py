@@ -87,7 +87,6 @@ def callbacks(
     schema: Schema | None = None,
     data: pd.DataFrame | None = None,
     every_steps: int | None = None,
-    **former: Any,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a training run, for `model.fit(callbacks=...)`.
 
@@ -132,14 +131,12 @@ def callbacks(
         every_steps: Batches from one backup to the next, for epochs that take long;
             `None` backs the run up only after each epoch. A backup takes about the time
             that `model.save` does.
-        **former: None. `final_temperature` and `annealing_epochs` of version 0.2 are
-            refused with the fix.
 
     Returns:
         The callbacks, in the order in which they must run.
 
     Raises:
-        TypeError: For an unknown argument.
+        TypeError: If `annealing` is not a `TemperatureAnnealing`.
         ValueError: If an argument is out of range.
 
     Example:
@@ -147,8 +144,14 @@ def callbacks(
     >>> [type(callback).__name__ for callback in callbacks()]
     ['StopIfNotFinite', 'TemperatureAnnealing', 'EarlyStopping']
     """
-    if former or not isinstance(annealing, TemperatureAnnealing | None):
-        raise TypeError(_no_annealing(former or {"annealing": annealing}))
+    if not isinstance(annealing, TemperatureAnnealing | None):
+        raise TypeError(
+            explain(
+                "a TemperatureAnnealing",
+                f"annealing={annealing!r}",
+                "pass annealing=TemperatureAnnealing(final_temperature=0.5, epochs=10)",
+            )
+        )
     if every_steps is not None:
         check_count("every_steps", every_steps, 1)
     annealing = annealing or TemperatureAnnealing()
@@ -211,13 +214,3 @@ def _checked_weights(
                 )
             )
     return {name: float(given.get(name, 1.0)) for name in outputs}
-
-
-def _no_annealing(received):
-    return explain(
-        "the temperature of routers as annealing=TemperatureAnnealing(...), and the "
-        "other arguments that help(callbacks) lists",
-        ", ".join(f"{name}={value!r}" for name, value in received.items()),
-        "for final_temperature=0.5, annealing_epochs=10 pass "
-        "annealing=TemperatureAnnealing(0.5, epochs=10)",
-    )
