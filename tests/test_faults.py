@@ -210,3 +210,14 @@ def test_a_move_of_labels_that_fails_is_made_by_the_next_call(
             assert labels(directory) == after
             # A kill between two files leaves records of a move that is made again.
             assert len(read_history(directory)) <= len(read_history(done)) + 2
+
+
+def test_a_clock_that_is_set_back_removes_nothing_and_blocks_nothing(
+    store, monkeypatch
+):
+    promote(store, ROWS, 2)
+    monkeypatch.setattr("tf_ctr.serving.labels.history.now", lambda: 1e9)
+    # By the clock, version 1 loses its label in 20 years: a server may still use it.
+    assert promote(store, ROWS, 3, keep=1).removed == []
+    assert read_files(store).labels["stable"] == 3
+    assert rollback(store).after == 2 and verify(store).well

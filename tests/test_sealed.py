@@ -79,7 +79,7 @@ def test_any_flipped_bit_of_a_schema_is_found(tmp_path):
     schema = Schema([Categorical("user", ["ä"]), Numeric("age")])
     schema.fit(pd.DataFrame({"user": ["ä"], "age": [2.0]})).save(file)
     content = file.read_bytes()
-    for changed in flipped(content, every=13):
+    for changed in flipped(content, every=29):
         file.write_bytes(changed)
         with pytest.raises(ValueError, match=r"(?s)schema.json.*Fix: .*again"):
             Schema.load(file)
@@ -98,7 +98,7 @@ def test_any_flipped_bit_of_a_file_of_labels_is_found(tmp_path, name):
     (tmp_path / "7").mkdir()
     remove_version(tmp_path, 7)
     read = {"promotions.json": read_history, "pending.json": read_pending}
-    for changed in flipped((tmp_path / name).read_bytes(), every=13):
+    for changed in flipped((tmp_path / name).read_bytes(), every=29):
         (tmp_path / name).write_bytes(changed)
         with pytest.raises(DamagedError, match=name):
             read.get(name, next_version)(tmp_path)
@@ -118,7 +118,7 @@ def test_a_changed_models_config_is_said_or_refused_at_every_bit(tmp_path):
     write_labels(tmp_path, {"stable": 2, "canary": 3})
     assert read_labels(tmp_path) == {"stable": 2, "canary": 3}
     file = tmp_path / "models.config"
-    for changed in flipped(file.read_bytes(), every=5):
+    for changed in flipped(file.read_bytes(), every=37):
         file.write_bytes(changed)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")

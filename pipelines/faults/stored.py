@@ -1,6 +1,9 @@
 """One of everything that tf_ctr stores, tiny, and how each of it is read."""
 
+import contextlib
+import io
 import pathlib
+import shutil
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -135,17 +138,28 @@ def _training(run_dir):
             raise InterruptedError
 
     killed, finished = run_dir / "killed", run_dir / "finished"
-    try:
+    with contextlib.suppress(InterruptedError):
         fit(killed, keras.callbacks.LambdaCallback(on_epoch_end=stop))
-    except InterruptedError:
-        pass
     fit(finished)
     found = []
     for run in (killed, finished):
         files = [p for p in _below(run) if "events.out" not in p.name]
         files = [p for p in files if p.name != ".lock"]
-        found.append(Stored(f"training, {run.name}", files, lambda run=run: fit(run)))
+        found.append(Stored(f"training, {run.name}", files, _in_a_copy(fit, run)))
     return found
+
+
+def _in_a_copy(fit, run):
+    """Resumes a copy of a run: it would be finished the next time."""
+
+    def read():
+        copy = run.with_name("copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(run, copy)
+        with contextlib.redirect_stdout(io.StringIO()):
+            fit(copy)
+
+    return read
 
 
 def _results(folder):
@@ -177,7 +191,8 @@ def outcome(stored: Stored, name: str) -> tuple[str, str]:
         either of them without the name of the file, or `"silent"`; and the words.
     """
     with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
         try:
             words, kind = stored.read() or "", "told"
         except Exception as error:

@@ -58,7 +58,10 @@ def _clean(finding):
     # An export and a snapshot are written without a lock.
     age = time.time() - max(each.stat().st_mtime for each in [path, *path.rglob("*")])
     if age < IN_USE:
-        return "", f"it stays, because it was changed {age / 60:.0f} minutes ago"
+        return (
+            "",
+            f"it stays, because it was changed {max(age, 0) / 60:.0f} minutes ago",
+        )
     if path.is_dir():
         shutil.rmtree(path)
     else:
