@@ -152,9 +152,10 @@ def remove_old(
 
 
 def _free_by_time(history: list[Record], version: int) -> tuple[bool, str]:
-    seconds = seconds_without_label(history, version)
+    # Less than none, if the clock was set back.
+    seconds = max(seconds_without_label(history, version), 0.0)
     reason = (
-        f"it had a label {max(seconds, 0):.0f} s ago, which a server may still use; try again "
+        f"it had a label {seconds:.0f} s ago, which a server may still use; try again "
         f"{GRACE:.0f} s after, or with --server"
     )
     return seconds >= GRACE, reason
