@@ -26,6 +26,7 @@ from tf_ctr.serving.labels.moves import read_files
 from tf_ctr.serving.labels.versions import next_version, remove_version
 from tf_ctr.serving.rules.conformance import check_unloaded
 from tf_ctr.serving.version import load_served
+from tf_ctr.training.tensorboard import read_history
 
 
 class Stored(NamedTuple):
@@ -158,6 +159,7 @@ def _in_a_copy(fit, run):
         shutil.copytree(run, copy)
         with contextlib.redirect_stdout(io.StringIO()):
             fit(copy)
+        read_history(copy)  # As the pictures and pages about a run do.
 
     return read
 
