@@ -42,6 +42,9 @@ The signatures; `click` is the probability, float32:
 | `classify` | `inputs`: serialized tf.Example `[B]` | `classes`, `scores [B, 2]` |
 | `candidates` | users `[R]`, `[R, T]`, items `[R, N]`, `[R, N, T]` | `click [R, N]` |
 
+With several labels, each is an output by its name in place of `click`, and `regress`
+and `classify`, which answer one number per row, are left out.
+
 `string_ids` is there if the schema has integer ids. `candidates` scores N items for
 each of R users, and computes the part that depends only on the user once; it is there
 if the schema has fields of users and of items.

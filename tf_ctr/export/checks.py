@@ -15,7 +15,7 @@ from tf_ctr.surgery.functional import check_click_output
 
 
 def check_exportable(model: keras.Model, schema: Schema) -> None:
-    """Raises unless `model` takes the fields of `schema` and gives one probability.
+    """Raises unless `model` takes the fields of `schema` and gives its labels.
 
     Args:
         model: A functional `keras.Model` with dict inputs.
@@ -24,8 +24,8 @@ def check_exportable(model: keras.Model, schema: Schema) -> None:
     Raises:
         TypeError: If `model` is not a functional `keras.Model` with dict inputs.
         ValueError: If the schema is not fitted, inputs and fields differ, the output
-            is not one number per row, a table is too small, or a weight is NaN or
-            infinite.
+            is not one number per row and label, a table is too small, or a weight is
+            NaN or infinite.
     """
     inputs = getattr(model, "input", None)
     if not isinstance(model, keras.Model) or not isinstance(inputs, dict):
@@ -46,9 +46,27 @@ def check_exportable(model: keras.Model, schema: Schema) -> None:
                 "export with the schema that the model was built with",
             )
         )
-    check_click_output(model)
+    _check_outputs(model, schema)
     _check_tables(model, schema)
     check_weights(model)
+
+
+def _check_outputs(model, schema):
+    """Raises unless there is an output per label, by name if there are several."""
+    if not schema.outcomes.several:
+        check_click_output(model)
+        return
+    outputs, labels = model.output, schema.label_names
+    named = isinstance(outputs, dict) and set(outputs) == set(labels)
+    if not named or any(tuple(t.shape[1:]) not in ((), (1,)) for t in outputs.values()):
+        raise ValueError(
+            explain(
+                f"an output of shape [B, 1] or [B] for each label: {', '.join(labels)}",
+                f"outputs {outputs}",
+                "build the model with tf_ctr.joint, e.g. joint.share_bottom(schema), "
+                "or pass schema.for_label(...) for a model of one label",
+            )
+        )
 
 
 def _check_tables(model, schema):

@@ -46,7 +46,8 @@ def export(
 
     The SavedModel takes raw features, strings and numbers as the user has them, and
     runs the schema's lookups and the model. Its signature `serving_default` maps
-    `{field: [B] or [B, T]}` to `{"click": [B]}`, float32; others take examples, string
+    `{field: [B] or [B, T]}` to `{"click": [B]}`, float32, or with several labels to
+    `{label: [B]}`; others take examples, string
     ids, or many candidates of one user. `tf_ctr.export` lists the signatures and the
     files, among them `assets.extra/model.keras` and `assets.extra/schema.json`, to
     train on.
@@ -63,7 +64,8 @@ def export(
 
     Args:
         model: A trained functional `keras.Model` whose inputs are the fields of
-            `schema`, with one output, the click probability.
+            `schema`, with one output, the click probability; or with a dict of outputs,
+            one per label of a schema with several.
         schema: The fitted `tf_ctr.Schema` of the training.
         directory: Directory of the model's versions, e.g. `"savedmodels/dcn"`.
         sample: Real rows to compare scores on and to warm the server up with; labels

@@ -1,4 +1,4 @@
-"""The module that is saved: raw columns in, click probability out."""
+"""The module that is saved: raw columns in, probabilities out."""
 
 import os
 import pathlib
@@ -38,7 +38,8 @@ class Servable:
     placed, so that all of it goes to a GPU if there is one.
 
     Args:
-        model: A `keras.Model` from `{field: encoded}` to `[B, 1]` or `[B]`.
+        model: A `keras.Model` from `{field: encoded}` to `[B, 1]` or `[B]`, or to
+            `{label: [B, 1] or [B]}`.
         schema: The fitted `tf_ctr.Schema` of its inputs.
         vocabularies: An empty folder for the vocabularies, which `save` copies.
         candidates: The same for users `[R]` and items `[R * N]`; `None` for no
@@ -48,8 +49,8 @@ class Servable:
     Attributes:
         signatures: `{name: the traced function}`.
         module: What is saved: `encode`, `{field: raw [B] or [B, T]} -> {field:
-            encoded}`; `predict_encoded`, `{field: encoded} -> click [B]`; the lookup
-            `tables`, and `weights`, the variables that the functions read.
+            encoded}`; `predict_encoded`, `{field: encoded} -> click [B]`, or to
+            `{label: [B]}` for several labels; the lookup `tables`, and `weights`, the variables that the functions read.
 
     Raises:
         ValueError: If the model draws random numbers or writes to a variable at
@@ -113,9 +114,14 @@ def _function(function, *specs):
 
 
 def _scorer(model):
+    def flat(scores):
+        return tf.cast(tf.reshape(scores, [-1]), tf.float32)
+
     def predict(encoded):
-        click = model(encoded, training=False)
-        return tf.cast(tf.reshape(click, [-1]), tf.float32)
+        scores = model(encoded, training=False)
+        if isinstance(scores, dict):
+            return {label: flat(each) for label, each in scores.items()}
+        return flat(scores)
 
     return predict
 

@@ -1,7 +1,7 @@
 """The functions behind the signatures, from requests to scores."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -20,6 +20,8 @@ from tf_ctr.serving.wire.signatures import (
 )
 
 Tensors = Mapping[str, tf.Tensor]
+# Of one label, or of each of several.
+Scores: TypeAlias = tf.Tensor | Tensors
 
 
 class Signature(NamedTuple):
@@ -37,8 +39,8 @@ class Signature(NamedTuple):
 def signature_functions(
     schema: Schema,
     encode: Callable[[Tensors], Tensors],
-    predict: Callable[[Tensors], tf.Tensor],
-    predict_candidates: Callable[[Tensors], tf.Tensor] | None,
+    predict: Callable[[Tensors], Scores],
+    predict_candidates: Callable[[Tensors], Scores] | None,
     item_fields: Sequence[str],
 ) -> dict[str, Signature]:
     """Returns `{name: Signature}` of all signatures that a schema allows.
@@ -46,7 +48,7 @@ def signature_functions(
     Args:
         schema: A fitted `tf_ctr.Schema`.
         encode: `{field: raw} -> {field: encoded}`.
-        predict: `{field: encoded} -> click [B]`.
+        predict: `{field: encoded} -> click [B]`, or `{label: [B]}`.
         predict_candidates: The same for users `[R]` and items `[R * N]`; `None` for no
             signature `candidates`.
         item_fields: Names of the items' fields.
@@ -54,7 +56,7 @@ def signature_functions(
     raw = schema.raw_signature()
 
     def score(features):
-        return {"click": predict(encode(features))}
+        return _named(predict(encode(features)))
 
     def score_examples(examples):
         with tf.device("/CPU:0"):
@@ -70,13 +72,16 @@ def signature_functions(
     functions = {
         DEFAULT: Signature(score, raw),
         EXAMPLES: Signature(
-            lambda examples: {"click": score_examples(examples)},
+            lambda examples: _named(score_examples(examples)),
             tf.TensorSpec([None], tf.string, "examples"),
         ),
-        # The server wants these two inputs, and the outputs, by these names.
-        REGRESS: Signature(lambda inputs: {"outputs": score_examples(inputs)}, inputs),
-        CLASSIFY: Signature(classify, inputs),
     }
+    if not schema.outcomes.several:
+        # The server wants these two inputs, and the outputs, by these names.
+        functions[REGRESS] = Signature(
+            lambda inputs: {"outputs": score_examples(inputs)}, inputs
+        )
+        functions[CLASSIFY] = Signature(classify, inputs)
     if has_integer_ids(schema):
         functions[STRING_IDS] = Signature(
             lambda features: score(ids_from_text(features, schema)), text_specs(schema)
@@ -86,7 +91,8 @@ def signature_functions(
         def score_candidates(features):
             with tf.device("/CPU:0"):
                 flat, shape = _flat_rows(features, item_fields)
-            return {"click": tf.reshape(predict_candidates(encode(flat)), shape)}
+            scores = _named(predict_candidates(encode(flat)))
+            return {label: tf.reshape(scores[label], shape) for label in scores}
 
         functions[CANDIDATES] = Signature(
             score_candidates,
@@ -98,6 +104,11 @@ def signature_functions(
             },
         )
     return functions
+
+
+def _named(scores: Scores) -> Tensors:
+    """Scores by label; the output of a model with one is `click`."""
+    return scores if isinstance(scores, Mapping) else {"click": scores}
 
 
 def _flat_rows(features, item_fields):

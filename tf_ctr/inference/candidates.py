@@ -66,7 +66,7 @@ def candidate_model(model: keras.Model, item_fields: Sequence[str]) -> keras.Mod
     output = keras.models.clone_model(
         view, input_tensors=inputs, clone_function=_Shared, call_function=call
     ).output
-    return keras.Model(inputs, repeat(output))
+    return keras.Model(inputs, tree.map_structure(repeat, output))
 
 
 class RepeatRows(keras.layers.Layer):

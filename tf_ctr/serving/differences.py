@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tf_ctr.errors import explain
 from tf_ctr.features.reading import in_memory
 from tf_ctr.rows import Source
 from tf_ctr.serving.loaders.session import SessionLoader
@@ -62,15 +63,30 @@ class Differences(NamedTuple):
 
     Attributes:
         rows: How many rows were scored.
-        scores: The scores of both versions, `(array [N], array [N])`.
+        scores: The scores of both versions, `(array [N], array [N])`; with L labels
+            `[N, L]` each.
         bytes: What the server reads of each: all but `assets.extra`.
         latency: `{batch size: Latency}`.
+        labels: The labels of the columns of `scores`, if there are several.
     """
 
     rows: int
     scores: tuple[np.ndarray, np.ndarray]
     bytes: tuple[int, int]
     latency: Mapping[int, Latency]
+    labels: Sequence[str] = ()
+
+    def of_label(self, label: str) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the scores of both versions for a label, `[N]` each.
+
+        Args:
+            label: The label; any name if there is only one.
+        """
+        if not self.labels:
+            return self.scores
+        index = self.labels.index(label)
+        first, second = (scores[:, index] for scores in self.scores)
+        return first, second
 
     @property
     def largest(self) -> float:
@@ -78,13 +94,19 @@ class Differences(NamedTuple):
         return float(np.max(np.abs(np.subtract(*self.scores))))
 
     def __str__(self) -> str:
-        first, second = self.scores
-        mean = np.mean(np.abs(first - second))
-        correlation = _rank_correlation(first, second)
-        lines = [
-            f"scores of {self.rows} rows: largest difference {self.largest:.2e}, mean "
-            f"{mean:.2e}, rank correlation {correlation:.4f}",
-            f"mean score: {np.mean(first):.4f} -> {np.mean(second):.4f}",
+        lines = []
+        for label in self.labels or ("",):
+            first, second = self.of_label(label)
+            difference = np.abs(first - second)
+            correlation = _rank_correlation(first, second)
+            name = f" for {label}" if label else ""
+            lines += [
+                f"scores of {self.rows} rows{name}: largest difference "
+                f"{np.max(difference):.2e}, mean {np.mean(difference):.2e}, rank "
+                f"correlation {correlation:.4f}",
+                f"mean score{name}: {np.mean(first):.4f} -> {np.mean(second):.4f}",
+            ]
+        lines += [
             f"size: {self.bytes[0] / 1e6:.2f} MB -> {self.bytes[1] / 1e6:.2f} MB "
             f"(x{self.bytes[1] / self.bytes[0]:.2f})",
         ]
@@ -135,7 +157,8 @@ def diff(
 
     Raises:
         ValueError: If a version is damaged or lacks its schema, or the rows lack a
-            field of either; or if it could do more than compute, or takes too long.
+            field of either; if it could do more than compute, or takes too long; or if
+            one of them has several labels and the other has not the same.
         RuntimeError: If a version fails, e.g. because it asks for too much memory.
         TypeError: For a column whose values do not fit its field.
 
@@ -146,6 +169,7 @@ def diff(
     ValueError: Expected a version directory, with a saved_model.pb...
     """
     schemas = [load_schema(version) for version in (first, second)]
+    labels = _labels(schemas)
     if frame is None:
         frame = schemas[0].example_rows(NUM_ROWS)
     fields = [field for schema in schemas for field in schema.fields]
@@ -160,7 +184,28 @@ def diff(
         scores = [_scores(*each) for each in zip(served, columns, strict=True)]
         latency = {n: _latency(served, columns, n, rounds) for n in batch_sizes}
     sizes = served_bytes(first), served_bytes(second)
-    return Differences(len(rows), (scores[0], scores[1]), sizes, latency)
+    return Differences(len(rows), (scores[0], scores[1]), sizes, latency, labels)
+
+
+def _labels(schemas):
+    """The labels of both versions, as their scores are ordered; none if there is one.
+
+    Raises:
+        ValueError: If only one has several, or they are others.
+    """
+    several = [
+        sorted(schema.label_names) if schema.outcomes.several else []
+        for schema in schemas
+    ]
+    if several[0] != several[1]:
+        raise ValueError(
+            explain(
+                "two versions with the same labels",
+                " and ".join(str([*schema.label_names]) for schema in schemas),
+                "compare each with a version of its own labels",
+            )
+        )
+    return several[0]
 
 
 def _scores(served, columns):

@@ -29,7 +29,8 @@ def training_scorer(
         schema: The fitted schema.
 
     Returns:
-        A function of `{field: array [B, ...]}`, as `raw_columns` gives, to `[B]`.
+        A function of `{field: array [B, ...]}`, as `raw_columns` gives, to `[B]`, or to
+        `[B, L]` for L labels, in the order of their names.
     """
     signature = {
         name: tf.TensorSpec(spec.shape, spec.dtype, name)
@@ -38,7 +39,11 @@ def training_scorer(
 
     @tf.function(input_signature=[signature], autograph=False)
     def predict(encoded):
-        return tf.cast(tf.reshape(model(encoded, training=False), [-1]), tf.float32)
+        scores = model(encoded, training=False)
+        if not isinstance(scores, dict):
+            return tf.cast(tf.reshape(scores, [-1]), tf.float32)
+        columns = [tf.reshape(scores[name], [-1]) for name in sorted(scores)]
+        return tf.cast(tf.stack(columns, axis=1), tf.float32)
 
     def scores(columns: Mapping[str, np.ndarray]) -> np.ndarray:
         with tf.device("/CPU:0"):
@@ -53,7 +58,7 @@ def training_scorer(
 def training_scores(
     model: keras.Model, schema: Schema, columns: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Returns the scores `[B]` of raw columns, by `training_scorer`."""
+    """Returns the scores `[B]` or `[B, L]` of raw columns, by `training_scorer`."""
     return training_scorer(model, schema)(columns)
 
 
@@ -75,10 +80,10 @@ def scores_in_batches(
     columns: Mapping[str, np.ndarray],
     batch_size: int = 1024,
 ) -> np.ndarray:
-    """Returns the scores `[N]` of all rows, computed a batch at a time.
+    """Returns the scores `[N]` or `[N, L]` of all rows, computed a batch at a time.
 
     Args:
-        score: A function of `{field: tensor [B, ...]}` to scores `[B]`.
+        score: A function of `{field: tensor [B, ...]}` to scores `[B]` or `[B, L]`.
         columns: `{field: array [N, ...]}`, raw.
         batch_size: Rows of a batch; only memory and speed depend on it.
     """

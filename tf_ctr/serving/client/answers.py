@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 from tf_ctr.serving.wire.signatures import CLASSES
 
 # The output of all signatures of an export that are asked by `predict`.
@@ -13,14 +14,18 @@ CLICK = "click"
 
 
 def check_outputs(
-    outputs: Mapping[str, np.ndarray], wanted: Sequence[str], shape: tuple[int, ...]
+    outputs: Mapping[str, np.ndarray],
+    wanted: Sequence[str],
+    shape: tuple[int, ...],
+    schema: Schema | None = None,
 ) -> None:
     """Raises unless the outputs are those of a signature, and clicks probabilities.
 
     Args:
         outputs: `{output: array}`, as the server answered.
         wanted: The names of the signature's outputs.
-        shape: The shape of the click probabilities: `[B]`, or `[R, N]`.
+        shape: The shape of the probabilities: `[B]`, or `[R, N]`.
+        schema: The schema, whose labels name outputs of probabilities too.
 
     Raises:
         RuntimeError: For outputs of other names, another number of click
@@ -28,8 +33,23 @@ def check_outputs(
     """
     if set(outputs) != set(wanted):
         raise _refused(f"the outputs {sorted(wanted)}", sorted(outputs))
-    if CLICK in outputs:
-        check_probabilities(outputs[CLICK], shape)
+    labels = () if schema is None else schema.label_names
+    for name in {CLICK, *labels} & set(outputs):
+        check_probabilities(outputs[name], shape)
+
+
+def single(
+    outputs: Mapping[str, np.ndarray], shape: tuple[int, ...] | None = None
+) -> np.ndarray | dict[str, np.ndarray]:
+    """Returns the only output, or several by name.
+
+    Args:
+        outputs: `{output: array}`.
+        shape: The shape to give them; `None` keeps theirs.
+    """
+    if shape is not None:
+        outputs = {name: each.reshape(shape) for name, each in outputs.items()}
+    return {**outputs} if len(outputs) > 1 else next(iter(outputs.values()))
 
 
 def check_probabilities(values: Any, shape: tuple[int, ...]) -> None:

@@ -105,7 +105,8 @@ class Client(abc.ABC):
             timeout: Seconds; the client's for `None`.
 
         Returns:
-            A single output as an array `[B, ...]`; several as `{output: array}`.
+            A single output as an array `[B, ...]`; several, e.g. those of a version
+            with several labels, as `{output: array}`.
 
         Raises:
             ValueError: For rows that the signature does not take, or a closed client.
@@ -128,8 +129,8 @@ class Client(abc.ABC):
             shape = candidates_shape(inputs, found, self._signature(DEFAULT, choice))
         outputs = self._predict(inputs, signature, choice)
         shape = shape or next(iter(inputs.values())).shape[:1]
-        answers.check_outputs(outputs, found.outputs, shape)
-        return outputs if len(outputs) > 1 else next(iter(outputs.values()))
+        answers.check_outputs(outputs, found.outputs, shape, self.schema)
+        return answers.single(outputs)
 
     def classify(
         self,
@@ -152,7 +153,7 @@ class Client(abc.ABC):
             ValueError, LookupError, TimeoutError, ConnectionError: As `predict`.
         """
         choice = self._choose(version, label, timeout)
-        examples, shared = self._examples(rows, context, choice)
+        examples, shared = self._examples(rows, context, choice, "classify")
         classes = self._classify(examples, shared, choice)
         answers.check_classes(classes, len(examples))
         return classes
@@ -178,7 +179,7 @@ class Client(abc.ABC):
             ValueError, LookupError, TimeoutError, ConnectionError: As `predict`.
         """
         choice = self._choose(version, label, timeout)
-        examples, shared = self._examples(rows, context, choice)
+        examples, shared = self._examples(rows, context, choice, "regress")
         scores = np.array(self._regress(examples, shared, choice), "float32")
         answers.check_probabilities(scores, (len(examples),))
         return scores
@@ -256,13 +257,14 @@ class Client(abc.ABC):
     def _failure(self, code, details, choice, answered=False):
         return failure(code, details, self._where, self.model, choice.timeout, answered)
 
-    def _examples(self, rows, context, choice):
+    def _examples(self, rows, context, choice, name):
+        self._signature(name, choice)  # A version of several labels lacks it.
         signature = self._signature(DEFAULT, choice)
         return asking.with_shared_context(rows, context, signature, self.schema)
 
     def _predict_examples(
         self, rows: Rows, signature: str, choice: Choice
-    ) -> np.ndarray:
+    ) -> np.ndarray | dict[str, np.ndarray]:
         """`predict` for fields or candidates, with an example per row or candidate."""
         default, shape = self._signature(DEFAULT, choice), None
         if signature == CANDIDATES:
@@ -271,9 +273,8 @@ class Client(abc.ABC):
         texts = to_serialized(rows, default, self.schema)
         outputs = self._predict({"examples": texts}, EXAMPLES, choice)
         wanted = self._signature(EXAMPLES, choice).outputs
-        answers.check_outputs(outputs, wanted, texts.shape)
-        (scores,) = outputs.values()
-        return scores if shape is None else scores.reshape(shape)
+        answers.check_outputs(outputs, wanted, texts.shape, self.schema)
+        return answers.single(outputs, shape)
 
     @abc.abstractmethod
     def _disconnect(self) -> None:

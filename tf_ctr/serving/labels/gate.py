@@ -1,9 +1,13 @@
 """The gate: how good a version must be before a label moves to it."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from tf_ctr.errors import explain
+from tf_ctr.features import Schema
 from tf_ctr.features.columns import check_some_weight
 from tf_ctr.features.reading import in_memory
 from tf_ctr.metrics import calibration, exact_auc
@@ -19,7 +23,7 @@ class Limits(NamedTuple):
     """How much worse than the stable version a candidate may be.
 
     Attributes:
-        auc_loss: AUC of the stable version less that of the candidate.
+        auc_loss: AUC of the stable version less that of the candidate, of each label.
         calibration_error: Distance of predicted over observed clicks from 1.
         latency_ratio: Median latency over that of the stable version. The stable
             version is timed twice; its ratio to itself must stay within the limit too.
@@ -71,33 +75,27 @@ def measure(
         trust: Run the versions whatever their operations do, as for `diff`.
 
     Raises:
-        ValueError: If the rows lack a field, the label, or one of the classes.
+        ValueError: If the rows lack a field, a label, or one of its classes.
     """
     limits = Limits() if limits is None else limits
     schemas = [load_schema(version) for version in (candidate, stable) if version]
     fields = [field for schema in schemas for field in schema.fields]
     rows = in_memory(frame, fields, schemas[0].outcomes.columns)
-    labels, weights = schemas[0].labels(rows), schemas[0].weights(rows)
-    if weights is not None:
-        check_some_weight(schemas[0].outcomes.weights[0], weights.max())
-    if len(set(labels.tolist())) < 2:
-        raise ValueError(
-            explain(
-                "rows with clicks and without, to measure AUC",
-                f"{len(labels)} rows, all labelled {labels[:1]}",
-                "give more rows, of the days after the training",
-            )
-        )
+    known = _known(rows, schemas[0])
     against = candidate if stable is None else stable
     sizes = () if stable is None else BATCH_SIZES
     found = diff(against, candidate, rows, sizes, trust=trust)
-    before, after = (exact_auc(labels, scores, weights) for scores in found.scores)
-    least = 0.5 if stable is None else before - limits.auc_loss
-    error = abs(calibration(labels, found.scores[1], weights) - 1)
-    measures = [
-        Measure("auc", after, least, after >= least),
-        _at_most("calibration error", error, limits.calibration_error),
-    ]
+    measures = []
+    for label, (is_known, labels, weights) in known.items():
+        scores = [each[is_known] for each in found.of_label(label)]
+        before, after = (exact_auc(labels, each, weights) for each in scores)
+        least = 0.5 if stable is None else before - limits.auc_loss
+        error = abs(calibration(labels, scores[1], weights) - 1)
+        prefix = f"{label} " if len(known) > 1 else ""
+        measures += [
+            Measure(f"{prefix}auc", after, least, after >= least),
+            _at_most(f"{prefix}calibration error", error, limits.calibration_error),
+        ]
     if stable is not None:
         ratio = found.bytes[1] / found.bytes[0]
         measures.append(_at_most("size ratio", ratio, limits.size_ratio))
@@ -108,6 +106,32 @@ def measure(
             name = f"latency {kind} at batch {size}"
             measures.append(_at_most(name, value, limits.latency_ratio))
     return measures
+
+
+def _known(rows: pd.DataFrame, schema: Schema) -> dict[str, Any]:
+    """Returns `{label: which rows have it, labels, weights}` of the rows that have it.
+
+    Raises:
+        ValueError: If a label has one class, or only weights of 0.
+    """
+    read, found = schema.outcomes.read(rows), {}
+    for label in schema.label_names:
+        is_known = ~np.isnan(read[label])
+        labels, weights = read[label][is_known], None
+        if (column := schema.outcomes.weight_of(label)) is not None:
+            weights = read[column][is_known]
+            check_some_weight(column, weights.max(initial=0))
+        if len(set(labels.tolist())) < 2:
+            raise ValueError(
+                explain(
+                    "rows with clicks and without, to measure AUC"
+                    + (f", for {label!r}" if schema.outcomes.several else ""),
+                    f"{len(labels)} rows, all labelled {labels[:1]}",
+                    "give more rows, of the days after the training",
+                )
+            )
+        found[label] = is_known, labels, weights
+    return found
 
 
 def _at_most(name, value, limit):

@@ -18,11 +18,15 @@ CLASSES = ("no_click", "click")
 def signature_names(schema: Schema, item_fields: Collection[str]) -> list[str]:
     """Returns the names of the signatures that an export has.
 
+    Those of `:regress` and `:classify` answer one number per row, so a version of
+    several labels lacks them.
+
     Args:
         schema: The fitted schema.
         item_fields: The names of the items' fields; none if there is no `candidates`.
     """
-    names = [DEFAULT, EXAMPLES, REGRESS, CLASSIFY]
+    names = [DEFAULT, EXAMPLES]
+    names += [] if schema.outcomes.several else [REGRESS, CLASSIFY]
     names += [STRING_IDS] if has_integer_ids(schema) else []
     return names + ([CANDIDATES] if item_fields else [])
 
@@ -90,11 +94,15 @@ def rows_of(
 
 
 def click_of(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns the click probabilities `[N]` among the outputs of any signature."""
-    if "scores" in outputs:
+    """Returns the probabilities among the outputs of any signature.
+
+    Returns:
+        `[N]`; `[N, L]` for L labels, in the order of their names.
+    """
+    if set(outputs) == {"classes", "scores"}:
         return np.asarray(outputs["scores"])[:, CLASSES.index("click")]
-    (click,) = outputs.values()
-    return np.reshape(click, -1)
+    columns = [np.reshape(outputs[name], -1) for name in sorted(outputs)]
+    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
 
 def _spelled(ids, padding):
