@@ -18,6 +18,7 @@ from tf_ctr.features.columns import check_columns, check_rows
 from tf_ctr.features.reading import needed_columns, rows_of
 from tf_ctr.rows import Source
 from tf_ctr.rows.parts import located
+from tf_ctr.surgery.same_ids import check_same_ids
 
 # Values that are kept of each row, by name: a column, and how to read it of a frame.
 Kept = Mapping[str, tuple[str, Callable[[pd.DataFrame], np.ndarray]]]
@@ -50,12 +51,13 @@ def score_rows(
         ValueError: As `predict_by_label`.
         TypeError: As `predict`.
     """
+    check_same_ids(model, schema)
     if isinstance(data, pd.DataFrame):
         # Before the model runs, which may take long, so that a bad label fails at once.
         values = {name: read(data) for name, (_, read) in kept.items()}
         dataset = from_frame(data, schema, batch_size=batch_size, labelled=False)
         predicted = model.predict(dataset, verbose=verbose)
-        return _by_label(predicted, schema, len(data)), values
+        return scores_by_label(predicted, schema, len(data)), values
     opened = rows_of(data, schema.fields)
     columns = needed_columns(schema.fields, [column for column, _ in kept.values()])
     check_rows(1 if opened.count is None else opened.count)
@@ -98,7 +100,35 @@ def score_rows(
             raise failures[0] from None
         raise
     values = {name: each.values() for name, each in columns_kept.items()}
-    return _by_label(scores, schema, count), values
+    return scores_by_label(scores, schema, count), values
+
+
+def scores_by_label(predicted: Any, schema: Schema, rows: int) -> dict[str, np.ndarray]:
+    """Returns what a model predicted as `{label: scores [B]}`.
+
+    Args:
+        predicted: The output of a model, `[B]`, `[B, 1]` or `{label: ...}`. There may
+            be more outputs than the schema has labels.
+        schema: The schema.
+        rows: The number of rows B.
+
+    Raises:
+        ValueError: Unless there is a score per label and row.
+    """
+    names = schema.label_names
+    if not isinstance(predicted, dict) and len(names) == 1:
+        predicted = {names[0]: predicted}
+    if not isinstance(predicted, dict) or not set(names) <= set(predicted):
+        received = sorted(predicted) if isinstance(predicted, dict) else "one output"
+        raise ValueError(
+            explain(
+                f"a model with an output for each label: {', '.join(names)}",
+                received,
+                "build it with tf_ctr.joint, e.g. joint.share_bottom(schema), or pass "
+                "schema.for_label(...) for a model of one label",
+            )
+        )
+    return {name: _flat(predicted[name], rows) for name in names}
 
 
 class _Column:
@@ -125,27 +155,6 @@ class _Column:
     def values(self) -> np.ndarray:
         """Returns all values."""
         return np.concatenate(self._pieces) if self._count is None else self._pieces[0]
-
-
-def _by_label(predicted: Any, schema: Schema, rows: int) -> dict[str, np.ndarray]:
-    """Returns `{label: [B]}`; raises unless there is a score per label and row.
-
-    A model with named outputs may have more than the schema has labels.
-    """
-    names = schema.label_names
-    if not isinstance(predicted, dict) and len(names) == 1:
-        predicted = {names[0]: predicted}
-    if not isinstance(predicted, dict) or not set(names) <= set(predicted):
-        received = sorted(predicted) if isinstance(predicted, dict) else "one output"
-        raise ValueError(
-            explain(
-                f"a model with an output for each label: {', '.join(names)}",
-                received,
-                "build it with tf_ctr.joint, e.g. joint.share_bottom(schema), or pass "
-                "schema.for_label(...) for a model of one label",
-            )
-        )
-    return {name: _flat(predicted[name], rows) for name in names}
 
 
 def _flat(scores: np.ndarray, rows: int) -> np.ndarray:

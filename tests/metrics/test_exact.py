@@ -5,9 +5,17 @@ import pandas as pd
 import pytest
 import sklearn.metrics
 import tensorflow as tf
+from sklearn.calibration import calibration_curve
 
 from tests.support.impressions import GROUPS, LABELS, SCORES, impressions
-from tf_ctr.metrics import calibration, exact_auc, exact_gauc, log_loss
+from tf_ctr.metrics import (
+    calibration,
+    calibration_error,
+    exact_auc,
+    exact_gauc,
+    log_loss,
+    normalized_entropy,
+)
 
 
 def gauc_by_loop(labels, scores, groups):
@@ -226,3 +234,35 @@ def test_there_must_be_as_many_groups_as_rows():
 def test_log_loss_of_a_wrong_certainty_without_clipping_is_infinite():
     assert log_loss([1, 0], [1.0, 1.0], eps=0.0) == np.inf
     assert log_loss([1, 0], [1.0, 0.0], eps=0.0) == 0.0
+
+
+def test_normalized_entropy_is_the_log_loss_over_that_of_the_rate():
+    labels, scores = np.array([1, 0, 0, 1, 0]), np.array([0.7, 0.2, 0.4, 0.9, 0.3])
+    weights = np.array([1.0, 2.0, 0.5, 3.0, 1.0])
+    rate = np.full(5, np.average(labels, weights=weights))
+    expected = sklearn.metrics.log_loss(
+        labels, scores, sample_weight=weights
+    ) / sklearn.metrics.log_loss(labels, rate, sample_weight=weights)
+    assert normalized_entropy(labels, scores, weights) == pytest.approx(expected)
+    assert np.isnan(normalized_entropy([1, 1], [0.5, 0.6]))
+
+
+@pytest.mark.parametrize("strategy", ["quantile", "uniform"])
+def test_the_calibration_error_is_that_of_the_bins_of_scikit_learn(strategy):
+    generator = np.random.default_rng(0)
+    scores = generator.random(200)
+    labels = (generator.random(200) < scores**2).astype(int)
+    rates, means = calibration_curve(labels, scores, n_bins=5, strategy=strategy)
+    edges = np.linspace(0, 1, 6)[1:-1]
+    if strategy == "quantile":
+        edges = np.quantile(scores, edges)
+    counts = np.bincount(np.searchsorted(edges, scores))
+    expected = np.average(abs(rates - means), weights=counts)
+    found = calibration_error(labels, scores, bins=5, strategy=strategy)
+    assert found == pytest.approx(expected)
+    twice = calibration_error(
+        labels, scores, np.full(200, 2.0), bins=5, strategy=strategy
+    )
+    assert twice == pytest.approx(found)
+    with pytest.raises(ValueError, match="one of 'quantile', 'uniform'"):
+        calibration_error(labels, scores, strategy="width")

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_ctr.features import Categorical
 from tf_ctr.features.field import Field
+from tf_ctr.features.fingerprints import fingerprint
 from tf_ctr.features.pretrained import read_pretrained
 from tf_ctr.layers import Embedding
 
@@ -20,6 +21,7 @@ def table(field: Field, output_dim: int, **arguments: Any) -> Embedding:
         **arguments: Other arguments of `tf_ctr.layers.Embedding`.
     """
     # A fitted field with ids knows its rows.
+    arguments = {"ids": fingerprint(field), **arguments}
     return Embedding(cast(int, field.table_size), output_dim, **arguments)
 
 

@@ -6,10 +6,18 @@ each, about 20 bytes, and not the rows. Computing the metrics sorts them, which 
 about 150 bytes per row for a moment.
 """
 
+from tf_ctr.evaluation.importance import importance
 from tf_ctr.evaluation.of_model import auc_loss, evaluate, predict, predict_by_label
 from tf_ctr.evaluation.of_scores import score_metrics
 
-__all__ = ["auc_loss", "evaluate", "predict", "predict_by_label", "score_metrics"]
+__all__ = [
+    "auc_loss",
+    "evaluate",
+    "importance",
+    "predict",
+    "predict_by_label",
+    "score_metrics",
+]
 
 
 def __dir__() -> list[str]:

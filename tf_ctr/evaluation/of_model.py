@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from tf_ctr.errors import explain
+from tf_ctr.evaluation.intervals import label_intervals
 from tf_ctr.evaluation.of_scores import (
     WEIGHT,
     label_arrays,
@@ -112,6 +113,7 @@ def evaluate(
     schema: Schema,
     batch_size: int = 8192,
     verbose: int | str = 0,
+    intervals: bool = False,
 ) -> dict[str, float]:
     """Returns the exact metrics of a model on the labelled rows.
 
@@ -125,6 +127,11 @@ def evaluate(
         schema: The fitted `Schema` of the model.
         batch_size: Rows per batch. Only memory and speed depend on it.
         verbose: As in `keras.Model.predict`.
+        intervals: Whether to add the ends of 95 % intervals, `auc_low`, `auc_high` and
+            so on: that of the AUC by DeLong's variance, those of `log_loss`,
+            `calibration` and `gauc` by 1000 bootstrap samples of the rows, for `gauc`
+            of the groups. With weights, the AUC has 200 samples too. A million rows
+            take about 20 seconds.
 
     Returns:
         `rows`, `click_rate`, `auc`, `log_loss` and `calibration`; if the schema has a
@@ -159,7 +166,10 @@ def evaluate(
     )
     for name in schema.outcomes.weights:
         check_some_weight(name, kept[WEIGHT + name].max())
-    return label_metrics(schema, scores, kept)
+    metrics = label_metrics(schema, scores, kept)
+    if intervals:
+        metrics |= label_intervals(schema, scores, kept)
+    return metrics
 
 
 def auc_loss(

@@ -12,6 +12,7 @@ from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Schema
 from tf_ctr.files.models import check_weights
 from tf_ctr.surgery.functional import check_click_output
+from tf_ctr.surgery.same_ids import check_same_ids
 
 
 def check_exportable(model: keras.Model, schema: Schema) -> None:
@@ -84,6 +85,7 @@ def _check_tables(model, schema):
                     "schema again makes another one",
                 )
             )
+    check_same_ids(model, schema)
     # A model of the user's own may give its tables any name, so run the largest ids.
     largest = {f.name: f.table_size - 1 for f in schema.fields if f.table is not None}
     encoded = {

@@ -12,6 +12,7 @@ from tf_ctr.errors import check_name, explain
 from tf_ctr.features import columns
 from tf_ctr.features.encoding import Encoder
 from tf_ctr.features.field import Field
+from tf_ctr.features.fingerprints import fingerprint
 from tf_ctr.features.reading import frames_of
 from tf_ctr.rows import Source
 from tf_ctr.rows.parts import located
@@ -36,6 +37,7 @@ class FieldSet:
         self.fields = self._linked(fields)
         # Made on first use, because it needs fitted fields.
         self._encoder: Encoder | None = None
+        self._fingerprints: dict[str, str] | None = None
 
     @staticmethod
     def _linked(fields: Iterable[Field]) -> list[Field]:
@@ -175,6 +177,19 @@ class FieldSet:
             self.check_fitted()
             self._encoder = Encoder(self.fields)
         return self._encoder
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """`{table: fingerprint of the ids of its rows}`, which models keep.
+
+        A model built with one fitted schema refuses to score with another one whose
+        tables have as many rows, but for other ids.
+        """
+        if self._fingerprints is None:
+            self.check_fitted()
+            owners = {f.table: f for f in self.fields if f.table is not None}
+            self._fingerprints = {n: fingerprint(f) for n, f in owners.items()}
+        return self._fingerprints
 
     def inputs(self) -> dict[str, keras.KerasTensor]:
         """Returns a new Keras input per field, for encoded values."""

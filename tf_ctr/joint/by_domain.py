@@ -1,14 +1,11 @@
 """Measures the exact metrics of a model in each domain."""
 
 import keras
-import numpy as np
 import pandas as pd
 
-from tf_ctr.evaluation.of_scores import label_metrics, labels_and_groups
+from tf_ctr.evaluation.slices import score_slices
 from tf_ctr.features import Schema
-from tf_ctr.features.columns import GroupCoder
 from tf_ctr.rows import Source
-from tf_ctr.scoring import Kept, score_rows
 
 
 def evaluate(
@@ -53,19 +50,7 @@ def evaluate(
     0       2  0.5
     1       3  0.5
     """
-    domains = GroupCoder(domain)
-    kept: Kept = {**labels_and_groups(schema), "domain": (domain, domains)}
-    scores, values = score_rows(model, frame, schema, kept, batch_size)
-    of_row, names, lines = values["domain"], domains.values, {}
-    for code in [*sorted(range(len(names)), key=lambda i: _order(names[i])), -1]:
-        own = of_row == code
-        if own.any():
-            name = names[code] if code >= 0 else np.nan
-            lines[name] = label_metrics(schema, scores, values, own)
+    scored = score_slices(model, frame, schema, domain, batch_size)
+    lines = {name: scored.metrics(own) for name, own in scored.slices.items()}
     table = pd.DataFrame.from_dict(lines, orient="index")
     return table.rename_axis(domain)
-
-
-def _order(name):
-    """Numbers before text, which a column of objects may hold together."""
-    return isinstance(name, str), name

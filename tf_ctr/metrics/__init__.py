@@ -11,6 +11,7 @@ from tf_ctr.metrics.calibration_ratio import Calibration, calibration
 from tf_ctr.metrics.exact import GroupAUC, exact_auc, exact_gauc
 from tf_ctr.metrics.gauc import GAUC
 from tf_ctr.metrics.logloss import LogLoss, log_loss
+from tf_ctr.metrics.reliability import calibration_error, normalized_entropy
 
 __all__ = [
     "AUC",
@@ -19,9 +20,11 @@ __all__ = [
     "GroupAUC",
     "LogLoss",
     "calibration",
+    "calibration_error",
     "exact_auc",
     "exact_gauc",
     "log_loss",
+    "normalized_entropy",
 ]
 
 

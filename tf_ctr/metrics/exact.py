@@ -57,7 +57,7 @@ def exact_auc(
     labels, scores = labels_and_scores(labels, scores)
     weights = row_weights(weights, len(labels))
     one_group = np.zeros(len(labels), np.int8)
-    ((clicks,), (others,), (won,)) = _pairs(labels, scores, weights, one_group)
+    ((clicks,), (others,), (won,)) = pairs_by_group(labels, scores, weights, one_group)
     return float(won / (clicks * others)) if clicks * others else float("nan")
 
 
@@ -108,7 +108,9 @@ def exact_gauc(
     if not known.any():
         return GroupAUC(float("nan"), 0, 0, 0, len(labels))
     codes = codes[known]
-    clicks, others, won = _pairs(labels[known], scores[known], of_row[known], codes)
+    clicks, others, won = pairs_by_group(
+        labels[known], scores[known], of_row[known], codes
+    )
     mixed = clicks * others > 0
     rows = clicks + others
     if weights is not None:
@@ -124,7 +126,7 @@ def exact_gauc(
     )
 
 
-def _pairs(
+def pairs_by_group(
     labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, groups: np.ndarray
 ) -> list[np.ndarray]:
     """Returns, by group, the weights of clicks, of non-clicks, and of won pairs.

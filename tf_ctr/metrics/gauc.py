@@ -27,8 +27,8 @@ class GAUC(keras.metrics.Metric):
     4e-3.
 
     `compile` cannot pass groups to a metric: use this metric in your own training loop,
-    and the exact `tf_ctr.evaluation.evaluate` elsewhere. Under a `tf.distribute`
-    strategy, keep one metric per worker and merge them.
+    `tf_ctr.training.Evaluation` in `fit`, and `tf_ctr.evaluation.evaluate` afterwards.
+    Under a `tf.distribute` strategy, keep one metric per worker and merge them.
 
     Source: Zhu et al., Optimized Cost per Click in Taobao Display Advertising (KDD
     2017).
@@ -70,7 +70,7 @@ class GAUC(keras.metrics.Metric):
         self,
         y_true: tf.Tensor,
         y_pred: tf.Tensor,
-        groups: tf.Tensor,
+        groups: tf.Tensor | None = None,
         sample_weight: tf.Tensor | None = None,
     ) -> None:
         """Adds a batch.
@@ -78,13 +78,24 @@ class GAUC(keras.metrics.Metric):
         Args:
             y_true: Labels 0 or 1, `[B]` or `[B, 1]`; a row with NaN does not count.
             y_pred: Click probabilities, of the same size.
-            groups: Group codes, of the same size.
+            groups: Group codes, of the same size. `compile` passes none.
             sample_weight: Weights, of the same size. Defaults to 1.
 
         Raises:
+            ValueError: Without groups, as in `compile(metrics=[GAUC(...)])`.
             tf.errors.InvalidArgumentError: For a label, probability or group out of
                 range, or for different sizes.
         """
+        if groups is None:
+            raise ValueError(
+                explain(
+                    "the group of each row, for GAUC",
+                    "none: Keras passes only labels and predictions to the metrics of "
+                    "`compile`",
+                    "use the callback tf_ctr.training.Evaluation(valid, schema), which "
+                    "logs val_gauc, or call update_state in a loop of your own",
+                )
+            )
         rows = counted(y_true, y_pred, sample_weight, self.dtype)
         labels, scores, groups = self._checked(rows.labels, rows.scores, groups)
         bins = ops.cast(unit_logits(scores) * self.num_bins, "int64")

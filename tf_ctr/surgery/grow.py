@@ -63,10 +63,12 @@ def grow(
     _check_schemas(old_schema, new_schema)
     _check_weights(model)
     _check_domains(model, new_schema)
-    rows = {
-        table: new_schema.field(field.name).table_size
+    fields = {
+        table: new_schema.field(field.name)
         for table, field in schema_fields(model, old_schema).items()
     }
+    rows = {table: field.table_size for table, field in fields.items()}
+    new_ids = {t: new_schema.fingerprints[f.table or ""] for t, f in fields.items()}
     resized: dict[str, keras.Layer] = {}
 
     def call(layer, *args, **kwargs):
@@ -75,6 +77,8 @@ def grow(
             return layer(*args, **kwargs)
         if name not in resized:  # One table for all fields that share it.
             config = {**layer.get_config(), "input_dim": rows[name]}
+            if "ids" in config:
+                config["ids"] = new_ids[name]
             resized[name] = type(layer).from_config(config)
         return resized[name](*args, **kwargs)
 

@@ -117,13 +117,17 @@ def schema_fields(model: keras.Model, schema: Schema) -> dict[str, Field]:
     fields = {}
     for table, names in Graph(model).inputs_by_table.items():
         fields[table] = field = _field_of(table, names, schema)
-        rows = model.get_layer(table).input_dim
-        if rows != field.table_size:
+        layer = model.get_layer(table)
+        rows, kept = layer.input_dim, getattr(layer, "ids", None)
+        ids = schema.fingerprints[field.table or ""]
+        if rows != field.table_size or kept not in (None, ids):
+            of_rows = f"{field.table_size} rows"
+            other = "other ids in " if rows == field.table_size else ""
             raise ValueError(
                 explain(
                     f"the schema that '{model.name}' was built with, "
                     f"{rows} rows in '{table}'",
-                    f"a schema of {field.table_size} rows for field '{field.name}'",
+                    f"a schema of {other}{of_rows} for field '{field.name}'",
                     "pass each model's own schema, in the same order as the models",
                 )
             )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Collection, Sequence
 
 import keras
@@ -18,6 +19,7 @@ from tf_ctr.surgery.rows import (
     match_rows,
     schema_fields,
 )
+from tf_ctr.surgery.same_ids import other_ids
 from tf_ctr.surgery.slots import plan_slots
 from tf_ctr.surgery.weights import Copy, Match, WeightPlan, plan_weights
 
@@ -47,7 +49,8 @@ def warm_start(
         source: A trained functional model, fresh or reloaded; it is not changed.
         target: A model with layers of the same names; changed in place.
         source_schema: The schema that `source` was built with. Without schemas, tables
-            are copied by row number, and must be of the same size.
+            are copied by row number, and must be of the same size; a warning says if
+            they are of other ids.
         target_schema: The schema of `target`.
         skip: Patterns (`fnmatch`) of layers not to change, of parts of a
             `Sequential` (`"deep_*/norm"`), or of weights
@@ -96,6 +99,7 @@ def warm_start(
     scales: tuple[str, ...] = ()
     if source_schema is None or target_schema is None:
         _check_table_sizes(plan, target)
+        _warn_of_other_ids(source, target, skipped)
     else:
         scales = other_scales(source_schema, target_schema)
     allowed = select(expected, source, target)
@@ -153,6 +157,22 @@ def _check_table_sizes(plan: WeightPlan, target: keras.Model) -> None:
                     f"skip=('{name}',) to leave it unchanged",
                 )
             )
+
+
+def _warn_of_other_ids(
+    source: keras.Model, target: keras.Model, skipped: Collection[str]
+) -> None:
+    wrong = [name for name in other_ids(source, target) if name not in skipped]
+    if wrong:
+        warnings.warn(
+            explain(
+                f"schemas, to match the rows of {wrong} by id",
+                "none, so that rows are matched by number, which are of other ids in "
+                "the target",
+                "pass source_schema= and target_schema=, or leave these tables out",
+            ),
+            stacklevel=4,
+        )
 
 
 def _check_all_copied(

@@ -6,6 +6,7 @@
   `weigh_by_uncertainty` learns how much each of several labels counts.
 - `StopIfNotFinite` ends a training whose loss or weights are NaN or infinite, by a
   `DivergedError` that says where.
+- `Evaluation` logs exact metrics after every epoch, GAUC and those by domain too.
 - `EarlyStopping` stops a run, restores its best weights, and survives a kill.
 - `TemperatureAnnealing` and `RouteLogger` are for models with routers, as
   `tf_ctr.transfer.autoft` makes them. An instance takes a *route*: at each depth the
@@ -20,6 +21,7 @@
 from tf_ctr.training.batch_norm import measure_batch_norm
 from tf_ctr.training.crossentropy import LabelCrossentropy
 from tf_ctr.training.early_stopping import EarlyStopping
+from tf_ctr.training.evaluating import Evaluation
 from tf_ctr.training.finite import DivergedError, StopIfNotFinite
 from tf_ctr.training.fitting import callbacks, compile
 from tf_ctr.training.meeting import LostWorkerError
@@ -31,6 +33,7 @@ from tf_ctr.training.workers import is_chief, shard, workers
 __all__ = [
     "DivergedError",
     "EarlyStopping",
+    "Evaluation",
     "LabelCrossentropy",
     "LostWorkerError",
     "RouteLogger",

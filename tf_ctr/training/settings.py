@@ -149,7 +149,9 @@ def _plain(value: Any) -> Any:
             str(key): _plain(each)
             for key, each in value.items()
             # Two calls may count differently, or start from other random weights.
-            if key not in ("seed", "build_config", "input_layers", "output_layers")
+            # The schema has a checksum of its own; older runs have no `ids`.
+            if key
+            not in ("seed", "build_config", "input_layers", "output_layers", "ids")
         }
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]

@@ -30,6 +30,9 @@ class Embedding(Layer):
         l2: Weight of the penalty `l2 / B * sum(rows ** 2)` over the rows in the batch.
             Unlike a Keras regularizer it never reads the whole table, so the gradient
             stays sparse. A frozen layer adds no penalty.
+        ids: The fingerprint of the ids that the rows stand for, from
+            `Schema.fingerprints`. The layer only keeps it, so that scoring with another
+            schema is refused.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -56,6 +59,7 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: Initializer | None = None,
         l2: float = 0.0,
+        ids: str | None = None,
         **kwargs: Any,
     ) -> None:
         # Autocasting would read the whole table in order to cast it.
@@ -71,7 +75,20 @@ class Embedding(Layer):
             embeddings_initializer = keras.initializers.RandomNormal(stddev=1e-4)
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.l2 = l2
+        self.ids = ids
         self.supports_jit = False
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the layer; those of older releases lack `ids`."""
+        config = super().get_config() | {
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "embeddings_initializer": keras.saving.serialize_keras_object(
+                self.embeddings_initializer
+            ),
+            "l2": self.l2,
+        }
+        return config if self.ids is None else config | {"ids": self.ids}
 
     def build(self, input_shape: Shape) -> None:
         """Creates the table, always float32."""
