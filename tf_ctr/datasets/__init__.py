@@ -4,7 +4,9 @@ A *domain* is a population with its own click log. A loader returns `TwoDomains`
 large *source* and a small *target*, each with training, validation and test frames
 (`Splits`), and one `Schema` fitted on the training rows of both. `load_whole` of
 MovieLens and IAAC returns a single domain as `Splits` with its schema, and `daily`
-cuts two domains into one frame per day (`Periods`) for continual training.
+cuts two domains into one frame per day (`Periods`) for continual training. Logs that
+are too large for memory, Criteo, Avazu and Taobao, are `SplitLog`: one domain in a
+published split, read block by block; `LOGS` maps their names to their loaders.
 
 Real data is read from the folder `data_dir`, or from the folder in the environment
 variable `TF_CTR_DATA`. `DATASETS` maps the name of a data set to its loader. To add a
@@ -14,10 +16,20 @@ data set, add a folder with a loader, and register the loader in `DATASETS`.
 import functools
 from collections.abc import Callable
 
-from tf_ctr.datasets import amazon, iaac, kuairand, movielens, synthetic
+from tf_ctr.datasets import (
+    amazon,
+    avazu,
+    criteo,
+    iaac,
+    kuairand,
+    movielens,
+    synthetic,
+    taobao,
+)
 from tf_ctr.datasets.domains import Splits, TwoDomains, earlier_clicks
 from tf_ctr.datasets.negatives import draw_negatives
 from tf_ctr.datasets.periods import Periods, daily
+from tf_ctr.datasets.split_log import SplitLog
 
 DATASETS: dict[str, Callable[..., TwoDomains]] = {
     "synthetic": synthetic.generate,
@@ -30,9 +42,18 @@ DATASETS: dict[str, Callable[..., TwoDomains]] = {
     "iaac": iaac.load,
 }
 
+# Logs of one domain, which are too large for memory.
+LOGS: dict[str, Callable[..., SplitLog]] = {
+    "avazu": avazu.load,
+    "criteo": criteo.load,
+    "taobao": taobao.load,
+}
+
 __all__ = [
     "DATASETS",
+    "LOGS",
     "Periods",
+    "SplitLog",
     "Splits",
     "TwoDomains",
     "daily",
@@ -42,4 +63,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "amazon", "iaac", "kuairand", "movielens", "synthetic"]
+    logs = ["avazu", "criteo", "taobao"]
+    return [*__all__, *logs, "amazon", "iaac", "kuairand", "movielens", "synthetic"]

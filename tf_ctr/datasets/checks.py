@@ -1,5 +1,6 @@
 """The argument checks and file readers that several data sets share."""
 
+import gzip
 import os
 import pathlib
 from collections.abc import Collection, Iterable
@@ -143,3 +144,41 @@ def join(
             )
         )
     return rows.merge(table, on=key, how="left")
+
+
+def log_file(
+    data_dir: str | os.PathLike[str] | None,
+    path: str | os.PathLike[str] | None,
+    name: pathlib.Path,
+    fix: str,
+    other: pathlib.Path | None = None,
+) -> pathlib.Path:
+    """Returns the file of a data set; raises if it is not there.
+
+    Args:
+        data_dir: See `find_folder`.
+        path: The file itself; `None` looks in `data_dir`.
+        name: Its path in `data_dir`.
+        fix: Where to get it, for the message.
+        other: Another path in `data_dir`, taken if the first is not there.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if path is not None:
+        file = pathlib.Path(path)
+    else:
+        root = require_folder(data_dir, name.parts[0], fix).parent
+        file = root / name
+        if other is not None and not file.exists():
+            file = root / other if (root / other).exists() else file
+    if not file.is_file():
+        raise FileNotFoundError(explain(f"the file {file}", "no such file", fix))
+    return file
+
+
+def starts_with(file: pathlib.Path, text: str) -> bool:
+    """Returns whether a text file, which may be compressed by gzip, starts so."""
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rb") as stream:
+        return stream.read(len(text)) == text.encode()
