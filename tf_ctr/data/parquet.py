@@ -37,7 +37,8 @@ def from_parquet(
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
         `({field: tensor}, label, weight)` if the schema has a weight, float32 `[B]`,
-        or of `{field: tensor}` if not labelled.
+        or of `{field: tensor}` if not labelled. With several labels, label and weight
+        are dicts by label, and a label that is not known is NaN.
 
     Raises:
         ValueError, TypeError: As `from_rows`.

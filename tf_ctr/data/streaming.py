@@ -66,9 +66,10 @@ def from_rows(
     Returns:
         A dataset of `({field: tensor}, label)`, label float32 `[B]`, or of
         `({field: tensor}, label, weight)` if the schema has a weight, float32 `[B]`,
-        or of `{field: tensor}` if not labelled. Its number of batches is known for
-        Parquet files without a filter, and for tables; else `fit` shows no end in its
-        progress bar, and warns after the first epoch that the data ended.
+        or of `{field: tensor}` if not labelled. With several labels, label and weight
+        are dicts by label, and a label that is not known is NaN. Its number of batches
+        is known for Parquet files without a filter, and for tables; else `fit` shows no
+        end in its progress bar, and warns after the first epoch that the data ended.
 
     Raises:
         ValueError: If there is no such file, a file is damaged or lacks a column, a
