@@ -43,8 +43,8 @@ class Report:
         """One line per tested period.
 
         The columns are `number`, `name`, `trained_until`, `rows`, `click_rate`, `auc`,
-        `gauc`, `log_loss` and `calibration`. An undefined metric is NaN and named in
-        `undefined`.
+        `gauc`, `log_loss` and `calibration`; with several labels, `buy_auc` and so on.
+        An undefined metric is NaN and named in `undefined`.
         """
         return pd.DataFrame([_line(r, r["test"]) for r in self.records if r["test"]])
 
