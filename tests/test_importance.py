@@ -46,7 +46,7 @@ class Scorer:
 
 
 def test_the_auc_lost_is_that_of_scikit_learn(model, frame, schema):
-    found = importance(model, frame, schema, repeats=20)
+    found = importance(model, frame, schema, repeats=8)
     encoded = schema.encode(schema.raw_columns(frame))
     x = np.concatenate([encoded[name].numpy() for name in ("a", "b", "c")], axis=1)
     expected = permutation_importance(
@@ -54,12 +54,12 @@ def test_the_auc_lost_is_that_of_scikit_learn(model, frame, schema):
         x,
         frame["click"],
         scoring=lambda scorer, x, y: sk.roc_auc_score(y, scorer.rank(x)),
-        n_repeats=20,
+        n_repeats=8,
         random_state=1,
     )
     assert list(found.index) == ["a", "b", "c"]
     # Both are means over other random orders: within their intervals.
-    error = 4 * expected.importances_std / np.sqrt(20) + 1e-6
+    error = 4 * expected.importances_std / np.sqrt(8) + 1e-6
     assert (abs(found["importance"] - expected.importances_mean) <= 2 * error).all()
     assert found.loc["c", ["importance", "low", "high"]].abs().max() < 1e-6
     assert (found["low"] <= found["importance"]).all()

@@ -17,7 +17,7 @@ def schema_of(*items):
     fields = [
         Categorical("item"),
         Sequence("history", of="item", max_length=2),
-        Numeric("price", boundaries=(0.0, 1.0)),
+        Numeric("price", transform="quantile", boundaries=(0.0, 1.0)),
     ]
     frame = pd.DataFrame({"item": items, "history": [[items[0]]] * len(items)})
     return Schema(fields).fit(frame.assign(price=0.5))

@@ -44,7 +44,7 @@ def auc_interval(labels: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
 
     >>> low, high = auc_interval([0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     >>> round(low, 3), round(high, 3)
-    (0.124, 1.0)
+    (0.133, 1.0)
     """
     labels, scores = labels_and_scores(labels, scores)
     clicks, others = scores[labels == 1], scores[labels == 0]

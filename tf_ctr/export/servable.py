@@ -104,6 +104,8 @@ class Servable:
         # reject for the others.
         updater = MethodNameUpdater(path)
         for name, method in METHOD_NAMES.items():
+            if name not in signatures:  # With several labels.
+                continue
             updater.replace_method_name(name, method, tags="serve")
         updater.save()
         write_fingerprint(path)  # The signatures are part of it.

@@ -20,7 +20,7 @@ def check_same_ids(model: keras.Model, schema: Schema) -> None:
         ValueError: With the first table of other ids.
     """
     tables = {field.table: field for field in schema.fields if field.table is not None}
-    for layer in model.layers:
+    for layer in getattr(model, "layers", ()):
         kept = getattr(layer, "ids", None)
         named = [name for name in tables if layer.name.startswith(f"{name}_")]
         if not isinstance(kept, str) or not named:

@@ -87,5 +87,5 @@ def _with_times(frame: pd.DataFrame) -> pd.DataFrame:
     hour = pd.to_datetime("20" + frame["hour"].astype(str), format="%Y%m%d%H")
     return frame.assign(
         hour_of_day=hour.dt.hour.astype("int64"),
-        weekday=hour.dt.dayofweek.astype("int64"),
+        weekday=hour.dt.day_of_week.astype("int64"),
     )
