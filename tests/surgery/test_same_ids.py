@@ -31,13 +31,13 @@ def rows():
 
 @pytest.fixture(scope="module")
 def schema():
-    return schema_of("a", "b")
+    return schema_of("a", "a", "b")
 
 
 @pytest.fixture(scope="module")
 def other():
-    """Of equal sizes, with the ids in another order."""
-    return schema_of("b", "a")
+    """Of equal sizes, with the ids in another order: the most frequent is first."""
+    return schema_of("b", "b", "a")
 
 
 @pytest.fixture(scope="module")
