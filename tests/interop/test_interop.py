@@ -65,7 +65,14 @@ def test_feature_columns_of_deepctr_become_fields(deepctr):
         schema.field("last_item"),
         Categorical("ip", num_buckets=1000, dtype="string"),
         schema.field("hist_item"),
-        Categorical("tags", dtype="int64", multivalent=True, max_length=5, padding=0),
+        Categorical(
+            "tags",
+            dtype="int64",
+            multivalent=True,
+            max_length=5,
+            padding=0,
+            weights="tags_weight",
+        ),
         Numeric("price"),
         Vector("image", dim=3),
     ]
@@ -81,7 +88,7 @@ def test_what_has_no_counterpart_in_deepctr_is_said(deepctr):
     text = str(deepctr)
     for words in (
         "8 fields: user: Categorical",
-        "tags, weight_name='tags_weight': the ids of a list weigh the same",
+        "tags, length_name='tags_length': lists are as long as they are",
         "tags, combiner='max': pooled by the mean",
         "image, transform_fn: compute it before",
         "hist_item, id 0: an id here",

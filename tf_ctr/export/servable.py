@@ -50,7 +50,8 @@ class Servable:
         signatures: `{name: the traced function}`.
         module: What is saved: `encode`, `{field: raw [B] or [B, T]} -> {field:
             encoded}`; `predict_encoded`, `{field: encoded} -> click [B]`, or to
-            `{label: [B]}` for several labels; the lookup `tables`, and `weights`, the variables that the functions read.
+            `{label: [B]}` for several labels; the lookup `tables`, and `weights`, the
+            variables that the functions read.
 
     Raises:
         ValueError: If the model draws random numbers or writes to a variable at
@@ -104,9 +105,8 @@ class Servable:
         # reject for the others.
         updater = MethodNameUpdater(path)
         for name, method in METHOD_NAMES.items():
-            if name not in signatures:  # With several labels.
-                continue
-            updater.replace_method_name(name, method, tags="serve")
+            if name in self.signatures:  # Not with several labels.
+                updater.replace_method_name(name, method, tags="serve")
         updater.save()
         write_fingerprint(path)  # The signatures are part of it.
 

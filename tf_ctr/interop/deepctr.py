@@ -113,7 +113,6 @@ def _add_ids(column: Any, tables: set[str], notes: Notes) -> None:
         notes.dims[name] = dim
     for setting, meaning in (
         ("vocabulary_path", "fit learns the ids; or pass vocabulary=[...]"),
-        ("weight_name", "the ids of a list weigh the same"),
         ("length_name", "lists are as long as they are, so that it is not needed"),
     ):
         if getattr(column, setting, None) is not None:
@@ -126,6 +125,11 @@ def _add_ids(column: Any, tables: set[str], notes: Notes) -> None:
         arguments |= {"pooling": pooling}
         if arguments["dtype"] == "int64":
             arguments["padding"] = 0  # DeepCTR masks it.
+    weight = getattr(column, "weight_name", None)
+    if weight is not None and is_list and not shares:
+        arguments["weights"] = weight
+    elif weight is not None:
+        notes.add(name, f"weight_name={weight!r}", "the ids of a list weigh the same")
     if is_list and shares:
         notes.add(name, "id 0", "an id here: leave the padding out of the lists")
         notes.fields.append(
