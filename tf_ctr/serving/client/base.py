@@ -105,7 +105,7 @@ class Client(abc.ABC):
             timeout: Seconds; the client's for `None`.
 
         Returns:
-            A single output as an array `[B, ...]`; several (labels) as `{output: array}`.
+            A single output as an array `[B, ...]`; several as `{output: array}`.
 
         Raises:
             ValueError: For rows that the signature does not take, or a closed client.
