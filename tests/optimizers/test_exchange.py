@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_ctr.layers import Embedding
 from tf_ctr.optimizers import SparseAdam, exchange
 from tf_ctr.optimizers.slices import sum_duplicates
 
@@ -100,6 +101,27 @@ def test_a_table_of_another_type_goes_by_itself(monkeypatch):
     monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: context)
     (found,) = exchange.sum_of_workers([half], variables)
     assert found.values.dtype == tf.bfloat16 and context.gathered == 0
+
+
+def test_a_step_under_a_strategy_reads_no_table_whole():
+    """A variable of a strategy is read whole, unless its own copy is gathered from."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        ids = keras.Input((), dtype="int64")
+        table = Embedding(1000, 2)
+        model = keras.Model(ids, keras.layers.Dense(1, "sigmoid")(table(ids)))
+        model.compile(SparseAdam(0.1), "binary_crossentropy")
+        model.optimizer.build(model.trainable_variables)
+    batch = tf.constant([3, 5, 3]), tf.constant([1.0, 0.0, 1.0])
+    step = tf.function(lambda one: strategy.run(model.train_step, args=(one,)))
+    operations = step.get_concrete_function(batch).graph.get_operations()
+    assert {"ResourceGather", "ReadVariableOp"} <= {each.type for each in operations}
+    assert not [
+        each.name
+        for each in operations
+        for output in each.outputs
+        if output.dtype == tf.float32 and output.shape[:1] == [1000]
+    ]
 
 
 @pytest.mark.parametrize("update", ["lazy", "dense"])

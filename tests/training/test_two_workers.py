@@ -1,5 +1,7 @@
 """Two processes train a model together, as one process does with all of their rows."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -80,7 +82,11 @@ def test_each_worker_predicts_its_own_rows(together, by_itself):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_process_by_itself_changes_nothing():
+@pytest.mark.parametrize("hosts", [[], ["localhost:1"]])
+def test_a_process_by_itself_changes_nothing(hosts, monkeypatch):
+    task = {"type": "worker", "index": 0}
+    config = {"cluster": {"worker": hosts} if hosts else {}, "task": task}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
     with training.workers() as strategy:
         assert strategy.num_replicas_in_sync == 1
         assert not tf.distribute.has_strategy()

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras.src.backend.tensorflow import trainer
 
 from pipelines.scale.processes import addresses, free_ports
-from tf_ctr import training
+from tf_ctr import continual, training
 from tf_ctr.export import export
 from tf_ctr.training import meeting
 from tf_ctr.training.agreement import check_alike
@@ -167,9 +167,22 @@ def test_a_lost_worker_is_named_and_other_errors_pass():
             raise tf.errors.UnavailableError(None, None, "a file of /job:worker")
 
 
-def test_only_the_chief_exports(monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def second(monkeypatch):
+    """This process is the second of two workers."""
     one = types.SimpleNamespace(cluster=clusters(2, HOSTS)[1])
     monkeypatch.setattr(MODULE, "_strategy", one)
+
+
+def test_runs_by_period_are_refused_with_what_to_do(second, tmp_path):
+    with pytest.raises(ValueError, match=r"(?s)continual.run\..*model.fit for each"):
+        continual.run([], tmp_path)
+    with pytest.raises(ValueError, match="one process for continual.run_levels"):
+        continual.run_levels([], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_the_chief_exports(second, tmp_path, capsys):
     assert training.shard() == (1, 2) and not training.is_chief()
     assert export(None, None, tmp_path) == tmp_path
     assert "Worker 1 leaves the export to the chief." in capsys.readouterr().out

@@ -13,6 +13,7 @@ from tf_ctr.continual.report import Report
 from tf_ctr.continual.store import Store
 from tf_ctr.continual.times import Time, kind, moment
 from tf_ctr.errors import explain
+from tf_ctr.training.workers import check_by_itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +130,7 @@ def run_levels(
 
     Raises:
         ValueError: If two levels have the same name, or, after all levels have run, if
-            a record cannot be read.
+            a record cannot be read; or on one of several workers.
         TypeError: If the ends are numbers in some levels and dates in others.
 
     Example:
@@ -143,6 +144,7 @@ def run_levels(
     ...     _ = run_levels([level], folder)
     daily, period 0: failed: OSError: no space left
     """
+    check_by_itself("continual.run_levels")
     _check_names([level.name for level in levels])
     _check_ends(levels)
     log = _Log(pathlib.Path(directory) / "schedule.jsonl", verbose)

@@ -21,6 +21,7 @@ from tf_ctr.continual.store import Store
 from tf_ctr.continual.training import Training
 from tf_ctr.features import Schema
 from tf_ctr.files import locked
+from tf_ctr.training.workers import check_by_itself
 
 
 def run(
@@ -89,7 +90,7 @@ def run(
     Raises:
         ValueError: If a period is missing, repeated or out of order, a name is unknown,
             a model is missing, `directory` holds a run with other settings, or its
-            newest model is damaged.
+            newest model is damaged; or on one of several workers.
         TypeError: If a period is not a `Period`, or a model is neither a `keras.Model`
             nor a directory.
         LockedError: If another process is running in `directory`.
@@ -114,6 +115,7 @@ def run(
        number  trained_until  rows
     0       1              0     4
     """
+    check_by_itself("continual.run")
     given = ordered(periods)
     plan = Plan(
         target=origin(target, schema, "target"),

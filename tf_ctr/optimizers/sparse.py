@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_ctr.errors import check_choice, explain
 from tf_ctr.optimizers.exchange import sum_of_workers
 from tf_ctr.optimizers.slices import sum_duplicates
+from tf_ctr.replicas import own_copy
 
 
 class SparseUpdates(keras.optimizers.Optimizer):
@@ -178,7 +179,7 @@ class SparseUpdates(keras.optimizers.Optimizer):
     def _refuse_whole_table(self, variable):
         decays = self.weight_decay is not None
         options = {
-            "weight_decay": decays and self._use_weight_decay(resource(variable)),
+            "weight_decay": decays and self._use_weight_decay(own_copy(variable)),
             "use_ema": self.use_ema,
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
             "a constraint": variable.constraint is not None,
@@ -209,21 +210,16 @@ def densify(
     )
 
 
-def resource(variable: keras.Variable | tf.Variable) -> tf.Variable:
-    """Returns the `tf.Variable` of a Keras variable, which can read single rows."""
-    return variable.value if isinstance(variable, keras.Variable) else variable
-
-
 def read_rows(variable: keras.Variable | tf.Variable, rows: tf.Tensor) -> tf.Tensor:
     """Gathers rows without reading the others."""
-    return tf.gather(resource(variable), rows)
+    return tf.gather(own_copy(variable), rows)
 
 
 def write_rows(
     variable: keras.Variable | tf.Variable, rows: tf.Tensor, values: tf.Tensor
 ) -> None:
     """Scatters rows without writing the others; no row may occur twice."""
-    resource(variable).scatter_update(tf.IndexedSlices(values, rows))
+    own_copy(variable).scatter_update(tf.IndexedSlices(values, rows))
 
 
 def subtract_rows(

@@ -38,7 +38,7 @@ def workers(
     ever; each worker passes its own rows, in batches of its own, and a step trains on
     the batches of all. With the same number of rows in each, the loss, the metrics and
     the weights are those of one process with all rows in one batch, up to rounding.
-    Without `TF_CONFIG` the block changes nothing.
+    Without `TF_CONFIG`, or with one worker in it, the block changes nothing.
 
     - *Rows.* `from_rows(..., shard=tf_ctr.training.shard())` deals files out, or a
       worker passes a frame of its own. All need the same number of batches, which is
@@ -49,6 +49,8 @@ def workers(
     - *Metrics* of an epoch are those of all workers' rows, also in validation. The
       progress bar shows those of this worker.
     - *BatchNorm* takes its statistics of all workers' rows (`synchronized=True`).
+    - *Means of means.* Where workers have other numbers of rows in a batch, or of known
+      labels, each worker's mean counts the same.
     - *Noise*, such as dropout and the routes of AutoFT, is drawn by each worker for its
       own rows: from the same seed the same noise for all. To draw different noise, call
       `keras.utils.set_random_seed(seed + shard()[0])`; the weights of the chief are
@@ -93,11 +95,13 @@ def workers(
     check_count("start_within", start_within, 1)
     check_count("lost_after", lost_after, 1)
     cluster = read_cluster()
-    if cluster is None:
+    if cluster is None or cluster.count == 1:
         yield tf.distribute.get_strategy()
         return
     with _told_who_is_lost(cluster, lost_after):
-        strategy = _strategy or _together(cluster, schema, start_within, lost_after)
+        strategy = _strategy or _together(cluster, start_within, lost_after, schema)
+        if schema is not None:
+            check_same("schema", schema_sum(schema), FIXES["schema"])
         with strategy.scope():
             yield strategy
 
@@ -147,7 +151,27 @@ def check_same(what: str, value: Any, fix: str) -> None:
         check_alike(_strategy.cluster, found, {what: fix})
 
 
-def _together(cluster, schema, start_within, lost_after):
+def check_by_itself(function: str) -> None:
+    """Raises if this process trains together with others.
+
+    Args:
+        function: What trains period by period in one process.
+
+    Raises:
+        ValueError: If there are other workers.
+    """
+    if _strategy is not None and _strategy.cluster.count > 1:
+        raise ValueError(
+            explain(
+                f"one process for {function}",
+                f"{_strategy.cluster.count} workers",
+                "start one process without TF_CONFIG; or, in the block of workers(), "
+                "call model.fit for each period, with a run_dir of its own",
+            )
+        )
+
+
+def _together(cluster, start_within, lost_after, schema):
     """Meets the other workers, then starts TensorFlow's part."""
     global _strategy
     check_version(keras.__version__)

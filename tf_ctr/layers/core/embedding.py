@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Initializer, Layer, Shape, Tensor
+from tf_ctr.replicas import own_copy
 
 
 @keras.saving.register_keras_serializable("tf_ctr")
@@ -101,8 +102,7 @@ class Embedding(Layer):
 
     def call(self, ids: Tensor) -> Tensor:
         """Gathers the rows of `ids`."""
-        # `.value` is the resource variable; a Keras variable would be read whole.
-        rows = tf.nn.embedding_lookup(self.embeddings.value, ids)
+        rows = tf.nn.embedding_lookup(own_copy(self.embeddings), ids)
         if self.l2 and self.trainable:
             batch_size = tf.cast(tf.shape(rows)[0], rows.dtype)
             self.add_loss(self.l2 * tf.reduce_sum(tf.square(rows)) / batch_size)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_ctr.errors import check_positive, explain
 from tf_ctr.layers.core.layer import Layer, Shape, Tensor
+from tf_ctr.replicas import own_copy
 
 # A date of a `SnapshotStore`, or `None` for a place that has no snapshot yet.
 Date: TypeAlias = str | int | float | None
@@ -116,7 +117,7 @@ class SnapshotTable(Layer):
 
     def call(self, ids: Tensor) -> Tensor:
         """Gathers the rows of `ids`."""
-        rows = tf.nn.embedding_lookup(self.snapshots.value, ids)
+        rows = tf.nn.embedding_lookup(own_copy(self.snapshots), ids)
         return tf.cast(rows, self.compute_dtype)
 
     def compute_output_shape(self, ids_shape: Shape) -> Shape:
