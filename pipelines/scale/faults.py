@@ -73,7 +73,9 @@ def train_as_worker(args: argparse.Namespace) -> None:
     """Trains together with the other worker, wrongly if asked to."""
     schema = problem.schema()
     if args.wrong == "another schema":
-        schema = schema.extend(problem.frame(50, seed=3).assign(user=[*range(100, 150)]))
+        schema = schema.extend(
+            problem.frame(50, seed=3).assign(user=[*range(100, 150)])
+        )
     limits = {"start_within": args.start_within, "lost_after": args.lost_after}
     with tf_ctr.training.workers(schema, **limits):
         shard = tf_ctr.training.shard()

@@ -129,7 +129,9 @@ def test_strangers_at_the_port_of_the_chief_do_no_harm(monkeypatch):
     port = int(first.addresses[0].split(":")[1])
 
     def knock():
-        for message in (b"GET / HTTP/1.1\r\n\r\n", b"", b'{"index": 1}\n'):
+        lost = {"addresses": first.addresses, "index": 7, "values": {}}
+        strange = b"GET / HTTP/1.1\r\n\r\n", b"", b'{"index": 1}\n', b"[]\n"
+        for message in (*strange, json.dumps(lost).encode() + b"\n"):
             with socket.create_connection(("127.0.0.1", port), 5) as stranger:
                 stranger.sendall(message)
 

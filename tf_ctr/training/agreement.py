@@ -39,7 +39,9 @@ def check_alike(
     for name, fix in fixes.items():
         workers_of: dict[str, list[str]] = {}
         for index, values in enumerate(found):
-            workers_of.setdefault(values[name], []).append(cluster.named(index))
+            workers_of.setdefault(values.get(name, "none"), []).append(
+                cluster.named(index)
+            )
         if len(workers_of) > 1:
             said = "; ".join(
                 f"{value} on {', '.join(names)}" for value, names in workers_of.items()

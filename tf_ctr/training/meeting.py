@@ -84,7 +84,7 @@ def _gather(server, cluster, own, end, start_within):
                 message = _read(connection)
                 # Others may knock here: a health check, or a worker of another run.
                 if message["addresses"] == list(cluster.addresses):
-                    index = int(message["index"])
+                    index = range(cluster.count)[message["index"]]
                     connections[index], said[index] = connection, message["values"]
         missing = [i for i in range(cluster.count) if i not in said]
         reply = {
