@@ -27,8 +27,9 @@ from pipelines.harness.tables import table
 from pipelines.scale.processes import addresses, start, wait
 from tf_ctr.optimizers import exchange
 
-RESULTS = pathlib.Path(__file__).parent / "results" / "cost.jsonl"
-FIELDS, DIM, LAYERS = 8, 8, (256, 128, 64)
+RESULTS = pathlib.Path(__file__).parent / "results"
+# Fields, embedding dim and layers of each network.
+NETWORKS = {"small": (8, 8, (256, 128, 64)), "large": (26, 16, (1024, 512, 256))}
 # Ids of each field that occur, whatever the size of its table.
 DISTINCT = 2000
 
@@ -44,6 +45,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         program,
         [("batch-size", 1024, "rows of one worker in a step"), ("steps", 40, "steps")],
     )
+    program.add_argument("--network", choices=NETWORKS, default="small")
     program.add_argument("--worker", type=pathlib.Path, help=argparse.SUPPRESS)
     program.add_argument(
         "--apart", action="store_true", help="send tables one by one, to compare"
@@ -57,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.worker:
         train_as_worker(args)
         return
-    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.mkdir(exist_ok=True)
     plan = [(count, args.rows[0], False) for count in args.workers]
     plan += [(2, rows, False) for rows in args.rows[1:]] + [(2, args.rows[0], True)]
     found = []
-    with RESULTS.open("w") as file:
+    with (RESULTS / f"cost_{args.network}.jsonl").open("w") as file:
         for count, rows, apart in plan:
             found.append(measured(args, count, rows, apart))
             file.write(json.dumps(found[-1]) + "\n")
@@ -95,6 +97,7 @@ def measured(
     folder = pathlib.Path(tempfile.mkdtemp())
     options = ["--worker", str(folder), "--rows", str(rows)]
     options += ["--batch-size", str(args.batch_size), "--steps", str(args.steps)]
+    options += ["--network", args.network]
     hosts = addresses(count) if count > 1 else []
     program = ["-m", __spec__.name, *options, *(["--apart"] if apart else [])]
     processes = [start(program, hosts, i, folder / "log") for i in range(count)]
@@ -105,6 +108,7 @@ def measured(
     slowest = max(each, key=lambda one: one["ms"])
     return {
         "workers": count,
+        "batch_size": args.batch_size,
         "rows": rows,
         "apart": apart,
         "ms": slowest["ms"],
@@ -124,17 +128,18 @@ def train_as_worker(args: argparse.Namespace) -> None:
         exchange._joins = lambda gradient: False
     with tf_ctr.training.workers():
         index, _ = tf_ctr.training.shard()
-        size = max(args.rows[0] // FIELDS, DISTINCT)
+        fields, dim, layers = NETWORKS[args.network]
+        size = max(args.rows[0] // fields, DISTINCT)
         schema = tf_ctr.Schema(
             [
                 tf_ctr.Categorical(f"f{i}", num_buckets=size - 1, dtype="int64")
-                for i in range(FIELDS)
+                for i in range(fields)
             ]
         )
         keras.utils.set_random_seed(1)
-        model = tf_ctr.backbones.dcn(schema, DIM, LAYERS)
+        model = tf_ctr.backbones.dcn(schema, dim, layers)
         model.compile(tf_ctr.optimizers.SparseAdam(1e-3), "binary_crossentropy")
-        features, labels = _batches(args, size, index)
+        features, labels = _batches(args, fields, size, index)
         dataset = tf.data.Dataset.from_tensor_slices((features, labels))
         dataset = dataset.repeat(-(-args.steps // 8)).take(args.steps)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(args.steps))
@@ -142,7 +147,7 @@ def train_as_worker(args: argparse.Namespace) -> None:
         model.fit(dataset, epochs=2, callbacks=[clock], verbose=0, shuffle=False)
     unique = np.mean([[len(np.unique(b)) for b in f] for f in features.values()])
     values = clock.result() | {
-        "unique_rows": float(unique * FIELDS),
+        "unique_rows": float(unique * fields),
         "dense_parameters": sum(
             int(np.prod(v.shape))
             for v in model.trainable_variables
@@ -180,14 +185,14 @@ class Clock(keras.callbacks.Callback):
         return self._result
 
 
-def _batches(args, size, index):
+def _batches(args, fields, size, index):
     """Eight batches, with the same ids for every size of the tables."""
     rng = np.random.default_rng(index)
     shape = (8, args.batch_size)
     places = np.random.default_rng(99).choice(size, DISTINCT, replace=False)
     features = {
         f"f{i}": places[(rng.zipf(1.2, shape) - 1) % DISTINCT].astype("int64")
-        for i in range(FIELDS)
+        for i in range(fields)
     }
     return features, (rng.random(shape) < 0.3).astype("float32")
 

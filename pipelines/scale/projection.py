@@ -28,13 +28,14 @@ from typing import Any
 
 from pipelines.harness.arguments import add_number_list, number, parser
 from pipelines.harness.tables import table
-from pipelines.scale.cost import DIM, RESULTS
+from pipelines.scale.cost import NETWORKS, RESULTS
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the checked arguments of the command line."""
     program = parser("pipelines.scale.projection", __doc__)
     add_number_list(program, "workers", [1, 2, 4, 8, 16, 64], "numbers of workers")
+    program.add_argument("--network", choices=NETWORKS, default="small")
     program.add_argument("--gigabits", type=number(float, 0.001), default=25.0)
     program.add_argument("--latency-ms", type=number(float, 0.0), default=0.1)
     return program.parse_args(argv)
@@ -43,35 +44,41 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Prints the table."""
     args = parse(argv)
-    records = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    records = [
+        json.loads(line)
+        for line in (RESULTS / f"cost_{args.network}.jsonl").read_text().splitlines()
+    ]
     least = min(each["rows"] for each in records)
     measured = {
         each["workers"]: each
         for each in records
         if each["rows"] == least and not each["apart"]
     }
-    print(shown(measured, args.workers, args.gigabits, args.latency_ms))
+    dim = NETWORKS[args.network][1]
+    print(shown(measured, dim, args.workers, args.gigabits, args.latency_ms))
 
 
-def sent_kb(workers: int, rows: float, dense: float) -> float:
+def sent_kb(workers: int, rows: float, dim: int, dense: float) -> float:
     """Returns the kB that a worker sends in a step.
 
     Args:
         workers: The number W of workers.
         rows: Rows of the tables in the batch of one worker.
+        dim: Embedding dim.
         dense: Dense weights.
 
     Example:
 
-    >>> sent_kb(workers=2, rows=1000, dense=10_000)  # 40 bytes per row, 4 per weight
+    >>> sent_kb(workers=2, rows=1000, dim=8, dense=10_000)  # 40 B a row, 4 a weight
     80.0
     """
-    of_rows = (workers - 1) * rows * (8 + 4 * DIM)
+    of_rows = (workers - 1) * rows * (8 + 4 * dim)
     return (of_rows + 2 * (workers - 1) / workers * 4 * dense) / 1000
 
 
 def step_ms(
     measured: Mapping[int, Mapping[str, Any]],
+    dim: int,
     workers: int,
     gigabits: float,
     latency: float,
@@ -80,7 +87,7 @@ def step_ms(
     one, two, four = (measured[count] for count in (1, 2, 4))
     rows = one["unique_rows"]
     merge = max(0.0, four["cpu_ms"] - two["cpu_ms"]) / (2 * rows)
-    kilobytes = sent_kb(workers, rows, one["dense_parameters"])
+    kilobytes = sent_kb(workers, rows, dim, one["dense_parameters"])
     others = workers - 1
     return (
         one["ms"],
@@ -92,6 +99,7 @@ def step_ms(
 
 def shown(
     measured: Mapping[int, Mapping[str, Any]],
+    dim: int,
     counts: Sequence[int],
     gigabits: float,
     latency: float,
@@ -99,11 +107,11 @@ def shown(
     """Returns the table."""
     cells = []
     for count in counts:
-        parts = step_ms(measured, count, gigabits, latency)
+        parts = step_ms(measured, dim, count, gigabits, latency)
         record = measured[1]
-        kilobytes = sent_kb(count, record["unique_rows"], record["dense_parameters"])
+        rows, dense = record["unique_rows"], record["dense_parameters"]
+        kilobytes = sent_kb(count, rows, dim, dense)
         seen = measured.get(count)
-        batch = record["rows_per_s"] * record["ms"] / 1000
         cells.append(
             [
                 str(count),
@@ -111,7 +119,7 @@ def shown(
                 f"{seen['sent_kb']:,.0f}" if seen else "",
                 " + ".join(f"{part:.1f}" for part in parts),
                 f"{sum(parts):.1f}",
-                f"{1000 * batch * count / sum(parts):,.0f}",
+                f"{1000 * record['batch_size'] * count / sum(parts):,.0f}",
                 f"{parts[0] / sum(parts):.2f}",
             ]
         )
