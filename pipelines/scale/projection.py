@@ -4,13 +4,15 @@
 
 The model, for W workers, each with a machine of its own:
 
-    step = T1 + merge * (W - 1) * U + hops * latency + bytes / bandwidth
+    step = T1 + fixed + merge * (W - 1) * U + hops * latency + bytes / bandwidth
 
 - `T1`: the measured step of one process, which had all cores of its machine.
 - `U`: rows of the tables in the batch of one worker (measured). After the exchange each
   worker adds up and updates the rows of all W batches, so this part grows with W.
   `merge` is the measured CPU time per row that comes from another worker: the slope
   from two to four workers, on one core, which overstates it for a machine with more.
+- `fixed`: what is left of the CPU time of two workers after that of one and merging:
+  writing and reading the messages. None for one worker.
 - `bytes`: what a worker sends. Of table rows (W - 1) messages of U * (8 + 4 * D) bytes,
   passed on around a ring; of P dense weights 2 * (W - 1) / W * 4 * P bytes, by a ring
   all-reduce. `cost` counts the bytes of 2 and 4 workers; the table shows both.
@@ -82,15 +84,17 @@ def step_ms(
     workers: int,
     gigabits: float,
     latency: float,
-) -> tuple[float, float, float, float]:
-    """Returns the ms of a step by part: own batch, merging, waiting, sending."""
+) -> tuple[float, ...]:
+    """Returns the ms of a step by part: own batch, messages, merging, wait, sending."""
     one, two, four = (measured[count] for count in (1, 2, 4))
     rows = one["unique_rows"]
     merge = max(0.0, four["cpu_ms"] - two["cpu_ms"]) / (2 * rows)
+    fixed = max(0.0, two["cpu_ms"] - one["cpu_ms"] - merge * rows)
     kilobytes = sent_kb(workers, rows, dim, one["dense_parameters"])
     others = workers - 1
     return (
         one["ms"],
+        fixed if others else 0.0,
         merge * others * rows,
         4 * others * latency,
         kilobytes * 8 / (1000 * gigabits),
@@ -127,7 +131,7 @@ def shown(
         "workers",
         "kB sent",
         "measured",
-        "own + merge + wait + send, ms",
+        "own + fixed + merge + wait + send, ms",
         "ms/step",
     ]
     return table([*head, "rows/s", "efficiency"], cells)

@@ -69,12 +69,13 @@ def test_the_script_for_slurm_gives_every_task_its_place(seen, tmp_path):
 
 
 def test_bytes_and_milliseconds_are_projected_as_the_page_says():
-    one = {"ms": 20.0, "unique_rows": 1000, "dense_parameters": 12_500}
+    one = {"ms": 20.0, "cpu_ms": 25.0, "unique_rows": 1000, "dense_parameters": 12_500}
     measured = {1: one, 2: {"cpu_ms": 30.0}, 4: {"cpu_ms": 34.0}}
     # Rows of 8 + 4 * 8 bytes for 7 others; 2 * 7 / 8 of 50 kB.
     assert projection.sent_kb(8, 1000, 8, 12_500) == 280 + 87.5
-    own, merge, wait, send = projection.step_ms(measured, 8, 8, 10.0, 0.1)
+    own, fixed, merge, wait, send = projection.step_ms(measured, 8, 8, 10.0, 0.1)
     assert (own, merge) == (20.0, 14.0)  # 2 ms for the rows of each other worker.
+    assert fixed == 3.0  # The rest of 30 ms, after 25 and 2.
     assert wait == pytest.approx(2.8)  # 4 * 7 messages.
     assert send == pytest.approx(0.294)  # 367.5 kB at 1.25 MB per ms.
 

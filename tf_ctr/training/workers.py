@@ -101,7 +101,7 @@ def workers(
     with _told_who_is_lost(cluster, lost_after):
         strategy = _strategy or _together(cluster, start_within, lost_after, schema)
         if schema is not None:
-            check_same("schema", schema_sum(schema), FIXES["schema"])
+            check_same("schema", _named(schema), FIXES["schema"])
         with strategy.scope():
             yield strategy
 
@@ -176,7 +176,7 @@ def _together(cluster, start_within, lost_after, schema):
     global _strategy
     check_version(keras.__version__)
     own = {"version of Keras": keras.__version__}
-    own["schema"] = "none" if schema is None else schema_sum(schema)
+    own["schema"] = _named(schema)
     check_alike(cluster, meet(cluster, own, start_within), FIXES)
     strategy = connect(cluster, start_within, lost_after)
     bypass_fit(lambda each: isinstance(each, Workers), _before_fit)
@@ -184,6 +184,10 @@ def _together(cluster, start_within, lost_after, schema):
     if cluster.index == 0:
         print(f"{cluster.count} workers train together; this is {cluster.named(0)}.")
     return strategy
+
+
+def _named(schema):
+    return "none" if schema is None else f"one with checksum {schema_sum(schema)}"
 
 
 def _before_fit(model, iterator):
