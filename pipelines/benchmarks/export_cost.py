@@ -27,6 +27,7 @@ import pandas as pd
 
 import tf_ctr
 from pipelines.benchmarks.compiled import description
+from pipelines.benchmarks.memory import own_memory
 from pipelines.harness.tables import frame_table
 from tf_ctr.serving.version import load_saved_model
 
@@ -135,15 +136,13 @@ def _measured(kind: str, count: int) -> dict[str, float | str]:
 
 
 def _resident() -> int:
-    """Bytes of memory of this process and of those that it started, from Linux."""
-    pages, own = 0, pathlib.Path("/proc/self")
-    listed = [file.read_text().split() for file in own.glob("task/*/children")]
-    for process in (own, *(pathlib.Path("/proc", n) for each in listed for n in each)):
+    """Bytes of memory of this process and of those that it started."""
+    found = own_memory()
+    listed = pathlib.Path("/proc/self").glob("task/*/children")
+    for pid in (each for file in listed for each in file.read_text().split()):
         with contextlib.suppress(OSError):  # It has ended.
-            # Without those of files, such as TensorFlow's libraries.
-            resident, shared = (process / "statm").read_text().split()[1:3]
-            pages += int(resident) - int(shared)
-    return pages * resource.getpagesize()
+            found += own_memory(pid)
+    return found
 
 
 def _cpu_seconds() -> float:

@@ -1,24 +1,29 @@
-"""Compares latency and size of exported versions, as ratios to the first.
+"""Compares latency, size, memory and start of exported versions.
 
 Times `serving_default` on raw rows, including lookups, in this process and without
-network. All versions take turns in one interleaved run; "again" is the first one once
-more, and shows the noise.
+network, as ratios to the first version. All versions take turns in one interleaved run;
+"again" is the first one once more, and shows the noise. Memory and seconds are those of
+a process that loads the version as the server does, TensorFlow included; per id of all
+vocabularies, they tell something for a version of many ids.
 
     python -m pipelines.benchmarks.serving savedmodels/dcn/1 savedmodels/autoft/1
 """
 
 import argparse
 import pathlib
+import time
 from collections.abc import Sequence
 
 import pandas as pd
 
 from pipelines.benchmarks.compiled import description
 from pipelines.benchmarks.interleave import interleave, ratios, timing_parser
+from pipelines.benchmarks.memory import own_memory
 from pipelines.harness.arguments import add_number_list
 from pipelines.harness.tables import frame_table
 from tf_ctr.data.read_frame import read_frame
 from tf_ctr.serving.differences import call_of, served_bytes
+from tf_ctr.serving.loaders.process import ProcessLoader
 from tf_ctr.serving.reference import raw_columns
 from tf_ctr.serving.version import load_saved_model, load_schema
 
@@ -51,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def costs(args):
     """Returns a frame with a row per version: size, and for each batch the latency."""
-    signatures, columns = {}, {}
+    signatures, columns, loads = {}, {}, {}
     given = read_frame(args.rows) if args.rows else None
     for path in args.versions:
         name = _name(path)
@@ -59,9 +64,8 @@ def costs(args):
         rows = schema.example_rows(NUM_ROWS) if given is None else given
         columns[name] = raw_columns(schema, rows)
         signatures[name] = load_saved_model(path).signatures["serving_default"]
-    table = pd.DataFrame(
-        {"MB": {_name(p): served_bytes(p) / 1e6 for p in args.versions}}
-    )
+        loads[name] = {"MB": served_bytes(path) / 1e6, **_load(path, schema)}
+    table = pd.DataFrame(loads).T
     first = next(iter(signatures))
     for size in args.batch_sizes:
         calls = {
@@ -74,6 +78,20 @@ def costs(args):
         table[f"ms at {size}"] = 1e3 * found["seconds"]
         table[f"ratio at {size}"] = found["ratio"]
     return table.rename_axis("version")
+
+
+def _load(path, schema):
+    """Memory and seconds of a process that loads a version, whole and per id."""
+    start = time.monotonic()
+    with ProcessLoader(path) as loaded:
+        seconds = time.monotonic() - start
+        memory = own_memory(loaded.pid)
+    tables = {field.owner.name: field.owner for field in schema.fields if field.table}
+    ids = sum(len(getattr(each, "vocabulary", ()) or ()) for each in tables.values())
+    found = {"MB in memory": memory / 1e6, "s to load": seconds, "ids": ids}
+    if ids:
+        found |= {"bytes per id": memory / ids, "us per id": 1e6 * seconds / ids}
+    return found
 
 
 def _name(path):

@@ -61,6 +61,7 @@ def export(
     Keras: it loads the version once, by TensorFlow's C++ as the server does. There the
     rules of TF Serving are checked as well, with every warm-up request and sample. If
     that or anything else fails, `directory` keeps its versions and labels as they were.
+    `tf_ctr parity` compares other ways to load it, such as `tf.saved_model.load`.
 
     Args:
         model: A trained functional `keras.Model` whose inputs are the fields of

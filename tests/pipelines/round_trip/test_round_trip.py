@@ -133,6 +133,10 @@ def test_versions_are_timed_against_the_first(exported_rates, capsys, tmp_path):
     assert list(table.index) == [*names, f"{names[0]} again"]
     assert table.loc[names[0], ["ratio at 1", "ratio at 3"]].tolist() == [1, 1]
     assert table["MB"].notna().tolist() == [True, True, False]
+    assert table["ids"].iloc[:2].tolist() == [4, 4]
+    first = table.iloc[0]
+    assert first["bytes per id"] == pytest.approx(1e6 * first["MB in memory"] / 4)
+    assert first["us per id"] == pytest.approx(1e6 * first["s to load"] / 4)
     assert names[1] in printed
 
 

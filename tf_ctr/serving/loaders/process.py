@@ -64,6 +64,9 @@ class ProcessLoader(Loader):
         version: A version directory.
         limits: What the process may use; `None` for no limits.
 
+    Attributes:
+        pid: The number of the process.
+
     Raises:
         ValueError: If it holds no SavedModel, or one that cannot be loaded.
         StoppedError: If the process ends, or the version asks for more than its limits;
@@ -99,6 +102,7 @@ class ProcessLoader(Loader):
             env=_environment(limits),
             start_new_session=True,
         )
+        self.pid = self._process.pid
         self._stdin = cast(IO[bytes], self._process.stdin)
         self._stdout = cast(IO[bytes], self._process.stdout)
         self._timer = threading.Timer(limits.seconds if limits else 0, self._stop)
