@@ -552,3 +552,42 @@ def test_the_gates_of_pepnet_do_not_train_the_embeddings(schema, features):
     # All of the embeddings reach the gate through an operation without gradient.
     operation = condition[1]._keras_history.operation
     assert type(operation).__name__ == "StopGradient"
+
+
+def gru(rows, present, weights, units, attention=None):
+    """The states of a GRU, step by step and row by row."""
+    kernel, state_kernel, bias = weights
+    u, r, n = np.split(kernel, 3, axis=1)
+    u_state, r_state, n_state = np.split(state_kernel, 3, axis=1)
+    u_bias, r_bias, n_bias = np.split(bias, 3)
+    states = np.zeros((*rows.shape[:2], units))
+    for row in range(len(rows)):
+        h = np.zeros(units)
+        for t in range(rows.shape[1]):
+            x = rows[row, t]
+            if present[row, t]:
+                update = sigmoid(x @ u + h @ u_state + u_bias)
+                reset = sigmoid(x @ r + h @ r_state + r_bias)
+                new = np.tanh(x @ n + reset * (h @ n_state) + n_bias)
+                update = update if attention is None else attention[row, t] * update
+                h = (1 - update) * h + update * new
+            states[row, t] = h
+    return states
+
+
+def test_dien(schema, features):
+    model = backbones.dien(schema, **SIZES, state_units=3)
+    w = randomised(model)
+    *others, _ = field_vectors(schema, features, w, "embedding", alike=False)
+    table = w["item_embedding"][0]
+    present = features["history"] > 0
+    assert present.any() and not present.all()
+    states = gru(table[features["history"]], present, w["history_extractor"], 3)
+    attention_kernel, *weights = w["history_evolution"]
+    query = table[features["item"]]
+    scores = np.exp(np.einsum("btm,md,bd->bt", states, attention_kernel, query))
+    scores = scores * present
+    attended = scores / np.maximum(scores.sum(1, keepdims=True), 1e-9)
+    interest = gru(states, present, weights, 3, attended)[:, -1]
+    x = np.concatenate([*others, interest], axis=1)
+    assert_scores(model, features, logit(deep(x, w), w))

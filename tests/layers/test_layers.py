@@ -37,6 +37,8 @@ from tf_ctr.layers import (
     GumbelRouter,
     HistoryAttention,
     InformationTransfer,
+    InterestEvolution,
+    InterestExtractor,
     ItemAttention,
     LateralAdapter,
     MaskBlock,
@@ -128,6 +130,14 @@ LAYERS = {
         (SNAPSHOTS,),
     ),
     "WukongLayer as many": (lambda: WukongLayer(1, 1, 2, 5), (SNAPSHOTS,)),
+    "InterestExtractor": (
+        lambda: InterestExtractor(5, kernel_regularizer="l2"),
+        (VALUES + 1, IDS),
+    ),
+    "InterestEvolution": (
+        lambda: InterestEvolution(5, kernel_regularizer="l2"),
+        (FLOATS + 1, VALUES - 1, IDS),
+    ),
     "PairAttention": (
         lambda: PairAttention(5, kernel_regularizer="l2"),
         (VALUES.reshape(4, 3, 2) + 1,),

@@ -24,6 +24,7 @@ from tf_ctr.backbones.bst import bst
 from tf_ctr.backbones.dcn import dcn
 from tf_ctr.backbones.dcn_v2 import dcn_v2
 from tf_ctr.backbones.deepfm import deepfm
+from tf_ctr.backbones.dien import dien
 from tf_ctr.backbones.difm import difm
 from tf_ctr.backbones.din import din
 from tf_ctr.backbones.dlrm import dlrm
@@ -49,6 +50,7 @@ BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "dcn": dcn,
     "dcn_v2": dcn_v2,
     "deepfm": deepfm,
+    "dien": dien,
     "difm": difm,
     "din": din,
     "dlrm": dlrm,

@@ -15,7 +15,7 @@ from tf_ctr.errors import check_name, explain
 from tf_ctr.features import Categorical, Schema, Sequence
 
 # The suffixes of the layers of a history.
-LAYERS = "attention|encoded|encoder|eta|newest|newest_ids|sim"
+LAYERS = "attention|encoded|encoder|evolution|extractor|eta|newest|newest_ids|sim"
 
 
 def attended(

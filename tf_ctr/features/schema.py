@@ -25,7 +25,7 @@ class Schema(LabelledFields):
     unseen ids; the rows of the vocabulary follow.
 
     Args:
-        fields: `Categorical`, `Numeric` and `Sequence` fields.
+        fields: `Categorical`, `Numeric`, `Sequence`, `TimeOf` and `Vector` fields.
         label: The column that holds 0 or 1.
         group: The column whose values group the impressions, for GAUC; often the
             user. It may be a field or any other column.

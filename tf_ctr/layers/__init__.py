@@ -36,6 +36,7 @@ from tf_ctr.layers.generated.apg_dense import APGDense
 from tf_ctr.layers.generated.condition_attention import ConditionAttention
 from tf_ctr.layers.history.din_attention import DINAttention
 from tf_ctr.layers.history.eta_attention import ETAAttention
+from tf_ctr.layers.history.gru import InterestEvolution, InterestExtractor
 from tf_ctr.layers.history.history_attention import HistoryAttention
 from tf_ctr.layers.history.item_attention import ItemAttention
 from tf_ctr.layers.history.newest import Newest
@@ -86,6 +87,8 @@ __all__ = [
     "GumbelRouter",
     "HistoryAttention",
     "InformationTransfer",
+    "InterestEvolution",
+    "InterestExtractor",
     "ItemAttention",
     "LateralAdapter",
     "MaskBlock",
