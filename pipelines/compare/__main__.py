@@ -2,6 +2,10 @@
 
     python -m pipelines.compare
     python -m pipelines.compare --dataset movielens --data-dir ../shared/data --seeds 5
+    python -m pipelines.compare --data own.toml --seeds 3
+
+The last form compares the methods on files of your own; `pipelines/compare/README.md`
+says what the TOML file holds.
 
 For every seed, one model is pre-trained on the source domain and another on both
 domains; every method starts from these. Each row of the table may try the same number
@@ -22,9 +26,10 @@ from pipelines.compare.report import current_runs, sections
 from pipelines.compare.rows import METHODS, TARGET_ONLY, rows
 from pipelines.compare.views import draw, write_hparams
 from pipelines.harness import options
-from pipelines.harness.arguments import add_folders, add_numbers, parser
-from pipelines.harness.datasets import DATASETS, SETTINGS
+from pipelines.harness.arguments import add_folders, add_numbers, existing_file, parser
+from pipelines.harness.datasets import DATASETS, SETTINGS, SMALL
 from pipelines.harness.extras import require
+from pipelines.harness.own_data import load_own
 from pipelines.harness.results import ResultLines
 from pipelines.harness.tables import show_report
 from tf_ctr.backbones import BACKBONES
@@ -46,6 +51,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         choices=DATASETS,
         default="synthetic",
         help="the data set; default: synthetic",
+    )
+    add(
+        "--data",
+        type=existing_file,
+        metavar="FILE",
+        help="a TOML file that describes your own two domains, in place of --dataset",
     )
     methods = [TARGET_ONLY, *METHODS]
     # NATR needs a field with the user's history of items, which few data sets have.
@@ -77,7 +88,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     arguments = program.parse_args(argv)
     if arguments.fresh and arguments.report:
         program.error("--fresh would delete the results that --report reads")
-    arguments.settings = options.settings(arguments, SETTINGS[arguments.dataset])
+    preset = SETTINGS[arguments.dataset]
+    if arguments.data is not None:
+        arguments.dataset, preset = arguments.data.stem, SMALL
+    arguments.settings = options.settings(arguments, preset)
     default = pathlib.Path("runs", "compare", arguments.dataset)
     arguments.run_dir = arguments.run_dir or default
     return arguments
@@ -103,7 +117,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def compare(arguments: argparse.Namespace, lines: ResultLines) -> None:
     """Trains and tests every row that is not in `lines` yet."""
-    domains = DATASETS[arguments.dataset].load(arguments.data_dir)
+    if arguments.data is None:
+        domains = DATASETS[arguments.dataset].load(arguments.data_dir)
+    else:
+        domains = load_own(arguments.data)
     print(domains.summary().to_string())
     for backbone in arguments.backbone:
         plan = Plan(

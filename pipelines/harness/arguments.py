@@ -97,6 +97,14 @@ def existing_folder(text: str) -> pathlib.Path:
     return path
 
 
+def existing_file(text: str) -> pathlib.Path:
+    """Returns the path of a file that exists; an argparse type."""
+    path = pathlib.Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path
+
+
 def new_folder(text: str) -> pathlib.Path:
     """Returns the path of a folder that exists or can be created; an argparse type."""
     path = pathlib.Path(text)

@@ -155,3 +155,10 @@ def _images(folder):
     events = EventAccumulator(str(folder / "board" / "all"))
     tags = events.Reload().Tags()["tensors"]
     return sorted(tag for tag in tags if "/" not in tag)
+
+
+def test_a_report_is_short_as_text_and_a_table_in_a_notebook(report):
+    assert repr(report) == "Report(3 periods, 2 tested, mean AUC 0.6750)"
+    shown = report._repr_html_()
+    assert shown.startswith(f"<p>{report!r}</p><table") and "0.65" in shown
+    assert repr(Report([])) == "Report(0 periods, 0 tested)"

@@ -125,3 +125,11 @@ def test_names_that_moved_to_inference_still_work_and_say_so(name):
 def test_an_unknown_name_raises_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'autotf'"):
         _ = transfer.autotf
+
+
+def test_a_model_has_the_names_of_its_backbone_and_method():
+    source = small_dcn()
+    model = transfer.fine_tune(source)
+    assert (source.name, model.name) == ("small_dcn", "small_dcn_fine_tune")
+    assert transfer.fine_tune(source=model).name == "small_dcn_fine_tune"
+    assert transfer.autoft(model).name == "small_dcn_fine_tune_autoft"

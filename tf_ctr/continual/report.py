@@ -38,6 +38,20 @@ class Report:
     def __init__(self, records: Iterable[Record]) -> None:
         self.records = list(records)
 
+    def __repr__(self) -> str:
+        tested = self.frame
+        found = [f"{len(self.records)} periods", f"{len(tested)} tested"]
+        if "auc" in tested:
+            found.append(f"mean AUC {tested['auc'].mean():.4f}")
+        if self.skipped:
+            found.append(f"{len(self.skipped)} skipped")
+        return f"Report({', '.join(found)})"
+
+    def _repr_html_(self) -> str:
+        """The metrics of the periods as a table, in a notebook."""
+        shown = self.frame.drop(columns="undefined", errors="ignore")
+        return f"<p>{self!r}</p>{shown.to_html(index=False, na_rep='')}"
+
     @property
     def frame(self) -> pd.DataFrame:
         """One line per tested period.

@@ -1,5 +1,6 @@
 """The description of a data set: its fields, labels, group and weight."""
 
+import html
 import os
 from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
@@ -74,6 +75,14 @@ class Schema(LabelledFields):
         names = self.label_names
         label = f"labels={names}" if self.outcomes.several else f"label={names[0]!r}"
         return f"Schema({self.fields!r}, {label}, group={self.group!r}{weight})"
+
+    def _repr_html_(self) -> str:
+        """The fields as a table, in a notebook."""
+        labels = ", ".join(self.label_names)
+        fitted = "" if all(field.fitted for field in self.fields) else ", not fitted"
+        head = f"Schema of {len(self.fields)} fields{fitted}; label: {labels}"
+        head += "" if self.group is None else f"; group: {self.group}"
+        return f"<p>{html.escape(head)}</p>{self.summary().to_html(na_rep='')}"
 
     def _complete(
         self, fields: Iterable[Field], coverage: dict[str, float | None]

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import html
 import math
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
@@ -42,7 +43,7 @@ class LayerReport:
     reason: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class WeightReport:
     """The outcome of `copy_weights` or `warm_start`, as text, frame or JSON.
 
@@ -71,11 +72,23 @@ class WeightReport:
     optimizer: str = "not asked for"
     scales: tuple[str, ...] = ()
 
-    def __str__(self):
+    def __repr__(self) -> str:
+        return f"WeightReport({self._counts()})"
+
+    def _repr_html_(self) -> str:
+        """The layers as a table, in a notebook."""
+        others = "".join(f"<br>other scale: {html.escape(e)}" for e in self.scales)
+        foot = f"{self._counts()}<br>optimizer: {html.escape(self.optimizer)}{others}"
+        return f"{self.to_frame().to_html(index=False, na_rep='')}<p>{foot}</p>"
+
+    def _counts(self) -> str:
         counts = collections.Counter(each.action for each in self.layers)
+        return ", ".join(f"{counts[action]} {action}" for action in ACTIONS)
+
+    def __str__(self):
         table = self.to_frame().astype(object).fillna("").to_string(index=False)
         lines = [line.rstrip() for line in table.splitlines()]
-        lines.append(", ".join(f"{counts[action]} {action}" for action in ACTIONS))
+        lines.append(self._counts())
         lines.append(f"optimizer: {self.optimizer}")
         return "\n".join([*lines, *(f"other scale: {each}" for each in self.scales)])
 

@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import keras
 
@@ -53,9 +54,24 @@ class Method:
     starts_as_source: bool = False
 
     def __call__(self, function: F) -> F:
-        """Attaches the declaration to a function, and returns the function."""
-        function.transfer_method = self  # type: ignore[attr-defined]  # Ours.
-        return function
+        """Attaches the declaration to a function, and names the models that it makes.
+
+        The model that `autoft` makes of `dcn` is `dcn_autoft`. A method that is applied
+        again and again, such as day by day, adds its name once.
+        """
+
+        signature = inspect.signature(function)
+        end = f"_{function.__name__}"
+
+        @functools.wraps(function)
+        def named(*args: Any, **kwargs: Any) -> keras.Model:
+            model = function(*args, **kwargs)
+            source = next(iter(signature.bind(*args, **kwargs).arguments.values()))
+            model.name = f"{source.name.removesuffix(end)}{end}"
+            return model
+
+        named.transfer_method = self  # type: ignore[attr-defined]  # Ours.
+        return cast(F, named)
 
     @classmethod
     def of(cls, function: Callable[..., keras.Model]) -> "Method":
