@@ -1,6 +1,5 @@
 """The description of a data set: its fields, labels, group and weight."""
 
-import html
 import os
 from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
@@ -14,7 +13,7 @@ from tf_ctr.features.labelled import LabelledFields
 from tf_ctr.features.list_weights import with_list_weights
 from tf_ctr.features.outcomes import Weight
 from tf_ctr.features.statistics import Statistics, collected
-from tf_ctr.features.summary import summary
+from tf_ctr.features.summary import as_html, summary
 from tf_ctr.rows import Source
 
 
@@ -77,16 +76,9 @@ class Schema(LabelledFields):
         return f"Schema({self.fields!r}, {label}, group={self.group!r}{weight})"
 
     def _repr_html_(self) -> str:
-        """The fields as a table, in a notebook."""
-        labels = ", ".join(self.label_names)
-        fitted = "" if all(field.fitted for field in self.fields) else ", not fitted"
-        head = f"Schema of {len(self.fields)} fields{fitted}; label: {labels}"
-        head += "" if self.group is None else f"; group: {self.group}"
-        return f"<p>{html.escape(head)}</p>{self.summary().to_html(na_rep='')}"
+        return as_html(self.fields, self.coverage, self.label_names, self.group)
 
-    def _complete(
-        self, fields: Iterable[Field], coverage: dict[str, float | None]
-    ) -> None:
+    def _complete(self, fields, coverage):
         self._set_fields(fields)
         self.coverage = coverage
 
@@ -143,9 +135,7 @@ class Schema(LabelledFields):
         self.check_fitted()
         found = collected(self.fields, data, verbose=verbose)
         grow = [spec.learns_ids for spec in self._specs]
-        extended = self.with_fields(self._specs)
-        extended._complete(*found.complete(self.fields, grow))
-        return extended
+        return self._with_learned(*found.complete(self.fields, grow))
 
     def collect(self, data: Source, period: int = 0, verbose: int = 0) -> Statistics:
         """Returns what rows say about the fields, for `fit` and `extend`.
@@ -193,9 +183,7 @@ class Schema(LabelledFields):
             statistics.pruned(field, idle_periods) if spec.learns_ids else field
             for field, spec in zip(self.fields, self._specs, strict=True)
         ]
-        pruned = self.with_fields(self._specs)
-        pruned._complete(fields, self.coverage)
-        return pruned
+        return self._with_learned(fields, self.coverage)
 
     def union(self, other: "Schema") -> "Schema":
         """Returns a schema that also knows the ids of another one, after its own.
@@ -231,9 +219,7 @@ class Schema(LabelledFields):
             field.with_ids(ids.get(field.name, ())) if spec.learns_ids else field
             for field, spec in zip(self.fields, self._specs, strict=True)
         ]
-        joined = self.with_fields(self._specs)
-        joined._complete(fields, self.coverage)
-        return joined
+        return self._with_learned(fields, self.coverage)
 
     def with_fields(self, fields: Iterable[Field]) -> "Schema":
         """Returns a schema of other fields, with the labels, group and weight of this.
@@ -243,6 +229,11 @@ class Schema(LabelledFields):
         """
         labels, weight = self.label_names, self.weight
         return Schema(fields, group=self.group, weight=weight, labels=labels)
+
+    def _with_learned(self, fields, coverage):
+        schema = self.with_fields(self._specs)
+        schema._complete(fields, coverage)
+        return schema
 
     def for_label(self, label: str) -> "Schema":
         """Returns the same schema with only one of its labels, and its weight.

@@ -1,5 +1,6 @@
 """The table of a schema's fields, with warnings of columns that harm a model."""
 
+import html
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -42,6 +43,19 @@ def summary(
     }
     frame = pd.DataFrame.from_dict(lines, orient="index")
     return frame.rename_axis("field").astype(TYPES)
+
+
+def as_html(
+    fields: Sequence[Field],
+    coverage: Mapping[str, float | None],
+    labels: Sequence[str],
+    group: str | None,
+) -> str:
+    """Returns the summary of a schema as a table for a notebook."""
+    fitted = "" if all(field.fitted for field in fields) else ", not fitted"
+    head = f"Schema of {len(fields)} fields{fitted}; label: {', '.join(labels)}"
+    head += "" if group is None else f"; group: {group}"
+    return f"<p>{html.escape(head)}</p>{summary(fields, coverage).to_html(na_rep='')}"
 
 
 def _too_far(field: Field) -> str:
