@@ -9,6 +9,7 @@ number of rows that are read and encoded together. A *part* is a file or a row g
 shuffling changes the order of the parts.
 """
 
+from tf_ctr.data.cache import from_cache, to_cache
 from tf_ctr.data.csv import from_csv
 from tf_ctr.data.frame import from_frame
 from tf_ctr.data.parquet import from_parquet
@@ -18,12 +19,14 @@ from tf_ctr.rows import Rows, rows
 
 __all__ = [
     "Rows",
+    "from_cache",
     "from_csv",
     "from_frame",
     "from_parquet",
     "from_rows",
     "from_tfrecord",
     "rows",
+    "to_cache",
     "to_tfrecord",
 ]
 

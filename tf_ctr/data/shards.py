@@ -3,10 +3,16 @@
 import heapq
 import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from tf_ctr.errors import explain
-from tf_ctr.rows.parts import Part
+
+
+class _HasRows(Protocol):
+    def counted(self) -> int: ...
+
+
+Counted = TypeVar("Counted", bound=_HasRows)
 
 
 def check_shard(shard: Any) -> tuple[int, int]:
@@ -29,8 +35,8 @@ def check_shard(shard: Any) -> tuple[int, int]:
 
 
 def own_parts(
-    parts: Sequence[Part], shard: tuple[int, int], batch_size: int, full: bool
-) -> tuple[list[Part], int]:
+    parts: Sequence[Counted], shard: tuple[int, int], batch_size: int, full: bool
+) -> tuple[list[Counted], int]:
     """Returns the parts of one worker, and the number of batches that each worker has.
 
     Every worker computes the same deal, from the numbers of rows. The number of batches
