@@ -174,7 +174,7 @@ def test_no_metric_is_of_weights_that_are_all_zero(frame, schema, model):
 
 @pytest.mark.parametrize("load", [keep, write_parquet])
 def test_a_missing_column_is_named(load, frame, schema, tmp_path):
-    with pytest.raises(ValueError, match="Received: 'w'"):
+    with pytest.raises(ValueError, match="a column of weights.\nReceived: 'w'"):
         load(frame.drop(columns="w"), schema, tmp_path)
 
 

@@ -258,8 +258,7 @@ def test_a_uri_is_given_to_the_file_system_of_its_scheme(log, scheme, monkeypatc
         (lambda log: rows(log, format="csv"), ValueError, "other endings"),
         (lambda log: rows(log, format="xml"), ValueError, "'parquet', 'csv'"),
         (lambda log: rows(log, filter=3), ValueError, "list of conditions"),
-        (lambda log: rows(log, filter=[("x", "=", 1)]).count, ValueError, "columns"),
-        (lambda log: rows(log, filter=[("item", "=", "a")]).count, ValueError, "types"),
+        (lambda log: rows(log, filter=[("dya", "=", 1)]).count, ValueError, "'dya'"),
         (lambda log: rows(log, delimiter="||"), ValueError, "one character"),
         (lambda log: rows(log, separator=""), ValueError, "separator"),
         (lambda log: rows(log, partitioning="x"), ValueError, "'hive'"),
@@ -284,11 +283,37 @@ def test_endings_of_several_formats_need_a_choice(log, tmp_path):
 
 def test_a_wrong_name_in_columns_is_explained(log):
     chosen = rows(log, columns=["user", "itme"])
-    for read in (chosen.to_pandas, lambda: next(chosen.frames(check=lambda _: None))):
+    stream = rows(lambda: iter([FRAME]), columns=["user", "itme"])
+    for read in (
+        chosen.to_pandas,
+        lambda: next(chosen.frames(check=lambda _: None)),
+        lambda: next(iter(chosen)),
+        lambda: next(iter(stream)),
+    ):
         with pytest.raises(
             ValueError, match="(?s)Received: 'itme'.*use one of: .*item"
         ):
             read()
+
+
+@pytest.mark.parametrize(
+    "filter, words",
+    [
+        ([("dya", "=", 1)], "column in the filter(?s:.)*'dya'.\nFix: .*day"),
+        ([("day", "=", "x")], "day: int64(?s:.)*int64 compared with string"),
+        ([("day", "in", ["x"])], "day: int64(?s:.)*int64 compared with string"),
+    ],
+)
+def test_a_wrong_filter_is_explained_for_every_source(filter, words, tmp_path):
+    frame = pd.DataFrame({"day": [1, 2]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    table = pa.table(frame)
+    sources = [tmp_path / "a.parquet", tmp_path / "a.csv", frame, lambda: iter([table])]
+    sources += [pa.dataset.dataset(tmp_path / "a.parquet"), pa.dataset.dataset(table)]
+    for source in sources:
+        with pytest.raises(ValueError, match=words):
+            rows(source, filter=filter).to_pandas()
 
 
 @pytest.mark.parametrize("argument", ["columns", "column_names"])

@@ -262,6 +262,17 @@ def test_a_kill_between_early_stopping_and_the_backup_ends_the_epoch(schema, tmp
         np.testing.assert_array_equal(own, other)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_data_that_end_later_than_in_the_first_epoch_are_said(schema, tmp_path, capsys):
+    sizes = iter([9, 28])
+    batches = data.from_rows(lambda: iter([FRAME[: next(sizes)]]), schema, 8)
+    history = fit(model(schema, 1), batches, tmp_path, schema, None)
+    assert len(history.epoch) == 2
+    shown = capsys.readouterr().out
+    assert "Epoch 2 had more batches than the first one" in shown
+    assert "Epoch 1" not in shown
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -1,16 +1,14 @@
 """Packs encoded rows into two matrices, which are cheap to shuffle and cut."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tf_ctr.data.batching import in_parts
 from tf_ctr.features import Schema, columns
 from tf_ctr.features.reading import needed_columns
-from tf_ctr.rows.parts import located
 
 # Features; with a label; with a label and a weight, each a dict for several labels.
 Features = dict[str, tf.Tensor]
@@ -142,33 +140,3 @@ class Packing:
         values = {n: numbers[:, first + i] for i, n in enumerate(self._outcomes)}
         one = tf.ones_like(numbers[:, first])
         return features, *self._schema.outcomes.of_batch(values, one)
-
-
-def packed_blocks(
-    readers: Sequence[Callable[[], Iterator[tuple[str, pd.DataFrame]]]],
-    packing: Packing,
-    shuffle: bool,
-    seed: int,
-) -> tf.data.Dataset:
-    """Returns a dataset of packed blocks of rows.
-
-    Args:
-        readers: Functions, each of which reads one part of the data as frames, with
-            their places for errors.
-        packing: Encodes and packs the blocks.
-        shuffle: Whether to read the parts in a new random order per epoch.
-        seed: The seed of that order.
-    """
-
-    def read(part):
-        for place, frame in readers[part]():
-            with located(place):
-                packed = packing.pack_frame(frame)
-            yield packed
-
-    def read_part(part):
-        return tf.data.Dataset.from_generator(
-            read, output_signature=packing.signature, args=(part,)
-        )
-
-    return in_parts(len(readers), read_part, shuffle, seed)

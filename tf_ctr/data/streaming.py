@@ -9,7 +9,8 @@ import pandas as pd
 import tensorflow as tf
 
 from tf_ctr.data.batching import batches, check_arguments, with_cardinality
-from tf_ctr.data.packing import Packing, packed_blocks
+from tf_ctr.data.blocks import packed_blocks
+from tf_ctr.data.packing import Packing
 from tf_ctr.data.shards import check_shard, own_parts
 from tf_ctr.errors import explain
 from tf_ctr.features import Schema
@@ -44,8 +45,9 @@ def from_rows(
     (it is 0 for a random order of all rows). So write a log in small row groups, or in
     random order.
 
-    Rows are encoded by Python, a block at a time: a `tf.data` service in another
-    process cannot run it. For that, write them once with `to_tfrecord`.
+    Rows are encoded by Python, a block at a time, at a rate that depends on the format;
+    see `pipelines.benchmarks.input`. Where that is too slow, and for a `tf.data`
+    service, whose processes cannot run it, write them once with `to_cache`.
 
     Args:
         source: Rows of any kind that `tf_ctr.data.rows` opens, e.g. `"s3://log/"`, or

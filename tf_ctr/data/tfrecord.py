@@ -218,15 +218,20 @@ def _check_kinds(
     for field in schema.fields:
         _check_kind(file, kinds, field.name, [FEATURE_KIND[known(field.dtype)]])
     for name in outcomes:
-        _check_kind(file, kinds, name, LABEL_DTYPE)
+        what = "feature of weights" if name in schema.outcomes.weights else "feature"
+        _check_kind(file, kinds, name, LABEL_DTYPE, what)
     return [LABEL_DTYPE[kinds[name] or ""] for name in outcomes]
 
 
 def _check_kind(
-    file: str, kinds: Mapping[str, str | None], name: str, expected: Collection[str]
+    file: str,
+    kinds: Mapping[str, str | None],
+    name: str,
+    expected: Collection[str],
+    what: str = "feature",
 ) -> None:
     if not kinds.get(name):
-        raise ValueError(unknown_name(f"feature in {file}", name, kinds))
+        raise ValueError(unknown_name(f"{what} in {file}", name, kinds))
     if kinds[name] not in expected:
         raise TypeError(
             explain(

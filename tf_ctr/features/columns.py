@@ -41,11 +41,11 @@ def check_rows(count: int) -> None:
         )
 
 
-def check_column(frame: pd.DataFrame, name: str) -> None:
+def check_column(frame: pd.DataFrame, name: str, kind: str = "column") -> None:
     """Raises unless `frame` is a frame with exactly one column called `name`."""
     check_frame(frame)
     if name not in frame.columns:
-        raise ValueError(unknown_name("column", name, map(str, frame.columns)))
+        raise ValueError(unknown_name(kind, name, map(str, frame.columns)))
     if isinstance(frame[name], pd.DataFrame):
         count = frame[name].shape[1]
         raise ValueError(
@@ -168,6 +168,7 @@ def labels(frame: pd.DataFrame, name: str, may_miss: bool = False) -> np.ndarray
 
 def weights(frame: pd.DataFrame, name: str) -> np.ndarray:
     """Returns the weight column as float32 `[B]`, each finite and at least 0."""
+    check_column(frame, name, "column of weights")
     given = as_floats(column(frame, name), name)
     values = to_float32(given)
     wrong = ~(np.isfinite(values) & (values >= 0))

@@ -11,14 +11,8 @@ import pyarrow.dataset as arrow_dataset
 import pyarrow.fs
 
 from tf_ctr.errors import explain
-from tf_ctr.rows.fragments import (
-    UNREADABLE,
-    FilePart,
-    Text,
-    TextPart,
-    damaged,
-    is_remote,
-)
+from tf_ctr.rows.filtering import UNREADABLE, explaining_filter
+from tf_ctr.rows.fragments import FilePart, Text, TextPart, damaged, is_remote
 from tf_ctr.rows.listing import File, partition_types, partition_values
 from tf_ctr.rows.parts import Part
 from tf_ctr.rows.retrying import retried
@@ -147,10 +141,8 @@ def _parts_of(
         return [TextPart(fragment, kinds, filter, text)]
     if not isinstance(fragment, arrow_dataset.ParquetFileFragment):
         return [FilePart(fragment, schema, filter, path, None)]
-    try:
+    with explaining_filter(schema):
         groups = fragment.split_by_row_group(filter, schema)
-    except UNREADABLE as error:
-        raise ValueError(_bad_filter(error, schema)) from error
     return [
         FilePart(
             group,
@@ -174,18 +166,8 @@ def _kept_by_folder(fragments, filter, partitions, types):
     dataset = arrow_dataset.FileSystemDataset(
         fragments, first, fragments[0].format, fragments[0].filesystem
     )
-    try:
+    with explaining_filter(first):
         return list(dataset.get_fragments(filter))
-    except UNREADABLE as error:
-        raise ValueError(_bad_filter(error, first)) from error
-
-
-def _bad_filter(error, schema):
-    return explain(
-        "a filter on columns of the files, with values of their types",
-        str(error).rstrip("."),
-        f"use the columns {schema.names}",
-    )
 
 
 def _whole_schema(fragment, physical, partitions):

@@ -11,11 +11,9 @@ import pyarrow.fs
 from tf_ctr.errors import explain
 from tf_ctr.rows import parts
 from tf_ctr.rows.cells import converted, text_type
+from tf_ctr.rows.filtering import UNREADABLE, explaining_filter
 from tf_ctr.rows.parts import Columns, Part
 from tf_ctr.rows.retrying import retried, retried_rows
-
-# What Arrow raises about the content of a file.
-UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +129,9 @@ class TextPart(FilePart):
             table = self._converted(batch, start)
             start += batch.num_rows
             if self._kept is not None:
-                table = table.filter(self._kept).select(names)
+                with explaining_filter(self._kinds):
+                    table = table.filter(self._kept)
+                table = table.select(names)
             yield from (each for each in table.to_batches() if each.num_rows)
 
     def _converted(self, batch, start):

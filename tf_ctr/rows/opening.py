@@ -20,6 +20,7 @@ from tf_ctr.rows.files import (
     fragment_parts,
     partition_names,
 )
+from tf_ctr.rows.filtering import explaining_filter
 from tf_ctr.rows.fragments import Text
 from tf_ctr.rows.listing import find
 from tf_ctr.rows.parts import Stream, TablePart, part_of
@@ -239,7 +240,8 @@ def _expression(filter):
 
 def _dataset_parts(dataset, condition, text, types):
     if isinstance(dataset, arrow_dataset.FileSystemDataset):
-        fragments = list(dataset.get_fragments(condition))
+        with explaining_filter(dataset.schema):
+            fragments = list(dataset.get_fragments(condition))
         partitions = {field.name: field.type for field in dataset.schema}
         return fragment_parts(fragments, condition, partitions, types, text)
     if isinstance(dataset, arrow_dataset.UnionDataset):
@@ -248,4 +250,6 @@ def _dataset_parts(dataset, condition, text, types):
             for child in dataset.children
             for part in _dataset_parts(child, condition, text, types)
         ]
-    return [TablePart(dataset.to_table(filter=condition))]
+    with explaining_filter(dataset.schema):
+        table = dataset.to_table(filter=condition)
+    return [TablePart(table)]

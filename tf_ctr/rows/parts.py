@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from tf_ctr.errors import explain
+from tf_ctr.rows.filtering import explaining_filter
 
 # Few enough rows that a block stays in the cache, enough that Python costs little.
 BLOCK_ROWS = 1 << 16
@@ -94,7 +95,8 @@ class TablePart(Part):
     """The rows of an Arrow table."""
 
     def __init__(self, table: pa.Table, filter: pa.dataset.Expression | None = None):
-        self._table = table if filter is None else table.filter(filter)
+        with explaining_filter(table.schema):
+            self._table = table if filter is None else table.filter(filter)
         self.count = self._table.num_rows
 
     @property

@@ -49,7 +49,10 @@ class Rows:
         return f"Rows({self._name}{columns})"
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
+        self._check_columns()
         for part in self.parts():
+            if not self._fixed and self._columns is not None:
+                self._check_part(part, lambda _: None)
             yield from part.batches(self._columns)
 
     @property
@@ -91,8 +94,7 @@ class Rows:
 
     def to_pandas(self) -> pd.DataFrame:
         """Returns all rows as one pandas frame, in memory."""
-        if self._columns is not None:
-            self.check(lambda _: None)  # A wrong name of a column is explained.
+        self._check_columns()
         parts = list(self.parts())
         frames = [frame for part in parts for frame in part.frames(self._columns)]
         if len(frames) == 1:
@@ -175,6 +177,10 @@ class Rows:
         if check is not None:
             for part in self.distinct_parts():
                 self._check_part(part, check)
+
+    def _check_columns(self):
+        if self._columns is not None:
+            self.check(lambda _: None)  # A wrong name of a column is explained.
 
     def _check_part(self, part: Part, check: Callable[[pd.DataFrame], None]) -> None:
         with located(part.place):

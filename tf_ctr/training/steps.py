@@ -89,7 +89,12 @@ class Steps:
     def end_epoch(self) -> Position:
         """Returns where the run is, after an epoch."""
         done = self._epoch + 1
-        if self._goes_on():
+        if self._is_cut():
+            print(
+                f"Epoch {done} had more batches than the first one; Keras leaves out "
+                "what follows. Pass steps_per_epoch, and batches.repeat()."
+            )
+        elif self._goes_on():
             return Position(done, 0, self._steps, self._opened, self._drawn)
         return Position(done, 0, self._steps, done, 0)
 
@@ -164,6 +169,12 @@ class Steps:
                     "pass batches.repeat() to fit",
                 )
             )
+
+    def _is_cut(self):
+        """Whether Keras ended an epoch of an unknown length where the first one did."""
+        iterator = self._iterator()
+        known = self._per_epoch is not None or iterator is None or self._ended
+        return not known and _length(iterator) == tf.data.UNKNOWN_CARDINALITY
 
     def _goes_on(self):
         """Whether `fit` draws the next epoch from the same iterator.
