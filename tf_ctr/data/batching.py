@@ -114,11 +114,12 @@ def in_parts(
     read: Callable[[tf.Tensor], tf.data.Dataset],
     shuffle: bool,
     seed: int,
+    open_at_once: int = PARALLEL_READS,
 ) -> tf.data.Dataset:
     """Returns the elements of the datasets `read(0)` to `read(count - 1)`.
 
-    With `shuffle`, every epoch reads the parts in a new random order, `PARALLEL_READS`
-    of them at the same time, which mixes their elements.
+    With `shuffle`, every epoch reads the parts in a new random order, `open_at_once` of
+    them in turns, which mixes their elements.
     """
     if not shuffle:
         return tf.data.Dataset.range(count).flat_map(read)
@@ -129,7 +130,7 @@ def in_parts(
     shuffled_parts = seeds(seed).take(1).flat_map(order)
     return shuffled_parts.interleave(
         read,
-        cycle_length=PARALLEL_READS,
+        cycle_length=open_at_once,
         num_parallel_calls=PARALLEL_READS,
         # Otherwise the order would depend on which part is read faster.
         deterministic=True,

@@ -25,6 +25,8 @@ NOTE, FORMAT = "cache.json", 1
 BLOCK_ROWS = 1 << 13
 # Few enough rows that shuffling and shards have files to choose from.
 FILE_ROWS = 1 << 17
+# Files that take turns when shuffled. An open one takes a buffer of 256 KiB.
+OPEN_FILES = 32
 
 
 def to_cache(
@@ -113,7 +115,8 @@ def from_cache(
         schema: The schema that the cache was written with.
         batch_size: Rows per batch.
         shuffle: Whether to give each epoch a new random order of the files, of 131,072
-            rows each, and to mix the rows of `shuffle_blocks` blocks at a time.
+            rows each, to read 32 of them in turns, and to mix the rows of
+            `shuffle_blocks` blocks at a time.
         seed: The seed of the orders. The same seed gives the same epochs again. Every
             pass over the dataset is a new epoch.
         drop_remainder: Whether to leave out a last batch that is not full.
@@ -155,7 +158,7 @@ def from_cache(
         numbers = tf.bitcast(tf.reshape(numbers, [rows, widths[1]]), tf.float32)
         return tf.reshape(ids, [rows, widths[0]]), numbers[:, :keep]
 
-    records = in_parts(len(parts), read, shuffle, seed)
+    records = in_parts(len(parts), read, shuffle, seed, OPEN_FILES)
     packed = records.map(unpacked, num_parallel_calls=tf.data.AUTOTUNE)
     mixed = shuffle_blocks if shuffle else 0
     dataset = batches(packed, packing, batch_size, mixed, seed, drop_remainder)
