@@ -40,10 +40,10 @@ def from_rows(
     Shuffling reads the row groups (of CSV, the files) in a new random order, four at a
     time, and mixes the rows of `shuffle_blocks` blocks at a time. The rows of an
     iterator stay in the order of their blocks. For 4 million rows in the order of their
-    numbers, the correlation of the numbers of neighbours was 0.12 with 8 blocks and
-    0.006 with 32, in row groups of 65,536; 0.06 and 0.05, in row groups of 1,048,576
-    (it is 0 for a random order of all rows). So write a log in small row groups, or in
-    random order.
+    numbers, the correlation of the numbers of neighbours was 0.06 with 8 blocks and
+    0.001 with 32, in row groups of 65,536; 0.06 and 0.05, in row groups of 1,048,576
+    (it is 0 for a random order of all rows; `pipelines.benchmarks.shuffling`). So write
+    a log in small row groups, or in random order.
 
     Rows are encoded by Python, a block at a time, at a rate that depends on the format;
     see `pipelines.benchmarks.input`. Where that is too slow, and for a `tf.data`

@@ -173,8 +173,10 @@ class Steps:
     def _is_cut(self):
         """Whether Keras ended an epoch of an unknown length where the first one did."""
         iterator = self._iterator()
-        known = self._per_epoch is not None or iterator is None or self._ended
-        return not known and _length(iterator) == tf.data.UNKNOWN_CARDINALITY
+        if self._per_epoch is not None or iterator is None or self._ended:
+            return False
+        stopped = self._model.stop_training
+        return not stopped and _length(iterator) == tf.data.UNKNOWN_CARDINALITY
 
     def _goes_on(self):
         """Whether `fit` draws the next epoch from the same iterator.
