@@ -179,8 +179,9 @@ def test_every_row_may_come_first():
     assert len(collections.Counter(map(tuple, orders))) > 1800
 
 
-def test_neighbours_in_an_order_are_unrelated():
+def test_neighbours_in_an_order_are_unrelated(monkeypatch):
     """2**16 rows: an order by formula, such as `index_shuffle`, fails here."""
+    monkeypatch.setattr(parts, "BLOCK_ROWS", 1 << 16)  # So many need no short blocks.
     frame = pd.DataFrame({"n": np.arange(2.0**16), "click": 0})
     schema = Schema([Numeric("n")]).fit(frame)
     order = table(data.from_frame(frame, schema, 4096, shuffle=True))["n"][:, 0]
