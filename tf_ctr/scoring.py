@@ -154,7 +154,10 @@ class _Column:
 
     def values(self) -> np.ndarray:
         """Returns all values."""
-        return np.concatenate(self._pieces) if self._count is None else self._pieces[0]
+        # In place of the pieces, so that these go before the next column is joined.
+        if len(self._pieces) > 1:
+            self._pieces = [np.concatenate(self._pieces)]
+        return self._pieces[0]
 
 
 def _flat(scores: np.ndarray, rows: int) -> np.ndarray:

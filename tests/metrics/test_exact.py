@@ -1,5 +1,7 @@
 """The exact metrics, by hand and against scikit-learn."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from sklearn.calibration import calibration_curve
 
 from tests.support.impressions import GROUPS, LABELS, SCORES, impressions
 from tf_ctr.metrics import (
+    arrays,
     calibration,
     calibration_error,
     exact_auc,
@@ -266,3 +269,56 @@ def test_the_calibration_error_is_that_of_the_bins_of_scikit_learn(strategy):
     assert twice == pytest.approx(found)
     with pytest.raises(ValueError, match="one of 'quantile', 'uniform'"):
         calibration_error(labels, scores, strategy="width")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pairs_are_counted_across_blocks(dtype, weighted, monkeypatch):
+    """Runs of equal scores and groups go on in the next block."""
+    rng = np.random.default_rng(4)
+    size = 120
+    labels = rng.integers(0, 2, size)
+    scores = rng.choice([-2.0, -0.0, 0.0, 1e-40, 0.25, np.inf], size).astype(dtype)
+    groups = rng.choice([-1, 0, 1, 5], size, p=[0.1, 0.7, 0.1, 0.1]).astype(np.int32)
+    weights = rng.integers(0, 3, size) if weighted else None
+    rows = np.ones(size) if weights is None else weights
+
+    def won(of):
+        """The won weight and the weight of all pairs, pair by pair."""
+        pairs = [
+            (rows[i] * rows[j], (scores[i] > scores[j]) + (scores[i] == scores[j]) / 2)
+            for i in np.flatnonzero(of & (labels == 1))
+            for j in np.flatnonzero(of & (labels == 0))
+        ]
+        return sum(w * s for w, s in pairs), sum(w for w, _ in pairs)
+
+    per_group = {g: won(groups == g) for g in (0, 1, 5)}
+    total = {g: rows[groups == g].sum() for g in (0, 1, 5)}
+    expected = sum(total[g] * w / p for g, (w, p) in per_group.items())
+    all_won, all_pairs = won(np.ones(size, bool))
+    for block in (1, 3, 1 << 20):
+        monkeypatch.setattr(arrays, "BLOCK", block)
+        assert exact_auc(labels, scores, weights) == pytest.approx(all_won / all_pairs)
+        found = exact_gauc(labels, scores, groups, weights)
+        assert found.gauc == pytest.approx(expected / sum(total.values()))
+        assert found[1:3] == (3, 0)
+        assert found.impressions_used == (groups >= 0).sum()
+
+
+def test_metrics_of_codes_take_little_memory(monkeypatch):
+    monkeypatch.setattr(arrays, "BLOCK", 1 << 10)
+    rng = np.random.default_rng(0)
+    size = 50_000
+    scores = rng.random(size, np.float32)
+    labels = rng.integers(0, 2, size).astype(np.float32)
+    codes = rng.integers(-1, 50, size).astype(np.int32)
+    tracemalloc.start()
+    try:
+        exact_gauc(labels, scores, codes)
+        exact_auc(labels, scores)
+        log_loss(labels, scores)
+        calibration(labels, scores)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak / size < 16

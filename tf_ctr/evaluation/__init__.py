@@ -2,8 +2,8 @@
 
 A *score* is the click probability that a model gives a row; a model of several labels
 gives one per label. Rows are streamed: memory holds a score, a label and a group for
-each, about 20 bytes, and not the rows. Computing the metrics sorts them, which takes
-about 150 bytes per row for a moment.
+each, at most 20 bytes, and not the rows. Sorting them for AUC and GAUC takes 13 bytes
+per row more for a moment; with weights, or scores of float64, 40.
 """
 
 from tf_ctr.evaluation.importance import importance

@@ -14,7 +14,7 @@ from tf_ctr.metrics.arrays import (
     labels_and_scores,
     row_weights,
 )
-from tf_ctr.metrics.exact import pairs_by_group
+from tf_ctr.metrics.pairs import count_pairs
 
 # The quantile of the normal distribution for 95 %.
 Z = 1.959963984540054
@@ -149,11 +149,8 @@ def _of_groups(
     labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, groups: np.ndarray
 ) -> np.ndarray:
     """Returns `[weight * AUC, weight]` of each group with both classes, `[G, 2]`."""
-    known = groups >= 0
-    if not known.any():
-        return np.empty((0, 2))
-    of_row = (each[known] for each in (labels, scores, weights, groups))
-    clicks, others, won = pairs_by_group(*of_row)
+    num_groups = int(groups.max(initial=-1)) + 1
+    clicks, others, won = count_pairs(labels == 1, scores, weights, groups, num_groups)
     mixed = clicks * others > 0
     total = (clicks + others)[mixed]
     return np.stack([total * won[mixed] / (clicks * others)[mixed], total], axis=1)

@@ -1,9 +1,14 @@
 """Converts and checks the arrays given to the exact metrics."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_ctr.errors import explain
+
+# Rows of which float64 copies are made at a time.
+BLOCK = 1 << 20
 
 
 def labels_and_scores(
@@ -27,6 +32,51 @@ def labels_and_scores(
         scores, ~np.isnan(scores), "scores without NaN", "look at the training loss"
     )
     return labels, scores
+
+
+def labels_and_ranks(
+    labels: ArrayLike, scores: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels as booleans, and scores as float32 or float64, `[B]`.
+
+    Unlike `labels_and_scores`, it makes no float64 of what is float32: equal scores
+    stay equal, and their order is the same.
+
+    Raises:
+        ValueError: As `labels_and_scores`.
+        TypeError: As `labels_and_scores`.
+    """
+    given = [flat(*each) for each in (("labels", labels), ("scores", scores))]
+    # Numbers of other types go the long way, and so do those that it refuses.
+    plain = all(each.dtype.kind in "bif" for each in given) and len(given[0])
+    if not plain or len(given[0]) != len(given[1]):
+        given = list(labels_and_scores(labels, scores))
+    found, ranks = given
+    clicked = found == 1
+    if not (clicked | (found == 0)).all() or np.isnan(ranks).any():
+        labels_and_scores(found, ranks)
+    return clicked, ranks if ranks.dtype == np.float32 else ranks.astype(np.float64)
+
+
+def labels_and_rates(
+    labels: ArrayLike, scores: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels as booleans, and probabilities as float32 or float64, `[B]`.
+
+    Raises:
+        ValueError: As `labels_and_probabilities`.
+        TypeError: As `labels_and_scores`.
+    """
+    clicked, rates = labels_and_ranks(labels, scores)
+    if rates.min() < 0 or rates.max() > 1:
+        labels_and_probabilities(clicked, rates)
+    return clicked, rates
+
+
+def blocks(rows: int, start: int = 0) -> Iterator[slice]:
+    """Yields slices of `BLOCK` rows, from `start` to the last one."""
+    for first in range(start, rows, BLOCK):
+        yield slice(first, first + BLOCK)
 
 
 def labels_and_probabilities(

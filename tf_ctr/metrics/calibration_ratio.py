@@ -1,12 +1,14 @@
 """Predicted over observed click rate, streaming and exact."""
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 from numpy.typing import ArrayLike
 
-from tf_ctr.metrics.arrays import labels_and_probabilities, row_weights
+from tf_ctr.metrics.arrays import blocks, labels_and_rates, row_weights
 from tf_ctr.metrics.missing import counted
 
 
@@ -79,7 +81,12 @@ def calibration(
     >>> calibration([1, 0, 0, 0], [0.5, 0.25, 0.25, 0.25])
     1.25
     """
-    clicked, rates = labels_and_probabilities(labels, scores)
-    of_row = row_weights(weights, len(clicked))
-    clicks = (of_row * clicked).sum()
-    return float((of_row * rates).sum() / clicks) if clicks else float("nan")
+    clicked, rates = labels_and_rates(labels, scores)
+    of_row = None if weights is None else row_weights(weights, len(clicked))
+    clicks, predicted = [], []
+    for own in blocks(len(clicked)):
+        weight = 1.0 if of_row is None else of_row[own]
+        clicks.append(float((weight * clicked[own]).sum()))
+        predicted.append(float((weight * rates[own].astype(np.float64)).sum()))
+    total = math.fsum(clicks)
+    return math.fsum(predicted) / total if total else float("nan")

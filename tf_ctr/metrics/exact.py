@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from tf_ctr.metrics.arrays import check_length, flat, labels_and_scores, row_weights
+from tf_ctr.metrics.arrays import (
+    blocks,
+    check_length,
+    flat,
+    labels_and_ranks,
+    row_weights,
+)
+from tf_ctr.metrics.pairs import count_pairs
 
 
 class GroupAUC(NamedTuple):
@@ -54,11 +61,12 @@ def exact_auc(
     >>> exact_auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])  # 3.5 of the 4 pairs
     0.875
     """
-    labels, scores = labels_and_scores(labels, scores)
-    weights = row_weights(weights, len(labels))
-    one_group = np.zeros(len(labels), np.int8)
-    ((clicks,), (others,), (won,)) = pairs_by_group(labels, scores, weights, one_group)
-    return float(won / (clicks * others)) if clicks * others else float("nan")
+    clicked, ranks = labels_and_ranks(labels, scores)
+    if weights is not None:
+        weights = row_weights(weights, len(clicked))
+    clicks, others, won = count_pairs(clicked, ranks, weights, None, num_groups=1)
+    pairs = float(clicks[0] * others[0])
+    return float(won[0]) / pairs if pairs else float("nan")
 
 
 def exact_gauc(
@@ -99,58 +107,37 @@ def exact_gauc(
     GroupAUC(gauc=0.7, groups_used=2, groups_skipped=1,
              impressions_used=5, impressions_skipped=1)
     """
-    labels, scores = labels_and_scores(labels, scores)
-    of_row = row_weights(weights, len(labels))
-    groups = flat("groups", groups)
-    check_length("groups", groups, len(labels))
-    codes = np.where(groups == -1, -1, pd.factorize(groups)[0])
-    known = codes >= 0
-    if not known.any():
-        return GroupAUC(float("nan"), 0, 0, 0, len(labels))
-    codes = codes[known]
-    clicks, others, won = pairs_by_group(
-        labels[known], scores[known], of_row[known], codes
-    )
-    mixed = clicks * others > 0
-    rows = clicks + others
+    clicked, ranks = labels_and_ranks(labels, scores)
     if weights is not None:
-        # In ascending order of the codes, as the sums above.
-        rows = np.unique(codes, return_counts=True)[1]
+        weights = row_weights(weights, len(clicked))
+    groups = flat("groups", groups)
+    check_length("groups", groups, len(clicked))
+    codes = _codes(groups)
+    num_groups = int(codes.max()) + 1
+    if not num_groups:
+        return GroupAUC(float("nan"), 0, 0, 0, len(codes))
+    clicks, others, won = count_pairs(clicked, ranks, weights, codes, num_groups)
+    rows = np.zeros(num_groups, np.int64)
+    for own in blocks(len(codes)):
+        # A code of -1 becomes 0, and is left out.
+        block = codes[own].astype(np.int64) + 1
+        rows += np.bincount(block, minlength=num_groups + 1)[1:]
+    mixed = clicks * others > 0
     used = int(rows[mixed].sum())
     gauc = float("nan")
     if used:
         aucs = won[mixed] / (clicks * others)[mixed]
         gauc = float(np.average(aucs, weights=(clicks + others)[mixed]))
-    return GroupAUC(
-        gauc, int(mixed.sum()), int((~mixed).sum()), used, len(labels) - used
-    )
+    skipped = int((rows > 0).sum() - mixed.sum())
+    return GroupAUC(gauc, int(mixed.sum()), skipped, used, len(codes) - used)
 
 
-def pairs_by_group(
-    labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, groups: np.ndarray
-) -> list[np.ndarray]:
-    """Returns, by group, the weights of clicks, of non-clicks, and of won pairs.
-
-    A pair of a click and a non-click is won if the click has the higher score, and
-    half won if they are equal.
-    """
-    order = np.lexsort((scores, groups))
-    groups, scores = groups[order], scores[order]
-    clicks = (weights * labels)[order]
-    others = (weights * (1 - labels))[order]
-    # One entry per run of equal scores in a group, so that ties can count half.
-    ties = _starts(groups, scores)
-    first = _starts(groups[ties])
-    clicks = np.add.reduceat(clicks, ties)
-    others = np.add.reduceat(others, ties)
-    below = np.cumsum(others) - others
-    # The cumulative sum runs over all groups: subtract the sum before each group.
-    below -= np.repeat(below[first], np.diff(first, append=len(ties)))
-    won = clicks * (below + others / 2)
-    return [np.add.reduceat(sums, first) for sums in (clicks, others, won)]
-
-
-def _starts(*keys: np.ndarray) -> np.ndarray:
-    """Returns the rows at which a run of equal keys starts."""
-    changes = np.any([key[1:] != key[:-1] for key in keys], axis=0)
-    return np.flatnonzero(np.append(True, changes))
+def _codes(groups: np.ndarray) -> np.ndarray:
+    """Returns a code for each row's group, int32 or int64; -1 for a missing group."""
+    # Those of `Schema.groups`, which need no factorisation.
+    if groups.dtype in (np.int32, np.int64) and groups.min() >= -1:
+        if groups.max() < len(groups):
+            return groups
+    codes = pd.factorize(groups)[0].astype(np.int32)
+    codes[np.asarray(groups == -1, bool)] = -1
+    return codes

@@ -1,12 +1,14 @@
 """Binary cross-entropy, streaming and exact."""
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 from numpy.typing import ArrayLike
 
-from tf_ctr.metrics.arrays import labels_and_probabilities, row_weights
+from tf_ctr.metrics.arrays import blocks, labels_and_rates, row_weights
 from tf_ctr.metrics.missing import counted
 
 
@@ -89,16 +91,20 @@ def log_loss(
         # Read before the conversion to float64 below, which has a smaller epsilon.
         dtype = np.asarray(scores).dtype
         eps = np.finfo(dtype if dtype.kind == "f" else np.float64).eps
-    clicks, rates = labels_and_probabilities(labels, scores)
-    rates = np.clip(rates, eps, 1 - eps)
-    of_row = row_weights(weights, len(clicks))
-    if not of_row.any():
+    clicked, rates = labels_and_rates(labels, scores)
+    of_row = None if weights is None else row_weights(weights, len(clicked))
+    if of_row is not None and not of_row.any():
         return float("nan")
-    # With `eps=0` a wrong certainty has the loss infinity, without a warning.
-    with np.errstate(divide="ignore"):
-        likelihoods = np.log(np.where(clicks == 1, rates, 1 - rates))
-        if weights is None:
-            return float(-np.mean(likelihoods))
-        # A row of weight 0 does not count, also where its loss is infinite.
-        counted = of_row > 0
-        return float(-np.average(likelihoods[counted], weights=of_row[counted]))
+    sums = []
+    for own in blocks(len(clicked)):
+        likely = np.clip(rates[own].astype(np.float64), eps, 1 - eps)
+        # With `eps=0` a wrong certainty has the loss infinity, without a warning.
+        with np.errstate(divide="ignore"):
+            loss = -np.log(np.where(clicked[own], likely, 1 - likely))
+        if of_row is not None:
+            # A row of weight 0 does not count, also where its loss is infinite.
+            counted = of_row[own] > 0
+            loss = loss[counted] * of_row[own][counted]
+        sums.append(float(loss.sum()))
+    total = len(clicked) if of_row is None else float(of_row.sum())
+    return math.fsum(sums) / total
