@@ -15,6 +15,7 @@ from tf_ctr.features import (
     Schema,
     Sequence,
     Statistics,
+    Vector,
     id_learning,
     sketches,
 )
@@ -31,6 +32,8 @@ FRAME = pd.DataFrame(
         "price": RNG.lognormal(sigma=4, size=SIZE) * RNG.choice([-1, 1], SIZE),
         "age": RNG.integers(18, 60, SIZE),
         "history": [list(RNG.integers(0, 30, i % 3)) for i in range(SIZE)],
+        "liked": [list(RNG.integers(0, 30, i % 5)) for i in range(SIZE)],
+        "image": [[0.5, 1.0] if i % 3 else None for i in range(SIZE)],
     }
 )
 
@@ -46,6 +49,8 @@ def unfitted():
             Numeric("logarithm", transform="log", column="price"),
             Numeric("age", "quantile", num_bins=5),
             Sequence("history", of="item"),
+            Categorical("liked", table="item", multivalent=True),
+            Vector("image", dim=2),
         ]
     )
 
