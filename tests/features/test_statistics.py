@@ -340,6 +340,8 @@ def test_wrong_arguments_are_explained():
     schema.fit(statistics)
     with pytest.raises(ValueError, match="idle_periods"):
         schema.prune(statistics, idle_periods=0)
+    with pytest.raises(TypeError, match="schema.collect"):
+        schema.prune(frame, idle_periods=1)
     later = schema.collect(pd.DataFrame({"c": ["b"]}), period=6)
     with pytest.raises(ValueError, match="an id of field 'c' that stays"):
         schema.prune(later, idle_periods=1)

@@ -12,7 +12,7 @@ from tf_ctr.features.field import Field
 from tf_ctr.features.labelled import LabelledFields
 from tf_ctr.features.list_weights import with_list_weights
 from tf_ctr.features.outcomes import Weight
-from tf_ctr.features.statistics import Statistics, collected
+from tf_ctr.features.statistics import Statistics, check_statistics, collected
 from tf_ctr.features.summary import as_html, summary
 from tf_ctr.rows import Source
 
@@ -158,8 +158,7 @@ class Schema(LabelledFields):
         makes a trained model fit. Given vocabularies stay; histories do not count.
 
         Args:
-            statistics: Those of all periods so far, or of the last `idle_periods`. If
-                they do not go that far back, no id is dropped.
+            statistics: Those of the last `idle_periods` at least; else nothing drops.
             idle_periods: Ids stay if they were seen in the last so many periods.
 
         Returns:
@@ -179,6 +178,7 @@ class Schema(LabelledFields):
         (9, 5)
         """
         self.check_fitted()
+        check_statistics(statistics)
         fields = [
             statistics.pruned(field, idle_periods) if spec.learns_ids else field
             for field, spec in zip(self.fields, self._specs, strict=True)

@@ -210,7 +210,8 @@ class Statistics:
         since = self.last - idle_periods + 1
         if found is None or self.first > since:
             return field
-        seen = found.without_idle(since).table()["id"].to_pylist()
+        # By way of NumPy, which makes a list ten times faster than Arrow.
+        seen = found.without_idle(since).table()["id"].to_numpy().tolist()
         idle = set(field.vocabulary or ()).difference(seen)
         return field.without_ids(idle) if idle else field
 
@@ -232,14 +233,7 @@ class Statistics:
         }
 
     def _check_alike(self, other):
-        if not isinstance(other, Statistics):
-            raise TypeError(
-                explain(
-                    "statistics to merge",
-                    type(other).__name__,
-                    "collect them from the rows: schema.collect(rows)",
-                )
-            )
+        check_statistics(other)
         if list(self._fields) != list(other._fields):
             raise ValueError(
                 explain(
@@ -250,6 +244,18 @@ class Statistics:
             )
         for name, each in self._fields.items():
             check_kind(name, other._fields[name], each)
+
+
+def check_statistics(value: object) -> None:
+    """Raises `TypeError` unless `value` is statistics."""
+    if not isinstance(value, Statistics):
+        raise TypeError(
+            explain(
+                "statistics",
+                type(value).__name__,
+                "collect them from the rows: schema.collect(rows)",
+            )
+        )
 
 
 def collected(
