@@ -14,7 +14,7 @@ from tf_ctr.metrics.arrays import (
     labels_and_scores,
     row_weights,
 )
-from tf_ctr.metrics.pairs import count_pairs
+from tf_ctr.metrics.pairs import count_pairs, group_codes
 
 # The quantile of the normal distribution for 95 %.
 Z = 1.959963984540054
@@ -149,8 +149,9 @@ def _of_groups(
     labels: np.ndarray, scores: np.ndarray, weights: np.ndarray, groups: np.ndarray
 ) -> np.ndarray:
     """Returns `[weight * AUC, weight]` of each group with both classes, `[G, 2]`."""
-    num_groups = int(groups.max(initial=-1)) + 1
-    clicks, others, won = count_pairs(labels == 1, scores, weights, groups, num_groups)
+    codes = group_codes(groups)
+    num_groups = int(codes.max(initial=-1)) + 1
+    clicks, others, won = count_pairs(labels == 1, scores, weights, codes, num_groups)
     mixed = clicks * others > 0
     total = (clicks + others)[mixed]
     return np.stack([total * won[mixed] / (clicks * others)[mixed], total], axis=1)

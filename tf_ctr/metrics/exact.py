@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from tf_ctr.metrics.arrays import (
@@ -13,7 +12,7 @@ from tf_ctr.metrics.arrays import (
     labels_and_ranks,
     row_weights,
 )
-from tf_ctr.metrics.pairs import count_pairs
+from tf_ctr.metrics.pairs import count_pairs, group_codes
 
 
 class GroupAUC(NamedTuple):
@@ -112,7 +111,7 @@ def exact_gauc(
         weights = row_weights(weights, len(clicked))
     groups = flat("groups", groups)
     check_length("groups", groups, len(clicked))
-    codes = _codes(groups)
+    codes = group_codes(groups)
     num_groups = int(codes.max()) + 1
     if not num_groups:
         return GroupAUC(float("nan"), 0, 0, 0, len(codes))
@@ -130,14 +129,3 @@ def exact_gauc(
         gauc = float(np.average(aucs, weights=(clicks + others)[mixed]))
     skipped = int((rows > 0).sum() - mixed.sum())
     return GroupAUC(gauc, int(mixed.sum()), skipped, used, len(codes) - used)
-
-
-def _codes(groups: np.ndarray) -> np.ndarray:
-    """Returns a code for each row's group, int32 or int64; -1 for a missing group."""
-    # Those of `Schema.groups`, which need no factorisation.
-    if groups.dtype in (np.int32, np.int64) and groups.min() >= -1:
-        if groups.max() < len(groups):
-            return groups
-    codes = pd.factorize(groups)[0].astype(np.int32)
-    codes[np.asarray(groups == -1, bool)] = -1
-    return codes

@@ -8,6 +8,7 @@ that 8 bytes per row are all that is needed. Sorted rows are read in blocks.
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from tf_ctr.metrics.arrays import blocks
 
@@ -68,6 +69,17 @@ def count_pairs(
     if held:
         add(held[0], held[2], held[3], before)
     return clicks, others, won
+
+
+def group_codes(groups: np.ndarray) -> np.ndarray:
+    """Returns a code for each row's group, int32 or int64; -1 for a missing group."""
+    # Those of `Schema.groups`, which need no factorisation.
+    if groups.dtype in (np.int32, np.int64) and groups.min() >= -1:
+        if groups.max() < len(groups):
+            return groups
+    codes = pd.factorize(groups)[0].astype(np.int32)
+    codes[np.asarray(groups == -1, bool)] = -1
+    return codes
 
 
 def _sorted_rows(
