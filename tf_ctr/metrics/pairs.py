@@ -74,8 +74,8 @@ def count_pairs(
 def group_codes(groups: np.ndarray) -> np.ndarray:
     """Returns a code for each row's group, int32 or int64; -1 for a missing group."""
     # Those of `Schema.groups`, which need no factorisation.
-    if groups.dtype in (np.int32, np.int64) and groups.min() >= -1:
-        if groups.max() < len(groups):
+    if groups.dtype in (np.int32, np.int64) and groups.min(initial=0) >= -1:
+        if groups.max(initial=-1) < len(groups):
             return groups
     codes = pd.factorize(groups)[0].astype(np.int32)
     codes[np.asarray(groups == -1, bool)] = -1
