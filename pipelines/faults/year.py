@@ -3,17 +3,16 @@
 365 days of CTNet with a source of its own, `PruneCallback(keep=7)`, and three levels of
 E-CDCTR over the same year: months, weeks, days. Every ten days a line is kept in
 `results/year.jsonl`. All must stay flat: the table compares the second month with the
-last one.
+last one. A stopped script resumes after its last day; seconds are those of the CPU.
 
-    python -m pipelines.faults.year
-    python -m pipelines.faults.year --days 120 --programs continual
+    python -m pipelines.faults.year --run-dir runs/year
+    python -m pipelines.faults.year --run-dir runs/year --days 120 --programs continual
 """
 
 import argparse
 import functools
 import os
 import pathlib
-import tempfile
 import threading
 import time
 import warnings
@@ -34,6 +33,7 @@ from tf_ctr.continual import (
     run_levels,
     train_source,
 )
+from tf_ctr.continual.store import Store
 from tf_ctr.ecdctr import a_ctr_level, cpm_level, tpm_level
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.transfer import add_historical
@@ -52,13 +52,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--days", type=int, default=365, metavar="N")
     names = ["continual", "levels"]
     add("--programs", nargs="+", default=names, choices=names)
+    add("--run-dir", type=pathlib.Path, required=True, metavar="DIR")
     add("--results", type=pathlib.Path, default=RESULTS)
     args = program.parse_args(argv)
     lines = ResultLines(args.results)
     for name in args.programs:
-        with tempfile.TemporaryDirectory() as folder:
-            watch = Watch(name, pathlib.Path(folder), lines)
-            {"continual": continual, "levels": levels}[name](watch, args.days)
+        watch = Watch(name, args.run_dir / name, lines)
+        {"continual": continual, "levels": levels}[name](watch, args.days)
     print(report(lines.records))
 
 
@@ -73,17 +73,17 @@ class Watch(PeriodCallback):
 
     def __init__(self, name: str, root: pathlib.Path, lines: ResultLines) -> None:
         self.name, self.root, self._lines = name, root, lines
-        self._began = time.perf_counter()
+        self._began = time.process_time()
 
     def on_period_saved(self, period: Period, record: Mapping[str, Any]) -> None:
         """Looks after every tenth day."""
         day = period.number + 1
-        if day % EVERY:
+        if day % EVERY or self._lines.has(program=self.name, day=day):
             return
         files = [path for path in self.root.rglob("*") if path.is_file()]
         # Curves grow by a line a day, as they must.
         sizes = [f.stat().st_size for f in files if f.suffix in (".keras", ".parquet")]
-        now = time.perf_counter()
+        now = time.process_time()
         measured = {
             "memory": _resident(),
             "open files": len(os.listdir("/proc/self/fd")),
@@ -96,14 +96,14 @@ class Watch(PeriodCallback):
         )
         shown = ", ".join(f"{key} {value:.2f}" for key, value in measured.items())
         print(f"{self.name}, day {day}: {shown}", flush=True)
-        self._began = time.perf_counter()
+        self._began = time.process_time()
 
 
 def continual(watch: Watch, days: int) -> None:
     """A source and a CTNet, day by day; each call runs one day, as a cron job does."""
     schema = fitted()
     source, target = network(schema, 1), network(schema)
-    for day in range(days):
+    for day in range(len(Store(watch.root / "ctnet").numbers()), days):
         period = [Period(day, frame(seed=day))]
         train_source(
             period,
@@ -128,6 +128,7 @@ def levels(watch: Watch, days: int) -> None:
     """TPM by months, CPM by weeks, A-CTR by days, in one call."""
     schema = fitted()
     root, prune = watch.root, [PruneCallback(KEEP)]
+    root.mkdir(parents=True, exist_ok=True)
     backbone = functools.partial(dnn, embedding_dim=2, hidden_units=(3, 2))
     snapshots = root / "snapshots"
     options: dict[str, Any] = {"training": TRAINING}
