@@ -8,9 +8,11 @@ from tf_ctr.files import (
     DamagedError,
     checksum,
     read_manifest,
+    remove_folder,
     replaced_folder,
     replacing,
     seal,
+    settle_folder,
     whole_folder,
     write_sealed,
 )
@@ -131,6 +133,23 @@ def test_a_kill_between_the_renames_leaves_the_old_folder_set_aside(
     # The next call starts where there is no folder: it must not lose the old one
     # before the new one is there.
     assert (path / "a").read_text() == "newest"
+    assert names(tmp_path) == ["run"]
+
+
+def test_a_folder_that_is_removed_or_settled_is_never_there_in_part(tmp_path):
+    path = tmp_path / "run"
+    with whole_folder(path) as partial:
+        write(partial, a="1")
+    remove_folder(path)
+    remove_folder(path)  # It may be gone.
+    assert names(tmp_path) == []
+    for name in (".run.replaced", ".run.partial"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, a=name)
+    settle_folder(path)
+    assert (path / "a").read_text() == ".run.replaced" and names(tmp_path) == ["run"]
+    (tmp_path / ".run.replaced").mkdir()
+    settle_folder(path)
     assert names(tmp_path) == ["run"]
 
 

@@ -130,6 +130,15 @@ def test_a_version_goes_only_if_no_label_needs_it_and_another_is_whole(root):
     assert not verify(root).well
 
 
+def test_labels_that_cannot_be_read_keep_every_version(root):
+    spoil(root / "dcn" / "2" / "saved_model.pb")
+    (root / "dcn" / "models.config").write_text("model_config_list {")
+    done = repaired(root)
+    assert "the labels in" in done["2"][1] and not done["2"][0]
+    assert done["models.config"][1].startswith("it stays, because it cannot")
+    assert "correct the file, or remove it" in done["models.config"][1]
+
+
 def test_what_can_not_be_recomputed_stays_and_the_rest_goes(root):
     spoil(root / "schema.json")
     spoil(root / "tpm" / "3" / "item.parquet")

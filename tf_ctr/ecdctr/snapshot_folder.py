@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import shutil
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -50,14 +49,6 @@ def write(
             table = pa.table({"key": ids, "embedding": rows})
             pq.write_table(table, partial / _file_name(field))
         (partial / SNAPSHOT).write_text(json.dumps({"date": date}))
-
-
-def remove(folder: pathlib.Path) -> None:
-    """Removes a snapshot: first its name, so that it is never there in part."""
-    gone = folder.with_name(f".{folder.name.strip('.')}.partial")
-    shutil.rmtree(gone, ignore_errors=True)
-    folder.rename(gone)
-    shutil.rmtree(gone)
 
 
 def names(directory: pathlib.Path) -> list[str]:

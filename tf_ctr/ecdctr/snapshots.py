@@ -16,6 +16,7 @@ from tf_ctr.ecdctr import snapshot_folder
 from tf_ctr.ecdctr.snapshot_folder import Date
 from tf_ctr.errors import check_count, explain
 from tf_ctr.features.field import Field
+from tf_ctr.files import remove_folder
 
 
 class SnapshotStore:
@@ -88,7 +89,7 @@ class SnapshotStore:
         if self.keep is not None:
             by_date = functools.partial(moment, "date")
             for old in sorted({*others, date}, key=by_date)[: -self.keep]:
-                snapshot_folder.remove(self._folder(old))
+                remove_folder(self._folder(old))
 
     def dates(self, until: Date | None = None, newest: int | None = None) -> list[Date]:
         """Returns the dates of the intact snapshots, oldest first.

@@ -8,6 +8,7 @@
 
 from tf_ctr.files.folders import (
     move_folder,
+    remove_folder,
     replaced_folder,
     settle_folder,
     whole_folder,
@@ -32,6 +33,7 @@ __all__ = [
     "move_folder",
     "read_manifest",
     "read_sealed",
+    "remove_folder",
     "replaced_folder",
     "replacing",
     "seal",

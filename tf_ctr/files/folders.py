@@ -79,6 +79,23 @@ def settle_folder(path: str | os.PathLike) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+def remove_folder(path: str | os.PathLike) -> None:
+    """Removes a folder: first its name, so that no half of it is there after a kill.
+
+    What a kill leaves is removed by `settle_folder`, or by the next `whole_folder`.
+
+    Args:
+        path: The folder; it may be missing.
+    """
+    path = pathlib.Path(path)
+    gone = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(gone, ignore_errors=True)
+    if path.exists():
+        os.rename(path, gone)
+        writing.flush(path.parent)
+        shutil.rmtree(gone)
+
+
 def move_folder(folder: pathlib.Path, path: pathlib.Path) -> None:
     """Renames a complete folder, which stays whole even after a power cut.
 

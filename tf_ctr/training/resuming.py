@@ -4,14 +4,19 @@ import contextlib
 import functools
 import json
 import pathlib
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from tf_ctr.errors import explain
-from tf_ctr.files import locked, read_sealed, settle_folder, write_sealed
+from tf_ctr.files import (
+    locked,
+    read_sealed,
+    remove_folder,
+    settle_folder,
+    write_sealed,
+)
 from tf_ctr.training.early_stopping import FOLDER, EarlyStopping
 from tf_ctr.training.settings import differences, model_settings
 from tf_ctr.training.state import restore_state, save_state
@@ -85,7 +90,7 @@ class Resume(keras.callbacks.Callback):
         if not self.resume:
             if is_chief():
                 for name in (FINISHED, BACKUP, FOLDER):
-                    shutil.rmtree(self.run_dir / name, ignore_errors=True)
+                    remove_folder(self.run_dir / name)
                 (self.run_dir / RUN).unlink(missing_ok=True)
             self.resume = True  # The next `fit` with these callbacks resumes this one.
         if is_chief():
@@ -201,7 +206,7 @@ class Backup(keras.callbacks.Callback):
         if not self.run.finished:
             self._save(FINISHED, self._position)
         if is_chief():
-            shutil.rmtree(self.run.run_dir / BACKUP, ignore_errors=True)
+            remove_folder(self.run.run_dir / BACKUP)
         self.model.train_function = self.run.steps.train
         self.run.release()
 

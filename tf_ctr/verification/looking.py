@@ -176,8 +176,11 @@ def _labels(path, read):
     except DamagedError as error:
         return Finding(path, "labels", "damaged", error.damage, error.fix)
     except (ValueError, ImportError) as error:
-        received = str(error).splitlines()[-2:]
-        return Finding(path, "labels", "damaged", " ".join(received), RESTORE)
+        # The three parts of the error.
+        problem, _, fix = str(error).rpartition("\nFix: ")
+        problem = problem.partition("\nReceived: ")[2] or str(error)
+        fix = fix.rstrip(".") or RESTORE
+        return Finding(path, "labels", "damaged", problem.rstrip("."), fix)
     if said:
         return Finding(path, "labels", "unchecked", str(said[0].message))
     return Finding(path, "labels", "whole")

@@ -87,8 +87,8 @@ def _version(finding):
         return "", "it stays, because it is no version of a server"
     try:
         files = read_files(directory)
-    except (ValueError, ImportError) as error:
-        return "", f"it stays, because its labels cannot be read ({error})"
+    except (ValueError, ImportError):
+        return "", f"it stays, because the labels in {directory} cannot be read"
     given = (*files.labels.items(), *files.pending.items())
     labels = sorted(label for label, version in given if version == int(number))
     if labels:
