@@ -9,8 +9,8 @@ import pytest
 from tests.support import two_labels
 from tests.support.joint_models import randomise
 from tests.support.models import weights_by_layer
-from tf_ctr import data, joint, training
-from tf_ctr.transfer import a_ctr, add_historical, autoft, ctnet, fine_tune
+from tf_ctr import data, inference, joint, training
+from tf_ctr.transfer import a_ctr, add_historical, autoft, ctnet, fine_tune, l2_sp
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,8 @@ def test_autoft_starts_with_both_labels_of_its_source(source, batch, tmp_path):
                 own[f"{label}_tower_0{copy}"], theirs[f"{label}_tower_0"], strict=True
             ):
                 np.testing.assert_array_equal(ours, old)
+    grouped = inference.group_by_route(model)
+    check_equal_scores(grouped, model, batch[0])
     check_trains_and_reloads(model, batch, tmp_path)
 
 
@@ -98,4 +100,5 @@ def test_e_cdctr_starts_with_both_labels_of_cpm(schema, batch, tmp_path):
 def test_fine_tuning_starts_with_the_scores_of_every_joint_model(name, schema, batch):
     model = two_labels.build(name, schema)
     check_equal_scores(fine_tune(model), model, batch[0])
+    check_equal_scores(l2_sp(model), model, batch[0])
     check_equal_scores(autoft(model, seed=0), model, batch[0])
