@@ -14,10 +14,11 @@ from keras.src.backend.tensorflow import trainer
 from pipelines.scale.processes import addresses, free_ports
 from tf_ctr import continual, training
 from tf_ctr.export import export
-from tf_ctr.training import meeting
-from tf_ctr.training.agreement import check_alike
+from tf_ctr.training import agreement, meeting
+from tf_ctr.training.agreement import check_alike, check_fit
 from tf_ctr.training.cluster import Cluster, read_cluster
 from tf_ctr.training.fit_of_keras import check_version
+from tf_ctr.training.settings import model_settings
 
 HOSTS = ["a:1", "b:1"]
 # `training.workers` is the function.
@@ -95,6 +96,46 @@ def test_workers_of_different_schemas_are_named():
         check_alike(first, everyone[0], {"schema": "load one file"})
     a, b, c = map(first.named, range(3))
     assert f"Received: x on {a}, {b}; y on {c}." in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "received"),
+    [
+        (10, "12", r"10 on worker 0 \(a:1\); 12 on worker 1 \(b:1\)"),
+        (None, "12", r"batches without one on worker 0 \(a:1\)"),
+        (10, "an unknown number", "batches without one on another worker"),
+    ],
+)
+def test_workers_must_have_as_many_batches(monkeypatch, own, other, received):
+    def gathered(strategy, value):
+        return [value, {**value, "number of batches": other}]
+
+    monkeypatch.setattr(agreement, "gathered", gathered)
+    model = keras.Sequential([keras.Input((1,))])
+    model.compile(loss="mse")
+    with pytest.raises(ValueError, match=f"(?s)Received: {received}.*shard"):
+        check_fit(None, clusters(2, HOSTS)[0], model, own)
+
+
+def test_several_steps_per_execution_are_refused():
+    model = keras.Sequential([keras.Input((1,))])
+    model.compile(loss="mse", steps_per_execution=2)
+    with pytest.raises(ValueError, match="(?s)Received: 2.*leave it out"):
+        check_fit(None, clusters(2, HOSTS)[0], model, 10)
+
+
+def test_workers_must_have_the_same_model(monkeypatch):
+    model, other = (keras.Sequential([keras.Input((1,))]) for _ in range(2))
+    model.compile(keras.optimizers.Adam(0.1), loss="mse")
+    other.compile(keras.optimizers.Adam(0.2), loss="mse")
+    theirs = json.loads(json.dumps(model_settings(other), default=str))
+
+    def gathered(strategy, value):
+        return [value, theirs if "optimizer" in value else {**value, "model": "x"}]
+
+    monkeypatch.setattr(agreement, "gathered", gathered)
+    with pytest.raises(ValueError, match="worker 1 .*learning_rate was 0.1 and is 0.2"):
+        check_fit(None, clusters(2, HOSTS)[0], model, 10)
 
 
 def test_all_end_in_time_if_a_worker_is_missing_and_name_it():

@@ -67,8 +67,18 @@ def check_fit(
         batches: Batches per epoch of this worker; `None` if that is not known.
 
     Raises:
-        ValueError: If the number of batches is not known, or if the workers differ.
+        ValueError: If the number of batches is not known, if the workers differ, or if
+            a step of the model is several.
     """
+    if model.steps_per_execution > 1:
+        # TensorFlow cannot send messages in the loop that Keras makes of them.
+        raise ValueError(
+            explain(
+                "steps_per_execution=1 on several workers",
+                model.steps_per_execution,
+                "leave it out of model.compile",
+            )
+        )
     settings = json.loads(json.dumps(model_settings(model), default=str))
     count = "an unknown number" if batches is None else f"{batches:,}"
     own = {"number of batches": count, "model": settings_sum(settings)}
