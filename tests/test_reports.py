@@ -114,7 +114,8 @@ def test_test_rows_give_metrics_slices_and_unseen_ids(pages):
     shown = text(pages["trained"])
     for part in ("Reliability", "By city", "Unseen ids", "Importance", "Layers"):
         assert part in shown, part
-    assert "On 60 test rows." in shown
+    assert "On 60 test rows. In brackets: the 95 % interval." in shown
+    assert re.search(r"auc 0\.\d+ \(0\.\d+ to 0\.\d+\)", shown)
     assert re.search(r" b 40 0\.\d+", shown)  # 40 of the 60 rows are of city b.
 
 

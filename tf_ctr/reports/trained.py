@@ -99,7 +99,8 @@ def add_test(
     frame = in_memory(test, schema.fields, [*dict.fromkeys([*outcomes, *by])])
     for column in by:
         check_name("column", column, list(frame.columns))
-    _add_metrics(made, evaluate(model, frame, schema), f"On {len(frame):,} test rows.")
+    found = evaluate(model, frame, schema, intervals=True)
+    _add_metrics(made, found, f"On {len(frame):,} test rows.")
     scores = predict_by_label(model, frame, schema)
     for label, own in scores.items():
         _add_reliability(made, frame, label, own, schema)
