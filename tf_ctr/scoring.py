@@ -1,7 +1,10 @@
 """Scores rows of any size, and keeps some values of each."""
 
+import contextlib
+import functools
+import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -56,7 +59,8 @@ def score_rows(
         # Before the model runs, which may take long, so that a bad label fails at once.
         values = {name: read(data) for name, (_, read) in kept.items()}
         dataset = from_frame(data, schema, batch_size=batch_size, labelled=False)
-        predicted = model.predict(dataset, verbose=verbose)
+        with expected_tracing():
+            predicted = model.predict(dataset, verbose=verbose)
         return scores_by_label(predicted, schema, len(data)), values
     opened = rows_of(data, schema.fields)
     columns = needed_columns(schema.fields, [column for column, _ in kept.values()])
@@ -94,7 +98,8 @@ def score_rows(
         with warnings.catch_warnings():
             # Keras warns at the end of any data of which it did not know the length.
             warnings.filterwarnings("ignore", "Your input ran out of data")
-            scores = model.predict(dataset, verbose=verbose)
+            with expected_tracing():
+                scores = model.predict(dataset, verbose=verbose)
     except tf.errors.OpError:
         if failures:  # TensorFlow has made a text of it.
             raise failures[0] from None
@@ -172,3 +177,30 @@ def _flat(scores: np.ndarray, rows: int) -> np.ndarray:
             )
         )
     return scores.reshape(-1)
+
+
+@contextlib.contextmanager
+def expected_tracing() -> Iterator[None]:
+    """Silences TensorFlow's warning about a function that is traced repeatedly.
+
+    Every model has functions of its own, which are traced once. TensorFlow mistakes
+    those of several models for a single function that is traced again and again.
+
+    Example:
+
+    >>> with expected_tracing():
+    ...     for _ in range(9):
+    ...         _ = tf.function(lambda x: x + 1)(tf.constant(1))
+    """
+    logger = tf.get_logger()
+    # A filter of its own, so that a block in a block does not end the outer one.
+    own = functools.partial(_is_another_message)
+    logger.addFilter(own)
+    try:
+        yield
+    finally:
+        logger.removeFilter(own)
+
+
+def _is_another_message(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()

@@ -1,14 +1,11 @@
 """The loop over periods: test, refresh, train, save."""
 
-import contextlib
 import json
-import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import keras
 import pandas as pd
-import tensorflow as tf
 
 from tf_ctr.continual.callbacks import PeriodCallback
 from tf_ctr.continual.methods import TARGET_ONLY, method_function
@@ -21,6 +18,7 @@ from tf_ctr.continual.store import Store
 from tf_ctr.continual.training import Training
 from tf_ctr.features import Schema
 from tf_ctr.files import locked
+from tf_ctr.scoring import expected_tracing
 from tf_ctr.training.workers import check_by_itself
 
 
@@ -205,28 +203,3 @@ def train_source(
         slices=slices,
         callbacks=callbacks,
     )
-
-
-@contextlib.contextmanager
-def expected_tracing() -> Iterator[None]:
-    """Silences TensorFlow's warning about a function that is traced repeatedly.
-
-    Every period has its own model, whose functions are traced once. TensorFlow mistakes
-    them for a single function that is traced in every period.
-
-    Example:
-
-    >>> with expected_tracing():
-    ...     for _ in range(9):
-    ...         _ = tf.function(lambda x: x + 1)(tf.constant(1))
-    """
-    logger = tf.get_logger()
-    logger.addFilter(_is_another_message)
-    try:
-        yield
-    finally:
-        logger.removeFilter(_is_another_message)
-
-
-def _is_another_message(record: logging.LogRecord) -> bool:
-    return "triggered tf.function retracing" not in record.getMessage()
