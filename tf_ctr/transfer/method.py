@@ -66,8 +66,11 @@ class Method:
         @functools.wraps(function)
         def named(*args: Any, **kwargs: Any) -> keras.Model:
             model = function(*args, **kwargs)
-            source = next(iter(signature.bind(*args, **kwargs).arguments.values()))
-            model.name = f"{source.name.removesuffix(end)}{end}"
+            given = list(signature.bind(*args, **kwargs).arguments.values())
+            # A method may train a target without a source, and return it as it is.
+            new = all(model is not each for each in given)
+            if new and isinstance(given[0], keras.Model):
+                model.name = f"{given[0].name.removesuffix(end)}{end}"
             return model
 
         named.transfer_method = self  # type: ignore[attr-defined]  # Ours.
