@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -246,7 +247,7 @@ class Statistics:
             check_kind(name, other._fields[name], each)
 
 
-def check_statistics(value: object) -> None:
+def check_statistics(value: Any) -> None:
     """Raises `TypeError` unless `value` is statistics."""
     if not isinstance(value, Statistics):
         raise TypeError(
