@@ -34,11 +34,20 @@ from tf_ctr import (
     training,
     transfer,
 )
-from tf_ctr.features import Categorical, Numeric, Schema, Sequence, TimeOf, Vector
+from tf_ctr.features import (
+    Categorical,
+    Cross,
+    Numeric,
+    Schema,
+    Sequence,
+    TimeOf,
+    Vector,
+)
 from tf_ctr.reports import report
 
 __all__ = [
     "Categorical",
+    "Cross",
     "Numeric",
     "Schema",
     "Sequence",

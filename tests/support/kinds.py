@@ -36,6 +36,7 @@ def kinds_schema():
             tf_ctr.Vector("image", dim=3),
             tf_ctr.Categorical("last", table="item"),
             tf_ctr.TimeOf("hour", column="time"),
+            tf_ctr.Cross(("user", "hour"), num_buckets=50),
             tf_ctr.Categorical("tags", multivalent=True, weights="tag_weights"),
         ],
         group="user",

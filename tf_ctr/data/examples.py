@@ -66,6 +66,7 @@ def parse_examples(
         if field.multivalent
         else parsed[field.name]
         for field in fields
+        if not field.parts
     }
 
 
@@ -84,6 +85,7 @@ def parsing_specs(fields: Iterable[Field]) -> dict[str, Any]:
             [field.padding] * field.width if field.row_shape else field.padding,
         )
         for field in fields
+        if not field.parts
     }
 
 

@@ -71,8 +71,10 @@ class Packing:
             TypeError: For a column whose values do not fit its field.
         """
         raw, places = {}, {}
-        for field in self._schema.fields:
-            if field.dtype == "string" and not field.multivalent:
+        crossed: set[str] = set().union(*(f.parts or () for f in self._schema.fields))
+        for field in self._schema.raw_fields:
+            is_text = field.dtype == "string" and not field.multivalent
+            if is_text and field.name not in crossed:
                 distinct, place = columns.distinct_raw_ids(frame, field)
                 raw[field.name], places[field.name] = distinct, place
             else:

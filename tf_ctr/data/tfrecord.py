@@ -215,7 +215,7 @@ def _check_kinds(
     outcomes: Sequence[str],
 ) -> list[tf.DType]:
     """Returns the dtypes of the outcomes; raises if the first records do not fit."""
-    for field in schema.fields:
+    for field in schema.raw_fields:
         _check_kind(file, kinds, field.name, [FEATURE_KIND[known(field.dtype)]])
     for name in outcomes:
         what = "feature of weights" if name in schema.outcomes.weights else "feature"

@@ -145,7 +145,7 @@ def candidate_fields(
     >>> candidate_fields(Schema(fields))
     ['item']
     """
-    names = [field.name for field in schema.fields]
+    names = [field.name for field in schema.raw_fields]
     if item_fields is None:
         users = {schema.group, *schema.of_kind(features.Sequence)}
         items = [name for name in names if name not in users]

@@ -124,7 +124,7 @@ def _json_rows(columns, schema):
     rows = []
     for example in to_examples(columns, schema.fields):
         lists, row = json_example(example), {}
-        for field in schema.fields:
+        for field in schema.raw_fields:
             values = lists.get(field.name, [])
             if field.row_shape:
                 if values and not _is_missing(values[0], field):

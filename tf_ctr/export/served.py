@@ -130,7 +130,7 @@ def prepare(
         trained=model,
         reference=reference,
         model=best,
-        candidates=candidate_model(best, item_fields) if item_fields else None,
+        candidates=_candidates(best, schema, item_fields) if item_fields else None,
         item_fields=item_fields,
         schema=schema,
         rows=rows,
@@ -201,3 +201,15 @@ def _static(model, schema, sample):
         for each in (model, static)
     )
     return static, auc - static_auc
+
+
+def _candidates(
+    model: keras.Model, schema: Schema, item_fields: Sequence[str]
+) -> keras.Model:
+    """Returns the model for users and their candidates; see `candidate_model`."""
+    crosses = [
+        field.name
+        for field in schema.fields
+        if not set(item_fields).isdisjoint(field.parts or ())
+    ]
+    return candidate_model(model, [*item_fields, *crosses])

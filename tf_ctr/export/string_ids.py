@@ -45,7 +45,7 @@ def ids_from_text(
             field.name: integers(features[field.name], field)
             if field.dtype == "int64"
             else features[field.name]
-            for field in schema.fields
+            for field in schema.raw_fields
         }
 
 

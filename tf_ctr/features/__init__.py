@@ -12,6 +12,7 @@ it here. Other code uses the methods of `Field` and never checks the class of a 
 """
 
 from tf_ctr.features.categorical import Categorical
+from tf_ctr.features.cross import Cross
 from tf_ctr.features.numeric import Numeric
 from tf_ctr.features.schema import Schema
 from tf_ctr.features.sequence import Sequence
@@ -21,6 +22,7 @@ from tf_ctr.features.vector import Vector
 
 __all__ = [
     "Categorical",
+    "Cross",
     "Numeric",
     "Schema",
     "Sequence",

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_ctr.errors import explain
+from tf_ctr.features.cross import Cross
 from tf_ctr.features.field import Field
 
 
@@ -52,8 +53,11 @@ class Encoder:
         Raises:
             ValueError: For a missing field, a wrong dtype or a wrong shape.
         """
-        encoded = {}
+        raw, encoded = {}, {}
+        crosses = [field for field in self.fields if isinstance(field, Cross)]
         for field in self.fields:
+            if field.parts:
+                continue
             if field.name not in features:
                 raise ValueError(
                     explain(
@@ -62,10 +66,12 @@ class Encoder:
                         f"add features[{field.name!r}]",
                     )
                 )
-            values = raw_tensor(features[field.name], field)
+            values = raw[field.name] = raw_tensor(features[field.name], field)
             table = self._tables.get(field.owner.name)
             encoded[field.name] = field.encode(values, table)
-        return encoded
+        for cross in crosses:
+            encoded[cross.name] = cross.encode(cross.combined(raw, encoded))
+        return {field.name: encoded[field.name] for field in self.fields}
 
 
 def raw_tensor(value: Any, field: Field) -> tf.Tensor:

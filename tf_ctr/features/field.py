@@ -54,8 +54,8 @@ class Field(abc.ABC):
     # Whether models map the encoded values to the embedding dim by a matrix.
     projected = False
     # The rows that a table starts from; the field with the weights of this one's ids,
-    # and the field whose ids this one weighs.
-    pretrained = weights = weighs = None
+    # that whose ids this one weighs, and those that it crosses, in place of a column.
+    pretrained = weights = weighs = parts = None
 
     def __post_init__(self) -> None:
         check_field_name(self.name)

@@ -85,6 +85,11 @@ class FieldSet:
                 explain("a fitted schema", f"{unfitted} not fitted", "call schema.fit")
             )
 
+    @property
+    def raw_fields(self) -> list[Field]:
+        """The fields with a column and an input of a request: all but crosses."""
+        return [field for field in self.fields if not field.parts]
+
     def raw_columns(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
         """Returns the fields' columns as checked arrays, the input of `encode`.
 
@@ -102,19 +107,19 @@ class FieldSet:
         self.check_fitted()
         columns.check_frame(frame)
         columns.check_rows(len(frame))
-        return {field.name: field.raw_values(frame) for field in self.fields}
+        return {field.name: field.raw_values(frame) for field in self.raw_fields}
 
     def raw_signature(self) -> dict[str, tf.TensorSpec]:
         """Returns the specification of the raw values that `encode` takes."""
         self.check_fitted()
-        return {field.name: field.raw_spec() for field in self.fields}
+        return {field.name: field.raw_spec() for field in self.raw_fields}
 
     def example_rows(self, n: int, seed: int = 0) -> pd.DataFrame:
         """Returns `n` random raw rows, a tenth of the ids missing, a tenth unseen."""
         self.check_fitted()
         generator = np.random.default_rng(seed)
         frame = pd.DataFrame(
-            {f.column: f.example_values(n, generator) for f in self.fields}
+            {f.column: f.example_values(n, generator) for f in self.raw_fields}
         )
         for field in self.fields:
             if field.weighs is not None:  # One per id of the rows just drawn.

@@ -82,7 +82,7 @@ def in_memory(
 
 def needed_columns(fields: Iterable[Field], further: Iterable[str] = ()) -> list[str]:
     """Returns the columns of fields, and further ones, each once."""
-    return list(dict.fromkeys([*(field.column for field in fields), *further]))
+    return list(dict.fromkeys([*(f.column for f in fields if not f.parts), *further]))
 
 
 def rows_of(data: Source, fields: Iterable[Field]) -> Rows:
@@ -93,6 +93,8 @@ def rows_of(data: Source, fields: Iterable[Field]) -> Rows:
 def _text_types(fields):
     types = {}
     for field in fields:
+        if field.parts:
+            continue
         if field.row_shape:
             # Ids of a type that is not known yet stay text.
             kind = pa.list_(TEXT_TYPE[field.dtype or "string"])

@@ -39,7 +39,7 @@ def to_inputs(
     if schema is not None and _takes_fields(signature, schema):
         return {
             field.name: encoded(_raw_values(columns[field.name], field), field.name)
-            for field in schema.fields
+            for field in schema.raw_fields
         }
     fields = {} if schema is None else {field.name: field for field in schema.fields}
     for name in set(fields) & set(signature.inputs):

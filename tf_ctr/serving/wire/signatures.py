@@ -62,7 +62,7 @@ def signature_inputs(
             field.name: _spelled(columns[field.name], field.padding)
             if field.dtype == "int64"
             else columns[field.name]
-            for field in schema.fields
+            for field in schema.raw_fields
         }
     if name == CANDIDATES:
         return {
