@@ -64,6 +64,18 @@ def test_it_has_no_column_and_no_input_of_a_request(schema):
     fails(lambda: cross.raw_values(FRAME), "'all'", kind=TypeError)
 
 
+def test_a_part_may_share_the_table_of_another_field():
+    fields = [
+        Categorical("city"),
+        Categorical("next", table="city"),
+        Cross(("city", "next"), 50),
+    ]
+    frame = FRAME.assign(next=FRAME["city"].shift(1))
+    schema = Schema(fields).fit(frame)
+    rows = schema.encode(schema.raw_columns(frame))["city_x_next"].numpy()
+    assert rows.tolist()[:3] == [0, bucket("b\x1fb", 50), bucket("p\x1fb", 50)]
+
+
 def test_every_way_to_read_rows_combines_alike(schema, tmp_path):
     expected = schema.encode(schema.raw_columns(FRAME))
     [(read, _)] = data.from_frame(FRAME, schema, batch_size=6)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.features.test_errors import fails
-from tf_ctr import Categorical, Schema, data
+from tf_ctr import Categorical, Numeric, Schema, data
 from tf_ctr.backbones import deepfm, dnn
 from tf_ctr.layers import MaskedPooling
 
@@ -113,6 +113,8 @@ def test_wrong_weights_are_refused_by_their_row(weights, words):
 def test_wrong_arguments_and_columns_are_refused():
     fails(lambda: Categorical("c", weights="w"), "`weights`", "multivalent=True")
     fails(lambda: tags(weights="a b"), "'a b'")
+    for other in (Numeric("w"), Categorical("x", multivalent=True, weights="w")):
+        fails(lambda o=other: Schema([o, tags()]), "weights='w'", "no other field")
     fails(lambda: Schema([tags()]).fit(FRAME.drop(columns="w")), "'w'", "tags")
     frame = FRAME.assign(w=[["x"]] * 5)
     fails(lambda: Schema([tags()]).fit(frame), "'w'", kind=TypeError)

@@ -90,8 +90,8 @@ class Cross(Field):
 
     @property
     def fitted(self) -> bool:
-        """Whether its parts are fitted."""
-        return bool(self._of) and all(field.fitted for field in self._of)
+        """Whether it is part of a schema; it learns nothing itself."""
+        return bool(self._of)
 
     @property
     def table(self) -> str:

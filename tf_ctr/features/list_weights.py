@@ -161,15 +161,31 @@ class _WeightCheck(Learner):
 
 
 def with_list_weights(fields: Iterable[Field]) -> list[Field]:
-    """Returns fields, each followed by that of its weights unless it is among them."""
+    """Returns fields, each followed by that of its weights unless it is among them.
+
+    Raises:
+        ValueError: If another field has the name of the weights.
+    """
     given = list(fields)
-    names = {getattr(field, "name", None) for field in given}
+    by_name = {getattr(field, "name", None): field for field in given}
     found: list[Field] = []
     for field in given:
         found.append(field)
         weights = getattr(field, "weights", None)
-        if weights is not None and weights not in names:
-            found.append(ListWeights(weights, of=field.name))
+        if weights is None:
+            continue
+        companion = ListWeights(weights, of=field.name)
+        taken = by_name.setdefault(weights, companion)
+        if taken is companion:
+            found.append(companion)
+        elif taken != companion:
+            raise ValueError(
+                explain(
+                    f"a column of weights of {field.name!r} that is no other field",
+                    f"weights={weights!r}, which is {taken!r}",
+                    "rename one of them, or leave the other field out",
+                )
+            )
     return found
 
 
