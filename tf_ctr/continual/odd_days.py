@@ -65,7 +65,7 @@ def _labels(frame, schema):
 
 
 def _columns(frame, schema):
-    for field in schema.fields:
+    for field in schema.raw_fields:
         column = frame[field.column]
         missing = column.isna()
         if missing.all():
