@@ -9,15 +9,14 @@ import pandas as pd
 
 from tf_ctr import plots
 from tf_ctr.errors import check_name, explain
+from tf_ctr.evaluation.importance import T_975
+from tf_ctr.evaluation.intervals import Z
 from tf_ctr.plots.drawing import finish, line_style
 from tf_ctr.reports.page import Page, cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The quantiles 0.975 of Student's t with 1 to 9 degrees of freedom.
-T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-NORMAL_975 = 1.96
 COSTS = {"seconds": "seconds of training", "parameters": "parameters"}
 
 
@@ -116,7 +115,7 @@ def _mean(values):
     n = len(values)
     if n < 2:
         return (float(values.mean()) if n else float("nan")), float("nan")
-    t = T_975[n - 2] if n - 2 < len(T_975) else NORMAL_975
+    t = T_975[n - 2] if n - 2 < len(T_975) else Z
     return float(values.mean()), float(t * values.std(ddof=1) / np.sqrt(n))
 
 
