@@ -79,18 +79,6 @@ class Embedding(Layer):
         self.ids = ids
         self.supports_jit = False
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of the layer; those of older releases lack `ids`."""
-        config = super().get_config() | {
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "embeddings_initializer": keras.saving.serialize_keras_object(
-                self.embeddings_initializer
-            ),
-            "l2": self.l2,
-        }
-        return config if self.ids is None else config | {"ids": self.ids}
-
     def build(self, input_shape: Shape) -> None:
         """Creates the table, always float32."""
         self.embeddings = self.add_weight(
