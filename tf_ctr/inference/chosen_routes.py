@@ -74,7 +74,7 @@ def choose_routes(
 
     A choice by AUC overfits, too. So it is repeated for each fold of the rows on all
     others; the mean gain on the folds tells what a choice gains on unseen rows. If that
-    is not above 0, the model stays as it is, and a line says so.
+    is not above its standard error, the model stays as it is, and a line says so.
 
     The choice is the same for all examples, so the result costs no more than its
     backbone. It helps most where a source that saw the target's rows is tuned on them
@@ -146,7 +146,8 @@ def choose_routes(
             )
     gain, error = np.mean(gains), np.std(gains, ddof=1) / folds**0.5
     path = _search(start, lambda choice: aucs(choice).overall)
-    if not gain > 0:
+    pays = gain > error
+    if not pays:
         path = path[:1]
 
     choice, _ = path[-1]
@@ -156,7 +157,7 @@ def choose_routes(
     if verbose:
         for step in steps.itertuples():
             print(f"{step.site} to {step.weights}: AUC {step.auc:.4f}")
-        if not gain > 0:
+        if not pays:
             print("nothing is changed: a choice gains nothing on rows it did not see")
         print(result)
     return result
