@@ -218,3 +218,10 @@ def test_a_stopped_demo_resumes_and_ends_with_the_table(
 
     assert main([*shlex.split(command)[1:], "--seed", "1"]) == 2
     assert "the settings of the demo" in capsys.readouterr().err
+
+
+def test_the_demo_checks_where_to_export_before_it_trains(tmp_path, capsys):
+    line = ["demo", "--run-dir", str(tmp_path / "run"), "--export", "out dir"]
+    assert main(line) == 2
+    printed = capsys.readouterr()
+    assert "a directory named as the model" in printed.err and not printed.out

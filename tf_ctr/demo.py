@@ -12,6 +12,7 @@ from tf_ctr import backbones, data, evaluation, training, transfer
 from tf_ctr.datasets import Splits, TwoDomains, synthetic
 from tf_ctr.errors import explain
 from tf_ctr.export import export
+from tf_ctr.export.checks import check_model_name
 from tf_ctr.files import (
     MANIFEST,
     read_manifest,
@@ -53,8 +54,11 @@ def run(
         `log_loss`.
 
     Raises:
-        ValueError: If `run_dir` holds a demo with other settings.
+        ValueError: If `run_dir` holds a demo with other settings, or TF Serving cannot
+            serve a model of the name of `export_dir`.
     """
+    if export_dir is not None:  # Before training, which takes a minute.
+        check_model_name(pathlib.Path(export_dir).name)
     run_dir = pathlib.Path(run_dir)
     _keep_settings(run_dir, {"rows": rows, "epochs": epochs, "seed": seed})
     print(f"Models and logs are in {run_dir}", flush=True)

@@ -141,6 +141,7 @@ def test_a_finished_run_writes_nothing_more(run, schema):
 def test_without_matplotlib_one_line_says_so(run, monkeypatch, tmp_path, capsys):
     _, model = run
     monkeypatch.setattr(tensorboard, "_has_matplotlib", lambda: False)
+    tensorboard._say_no_pictures.cache_clear()
     board = training.TensorBoard(tmp_path, validation=[])
     board.set_model(model)
     board.set_params({"epochs": 1})

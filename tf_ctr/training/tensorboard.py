@@ -1,5 +1,6 @@
 """All that TensorBoard shows of a training run, by one callback."""
 
+import functools
 import importlib.util
 import os
 import pathlib
@@ -119,7 +120,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
                 overview.write_schema(self.schema)
                 of_model.write_graph(self.model)
         if self._draws() and not _has_matplotlib():
-            print(NO_PICTURES)
+            _say_no_pictures()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Writes the metrics of the epoch."""
@@ -245,6 +246,11 @@ def read_history(run_dir: pathlib.Path) -> list[dict[str, float]]:
 
 def _write_image(name, figure):
     tf.summary.image(name, figure.pixels()[None])
+
+
+@functools.cache  # A program may train many models.
+def _say_no_pictures():
+    print(NO_PICTURES)
 
 
 def _has_matplotlib():
