@@ -1,5 +1,6 @@
 """The callback that logs exact metrics, and what early stopping makes of them."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -72,6 +73,39 @@ def test_steps_are_in_the_history_and_in_tensorboard(fitted):
         for each in events.Tensors("evaluation/gauc")
     ]
     np.testing.assert_allclose(values, lines["gauc"].iloc[[0, 1, 3, 4]], rtol=1e-6)
+
+
+def test_a_resumed_run_goes_on_with_the_steps_of_the_run(frame, schema, tmp_path):
+    def run(*further):
+        callback = Evaluation(frame, schema, every_steps=2)
+        model = training.compile(dnn(schema, 2, (3,)))
+        model.run_eagerly = True
+        model.fit(
+            data.from_frame(frame, schema, batch_size=15),
+            epochs=2,
+            callbacks=[
+                callback,
+                *training.callbacks(tmp_path / "run", every_steps=3),
+                *further,
+            ],
+            shuffle=False,
+            verbose=0,
+        )
+        return callback.history
+
+    def kill(batch, logs):
+        seen.append(batch)
+        if len(seen) == 8:
+            raise InterruptedError
+
+    seen = []
+    with pytest.raises(InterruptedError):
+        run(keras.callbacks.LambdaCallback(on_train_batch_end=kill))
+    # The last backup was after step 6, in the middle of the second epoch: the batches
+    # 5 and 6 are drawn again, but not measured again.
+    lines = run()
+    assert lines["step"].tolist() == [8, 8]
+    assert lines["epoch"].tolist() == [1, 1]
 
 
 def test_several_labels_are_logged_by_name(frame):

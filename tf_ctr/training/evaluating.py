@@ -13,6 +13,7 @@ from tf_ctr.errors import check_count, explain
 from tf_ctr.evaluation.slices import Scored, score_slices
 from tf_ctr.features import Schema
 from tf_ctr.rows import Source
+from tf_ctr.training.steps import Steps
 
 # Counts, which are no metric to watch.
 COUNTS = ("rows", "groups_used", "groups_skipped")
@@ -43,8 +44,9 @@ class Evaluation(keras.callbacks.Callback):
         batch_size: Rows per batch. Only memory and speed depend on it.
 
     Attributes:
-        history: `pandas.DataFrame`, a line per measurement, with `epoch`, `step` and
-            the metrics.
+        history: `pandas.DataFrame`, a line per measurement of the last `fit`, with
+            `epoch`, `step` and the metrics. Steps are counted over the whole run, also
+            after it was resumed by `tf_ctr.training.callbacks`.
 
     Raises:
         ValueError: For a number of steps below 1. While it runs: for more than 100
@@ -108,15 +110,18 @@ class Evaluation(keras.callbacks.Callback):
     def on_epoch_begin(
         self, epoch: int, logs: Mapping[str, float] | None = None
     ) -> None:
-        """Keeps the number of the epoch."""
+        """Keeps the number of the epoch, and of the steps before it."""
         self._epoch = epoch
+        self._step = self._steps_of_run(self._step)
 
     def on_train_batch_end(
         self, batch: int, logs: Mapping[str, float] | None = None
     ) -> None:
-        """Measures after every `every_steps` steps."""
-        self._step += 1
-        if self.every_steps is not None and self._step % self.every_steps == 0:
+        """Measures every `every_steps` steps; a batch only drawn again is none."""
+        before = self._step
+        self._step = self._steps_of_run(before + self.model.steps_per_execution)
+        every = self.every_steps
+        if every is not None and self._step // every > before // every:
             found = self._measure()
             if self._writer is not None:
                 with self._writer.as_default(step=self._step):
@@ -136,6 +141,11 @@ class Evaluation(keras.callbacks.Callback):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def _steps_of_run(self, counted: int) -> int:
+        """The steps trained since the run began, which may have been killed since."""
+        function = getattr(self.model, "train_function", None)
+        return function.position.steps if isinstance(function, Steps) else counted
 
     def _measure(self) -> dict[str, float]:
         scored = score_slices(
