@@ -193,6 +193,15 @@ def test_early_stopping_restores_the_best_weights():
     assert_same_weights(model, seen[1])
 
 
+def test_a_metric_that_is_not_defined_cannot_decide():
+    # Keras would keep NaN as the best value, and restore the first epoch.
+    stopping = training.EarlyStopping(patience=2)
+    stopping.set_model(small_dcn())
+    stopping.on_train_begin()
+    with pytest.raises(ValueError, match="(?s)a number as 'val_auc'.*NaN.*clicks and"):
+        stopping.on_epoch_end(0, {"val_auc": float("nan")})
+
+
 def test_a_killed_run_loses_at_most_the_epoch_it_was_in(tmp_path):
     model = eager(small_dcn())
     first = Kill(epoch=2)

@@ -39,8 +39,9 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         min_delta: Least change that counts as an improvement.
 
     Raises:
-        ValueError: At the end of the first epoch, if there is no metric `monitor`. When
-            training begins, if the state in the folder is damaged or of another model.
+        ValueError: At the end of the first epoch, if there is no metric `monitor`, or
+            it is NaN. When training begins, if the state in the folder is damaged or of
+            another model.
 
     Example:
 
@@ -85,6 +86,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Compares the epoch with the best one, and saves the state."""
         check_name("metric", self.monitor, logs or {})
+        self._check_defined((logs or {})[self.monitor])
         # After a kill between this callback and the backup, an epoch ends twice.
         if epoch <= self._seen_epoch:
             self.model.stop_training |= self.wait >= self.patience
@@ -113,6 +115,18 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         if self.state_dir is not None and is_chief():
             (self.state_dir / STATE).unlink(missing_ok=True)
             _remove_weights(self.state_dir, but=None)
+
+    def _check_defined(self, value: float) -> None:
+        # Keras would keep NaN as the best value, which no other one is better than.
+        if np.isnan(value):
+            raise ValueError(
+                explain(
+                    f"a number as {self.monitor!r}, which decides the best epoch",
+                    "NaN",
+                    "validate on rows with clicks and without, for GAUC in one group; "
+                    "or pass another metric as monitor",
+                )
+            )
 
     def _save(self, folder: pathlib.Path, improved: bool) -> None:
         # The weights first, under a name of their own: a kill before the state is
