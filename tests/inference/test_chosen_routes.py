@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from tests.support import two_labels
 from tests.support.frames import click_frame, small_schema
 from tests.support.models import randomised
-from tf_ctr import Schema
+from tf_ctr import Categorical, Schema, evaluation
 from tf_ctr.backbones import dcn
 from tf_ctr.data import from_frame
 from tf_ctr.inference import choose_routes, chosen_routes, static_route
@@ -132,6 +133,26 @@ def test_a_model_with_routes_starts_with_the_branch_of_most_examples(pair, frame
     ]
     chosen = exact_auc(frame["click"], scores_of(result.model, frame, schema))
     assert chosen >= start
+
+
+def test_one_of_several_labels_can_decide():
+    schema, frame = two_labels.schema(), two_labels.rows()
+    source = two_labels.build("share_bottom", schema)
+    tuned = randomised(fine_tune(source), seed=1)
+    own, sites = schema.for_label("click"), ["item_embedding"]
+    result = choose_routes(tuned, frame, own, source, sites, folds=2, verbose=0)
+    expected = evaluation.evaluate(tuned, frame, own)["auc"]
+    assert result.auc_before == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_schema_with_other_ids_is_refused(pair, frame):
+    schema, source, tuned = pair
+    ids = [*schema.field("user").vocabulary]
+    other = Schema([Categorical("user", ids[::-1]), *schema.fields[1:]], label="click")
+    with pytest.raises(
+        ValueError, match="(?s)whose ids of 'user' have the fingerprint"
+    ):
+        choose_routes(tuned, frame, other, source, verbose=0)
 
 
 def test_wrong_arguments_are_explained(pair, frame):

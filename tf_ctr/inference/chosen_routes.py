@@ -17,6 +17,7 @@ from tf_ctr.inference.static_routes import fix_routes
 from tf_ctr.rows import Source
 from tf_ctr.surgery import Graph, copy_weights, inputs_like, rebuild, route_shares
 from tf_ctr.surgery.names import ROUTE
+from tf_ctr.surgery.same_ids import check_same_ids
 
 # With so few sites, all choices are tried: at most 64.
 FEW_SITES = 6
@@ -100,8 +101,8 @@ def choose_routes(
 
     Raises:
         ValueError: If `model` has no routes and `source` is not given, both are given,
-            nothing can be chosen, a site is unknown, a fold has labels of one class, or
-            the schema has several labels.
+            nothing can be chosen, a site is unknown, a fold has labels of one class,
+            or the schema has several labels, or other ids than the model.
 
     Example:
 
@@ -123,6 +124,7 @@ def choose_routes(
     ({'item_embedding': True}, 0.0, 1.0)
     """
     check_count("folds", folds, 2)
+    check_same_ids(model, schema)
     held_out = HeldOut(rows, schema, folds, seed, batch_size)
     tuned, original = _copies(model, source)
     weights = _weights(tuned, original, sites)

@@ -11,6 +11,7 @@ from tf_ctr.errors import explain
 from tf_ctr.features import Schema
 from tf_ctr.metrics import exact_auc
 from tf_ctr.rows import Source
+from tf_ctr.scoring import scores_by_label
 
 # For each site, a layer: whether it has the weights of the source.
 Choice = dict[str, bool]
@@ -49,6 +50,7 @@ class HeldOut:
                     "choose for one label with schema.for_label(...)",
                 )
             )
+        self._schema = schema
         batches = from_rows(rows, schema, batch_size).cache()
         columns = zip(*(batch[1:] for batch in batches), strict=True)
         label, *weight = (np.concatenate([*column]).reshape(-1) for column in columns)
@@ -64,6 +66,12 @@ class HeldOut:
                         "pass more rows, or fewer folds",
                     )
                 )
+
+    def scores(self, model: keras.Model) -> np.ndarray:
+        """Returns the score of each row for the label, `[B]`."""
+        predicted = model.predict(self.features, verbose=0)
+        by_label = scores_by_label(predicted, self._schema, len(self.labels))
+        return by_label[self._schema.label]
 
     def auc(self, scores: np.ndarray, chosen: np.ndarray) -> float:
         """Returns the AUC of some rows."""
@@ -97,7 +105,7 @@ class AUCs:
         key = tuple(choice.values())
         if key not in self._known:
             set_weights(self._model, self._weights, choice)
-            scores = self._model.predict(self._rows.features, verbose=0).reshape(-1)
+            scores = self._rows.scores(self._model)
             folds, auc = self._rows.folds, self._rows.auc
             number = range(folds.max() + 1)
             self._known[key] = Measured(
