@@ -9,10 +9,11 @@ from sklearn.metrics import log_loss, roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipelines import tensorboard_tour
+from tests.support import two_labels
 from tests.support.frames import click_frame
-from tf_ctr import Categorical, Numeric, Schema, backbones, data, training
+from tf_ctr import Categorical, Numeric, Schema, backbones, data, evaluation, training
 from tf_ctr.training import tensorboard
-from tf_ctr.training.board.scores import row_name
+from tf_ctr.training.board.scores import row_name, scalars, score
 from tf_ctr.transfer import autoft
 
 FRAME = click_frame(rows=48).assign(city=["a", "b", "b"] * 16)
@@ -82,6 +83,22 @@ def test_scores_of_validation_rows_are_exact_and_by_domain(run, schema):
     assert {"epoch_gauc", "epoch_calibration/city=a", "pr_curve/pr_curves"} <= {*tags}
     assert "logits" in tags
     assert tags.count("epoch_auc") == 1
+
+
+def test_rows_count_by_the_weights_of_each_label_where_it_is_known():
+    rows, schema = two_labels.rows(), two_labels.schema(two_labels.WEIGHTS)
+    model = two_labels.build("esmm", schema)
+
+    def scored(frame):
+        valid = data.from_frame(frame, schema, 25)
+        return score(model, valid, schema, None, len(frame))
+
+    expected = evaluation.evaluate(model, rows, schema)
+    for label, found in scored(rows).items():
+        shown = dict(scalars(found, schema, None))
+        for name in ("auc", "log_loss", "calibration"):
+            assert shown[name] == pytest.approx(expected[f"{label}_{name}"], rel=1e-6)
+    assert set(scored(rows.assign(buy=np.nan))) == {"click"}
 
 
 def test_the_best_epoch_is_a_point_in_the_charts_of_the_curves(run):

@@ -47,6 +47,8 @@ def score(
 ) -> dict[str, Scores]:
     """Returns the scores of the first rows, by the name of the model's output.
 
+    A label that is known in none of them is left out.
+
     Args:
         model: The model. One output has the name `""`.
         batches: Batches of features, labels and, maybe, weights.
@@ -58,20 +60,22 @@ def score(
     seen = 0
     for features, labels, *weights in batches:
         predicted = model.predict_on_batch(features)
+        weight = weights[0] if weights else None
         shared = {
-            "weights": weights[0] if weights else None,
             "groups": features.get(None if schema is None else schema.group),
             "domains": features.get(by),
         }
         for name, each in _named(predicted).items():
-            of_name = labels if name == "" else labels[name]
-            kept.setdefault(name, []).append(
-                {"labels": of_name, "scores": each, **shared}
-            )
+            # With several labels, both are dicts by label.
+            own = {"labels": labels, "weights": weight}
+            if name:
+                own = {key: v if v is None else v[name] for key, v in own.items()}
+            kept.setdefault(name, []).append({"scores": each, **own, **shared})
         seen += len(next(iter(features.values())))
         if seen >= rows:
             break
-    return {name: _joined(parts) for name, parts in kept.items()}
+    found = {name: _joined(parts) for name, parts in kept.items()}
+    return {name: each for name, each in found.items() if len(each.labels)}
 
 
 def scalars(
