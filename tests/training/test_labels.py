@@ -87,7 +87,7 @@ def test_a_metric_leaves_rows_without_a_label_out(rows, metric):
 
 def test_training_measures_each_label_where_it_is_known(model, schema):
     frame = two_labels.rows()
-    training.compile(model, loss_weights={"buy": 3.0})
+    training.compile(model, loss_weights={"buy": np.float32(3.0)})
     # One batch, because Keras's means of losses count batches, not known rows.
     batches = data.from_frame(frame, schema, batch_size=len(frame))
     found = model.evaluate(batches, return_dict=True, verbose=0)
@@ -149,6 +149,8 @@ def test_wrong_loss_weights_are_refused(model, schema):
 
     refused("use one of: buy, click", model, sale=1.0)
     refused("finite loss weight above 0 for 'buy'", model, buy=0)
+    with pytest.raises(TypeError, match="(?s)by label.*{'click': 1.0, 'buy': 1.0}"):
+        training.compile(model, loss_weights=[1.0, 2.0])
     refused("a model that learns them", weigh_by_uncertainty(model), buy=2.0)
     one = keras.Model(model.input, model.output["buy"])
     refused("a model with one output", one, buy=2.0)

@@ -1,5 +1,6 @@
 """The usual compile arguments and training callbacks of a click model."""
 
+import numbers
 import os
 import pathlib
 from collections.abc import Mapping
@@ -53,6 +54,7 @@ def compile(
 
     Raises:
         ValueError: For loss weights of unknown labels, or not above 0.
+        TypeError: For loss weights that are no dict.
 
     Example:
 
@@ -203,9 +205,17 @@ def _checked_weights(
                 "leave loss_weights out",
             )
         )
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            explain(
+                "`loss_weights` by label",
+                repr(given),
+                f"pass loss_weights={ {name: 1.0 for name in outputs} }",
+            )
+        )
     for name, weight in given.items():
         check_name("label", name, outputs)
-        if not (isinstance(weight, int | float) and 0 < weight < float("inf")):
+        if not (isinstance(weight, numbers.Real) and 0 < weight < float("inf")):
             raise ValueError(
                 explain(
                     f"a finite loss weight above 0 for {name!r}",
