@@ -27,6 +27,8 @@ def site(tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    # A page that is made twice is no error of MkDocs, even in strict mode.
+    assert "To replace an existing file" not in done.stderr, done.stderr
     return folder
 
 

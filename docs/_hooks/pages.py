@@ -51,7 +51,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 @functools.cache
 def public_packages() -> list[str]:
     """Returns the packages of `tf_ctr` that a user imports names from."""
-    names = ["tf_ctr", "tf_ctr.evaluation"]
+    names = ["tf_ctr"]
     for module in pkgutil.walk_packages(tf_ctr.__path__, "tf_ctr."):
         if module.ispkg and getattr(importlib.import_module(module.name), "__all__", 0):
             names.append(module.name)
@@ -65,7 +65,7 @@ def _api_page(package: str) -> str:
     """
     module = importlib.import_module(package)
     own, elsewhere = [], []
-    for name in getattr(module, "__all__", _functions(module)):
+    for name in module.__all__:
         value = getattr(module, name)
         if inspect.ismodule(value):
             elsewhere.append(f"- [`{name}`]({value.__name__}.md)")
@@ -83,23 +83,13 @@ def _api_page(package: str) -> str:
     return "\n".join([head, *elsewhere, "", *own])
 
 
-def _functions(module):
-    """Returns the public functions of a module that has no `__all__`."""
-    return [
-        name
-        for name, value in vars(module).items()
-        if name[0] != "_" and getattr(value, "__module__", "") == module.__name__
-    ]
-
-
 def _home(full, package):
     """Returns the package whose page documents a name: the nearest that exports it."""
     name = full.rpartition(".")[2]
     exporting = [
         each
         for each in public_packages()
-        if full.startswith(f"{each}.")
-        and name in getattr(importlib.import_module(each), "__all__", [name])
+        if full.startswith(f"{each}.") and name in importlib.import_module(each).__all__
     ]
     return max(exporting, key=len, default=package)
 
