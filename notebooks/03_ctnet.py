@@ -27,7 +27,7 @@
 import os
 import tempfile
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow's own messages, but errors
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # fewer of TensorFlow's own messages
 os.chdir(tempfile.mkdtemp())  # what this notebook writes goes into a new folder
 import tf_ctr
 from tf_ctr import plots
@@ -73,8 +73,8 @@ ctnet = run(
 # %% [markdown]
 # ## Against training on the target by itself
 #
-# A day has 750 rows here, so a difference of some hundredths is noise. On real logs CTNet is
-# above training on the target by itself on four of four pairs.
+# A day has 750 rows here, so a difference of some hundredths is noise. In our experiments CTNet is
+# above training on the target by itself on all four data sets.
 
 # %%
 base = run(days, "runs/base", target=network(), schema=schema, method="target_only")

@@ -27,7 +27,7 @@
 import os
 import tempfile
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow's own messages, but errors
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # fewer of TensorFlow's own messages
 os.chdir(tempfile.mkdtemp())  # what this notebook writes goes into a new folder
 import functools
 
@@ -92,7 +92,7 @@ reports = run_levels([tpm, cpm, a_ctr], "runs")
 # The same network, day by day, on the ads only.
 #
 # This world is a toy: a day has some hundred ads, each seen once, so all AUCs are near 0.5,
-# and which one is above is noise. On real logs CPM pays .03 to .05 of AUC; see the results
+# and which one is above is noise. In our experiments CPM pays .03 to .05 of AUC; see the results
 # at the end. What to take from here is how the levels are wired.
 
 # %%
