@@ -28,7 +28,7 @@
 import os
 import tempfile
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow's own messages, but errors
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # fewer of TensorFlow's own messages
 os.chdir(tempfile.mkdtemp())  # what this notebook writes goes into a new folder
 import keras
 import pandas as pd
@@ -69,7 +69,7 @@ schema.summary()
 schema.unseen_share(domains.target.test).round(3)
 
 # %% [markdown]
-# ## Train on the source, then three ways to the target
+# ## Train on the source, then on the target: by itself, and in two ways from the source
 
 
 # %%

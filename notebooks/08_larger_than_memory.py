@@ -24,7 +24,7 @@
 import os
 import tempfile
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow's own messages, but errors
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # fewer of TensorFlow's own messages
 os.chdir(tempfile.mkdtemp())  # what this notebook writes goes into a new folder
 import pathlib
 
