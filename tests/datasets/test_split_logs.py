@@ -99,17 +99,20 @@ def test_taobao_is_split_by_days_and_joined(tmp_path):
     folder.mkdir()
     times = [LAST_BUT_ONE - 1, LAST_BUT_ONE, LAST - 1, LAST]
     log = pd.DataFrame(
-        {"user": [1, 2, 1, 3], "time_stamp": times, "adgroup_id": [7, 8, 7, 8]}
+        {"user": [1, 2, 1, 3], "time_stamp": times, "adgroup_id": [9, 8, 7, 8]}
     )
     log = log.assign(pid="430548_1007", nonclk=[1, 0, 1, 0], clk=[0, 1, 0, 1])
     log.to_csv(folder / "raw_sample.csv", index=False)
-    ads = pd.DataFrame({"adgroup_id": [7, 8], **{n: [5, 6] for n in OF_AD}})
-    ads.assign(price=[9.5, 1.0]).to_csv(folder / "ad_feature.csv", index=False)
+    # As in the file, an unknown brand is NULL.
+    ads = pd.DataFrame({"adgroup_id": [7, 8, 9], **{n: [5, 6, 7] for n in OF_AD}})
+    ads = ads.assign(brand=["5", "6", "NULL"], price=[9.5, 1.0, 2.0])
+    ads.to_csv(folder / "ad_feature.csv", index=False)
     # As in the file, a name ends in a space, and a user has no profile.
     users = pd.DataFrame({"userid": [1, 2], **{f"{n} ": [3, 4] for n in OF_USER}})
     users.to_csv(folder / "user_profile.csv", index=False)
     found = taobao.load(tmp_path, min_count=1)
     assert sizes(found) == [1, 2, 1]
+    assert found.train.to_pandas()["brand"].isna().all()
     assert found.validation.to_pandas()["brand"].tolist() == [6, 5]
     assert found.test.to_pandas()["age_level"].isna().all()
     schema = found.schema.fit(found.validation)

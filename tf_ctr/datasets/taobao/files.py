@@ -66,7 +66,7 @@ def load(
         for name in (LOG, ADS, USERS)
     ]
     log = rows(files[0], types={"pid": pa.string()})
-    ads = rows(files[1]).to_pandas().rename(columns=str.strip)
+    ads = _without_null(rows(files[1]).to_pandas().rename(columns=str.strip))
     users = rows(files[2]).to_pandas().rename(columns=str.strip)
     users = users.rename(columns={"userid": "user"})
 
@@ -97,3 +97,9 @@ def load(
         validation=split(LAST_BUT_ONE, LAST),
         test=split(LAST, 1 << 40),
     )
+
+
+def _without_null(ads: pd.DataFrame) -> pd.DataFrame:
+    # The file has NULL in place of an unknown brand, so that Arrow reads text.
+    ids = {name: pd.to_numeric(ads[name].where(ads[name] != "NULL")) for name in OF_AD}
+    return ads.assign(**ids)
