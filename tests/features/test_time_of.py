@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from tests.features.test_errors import fails
-from tf_ctr import Schema, TimeOf
+from tf_ctr import Schema, TimeOf, data
 from tf_ctr.export.string_ids import integers
 
 TIMES = pd.Series(
@@ -46,8 +46,10 @@ def expected(times):
         TIMES.astype(pd.ArrowDtype(pa.timestamp("ms"))),
         TIMES.astype(object),
         pd.Series([1709226330, None, -1, 1672531200], dtype="Int64"),
+        # So does pandas read integers, one of which is missing.
+        pd.Series([1709226330, None, -1, 1672531200]),
     ],
-    ids=["pandas", "utc", "tokyo", "arrow", "objects", "seconds"],
+    ids=["pandas", "utc", "tokyo", "arrow", "objects", "seconds", "floats"],
 )
 def test_parts_are_those_of_pandas(cells):
     found = parts(cells)
@@ -81,7 +83,18 @@ def test_wrong_columns_and_arguments_are_refused():
         return lambda: Schema([TimeOf("hour")]).fit(frame)
 
     fails(fit(["2024-02-29"]), "'hour'", "string", "to_datetime", kind=TypeError)
-    fails(fit([1.5]), "'hour'", "double", kind=TypeError)
+    fails(fit([1.5]), "'hour'", "double", "// 1", kind=TypeError)
+    fails(fit(np.array([2**64 - 1], "uint64")), "'hour'", "uint64", kind=TypeError)
     fails(fit([1_700_000_000_000]), "'hour'", "1700000000000", "// 1000")
     fails(lambda: TimeOf("hour", "minute"), "'minute'", "'hour'", "'weekday'")
     fails(lambda: TimeOf("hour", utc_offset=330), "utc_offset", "330")
+
+
+def test_timestamps_in_csv_files_need_their_type(tmp_path):
+    frame = pd.DataFrame({"hour": TIMES[[0, 1, 3]].dt.floor("s"), "click": [0, 1, 1]})
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    schema, path = Schema([TimeOf("hour")]), tmp_path / "log.csv"
+    fails(lambda: data.from_rows(path, schema), "'hour'", "pyarrow.timestamp('s')")
+    typed = data.rows(path, types={"hour": pa.timestamp("s")})
+    [(features, _)] = data.from_rows(typed, schema)
+    assert features["hour"].numpy().tolist() == [18, 0, 1]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from tf_ctr.errors import check_choice, explain
+from tf_ctr.features.arrow import as_ids
 from tf_ctr.features.columns import column
 from tf_ctr.features.field import MISSING, Field
 from tf_ctr.features.learning import Learner, Presence
@@ -34,7 +35,9 @@ class TimeOf(Field):
     """A field with a part of a timestamp, each value of which has an embedding row.
 
     Clicks follow the hour and the weekday, which no number of seconds shows. A cell is
-    a timestamp or a date of pandas or Arrow, or an integer: seconds since 1970 in UTC.
+    a timestamp or a date of pandas or Arrow, or a whole number: seconds since 1970 in
+    UTC. In CSV files, timestamps need `tf_ctr.data.rows(path, types={"time":
+    pyarrow.timestamp("s")})`.
     A timestamp without a time zone is UTC. A request has seconds, or with a schema what
     a cell may hold.
 
@@ -118,16 +121,20 @@ class TimeOf(Field):
             unzoned = pa.timestamp("us", getattr(kind, "tz", None))
             micros = array.cast(unzoned, safe=False).cast(pa.int64())
             values = micros.fill_null(0).to_numpy() // 1_000_000
-        elif pa.types.is_integer(kind):
-            values = array.cast(pa.int64()).fill_null(0).to_numpy()
+        elif (whole := _whole_numbers(array)) is not None:
+            array = whole
+            values = array.fill_null(0).to_numpy()
         elif array.null_count == len(array):
             values = np.zeros(len(array), np.int64)
         else:
+            fix = f"pandas.to_datetime(frame[{self.column!r}])"
+            if pa.types.is_floating(kind):  # Pandas would take nanoseconds.
+                fix = f"(frame[{self.column!r}] // 1).astype('Int64')"
             raise TypeError(
                 explain(
                     f"timestamps, dates or whole seconds in column {self.column!r}",
                     f"values of type {kind}",
-                    f"convert them: pandas.to_datetime(frame[{self.column!r}])",
+                    f"convert them: {fix}",
                 )
             )
         present = array.is_valid().to_numpy(zero_copy_only=False)
@@ -185,3 +192,17 @@ class _TimeCheck(Learner):
 
     def statistics(self, period):
         return Presence(self._rows, self._given)
+
+
+def _whole_numbers(array: pa.Array) -> pa.Array | None:
+    """Returns numbers as integers; `None` if they are something else.
+
+    Pandas has floats where an integer is missing.
+    """
+    kind = array.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return None
+    try:
+        return as_ids(array, "", "int64")
+    except TypeError:
+        return None

@@ -1,5 +1,6 @@
 """Reads the text of CSV cells as whole numbers and as lists."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,9 @@ from tf_ctr.errors import explain
 
 # A list as `DataFrame.to_csv` writes it, of strings; "[x]" may be an id.
 PYTHON_LIST = r"^\[(|'.*'|\".*\")\]$"
+
+# The start of a date, as in ISO 8601.
+DATE = r"\s*\d{4}-\d{2}-\d{2}"
 
 
 def text_type(kind: pa.DataType) -> pa.DataType:
@@ -57,12 +61,21 @@ def _integers(
     wrong = pc.index(valid, False).as_py()
     if wrong < 0:  # Digits, but more than fit.
         wrong = pc.index(pc.greater(pc.utf8_length(cells), 18), True).as_py()
+    cell = cells[wrong].as_py()
+    fix = (
+        "correct the cell; write integers with missing values as "
+        "astype('Int64'), not as '5.0'; give a field of text dtype='string'"
+    )
+    if re.match(DATE, cell):
+        fix = (
+            f"read timestamps as such: tf_ctr.data.rows(path, types={{{name!r}: "
+            "pyarrow.timestamp('s')})"
+        )
     raise ValueError(
         explain(
             f"whole numbers ({kind}) in column {name!r}",
-            f"{cells[wrong].as_py()!r} in row {row(wrong)}",
-            "correct the cell; write integers with missing values as "
-            "astype('Int64'), not as '5.0'; give a field of text dtype='string'",
+            f"{cell!r} in row {row(wrong)}",
+            fix,
         )
     )
 
