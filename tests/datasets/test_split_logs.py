@@ -94,6 +94,23 @@ def test_avazu_has_the_hour_of_the_day_and_the_day_of_the_week(tmp_path):
     assert log.schema.fit(log.train).field("weekday").vocabulary == (1, 6)
 
 
+def test_files_without_labels_or_enough_rows_are_explained(criteo_rows, tmp_path):
+    path = tmp_path / "sample.txt"
+    for label, words in ((None, "0 or 1"), (5, r"0 or 1(.|\n)*5")):
+        criteo_rows.assign(label=pd.Series([label, 1] * 30, dtype="Int64")).to_csv(
+            path, sep="\t", header=False, index=False
+        )
+        with pytest.raises(ValueError, match=words):
+            criteo.load(path=path)
+    # As the test set of the challenge.
+    pd.DataFrame({"id": ["1"], "hour": [14102100]}).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=r"'click'(.|\n)*use one of"):
+        avazu.load(path=path)
+    criteo_rows[:2].to_csv(path, index=False)
+    with pytest.raises(ValueError, match="rows in the split"):
+        criteo.load(path=path).write(tmp_path)
+
+
 def test_taobao_is_split_by_days_and_joined(tmp_path):
     folder = tmp_path / "taobao-ads"
     folder.mkdir()

@@ -1,6 +1,7 @@
 """A log of one domain in three splits, of any size."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
@@ -10,9 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tf_ctr.errors import explain
 from tf_ctr.features import Schema
+from tf_ctr.features.columns import check_columns
+from tf_ctr.features.columns import labels as read_labels
 from tf_ctr.files import replacing
 from tf_ctr.rows import Rows, rows
+from tf_ctr.rows.parts import located
 
 FOLDS, SEED = 10, 2018
 # Rows of a row group: small ones shuffle better.
@@ -46,17 +51,20 @@ class SplitLog:
 
         Returns:
             The same log, read from there.
+
+        Raises:
+            ValueError: If a split has no row.
         """
         splits = {}
         for name in ("train", "validation", "test"):
             path = pathlib.Path(folder, f"{name}.parquet")
             with replacing(path) as temporary:
-                _write(getattr(self, name), temporary)
+                _write(getattr(self, name), name, temporary)
             splits[name] = rows(path)
         return SplitLog(self.name, self.schema, **splits)
 
 
-def _write(split: Rows, path: pathlib.Path) -> None:
+def _write(split: Rows, name: str, path: pathlib.Path) -> None:
     writer = None
     try:
         for _, frame in split.frames():
@@ -67,6 +75,14 @@ def _write(split: Rows, path: pathlib.Path) -> None:
     finally:
         if writer is not None:
             writer.close()
+    if writer is None:
+        raise ValueError(
+            explain(
+                f"rows in the split {name!r}",
+                "none",
+                "check that the files are whole; a sample needs ten rows per label",
+            )
+        )
 
 
 def by_folds(
@@ -90,8 +106,15 @@ def by_folds(
 
     Returns:
         `{"train": ..., "validation": ..., "test": ...}`.
+
+    Raises:
+        ValueError: If there is no such column, or a label is not 0 or 1.
     """
-    labels = [frame[label].to_numpy(np.int8) for _, frame in source.frames([label])]
+    check = functools.partial(check_columns, names=[label])
+    labels = []
+    for place, frame in source.frames([label], check):
+        with located(place):
+            labels.append(read_labels(frame, label).astype(np.int8))
     folds = stratified_folds(np.concatenate(labels))
 
     def split(chosen: Sequence[int]) -> Rows:
