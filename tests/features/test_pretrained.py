@@ -44,6 +44,13 @@ def test_rows_come_from_files_of_any_size_and_text(tmp_path):
         assert weights[2 + vocabulary.index("g")].tolist() == [4, 5, 6]
 
 
+def test_the_first_rows_may_have_no_vector():
+    none = VECTORS.assign(v=None)
+    weights = table(fitted(lambda: iter([none, VECTORS]))).embeddings.numpy()
+    assert weights[2:4].tolist() == [[4, 5, 6], [1, 2, 3]]
+    fails(lambda: dnn(fitted(none)), "none of the 3 ids")
+
+
 def test_a_frozen_table_is_not_trained():
     schema = fitted(trainable=False)
     model = dnn(schema, hidden_units=(3,))

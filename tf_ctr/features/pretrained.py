@@ -72,8 +72,9 @@ def read_pretrained(field: "Categorical") -> Pretrained:
     places, vectors = [np.zeros(0, np.int64)], []
     for place, frame in rows(field.pretrained).frames():
         with located(place):
+            reader = reader or _reader(frame, field)
             if reader is None:
-                reader = _reader(frame, field)
+                continue
             key = _id_column(frame, field)
             ids = raw_ids(frame, dataclasses.replace(field, column=key))
             own = look_up(tf.constant(ids), field, table).numpy()
@@ -131,13 +132,17 @@ def _id_column(frame: pd.DataFrame, field: "Categorical") -> str:
     )
 
 
-def _reader(frame: pd.DataFrame, field: "Categorical") -> Vector:
-    """Returns a field that reads vectors as long as the first one."""
+def _reader(frame: pd.DataFrame, field: "Categorical") -> Vector | None:
+    """Returns a field that reads vectors as long as the first one; `None` for none."""
     ids = _id_column(frame, field)
     (name,) = (str(each) for each in frame.columns if each != ids)
     cells = column(frame, name)
-    given = (len(cell) for cell in cells if cell.is_valid and hasattr(cell, "__len__"))
-    return Vector("vector", next(given, 1), column=name)
+    given = next((cell for cell in cells if cell.is_valid), None)
+    if given is None:
+        return None
+    # What has no length is no vector, which its reader says.
+    dim = len(given) if hasattr(given, "__len__") else 1
+    return Vector("vector", dim, column=name)
 
 
 def _checked(
