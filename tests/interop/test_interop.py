@@ -23,8 +23,8 @@ _Sparse = collections.namedtuple(
 )
 _VarLen = collections.namedtuple(
     "VarLenSparseFeat",
-    "sparsefeat maxlen combiner length_name weight_name",
-    defaults=["mean", None, None],
+    "sparsefeat maxlen combiner length_name weight_name weight_norm",
+    defaults=["mean", None, None, True],
 )
 
 
@@ -91,6 +91,8 @@ def test_what_has_no_counterpart_in_deepctr_is_said(deepctr):
         "fields: user: Categorical",
         "tags, length_name='tags_length': lists are as long as they are",
         "tags, combiner='max': pooled by the mean",
+        "tags, weight_norm=True: weights count as they are",
+        "tags, combiner='mean': divided by the sum of the weights",
         "image, transform_fn: compute it before",
         "hist_item, id 0: an id here",
     ):
@@ -232,6 +234,15 @@ def test_an_imported_schema_is_fitted_and_builds_a_model():
     assert model.output.shape == (None, 1)
 
 
+def test_a_list_of_a_column_that_is_left_out_has_a_table_of_its_own():
+    item = {"name": "item", "type": "categorical", "active": False}
+    clicks = {"name": "clicks", "type": "sequence", "share_embedding": "item"}
+    found = from_fuxictr({"feature_cols": [item, clicks], "label_col": "buy"})
+    assert [field.kind for field in found.schema.fields] == ["Categorical"]
+    assert "no such field; a table of its own" in str(found)
+    assert found.schema.label == "buy"
+
+
 @pytest.mark.parametrize(
     ("config", "kind", "words"),
     [
@@ -242,6 +253,8 @@ def test_an_imported_schema_is_fitted_and_builds_a_model():
             ValueError,
             "use one of",
         ),
+        (fuxictr(feature_cols=[{"type": "numeric"}]), TypeError, "dicts with 'name'"),
+        (fuxictr(feature_cols=None), TypeError, "dicts with 'name'"),
         (
             fuxictr(feature_cols=[{"name": "a", "type": "embedding"}]),
             ValueError,

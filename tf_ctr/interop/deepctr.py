@@ -128,6 +128,10 @@ def _add_ids(column: Any, tables: set[str], notes: Notes) -> None:
     weight = getattr(column, "weight_name", None)
     if weight is not None and is_list and not shares:
         arguments["weights"] = weight
+        if getattr(column, "weight_norm", True):
+            notes.add(name, "weight_norm=True", "weights count as they are: no softmax")
+        if pooling == "mean":
+            notes.add(name, "combiner='mean'", "divided by the sum of the weights")
     elif weight is not None:
         notes.add(name, f"weight_name={weight!r}", "the ids of a list weigh the same")
     if is_list and shares:

@@ -80,7 +80,14 @@ def from_fuxictr(dataset_config: Mapping[str, Any]) -> Imported:
     notes = Notes()
     columns = [*_columns(dataset_config["feature_cols"])]
     least = dataset_config.get("min_categr_count", 1)
-    single = {c["name"] for c in columns if c.get("type") == "categorical"}
+    single = {
+        c["name"]
+        for c in columns
+        if c.get("type") == "categorical"
+        and c.get("active") is not False
+        and c.get("category_processor") != "quantile_bucket"
+        and c.get("share_embedding") in (None, c["name"])
+    }
     for column in columns:
         if column.get("active") is False:
             notes.add(column["name"], "active=False", "left out")
@@ -98,13 +105,22 @@ def from_fuxictr(dataset_config: Mapping[str, Any]) -> Imported:
     labels = dataset_config.get("label_col", {"name": "click"})
     labels = labels if isinstance(labels, list) else [labels]
     return notes.imported(
-        [label["name"] for label in labels], dataset_config.get("group_id")
+        [each if isinstance(each, str) else each["name"] for each in labels],
+        dataset_config.get("group_id"),
     )
 
 
 def _columns(given: Any) -> Iterator[dict[str, Any]]:
     """Yields a column per name, which may be a list of names."""
-    for column in given:
+    for column in given if isinstance(given, list | tuple) else [given]:
+        if not isinstance(column, Mapping) or "name" not in column:
+            raise TypeError(
+                explain(
+                    "a list of dicts with 'name' as 'feature_cols'",
+                    repr(column),
+                    "write e.g. - {name: user, dtype: str, type: categorical}",
+                )
+            )
         names = column["name"]
         for name in names if isinstance(names, list) else [names]:
             yield {**column, "name": name}
