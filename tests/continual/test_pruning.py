@@ -1,5 +1,7 @@
 """Old models go, but none that is needed; the report stays complete."""
 
+import json
+
 import pytest
 
 from tests.support.continual_world import TRAINING, fitted, network, periods
@@ -8,6 +10,7 @@ from tf_ctr.continual import PruneCallback, run
 from tf_ctr.continual.origins import PeriodModels
 from tf_ctr.continual.pruning import PruneCallback as Prune
 from tf_ctr.continual.store import Finished, Store
+from tf_ctr.files import checksum
 from tf_ctr.verification import verify
 
 
@@ -50,8 +53,25 @@ def test_the_newest_models_stay_and_every_record(tmp_path, model):
     with pytest.raises(ValueError, match="(?s)period 1 in.*PruneCallback"):
         store.load({"number": 1})
     assert verify(tmp_path).well
-    with pytest.raises(ValueError, match="models in"):
+    with pytest.raises(
+        ValueError, match=r"(?s)at \[2, 3\], pruned ones at \[0, 1\].*keep"
+    ):
         PeriodModels(tmp_path, "source").load(1)
+
+
+def test_a_pruned_period_of_0_2_is_not_a_damaged_one(tmp_path, model):
+    store = Store(tmp_path)
+    for number in range(2):
+        add(store, model, number)
+        folder = tmp_path / f"{number:06d}"
+        (folder / "manifest.json").unlink()
+        sums = {path.name: checksum(path) for path in folder.iterdir()}
+        sums.pop("record.json")
+        (folder / "checksums.json").write_text(json.dumps(sums))
+        (folder / "record.json").write_text(json.dumps(record(number)))
+    prune(tmp_path, keep=1)
+    assert whole(store) == [1] and store.damage(store.record(0)) is None
+    assert [each.state for each in verify(tmp_path).findings] == ["unchecked", "whole"]
 
 
 def test_the_newest_published_model_stays_while_later_ones_are_held(tmp_path, model):

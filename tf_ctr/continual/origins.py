@@ -86,9 +86,20 @@ class PeriodModels:
             for each in trained
             if (damage := self._store.damage(each)) is not None
         }
-        whole = [each["end"] for each in trained if each["number"] not in damaged]
+        pruned = [each for each in trained if self._store.is_pruned(each["number"])]
+        held = [each for each in trained if each.get("held")]
+        whole = [
+            each["end"]
+            for each in trained
+            if each["number"] not in damaged and each not in [*pruned, *held]
+        ]
         received = f"models in {self._store.directory} that end at {whole}"
         fix = "train it first, or start with a later period"
+        if pruned:
+            received += f", pruned ones at {[each['end'] for each in pruned]}"
+            fix += ", or keep more there with PruneCallback(keep=...)"
+        if held:
+            received += f", ones held back at {[each['end'] for each in held]}"
         known = {each["number"] for each in readable}
         unreadable = set(self._store.numbers()) - known
         damaged |= dict.fromkeys(unreadable, "record.json, which is not as written")

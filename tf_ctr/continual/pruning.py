@@ -6,6 +6,7 @@ from typing import Any
 
 from tf_ctr.continual.callbacks import PeriodCallback
 from tf_ctr.continual.guards import HELD
+from tf_ctr.continual.old_sums import CHECKSUMS
 from tf_ctr.continual.periods import Period
 from tf_ctr.continual.store import PRUNED, RECORD, Store
 from tf_ctr.errors import check_count
@@ -71,5 +72,5 @@ class PruneCallback(PeriodCallback):
 
 def _remove_files(folder):
     for path in folder.iterdir():
-        if path.name not in (PRUNED, RECORD, MANIFEST):
+        if path.name not in (PRUNED, RECORD, MANIFEST, CHECKSUMS):
             path.unlink()

@@ -186,9 +186,7 @@ class Store:
             except ValueError as error:
                 warnings.warn(str(error), stacklevel=2)
                 continue
-            if not record["trained"]:
-                continue
-            if (self._folder(number) / PRUNED).exists():
+            if not record["trained"] or self.is_pruned(number):
                 continue
             # The oldest records lack `ready`.
             own: Any = record.get("ready", record["end"])
@@ -215,8 +213,14 @@ class Store:
         Raises:
             DamagedError: With the first damaged file, and how to train it again.
         """
-        is_pruned = (self._folder(number) / PRUNED).exists()
-        self._manifest(number).check([RECORD] if is_pruned else None)
+        if self.is_pruned(number):
+            self.record(number)
+        else:
+            self._manifest(number).check()
+
+    def is_pruned(self, number: int) -> bool:
+        """Returns whether only the record of a period is left."""
+        return (self._folder(number) / PRUNED).exists()
 
     def is_intact(self, record: Record) -> bool:
         """Returns whether no file of a period is missing or changed."""
@@ -236,7 +240,7 @@ class Store:
             ValueError: If the period was pruned.
         """
         folder = self._folder(record["number"])
-        if (folder / PRUNED).exists():
+        if self.is_pruned(record["number"]):
             raise ValueError(
                 explain(
                     f"the model of period {record['number']} in {self.directory}",
