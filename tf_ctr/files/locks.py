@@ -58,6 +58,7 @@ def locked(folder: str | os.PathLike, patience: float = 0.0) -> Iterator[None]:
 
     Raises:
         LockedError: If another process or thread has the lock for longer.
+        PermissionError: If this user may not write to the folder.
 
     Example:
 
@@ -70,7 +71,8 @@ def locked(folder: str | os.PathLike, patience: float = 0.0) -> Iterator[None]:
     []
     """
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     key = (str(folder.resolve()), threading.get_ident())
     if key in _held:
         _held[key].blocks += 1
@@ -94,7 +96,8 @@ def _acquired(file, patience):
     """The descriptor of the lock; `None` on a file system without locks."""
     end = time.monotonic() + patience
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        with _explained(file.parent):
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Not the lock, if its holder removed the file after it was opened here.
@@ -120,6 +123,22 @@ def _acquired(file, patience):
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _explained(folder):
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise PermissionError(
+            explain(
+                "a folder that this user may write to",
+                f"{folder} ({error.strerror})",
+                "run this as its owner, or on a copy of the folder",
+            )
+        ) from error
 
 
 def _is_named(file, descriptor):
