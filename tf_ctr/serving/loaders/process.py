@@ -181,7 +181,7 @@ class ProcessLoader(Loader):
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
         self._log.seek(max(self._log.seek(0, os.SEEK_END) - 2000, 0))
         log = LOG.sub("", self._log.read().decode(errors="replace")).strip()
-        return f"it ended its process ({how}). {log}".strip()
+        return f"it ended its process ({how}). {log}".strip().rstrip(".")
 
     def _stopped(self, what: str) -> StoppedError:
         limits = self._limits
