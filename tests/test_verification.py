@@ -12,8 +12,9 @@ from tf_ctr.continual.store import Store
 from tf_ctr.ecdctr.snapshots import SnapshotStore
 from tf_ctr.export.server_files import publish_configured
 from tf_ctr.features import Categorical, Schema
-from tf_ctr.files import LockedError, whole_folder
+from tf_ctr.files import LockedError, locked, whole_folder
 from tf_ctr.files.locks import FILE
+from tf_ctr.serving.labels import models_config
 from tf_ctr.serving.labels.models_config import read_labels
 from tf_ctr.serving.labels.versions import next_version
 from tf_ctr.serving.sealing import seal_version
@@ -86,7 +87,6 @@ def test_a_flipped_bit_of_any_file_is_told_and_only_that_thing(root):
 def test_one_thing_and_one_file_may_be_verified(root):
     assert str(verify(root / "run" / "000000")) == "1 checked: 1 whole"
     assert str(verify(root / "schema.json")) == "1 checked: 1 whole"
-    assert str(verify(root / "dcn" / "README.md")) == "0 checked: nothing"
     with pytest.raises(FileNotFoundError, match="which does not exist"):
         verify(root / "none")
 
@@ -204,3 +204,57 @@ def test_the_command_prints_and_says_by_its_status_whether_all_is_well(root, cap
     assert main(["verify", "--repair", str(root)]) == 0
     assert "Done: moved to" in capsys.readouterr().out
     assert main(["verify", str(root / "none")]) == 2
+
+
+def test_a_version_without_its_graph_is_still_a_version(root):
+    for version in (2, 3):
+        (root / "dcn" / str(version) / "saved_model.pb").unlink()
+    (root / "dcn" / "3" / "assets.extra" / "manifest.json").unlink()
+    (root / "dcn" / "3" / "assets.extra" / "export.json").write_text("{}")
+    found = {each.path.name: each for each in verify(root).damaged}
+    assert {each.kind for each in found.values()} == {"version"}
+    assert found["2"].problem.startswith("saved_model.pb, which cannot be read")
+    assert found["3"].problem == "no saved_model.pb"  # As of 0.2, without a manifest.
+
+
+def test_files_that_were_added_to_a_version_are_told(root):
+    (root / "dcn" / "2" / "assets.extra" / "saved_model_config.pb").touch()
+    [told] = [each for each in verify(root).findings if each.state != "whole"]
+    assert told.state == "unchecked"
+    assert told.problem == "assets.extra/saved_model_config.pb, which was added"
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_checked(root, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(models_config, "read_labels", refuse)
+    os.mkfifo(root / "dcn" / "pipe.json")
+    found = verify(root)
+    [told] = found.damaged
+    assert told.path.name == "models.config"
+    assert told.problem == "it cannot be read (Permission denied)"
+    assert len(found.findings) > 5
+
+
+def test_a_file_without_a_checksum_of_its_own_is_refused(root):
+    with pytest.raises(ValueError, match="pass the folder that it is in"):
+        verify(root / "dcn" / "2" / "saved_model.pb")
+    assert verify(root / "dcn" / "models.config").well
+
+
+def test_a_folder_that_cannot_be_changed_stays_as_it_is(root, monkeypatch):
+    spoil(root / "dcn" / "2" / "saved_model.pb")
+    opened = os.open
+
+    def refuse(path, *rest, **known):
+        if pathlib.Path(path).name == FILE:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *rest, **known)
+
+    monkeypatch.setattr(os, "open", refuse)
+    [[done, fix]] = repaired(root).values()
+    assert not done and "its folder cannot be changed (Permission denied)" in fix
+    with pytest.raises(PermissionError, match="(?s)Expected a folder.*Fix: run this"):
+        with locked(root):
+            pass

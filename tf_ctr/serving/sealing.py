@@ -49,8 +49,8 @@ def version_manifest(version: str | os.PathLike) -> Manifest | None:
 def damages(manifest: Manifest) -> tuple[list[str], list[str]]:
     """Returns what is wrong with the files of a version, and what may be intended.
 
-    Intended are edits of `EDITABLE`, and `.keras` files that were left out of a copy
-    for a server, which does not read them.
+    Intended are edits of `EDITABLE`, files that were added, and `.keras` files that
+    were left out of a copy for a server, which does not read them.
 
     Args:
         manifest: What `version_manifest` returned.
@@ -65,7 +65,12 @@ def damages(manifest: Manifest) -> tuple[list[str], list[str]]:
     left_out = [
         f"{each}, which was left out" for each in set(manifest.files) - {*names}
     ]
-    return [each for each in found if each not in edited], [*edited, *sorted(left_out)]
+    there = (each for each in manifest.folder.rglob("*") if each.is_file())
+    added = {each.relative_to(manifest.folder).as_posix() for each in there}
+    added -= {*manifest.files, FILE}
+    intended = [*edited, *sorted(left_out)]
+    intended += [f"{each}, which was added" for each in sorted(added)]
+    return [each for each in found if each not in edited], intended
 
 
 def checking(

@@ -39,6 +39,7 @@ def verify(path: str | os.PathLike, repair: bool = False) -> Verification:
 
     Raises:
         FileNotFoundError: If there is no such path.
+        ValueError: If it is a file that has no checksum of its own.
         LockedError: With `repair`, if another process is changing a damaged folder.
 
     Example:
@@ -64,4 +65,12 @@ def verify(path: str | os.PathLike, repair: bool = False) -> Verification:
             )
         )
     found = list(look(path))
+    if path.is_file() and not found:
+        raise ValueError(
+            explain(
+                "a file with a checksum of its own, or a folder",
+                f"{path}, whose checksum is in a manifest, if it has one",
+                "pass the folder that it is in",
+            )
+        )
     return Verification(repaired(found) if repair else found)

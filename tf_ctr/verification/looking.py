@@ -11,7 +11,8 @@ from tf_ctr.features import serialization
 from tf_ctr.files import MANIFEST, DamagedError, checksum, read_manifest
 from tf_ctr.files.sealed import unsealed
 from tf_ctr.serving.labels import history, models_config, pending, versions
-from tf_ctr.serving.sealing import damages, version_manifest
+from tf_ctr.serving.sealing import FACTS, FIX, damages, version_manifest
+from tf_ctr.serving.sealing import FILE as VERSION_MANIFEST
 from tf_ctr.training.early_stopping import STATE
 from tf_ctr.training.resuming import BACKUP
 from tf_ctr.verification.finding import Finding, Kind
@@ -20,6 +21,7 @@ from tf_ctr.verification.finding import Finding, Kind
 ASIDE = ".damaged"
 # In each backup of a run, and in its final state.
 EPOCH = "training_metadata.json"
+GRAPH = "saved_model.pb"
 OLD = "written by tf_ctr 0.2 or earlier, without a checksum"
 RESTORE = "restore it from a copy, or write it again"
 LEFT = "left by a process that was killed, or is still writing it"
@@ -33,9 +35,15 @@ def look(path: pathlib.Path) -> Iterator[Finding]:
     Args:
         path: A folder, or a file.
     """
-    if path.is_file():
-        yield from _file(path)
-        return
+    try:
+        yield from _file(path) if path.is_file() else _inside(path)
+    except OSError as error:
+        problem = f"it cannot be read ({error.strerror})"
+        kind: Kind = "file" if path.is_file() else "folder"
+        yield Finding(path, kind, "damaged", problem, "let this user read it")
+
+
+def _inside(path):
     look_at = next((own for marks, own in FOLDERS if _has(path, marks)), None)
     if look_at is not None:
         yield look_at(path)
@@ -43,8 +51,12 @@ def look(path: pathlib.Path) -> Iterator[Finding]:
     for each in sorted(path.iterdir()):
         if _HALF.fullmatch(each.name):
             yield Finding(each, "folder", "left over", LEFT, "verify with --repair")
-        elif each.name != ASIDE and not each.is_symlink():
+        elif each.name != ASIDE and not each.is_symlink() and _is_stored(each):
             yield from look(each)
+
+
+def _is_stored(path):
+    return path.is_dir() or path.is_file()  # No pipe and no socket.
 
 
 def _has(folder, marks):
@@ -60,7 +72,8 @@ def _period(folder: pathlib.Path) -> Finding:
     store, number = Store(folder.parent), int(folder.name)
     try:
         record = store.record(number)
-        if not (folder / MANIFEST).exists() and not record["trained"]:
+        has_model = record["trained"] and not store.is_pruned(number)
+        if not (folder / MANIFEST).exists() and not has_model:
             return Finding(folder, "period", "unchecked", OLD)
         store.check(number)
     except DamagedError as error:
@@ -73,6 +86,8 @@ def _version(folder: pathlib.Path) -> Finding:
         manifest = version_manifest(folder)
     except DamagedError as error:
         return Finding(folder, "version", "damaged", error.damage, error.fix)
+    if manifest is None and not (folder / GRAPH).exists():
+        return Finding(folder, "version", "damaged", f"no {GRAPH}", FIX)
     if manifest is None:
         fix = f"look for damage with: tf_ctr check {folder}"
         return Finding(folder, "version", "unchecked", OLD, fix)
@@ -110,7 +125,7 @@ def _early_stopping(folder: pathlib.Path) -> Finding:
             return Finding(folder, "state", "whole")
         problem = "a file whose content has changed since it was written"
     except (OSError, ValueError) as error:
-        problem = f"a file {error}"
+        problem = f"a file {_problem(error)}"
     return Finding(folder, "state", "damaged", problem, fix)
 
 
@@ -130,7 +145,9 @@ def _sealed_folder(folder: pathlib.Path, kind: Kind, fix: str) -> Finding:
 
 # By the files that only such a folder has, the most special one first.
 FOLDERS = (
-    (["saved_model.pb"], _version),
+    ([GRAPH], _version),
+    ([VERSION_MANIFEST], _version),
+    ([FACTS], _version),
     ([RECORD], _period),
     ([SNAPSHOT], _snapshot),
     ([EPOCH], _state),
@@ -158,7 +175,7 @@ def _file(path: pathlib.Path) -> Iterator[Finding]:
     try:
         values, has_sum = unsealed(path.read_bytes())
     except (OSError, ValueError) as error:
-        problem = str(error)
+        problem = _problem(error)
     else:
         if has_sum:
             yield Finding(path, "file", "whole")
@@ -166,6 +183,12 @@ def _file(path: pathlib.Path) -> Iterator[Finding]:
             yield Finding(path, "file", "unchecked", OLD)
         return
     yield Finding(path, "file", "damaged", f"a file {problem}", RESTORE)
+
+
+def _problem(error):
+    if isinstance(error, OSError):
+        return f"that cannot be read ({error.strerror})"
+    return str(error)
 
 
 def _labels(path, read):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from tf_ctr.continual.store import Store
-from tf_ctr.files import locked, replaced_folder
+from tf_ctr.files import LockedError, locked, replaced_folder
 from tf_ctr.serving.labels import pending, versions
 from tf_ctr.serving.labels.moves import read_files
 from tf_ctr.training.early_stopping import FOLDER
@@ -39,11 +39,17 @@ def _repaired(finding):
         repair = REPAIRS.get(finding.kind, _leave)
     else:
         return finding
-    with locked(finding.path.parent, versions.PATIENCE):
-        # Under the lock: it may be gone by now, or whole.
-        if not finding.path.exists():
-            return dataclasses.replace(finding, done="nothing, it is gone by now")
-        done, why_not = repair(finding)
+    try:
+        with locked(finding.path.parent, versions.PATIENCE):
+            # Under the lock: it may be gone by now, or whole.
+            if not finding.path.exists():
+                return dataclasses.replace(finding, done="nothing, it is gone by now")
+            done, why_not = repair(finding)
+    except LockedError:
+        raise
+    except OSError as error:  # The other things can still be repaired.
+        why = (error.__cause__ or error).strerror
+        done, why_not = "", f"it stays, because its folder cannot be changed ({why})"
     if why_not:
         return dataclasses.replace(finding, fix=f"{why_not}; {finding.fix}")
     return dataclasses.replace(finding, done=done)
