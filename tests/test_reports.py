@@ -12,7 +12,9 @@ import tf_ctr
 from tests.support.frames import click_frame
 from tf_ctr import Categorical, Numeric, Schema, backbones, commands, data, training
 from tf_ctr.continual import Report
+from tf_ctr.files import write_sealed
 from tf_ctr.reports import comparison, page
+from tf_ctr.training.resuming import RUN
 from tf_ctr_command import main
 
 CHROMIUM = shutil.which("chromium")
@@ -184,6 +186,22 @@ def test_what_cannot_be_reported_is_explained(arguments, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         tf_ctr.report(*arguments, path)
     assert not path.exists()
+
+
+def test_the_best_epoch_is_the_one_that_was_restored(tmp_path):
+    """By the metric that early stopping watched, not always by `val_auc`."""
+    epochs = [{"val_auc": 0.7, "val_loss": 0.5}, {"val_auc": 0.6, "val_loss": 0.4}]
+    write_sealed(tmp_path / "history.json", {"epochs": epochs})
+    watched = {"monitor": "val_loss", "mode": "min", "patience": 3}
+    settings = {"model": [], "early stopping": watched}
+    write_sealed(tmp_path / RUN, {"settings": settings})
+    shown = text(tf_ctr.report(tmp_path, tmp_path / "page.html"))
+    assert "best epoch 2 its val_loss 0.4000" in shown
+
+
+def test_an_object_that_cannot_be_reported_is_explained(tmp_path):
+    with pytest.raises(TypeError, match="Received: an object of the type int"):
+        tf_ctr.report(3, tmp_path / "page.html")
 
 
 def test_arguments_must_fit_the_source(tmp_path, monkeypatch):

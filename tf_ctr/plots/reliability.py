@@ -43,7 +43,8 @@ def reliability(
         The figure.
 
     Raises:
-        ValueError: If there are no rows, or the lengths differ.
+        ValueError: If there are no rows, the lengths differ, a label is not 0 or 1, a
+            score is not in [0, 1], or a weight is negative or not finite.
         ImportError: Without matplotlib.
 
     Example:
@@ -101,7 +102,8 @@ def reliability_bins(
         Kish's effective number of rows where weights differ.
 
     Raises:
-        ValueError: If there are no rows, or the lengths differ.
+        ValueError: If there are no rows, the lengths differ, a label is not 0 or 1, a
+            score is not in [0, 1], or a weight is negative or not finite.
 
     Example:
 
@@ -121,6 +123,15 @@ def reliability_bins(
                 "pass columns of the same rows",
             )
         )
+    for values, right, what in (
+        (y, (y == 0) | (y == 1), "labels 0 or 1"),
+        (p, (p >= 0) & (p <= 1), "scores in [0, 1]"),
+        (w, (w >= 0) & np.isfinite(w), "finite weights, none negative"),
+    ):
+        if not right.all():
+            raise ValueError(
+                explain(what, values[~right][0], "leave such rows out, or correct them")
+            )
     edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
     places = np.searchsorted(edges, p, side="left")
     frame = pd.DataFrame({"bin": places, "w": w, "wy": w * y, "wp": w * p, "ww": w * w})

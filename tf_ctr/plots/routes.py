@@ -39,6 +39,7 @@ def routes(
 
     Raises:
         ValueError: If there is no such site, or `axes` is for two kinds.
+        TypeError: For another object than shares, such as a model.
         ImportError: Without matplotlib.
 
     Example:
@@ -49,6 +50,9 @@ def routes(
     """
     if isinstance(shares, pd.Series):
         shares = shares.to_frame().T
+    if not isinstance(shares, pd.DataFrame):
+        received = f"an object of the type {type(shares).__name__}"
+        raise TypeError(explain("the shares of routes", received, HOW))
     check_any(shares, "runs with routes", HOW)
     if kind is not None:
         check_choice("kind", kind, KINDS)

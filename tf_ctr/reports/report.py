@@ -69,6 +69,7 @@ def report(
     Raises:
         ValueError: If `source` is none of these, or only some of `model`, `schema` and
             `test` are given, or for another source than the folder of a run.
+        TypeError: If `source` is an object of another type.
         ImportError: Without Jinja2 or matplotlib: `pip install "tf_ctr[report]"`.
 
     Example:
@@ -119,6 +120,10 @@ def _page(source: str | os.PathLike | Report | pd.DataFrame) -> Page | pathlib.P
         return periods.page(source, "Continual run")
     if isinstance(source, pd.DataFrame):
         return comparison.page(source, "Comparison")
+    if not isinstance(source, str | os.PathLike):
+        received = f"an object of the type {type(source).__name__}"
+        fix = "pass the folder that you gave to one, or the frame or report itself"
+        raise TypeError(explain(KINDS, received, fix))
     folder = pathlib.Path(source)
     if (folder / "saved_model.pb").is_file():
         return exported.page(folder)

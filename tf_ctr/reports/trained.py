@@ -40,10 +40,13 @@ def page(run_dir: pathlib.Path) -> Page:
     made = Page(run_dir.absolute().name, "A trained model", {"folder": str(run_dir)})
     settings = _settings(run_dir)
     made.facts |= {"epochs": len(history)}
-    if "val_auc" in history and history["val_auc"].notna().any():
-        best = int(history["val_auc"].to_numpy("float64").argmax())
-        made.facts |= {"best epoch": best + 1}
-        made.facts |= {"validation AUC": float(history["val_auc"].iloc[best])}
+    watched = settings.get("early stopping") or {}
+    monitor = watched.get("monitor", "val_auc")
+    if monitor in history and history[monitor].notna().any():
+        values = history[monitor].to_numpy("float64")
+        smallest = watched.get("mode") == "min"
+        best = int(np.nanargmin(values) if smallest else np.nanargmax(values))
+        made.facts |= {"best epoch": best + 1, f"its {monitor}": float(values[best])}
     test = run_dir / TEST
     if test.is_file():
         found = read_sealed(test, "the test metrics", "call log_test again")["metrics"]
@@ -54,7 +57,8 @@ def page(run_dir: pathlib.Path) -> Page:
             for name in ("auc", "log_loss", "gauc", "loss")
             if f"val_{name}" in history or name in history
         ][:2]
-        made.add("Learning curves", "The star is the best epoch.", pictures=pictures)
+        text = "The star is the epoch that is best by the metric that is drawn."
+        made.add("Learning curves", text, pictures=pictures)
     if settings:
         optimizer = settings.get("optimizer") or {}
         rows = [("optimizer", optimizer.get("class"))]
