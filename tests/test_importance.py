@@ -93,7 +93,7 @@ def test_a_label_of_several_is_measured_where_it_is_known():
     found = importance(model, frame, schema, label="buy", repeats=1)
     base = evaluation.evaluate(model, frame, schema)["buy_auc"]
     assert found["base"].iloc[0] == pytest.approx(base)
-    with pytest.raises(ValueError, match=r"schema\.for_label"):
+    with pytest.raises(ValueError, match=r"pass label='click'"):
         importance(model, frame, schema)
 
 

@@ -131,8 +131,17 @@ def importance(
 
 
 def _checked_label(schema: Schema, label: str | None) -> str:
+    names = schema.label_names
+    if label is None and len(names) == 1:
+        return names[0]
     if label is None:
-        return schema.label  # Raises if there are several.
+        raise ValueError(
+            explain(
+                "the label whose metric to measure",
+                f"none, and a schema of {', '.join(names)}",
+                f"pass label={names[0]!r}",
+            )
+        )
     check_name("label", label, schema.label_names)
     return label
 
