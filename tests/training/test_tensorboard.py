@@ -37,7 +37,9 @@ def run(schema, tmp_path_factory):
     chosen[-1].by, chosen[-1].settings = "city", {"dataset": "small"}
     options = {"epochs": 2, "callbacks": chosen, "shuffle": False, "verbose": 0}
     model.fit(valid, validation_data=valid, **options)
-    training.log_test(run_dir, {"auc": 0.75, "rows": 48, "gauc": float("nan")})
+    training.log_test(
+        run_dir, {"auc": np.float32(0.75), "rows": 48, "gauc": float("nan")}
+    )
     return run_dir, model
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import numbers
 import os
 import pathlib
 from collections.abc import Mapping
@@ -223,10 +224,14 @@ def log_test(run_dir: str | os.PathLike, metrics: Mapping[str, Any]) -> None:
                 "train with tf_ctr.training.callbacks(run_dir) first",
             )
         )
-    numbers = {n: v for n, v in metrics.items() if isinstance(v, int | float)}
-    write_sealed(folder / TEST, {"metrics": numbers})
+    found = {
+        name: value if isinstance(value, int) else float(value)
+        for name, value in metrics.items()
+        if isinstance(value, numbers.Real)  # Of NumPy, too.
+    }
+    write_sealed(folder / TEST, {"metrics": found})
     with tf.summary.create_file_writer(str(folder)).as_default():
-        for name, value in numbers.items():
+        for name, value in found.items():
             if np.isfinite(value):
                 tf.summary.scalar(f"test/{name}", value, 0)
 
