@@ -279,6 +279,11 @@ def test_data_that_end_later_than_in_the_first_epoch_are_said(schema, tmp_path, 
         ({"every_steps": 0}, "`every_steps` to be a whole number"),
         ({"final_temperature": 0.1}, "final_temperature"),
         ({"annealing": 0.1}, "pass annealing=TemperatureAnnealing"),
+        ({"patience": -1}, "`patience` to be a whole number"),
+        # Without a check, a library's error after the first epoch, or a trace.
+        ({"validation": pd.DataFrame()}, "(?s)a Dataset.*validation=data.from_rows"),
+        ({"schema": "schema.json"}, r"(?s)a Schema.*str.*Schema\.load"),
+        ({"data": "log/"}, "(?s)a DataFrame.*str.*data=frame"),
     ],
 )
 def test_a_wrong_argument_of_callbacks_is_refused(arguments, message):

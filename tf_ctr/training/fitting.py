@@ -138,7 +138,7 @@ def callbacks(
         The callbacks, in the order in which they must run.
 
     Raises:
-        TypeError: If `annealing` is not a `TemperatureAnnealing`.
+        TypeError: If an argument has another type, e.g. rows in place of batches.
         ValueError: If an argument is out of range.
 
     Example:
@@ -146,14 +146,21 @@ def callbacks(
     >>> [type(callback).__name__ for callback in callbacks()]
     ['StopIfNotFinite', 'TemperatureAnnealing', 'EarlyStopping']
     """
-    if not isinstance(annealing, TemperatureAnnealing | None):
-        raise TypeError(
-            explain(
-                "a TemperatureAnnealing",
-                f"annealing={annealing!r}",
-                "pass annealing=TemperatureAnnealing(final_temperature=0.5, epochs=10)",
+    for name, value, kind, fix in (
+        ("annealing", annealing, TemperatureAnnealing, "TemperatureAnnealing()"),
+        ("validation", validation, tf.data.Dataset, "data.from_rows(rows, schema)"),
+        ("schema", schema, Schema, "Schema.load(path)"),
+        ("data", data, pd.DataFrame, "frame, the training rows"),
+    ):
+        if not isinstance(value, kind | None):
+            raise TypeError(
+                explain(
+                    f"`{name}` to be a {kind.__name__.removesuffix('V2')}",
+                    type(value).__name__,
+                    f"pass {name}={fix}",
+                )
             )
-        )
+    check_count("patience", patience, 0)
     if every_steps is not None:
         check_count("every_steps", every_steps, 1)
     annealing = annealing or TemperatureAnnealing()
