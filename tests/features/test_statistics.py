@@ -269,6 +269,14 @@ def test_empty_statistics_survive_their_file(tmp_path):
     assert schema.fit(loaded.merge(some)).field("q").extent == (1.0, 1.0)
 
 
+def test_periods_may_be_numbers_of_numpy(tmp_path):
+    path = tmp_path / "days.parquet"
+    frame = pd.DataFrame({"c": [1, 1]})
+    days = [Schema([Categorical("c")]).collect(frame, np.int64(day)) for day in (3, 4)]
+    days[0].merge(days[1]).forget(np.int32(1)).save(path)
+    assert (Statistics.load(path).first, Statistics.load(path).last) == (4, 4)
+
+
 def test_a_changed_file_is_refused(saved):
     _, path = saved
     content = path.read_bytes()

@@ -61,7 +61,8 @@ class Statistics:
         self, fields: Mapping[str, FieldStatistics], rows: int, first: int, last: int
     ):
         self._fields = dict(fields)
-        self.rows, self.first, self.last = rows, first, last
+        # Not those of NumPy, which no file of JSON holds.
+        self.rows, self.first, self.last = int(rows), int(first), int(last)
 
     def __repr__(self) -> str:
         ids = {name: len(each.counts) for name, each in self._counted().items()}
