@@ -8,6 +8,7 @@ from tests.features.test_errors import fails
 from tf_ctr import Categorical, Schema, Sequence
 from tf_ctr.backbones import deepfm, din, dnn
 from tf_ctr.data import rows
+from tf_ctr.surgery import grow, warm_start
 
 FRAME = pd.DataFrame({"item": [7, 9, 7, 5], "click": [0, 1, 1, 0]})
 VECTORS = pd.DataFrame({"item": [5, 7, 8], "v": [[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]})
@@ -112,3 +113,17 @@ def test_ids_of_another_type_and_wrong_arguments_are_refused():
     fails(lambda: Categorical("c", num_buckets=3, pretrained=VECTORS), "num_buckets")
     fails(lambda: Categorical("c", trainable=False), "`pretrained`")
     fails(lambda: Categorical("c", table="d", pretrained=VECTORS), "`pretrained`")
+
+
+def test_new_ids_start_from_their_vectors_in_a_new_model_that_is_warm_started():
+    old = fitted(frame=FRAME[:3], trainable=False)
+    new = old.extend(FRAME)
+    model = dnn(old, hidden_units=(3,))
+    # Row 4 is the new id 5, row 1 that of unseen ids.
+    grown = grow(model, old, new).get_layer("item_embedding").embeddings.numpy()
+    assert grown[4].tolist() == grown[1].tolist()
+    fresh = dnn(new, hidden_units=(3,))
+    warm_start(model, fresh, old, new)
+    assert fresh.get_layer("item_embedding").embeddings.numpy()[4].tolist() == [1, 2, 3]
+    kernels = [each.get_layer("deep_0").get_weights()[0] for each in (model, fresh)]
+    np.testing.assert_array_equal(*kernels)

@@ -31,6 +31,10 @@ def grow(
     their rows and slots; they are unseen ids again. All other scores stay. The report
     counts the dropped rows of each table as `rows_dropped`.
 
+    `pretrained` vectors are not read again: a new id starts as `new_rows` says, and in
+    a frozen table it stays so. To start it from its vector, build a model of
+    `new_schema`, which reads them, and `tf_ctr.surgery.warm_start` it from `model`.
+
     Args:
         model: A functional model, fresh or reloaded; it is not changed.
         old_schema: The schema that `model` was built with.
