@@ -161,7 +161,7 @@ class Cross(Field):
         joined = tf.strings.join(texts, SEPARATOR)
         return tf.where(present, joined, tf.zeros_like(joined))
 
-    def learner(self, grow: bool = False) -> Learner:
+    def learner(self) -> Learner:
         """Returns a learner that reads nothing."""
         return _NothingToLearn()
 

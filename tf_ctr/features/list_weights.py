@@ -141,7 +141,7 @@ class ListWeights(Field):
         weights = tf.where(valid, values, tf.zeros_like(values))
         return in_place(weights, known(self.max_length))
 
-    def learner(self, grow: bool = False) -> Learner:
+    def learner(self) -> Learner:
         """Returns a learner that only checks that the column holds lists of numbers."""
         return _WeightCheck(self)
 

@@ -173,7 +173,7 @@ class TimeOf(Field):
         }[self.part]
         return tf.where(present, 1 + found, 0)
 
-    def learner(self, grow: bool = False) -> Learner:
+    def learner(self) -> Learner:
         """Returns a learner that checks the timestamps, and counts those given."""
         return _TimeCheck(self)
 
