@@ -219,9 +219,14 @@ def test_the_manifest_records_the_date_and_checksums(store):
 
 def test_a_store_keeps_the_newest_snapshots(tmp_path):
     store = SnapshotStore(tmp_path, keep=2)
-    for date in ("2022-09-30", "2022-10-01T02:00", "2022-09-29", "2022-10-01"):
-        store.add(date, {"item": (["a"], [[1.0]])})
-    # The one of the 29th was too old when it was written.
+    tables = {"item": (["a"], [[1.0]])}
+    for date in ("2022-09-30", "2022-10-01T02:00"):
+        store.add(date, tables)
+    with pytest.warns(UserWarning, match="The snapshot of '2022-09-29' is not kept"):
+        store.add("2022-09-29", tables)
+    store.add("2022-10-01", tables)
+    with pytest.raises(ValueError, match="tables of one field or more"):
+        store.add("2022-10-02", {})
     assert store.dates() == ["2022-10-01", "2022-10-01T02:00"]
     assert len(list(tmp_path.iterdir())) == 2
     with pytest.raises(ValueError, match="keep"):

@@ -38,8 +38,16 @@ def write(
         tables: `{field: (ids, embeddings [n, D])}`, in float32.
 
     Raises:
-        ValueError: If there is not one finite embedding per id.
+        ValueError: If there is no table, or not one finite embedding per id.
     """
+    if not tables:
+        raise ValueError(
+            explain(
+                "tables of one field or more",
+                "none",
+                "name the fields whose embeddings to write",
+            )
+        )
     for field, (ids, embeddings) in tables.items():
         _check_table(field, ids, embeddings)
     with whole_folder(folder) as partial:

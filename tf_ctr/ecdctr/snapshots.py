@@ -34,8 +34,7 @@ class SnapshotStore:
             gone, the model keeps its embeddings, with a warning.
 
     Raises:
-        TypeError: If `keep` is neither a whole number nor `None`.
-        ValueError: If it is less than 1.
+        ValueError: If `keep` is neither a whole number of at least 1 nor `None`.
 
     Example:
 
@@ -71,7 +70,7 @@ class SnapshotStore:
                 vocabulary.
 
         Raises:
-            ValueError: If there is not one finite embedding per id.
+            ValueError: If there is no table, or not one finite embedding per id.
             TypeError: If the date is neither a number nor text, or the dates in the
                 folder are of the other kind.
         """
@@ -88,8 +87,15 @@ class SnapshotStore:
         snapshot_folder.write(self.directory / _folder_name(date), date, arrays)
         if self.keep is not None:
             by_date = functools.partial(moment, "date")
-            for old in sorted({*others, date}, key=by_date)[: -self.keep]:
-                remove_folder(self._folder(old))
+            old = sorted({*others, date}, key=by_date)[: -self.keep]
+            for each in old:
+                remove_folder(self._folder(each))
+            if date in old:
+                warnings.warn(
+                    f"The snapshot of {date!r} is not kept: {self.directory} has "
+                    f"{self.keep} later ones.",
+                    stacklevel=2,
+                )
 
     def dates(self, until: Date | None = None, newest: int | None = None) -> list[Date]:
         """Returns the dates of the intact snapshots, oldest first.
