@@ -45,6 +45,7 @@ def measured(number):
         (rows(click=1), "all rows have the label click=1: AUC is undefined"),
         (rows(2000), "2,000 rows, where 200 are usual"),
         (rows(1999), None),
+        (rows().drop(columns="click"), None),  # The training refuses them.
     ],
 )
 def test_what_is_unusual_about_rows_is_said(made, line):
@@ -112,7 +113,8 @@ def test_a_model_that_scores_a_constant_is_always_held_back(monkeypatch):
 
 
 def test_limits_are_positive_and_the_guard_comes_first(monkeypatch):
-    for limits in ({"max_auc_drop": 0}, {"max_calibration_drift": float("nan")}):
+    drifts = [{"max_calibration_drift": each} for each in (float("nan"), "0.1")]
+    for limits in ({"max_auc_drop": 0}, *drifts):
         with pytest.raises(ValueError, match=f"`{next(iter(limits))}` as a positive"):
             GuardCallback(**limits)
     with pytest.raises(ValueError, match="before the callbacks that publish"):

@@ -46,6 +46,7 @@ def test_the_newest_models_stay_and_every_record(tmp_path, model):
     for number in range(4):
         add(store, model, number)
     store.add({**record(4), "trained": False})  # A day without rows.
+    (tmp_path / "000000" / ".ipynb_checkpoints").mkdir()
     prune(tmp_path, keep=2)
     assert whole(store) == [2, 3] and store.numbers() == [0, 1, 2, 3, 4]
     assert [each["name"] for each in store.records()][:2] == ["day 0", "day 1"]

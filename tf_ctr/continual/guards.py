@@ -1,5 +1,6 @@
 """Guards: a model that has become worse is kept, but not published."""
 
+from numbers import Real
 from typing import Any
 
 import keras
@@ -54,7 +55,7 @@ class GuardCallback(PeriodCallback):
             ("max_auc_drop", max_auc_drop),
             ("max_calibration_drift", max_calibration_drift),
         ):
-            if limit is not None and not limit > 0:
+            if limit is not None and not (isinstance(limit, Real) and limit > 0):
                 raise ValueError(
                     explain(
                         f"`{name}` as a positive number, or None",

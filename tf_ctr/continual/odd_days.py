@@ -59,6 +59,8 @@ def _size(frame, records):
 
 def _labels(frame, schema):
     for label in schema.label_names:
+        if label not in frame:  # The training says what to do.
+            continue
         values = frame[label].dropna().unique()
         if len(values) == 1:
             yield f"all rows have the label {label}={values[0]}: AUC is undefined"

@@ -12,6 +12,9 @@ from tf_ctr.continual.store import PRUNED, RECORD, Store
 from tf_ctr.errors import check_count
 from tf_ctr.files import MANIFEST, write_sealed
 
+# What stays in the folder of a pruned period.
+KEPT = (PRUNED, RECORD, MANIFEST, CHECKSUMS)
+
 
 class PruneCallback(PeriodCallback):
     """Keeps the models of the newest periods of a run, and removes older ones.
@@ -27,8 +30,7 @@ class PruneCallback(PeriodCallback):
         keep: How many trained periods keep their model, schema and scores.
 
     Raises:
-        TypeError: If `keep` is not a whole number.
-        ValueError: If it is less than 1.
+        ValueError: If `keep` is not a whole number of at least 1.
 
     Example:
 
@@ -72,5 +74,6 @@ class PruneCallback(PeriodCallback):
 
 def _remove_files(folder):
     for path in folder.iterdir():
-        if path.name not in (PRUNED, RECORD, MANIFEST, CHECKSUMS):
+        # A folder is not of a run, e.g. `.ipynb_checkpoints`.
+        if path.is_file() and path.name not in KEPT:
             path.unlink()
