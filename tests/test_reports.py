@@ -177,6 +177,8 @@ def test_the_command_writes_the_page_and_links(pages, tmp_path, monkeypatch, cap
     [
         ((RUNS[:0],), "at least one run"),
         ((RUNS.drop(columns="auc"),), "one of: name, seconds, seed"),
+        ((RUNS.assign(auc=[0.7, np.nan, 0.6, 0.6]),), "nan of A, seed 1"),
+        ((RUNS.assign(auc="high"),), "high of A, seed 0"),
         ((Report([]),), "a run with a period"),
         ((".",), "which is none of them"),
     ],

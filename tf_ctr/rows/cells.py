@@ -43,6 +43,8 @@ def converted(
         return _integers(cells, kind, name, lambda place: start + place + 1)
     if pa.types.is_list(kind):
         return _lists(cells, kind.value_type, name, separator, start)
+    if pa.types.is_null(kind) and cells.null_count == len(cells):
+        return pa.nulls(len(cells))  # Text would be no label.
     return cells
 
 
