@@ -87,6 +87,8 @@ def test_a_flipped_bit_of_any_file_is_told_and_only_that_thing(root):
 def test_one_thing_and_one_file_may_be_verified(root):
     assert str(verify(root / "run" / "000000")) == "1 checked: 1 whole"
     assert str(verify(root / "schema.json")) == "1 checked: 1 whole"
+    extra = root / "dcn" / "2" / "assets.extra"  # It has the version's manifest.
+    assert str(verify(extra)) == "1 checked: 1 whole"
     with pytest.raises(FileNotFoundError, match="which does not exist"):
         verify(root / "none")
 

@@ -11,7 +11,7 @@ from tf_ctr.features import serialization
 from tf_ctr.files import MANIFEST, DamagedError, checksum, read_manifest
 from tf_ctr.files.sealed import unsealed
 from tf_ctr.serving.labels import history, models_config, pending, versions
-from tf_ctr.serving.sealing import FACTS, FIX, damages, version_manifest
+from tf_ctr.serving.sealing import EXTRA, FACTS, FIX, damages, version_manifest
 from tf_ctr.serving.sealing import FILE as VERSION_MANIFEST
 from tf_ctr.training.early_stopping import STATE
 from tf_ctr.training.resuming import BACKUP
@@ -130,6 +130,8 @@ def _early_stopping(folder: pathlib.Path) -> Finding:
 
 
 def _folder(folder: pathlib.Path) -> Finding:
+    if folder.resolve().name == EXTRA:  # Its manifest is that of the whole version.
+        return _version(folder.resolve().parent)
     return _sealed_folder(folder, "folder", "delete it, and write it again")
 
 
