@@ -135,6 +135,12 @@ def test_a_model_with_routes_starts_with_the_branch_of_most_examples(pair, frame
     assert chosen >= start
 
 
+def test_a_site_that_gains_nothing_stays_where_all_choices_are_tried():
+    start = {"bad": True, "idle": True}
+    path = chosen_routes._search(start, lambda choice: 0.5 if choice["bad"] else 0.9)
+    assert path == [(start, 0.5), ({"bad": False, "idle": True}, 0.9)]
+
+
 def test_one_of_several_labels_can_decide():
     schema, frame = two_labels.schema(), two_labels.rows()
     source = two_labels.build("share_bottom", schema)

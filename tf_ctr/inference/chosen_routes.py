@@ -232,7 +232,10 @@ def _search(
     path = [(start, auc(start))]
     if len(start) <= FEW_SITES:
         every = itertools.product((False, True), repeat=len(start))
-        best = max((dict(zip(start, each, strict=True)) for each in every), key=auc)
+        choices = [dict(zip(start, each, strict=True)) for each in every]
+        # Of equals, the one with the fewest changes: a site that gains nothing stays.
+        choices.sort(key=lambda choice: sum(choice[s] != start[s] for s in start))
+        best = max(choices, key=auc)
         return (
             path if auc(best) - path[0][1] <= LEAST_GAIN else [*path, (best, auc(best))]
         )
