@@ -50,7 +50,7 @@ def page(runs: pd.DataFrame, title: str) -> Page:
         title: The title.
 
     Raises:
-        ValueError: If there is no run, or a column is missing.
+        ValueError: If there is no run, a column is missing, or an `auc` is no number.
     """
     if runs.empty:
         raise ValueError(
@@ -58,6 +58,13 @@ def page(runs: pd.DataFrame, title: str) -> Page:
         )
     for column in ("name", "seed", "auc"):
         check_name("column", column, list(runs.columns))
+    # NaN compares with nothing, so that a method of it might rank first.
+    unusable = runs[~np.isfinite(pd.to_numeric(runs["auc"], errors="coerce"))]
+    if len(unusable):
+        first = unusable.iloc[0]
+        received = f"{first['auc']} of {first['name']}, seed {first['seed']}"
+        fix = "leave out runs without a test AUC"
+        raise ValueError(explain("a number as the auc of every run", received, fix))
     runs = runs.drop_duplicates(["name", "seed"], keep="last")
     table = ranking(runs)
     best = table["name"].iloc[0]

@@ -193,5 +193,6 @@ def _add_slices(made, model, frame, schema, column):
     table = pd.DataFrame(lines)
     hidden = [n for n in table if str(n).startswith(("groups_", "undefined"))]
     left = values.nunique() - len(table)
-    text = f"{left:,} values are left out: fewer rows." if left else ""
+    why = f"fewer than {FEWEST_ROWS} rows, or less frequent than {MOST_SLICES} others"
+    text = f"{left:,} values are left out: {why}." if left else ""
     made.add(f"By {column}", text, table=table.drop(columns=hidden))
