@@ -79,7 +79,9 @@ def choose_routes(
 
     The choice is the same for all examples, so the result costs no more than its
     backbone. It helps most where a source that saw the target's rows is tuned on them
-    again, because tuned layers then trust rows that they remember.
+    again, because tuned layers then trust rows that they remember: by .0014 AUC over
+    `fine_tune` on MovieLens-1M, and by nothing from a source without such rows
+    (`python -m pipelines.compare.routes_study`).
 
     Args:
         model: A model made by `tf_ctr.transfer.fine_tune`, trained, with its `source`;

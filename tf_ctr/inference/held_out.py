@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tf_ctr.data import from_rows
 from tf_ctr.errors import explain
@@ -55,7 +56,7 @@ class HeldOut:
         columns = zip(*(batch[1:] for batch in batches), strict=True)
         label, *weight = (np.concatenate([*column]).reshape(-1) for column in columns)
         self.labels, self.weights = label, weight[0] if weight else None
-        self.features = batches.map(lambda features, *_: features)
+        self.features = batches.map(_features)
         self.folds = np.random.default_rng(seed).permutation(len(label)) % folds
         for fold in range(folds):
             if len(np.unique(label[self.folds == fold])) < 2:
@@ -124,3 +125,8 @@ def set_weights(model: keras.Model, weights: Weights, choice: Choice) -> None:
     """Gives every site the weights that were chosen for it, in place."""
     for site, from_source in choice.items():
         model.get_layer(site).set_weights(weights[site][from_source])
+
+
+@tf.autograph.experimental.do_not_convert  # There is nothing to convert.
+def _features(features, *_):
+    return features
