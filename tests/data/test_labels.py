@@ -86,6 +86,16 @@ def test_a_record_without_a_label_has_a_missing_one(tmp_path):
     np.testing.assert_array_equal(labels["buy"], [0, np.nan])
 
 
+def test_a_day_in_csv_may_not_know_a_label_yet(tmp_path):
+    frame = pd.DataFrame({"item": [7, 9], "click": [0, 1]})
+    schema = Schema([Categorical("item", [7, 9])], labels=["click", "buy"])
+    for day, buys in ((1, [1, 0]), (2, [None, None])):
+        (tmp_path / f"day={day}").mkdir()
+        frame.assign(buy=buys).to_csv(tmp_path / f"day={day}" / "0.csv", index=False)
+    [(_, labels)] = data.from_rows(str(tmp_path), schema)
+    np.testing.assert_array_equal(labels["buy"], [1, 0, np.nan, np.nan])
+
+
 def test_batches_of_two_domains_keep_all_labels(frame, schema):
     domain = data.from_frame(frame, schema, batch_size=7)
     mixed = mix(domain, domain, ratio=1, batch_size=20, source_weight=0.5)
